@@ -1,0 +1,1 @@
+"""Beat labels: classes, CNN, TorchScript runtime, training, evaluation; arrays in, arrays out."""

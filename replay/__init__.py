@@ -1,0 +1,1 @@
+"""Recorded and simulated ECG in: find, download, open, play, reference annotations, noise."""

@@ -1,0 +1,28 @@
+"""The one type in which samples travel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chunk:
+    """Consecutive samples of every lead of one source.
+
+    Attributes
+    ----------
+    start : int
+        Absolute sample index of the first column, counted in the source's own sampling frequency.
+    samples : ndarray of float32, shape (leads, n)
+        Amplitudes in mV; NaN marks a sample that the source says is invalid. One sample is a chunk
+        with n = 1.
+    """
+
+    start: int
+    samples: NDArray[np.float32]
+
+    @property
+    def stop(self) -> int:
+        """Absolute sample index one past the last column."""
+        return self.start + self.samples.shape[1]

@@ -1,0 +1,1 @@
+"""The online chain: stages, engine, sinks, monitor, command line, scoring, benchmarks."""

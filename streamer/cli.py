@@ -1,0 +1,72 @@
+"""The command `ecg-stream`: parse, dispatch, and turn expected errors into one line."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Final
+
+COMMANDS: Final[dict[str, str]] = {
+    "replay": "play a record through the whole chain, to monitor, MQTT and files",
+    "listen": "show what a running replay publishes over MQTT",
+    "annotate": "label whole records or databases at full speed into WFDB annotation files",
+    "score": "compare annotation files beat by beat as EC57 asks",
+    "records": "list the records at hand",
+    "download": "fetch a database from PhysioNet",
+    "train": "train the beat classifier",
+    "bench": "measure detection, latency and speed",
+}
+"""Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
+
+EXIT_ERROR: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser; only the module of `command` is imported, so that help is fast."""
+    parser = argparse.ArgumentParser(
+        prog="ecg-stream",
+        description="Streaming, real-time ECG beat classifier. Not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=metadata.version("ecg-stream"))
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an expected error"
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == command:
+            importlib.import_module(f"streamer.commands.{name}").add_arguments(subparser)
+    return parser
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Errors whose message is written for the person at the keyboard."""
+    from classifier.errors import ClassifierError  # noqa: PLC0415
+    from replay.errors import ReplayError  # noqa: PLC0415
+    from streamer.errors import StreamerError  # noqa: PLC0415
+
+    return (StreamerError, ReplayError, ClassifierError, ValueError, OSError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in arguments if word in COMMANDS), None)
+    args = build_parser(command).parse_args(arguments)
+    module = importlib.import_module(f"streamer.commands.{args.command}")
+    try:
+        return int(module.run(args))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except _expected_errors() as error:
+        if args.debug:
+            raise
+        sys.stderr.write(f"ecg-stream {args.command}: {error}\n")
+        return EXIT_ERROR
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,29 @@
+"""What can go wrong in the chain and at its edges."""
+
+
+class StreamerError(Exception):
+    """Base of everything the streamer package raises on purpose."""
+
+
+class OverlapError(StreamerError):
+    """A chunk starts before the end of the one before it."""
+
+
+class StageClosedError(StreamerError):
+    """Something was pushed after flush()."""
+
+
+class SnapshotError(StreamerError):
+    """A snapshot is of another stage, version or configuration."""
+
+
+class BrokerError(StreamerError):
+    """The MQTT broker can't be started or reached."""
+
+
+class OutputError(StreamerError):
+    """A file or folder can't be written."""
+
+
+class ScoringError(StreamerError):
+    """Annotation files are missing or can't be compared."""

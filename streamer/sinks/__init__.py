@@ -1,0 +1,1 @@
+"""Where events go: MQTT, JSON lines, WFDB annotation files, the monitor."""
