@@ -25,4 +25,4 @@ class Chunk:
     @property
     def stop(self) -> int:
         """Absolute sample index one past the last column."""
-        return self.start + self.samples.shape[1]
+        return self.start + int(self.samples.shape[1])

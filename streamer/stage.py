@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from streamer.errors import SnapshotError
 
 InT = TypeVar("InT", contravariant=True)
-OutT = TypeVar("OutT", covariant=True)
+OutT = TypeVar("OutT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
