@@ -44,6 +44,18 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The chain's time: every sample up to and including `sample` has arrived.
+
+    Stages with a time-out take it as an input. A stage that is about to handle an input known at
+    sample d first lets every time-out due before d fire, each with the `decided_at` at which it
+    was due; so the events are the same however the stream is cut.
+    """
+
+    sample: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RPeak:
     """One QRS complex, located at its R peak (or dominant deflection)."""
 
