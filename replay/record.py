@@ -1,0 +1,120 @@
+"""What every record offers, wherever its samples come from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay.chunk import Chunk
+from replay.errors import LeadNotFoundError
+
+PREFERRED_LEAD = "MLII"
+"""Modified limb lead II: upright QRS, and the primary lead of most ambulatory databases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reference:
+    """Annotations that experts (or a simulator) made, in order of time.
+
+    Attributes
+    ----------
+    samples : ndarray of int64, shape (n,)
+        Absolute sample index of each annotation, in the record's own sampling frequency.
+    symbols : tuple of str
+        WFDB symbol of each annotation: beats (N, V, A ...), rhythm changes (+), signal quality (~).
+    aux : tuple of str
+        Auxiliary text of each annotation, "" for most; "(AFIB" and the like for rhythm changes.
+    """
+
+    samples: NDArray[np.int64]
+    symbols: tuple[str, ...]
+    aux: tuple[str, ...]
+
+
+class Record(Protocol):
+    """One recording of one patient, read in pieces."""
+
+    @property
+    def name(self) -> str:
+        """Record name without folder: letters, digits, '.', '_' and '-'."""
+        ...
+
+    @property
+    def database(self) -> str | None:
+        """Name of the database it belongs to; None for a simulated one."""
+        ...
+
+    @property
+    def fs(self) -> float:
+        """Sampling frequency in Hz."""
+        ...
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Lead names in the order of the rows of `Chunk.samples`, primary first."""
+        ...
+
+    @property
+    def n_samples(self) -> int:
+        """Length of every lead."""
+        ...
+
+    def chunks(self, start: int = 0, stop: int | None = None, size: int = 1) -> Iterator[Chunk]:
+        """Yield samples `start` to `stop` (exclusive) in chunks of `size`, the last maybe shorter.
+
+        Every chunk owns its array, of shape (leads, n), C-contiguous.
+
+        Raises
+        ------
+        ValueError
+            If the range is not inside the record, or `size` is less than 1.
+        """
+        ...
+
+    def reference(self) -> Reference | None:
+        """Return the reference annotations, or None if the record has none."""
+        ...
+
+
+def check_range(start: int, stop: int | None, size: int, n_samples: int) -> int:
+    """Return `stop` with its default filled in, or raise ValueError for an impossible range."""
+    stop = n_samples if stop is None else stop
+    if not 0 <= start <= stop <= n_samples:
+        raise ValueError(
+            f"samples {start} to {stop} are not inside the record; choose from 0 to {n_samples}"
+        )
+    if size < 1:
+        raise ValueError(f"chunk size is {size}; it must be 1 or more")
+    return stop
+
+
+def lead_order(leads: tuple[str, ...], lead: str | None, record: str) -> tuple[int, ...]:
+    """Return the row order that puts the primary lead first and keeps the others as they are.
+
+    Parameters
+    ----------
+    leads : tuple of str
+        Lead names as the record lists them.
+    lead : str or None
+        Wanted primary lead, in any case; None takes MLII where there is one, else the first.
+    record : str
+        Name of the record, for the error message.
+
+    Raises
+    ------
+    LeadNotFoundError
+        If the record has no such lead.
+    """
+    folded = [name.casefold() for name in leads]
+    wanted = (PREFERRED_LEAD if lead is None else lead).strip().casefold()
+    if wanted in folded:
+        first = folded.index(wanted)
+    elif lead is None:
+        first = 0
+    else:
+        raise LeadNotFoundError(
+            f"record {record} has no lead {lead!r}; choose one of {', '.join(leads)}"
+        )
+    return (first, *(row for row in range(len(leads)) if row != first))
