@@ -1,0 +1,242 @@
+"""The one place where an event becomes JSON, for MQTT and for event files alike.
+
+Every message is one flat object. Readers ignore fields that they don't know; `schema` rises only
+when a field changes its meaning or goes away. `streamer.schema` states each message's form.
+
+One event may travel on two topics (a confirmed ectopic beat goes to `beats` and to `alerts`), with
+the same `seq` on both. Delivery is at least once: a receiver drops what it has seen by the key
+(topic kind, `seq`) within one run of a source, and a new run shows in the `started_at` of
+`status`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from classifier.labels import MODEL_LABELS, Label
+from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
+
+SCHEMA_VERSION: Final = 1
+TOPIC_PREFIX: Final = "ecg"
+ALERT_LABELS: Final = frozenset({Label.S, Label.V, Label.F})
+"""Classes whose confirmed beats are also alerts."""
+
+Payload = dict[str, object]
+
+_SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadConfig:
+    """How numbers are rounded and averaged; finer digits would be noise."""
+
+    heart_rate_beats: int = 8
+    """RR intervals whose median gives the heart rate (a choice between calm and prompt)."""
+    digits: int = 4
+    """Decimals of probabilities, mV, ms and quality: finer than one ADC step or sample."""
+    rate_digits: int = 2
+    """Decimals of heart rates, 1/min."""
+
+
+CONFIG: Final = PayloadConfig()
+
+
+class MessageType(StrEnum):
+    """What a payload's `type` may be."""
+
+    BEAT = "beat"
+    RHYTHM = "rhythm"
+    ALARM = "alarm"
+    GAP = "gap"
+    STATUS = "status"
+
+
+class TopicKind(StrEnum):
+    """Last level of a topic, `<prefix>/<source>/<kind>`."""
+
+    BEATS = "beats"
+    ALERTS = "alerts"
+    RHYTHM = "rhythm"
+    GAPS = "gaps"
+    STATUS = "status"
+
+
+_MAIN_KIND: Final = {
+    MessageType.BEAT: TopicKind.BEATS,
+    MessageType.RHYTHM: TopicKind.RHYTHM,
+    MessageType.ALARM: TopicKind.ALERTS,
+    MessageType.GAP: TopicKind.GAPS,
+    MessageType.STATUS: TopicKind.STATUS,
+}
+
+
+def check_source(name: str) -> str:
+    """Return `name` if it may stand in a topic.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but letters, digits, '.', '_' and '-' (MQTT's '/', '+' and '#' above
+        all), starts with a sign, is empty or longer than 64 characters.
+    """
+    if not _SOURCE_NAME.fullmatch(name):
+        raise ValueError(
+            f"source name {name!r} can't be used in MQTT topics: expected 1 to 64 ASCII letters, "
+            "digits, '.', '_' or '-', starting with a letter or digit; choose another name"
+        )
+    return name
+
+
+def to_payload(message: Published, info: StreamInfo) -> Payload:
+    """Turn one event into a JSON-ready object.
+
+    Parameters
+    ----------
+    message : Published
+        An event with its samples in the source's own index.
+    info : StreamInfo
+        The source it comes from.
+
+    Returns
+    -------
+    dict
+        Plain `str`, `int`, `float`, `bool`, `None`, lists and dicts; no number is NaN or infinite.
+    """
+    event = message.event
+    match event:
+        case LabeledBeat():
+            kind, sample, fields = MessageType.BEAT, event.beat.rpeak.sample, _beat(event)
+        case RhythmEvent():
+            kind, sample, fields = MessageType.RHYTHM, event.onset, _rhythm(event)
+        case Alarm():
+            kind, sample, fields = MessageType.ALARM, event.onset, _alarm(event)
+        case Gap():
+            kind, sample, fields = MessageType.GAP, event.start, _gap(event)
+    return {
+        "schema": SCHEMA_VERSION,
+        "type": kind.value,
+        "source": info.source,
+        "seq": int(message.seq),
+        "sample": int(sample),
+        "decided_at": int(event.decided_at),
+        "fs": float(info.fs),
+        "time": utc_time(info.started_at + (sample - info.first_sample) / info.fs),
+        "compute_ms": _number(message.compute_ms),
+        **fields,
+    }
+
+
+def dumps(payload: Mapping[str, object]) -> bytes:
+    """Encode as compact UTF-8 JSON with sorted keys; NaN and infinity become null."""
+    text = json.dumps(
+        _finite(payload), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
+    return text.encode()
+
+
+def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
+    """Topic of one kind of message of one source."""
+    return f"{prefix}/{source}/{kind}"
+
+
+def topic_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> str:
+    """Topic on which a payload is published first."""
+    return topics_of(payload, prefix)[0]
+
+
+def topics_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> tuple[str, ...]:
+    """Every topic on which a payload is published, in the order of publishing."""
+    kinds = [_MAIN_KIND[MessageType(str(payload["type"]))]]
+    if is_alert(payload) and TopicKind.ALERTS not in kinds:
+        kinds.append(TopicKind.ALERTS)
+    return tuple(topic(str(payload["source"]), kind, prefix) for kind in kinds)
+
+
+def is_alert(payload: Mapping[str, object]) -> bool:
+    """Whether a payload is an alarm or a confirmed S, V or F beat."""
+    if payload["type"] == MessageType.BEAT:
+        return payload.get("revision") == 1 and payload.get("label") in ALERT_LABELS
+    return payload["type"] == MessageType.ALARM
+
+
+def utc_time(seconds: float) -> str:
+    """ISO 8601 UTC time, to the microsecond, of seconds since the epoch."""
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _beat(event: LabeledBeat) -> Payload:
+    rpeak, rr_s = event.beat.rpeak, event.beat.rr_s
+    names = MODEL_LABELS[: len(event.probabilities)]
+    return {
+        "label": None if event.label is None else event.label.value,
+        "probabilities": {
+            name.value: _number(value)
+            for name, value in zip(names, event.probabilities, strict=True)
+        },
+        "revision": int(event.revision),
+        "rr_ms": _number(1000.0 * float(rr_s[-1])) if len(rr_s) else None,
+        "heart_rate_bpm": _heart_rate(rr_s[-CONFIG.heart_rate_beats :]),
+        "amplitude_mv": _number(rpeak.amplitude_mv),
+        "quality": _number(rpeak.quality),
+        "search_back": bool(rpeak.search_back),
+        "late": bool(event.late),
+        "reason": event.reason,
+    }
+
+
+def _rhythm(event: RhythmEvent) -> Payload:
+    return {
+        "rhythm": event.rhythm.value,
+        "heart_rate_bpm": _number(event.heart_rate_bpm, CONFIG.rate_digits),
+        "beats": _samples(event.beats),
+    }
+
+
+def _alarm(event: Alarm) -> Payload:
+    return {
+        "rhythm": event.rhythm.value,
+        "priority": event.priority.name.lower(),
+        "beats": _samples(event.beats),
+    }
+
+
+def _gap(event: Gap) -> Payload:
+    return {"stop": int(event.stop), "reason": event.reason.value}
+
+
+def _heart_rate(rr_s: np.ndarray) -> float | None:
+    """Beats a minute from the median RR interval; None without one."""
+    if not len(rr_s):
+        return None
+    median_s = float(np.median(rr_s))
+    return _number(60.0 / median_s, CONFIG.rate_digits) if median_s > 0 else None
+
+
+def _samples(beats: Iterable[int]) -> list[int]:
+    return [int(sample) for sample in beats]
+
+
+def _number(value: float | None, digits: int = CONFIG.digits) -> float | None:
+    """Round; None for what JSON can't say."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits)
+
+
+def _finite(value: object) -> object:
+    """Copy with None in place of NaN and infinity, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

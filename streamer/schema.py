@@ -1,0 +1,126 @@
+"""JSON Schema (draft 2020-12) of every message that the program publishes.
+
+Objects may hold more fields than stated here: later versions add some, and readers ignore them.
+"""
+
+from typing import Any, Final
+
+from classifier.labels import MODEL_LABELS, Label
+from streamer.events import GapReason, Priority, Rhythm
+from streamer.payload import SCHEMA_VERSION, MessageType
+
+Schema = dict[str, Any]
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_SAMPLE: Final[Schema] = {"type": "integer", "description": "sample index at the source's fs"}
+_SAMPLES: Final[Schema] = {"type": "array", "items": _SAMPLE}
+_RATE: Final[Schema] = {"type": ["number", "null"], "exclusiveMinimum": 0, "description": "1/min"}
+_UNIT: Final[Schema] = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_TIME: Final[Schema] = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+    "description": "UTC, ISO 8601",
+}
+_RHYTHM: Final[Schema] = {"enum": [rhythm.value for rhythm in Rhythm]}
+_TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
+
+_ENVELOPE: Final[Schema] = {
+    "schema": {"const": SCHEMA_VERSION},
+    "source": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+    "fs": {"type": "number", "exclusiveMinimum": 0, "description": "Hz"},
+    "time": _TIME,
+}
+_EVENT: Final[Schema] = {
+    **_ENVELOPE,
+    "seq": {**_COUNT, "description": "counts a source's events from 0, without holes"},
+    "sample": _SAMPLE,
+    "decided_at": {**_SAMPLE, "description": "sample whose arrival made it known"},
+    "compute_ms": {"type": ["number", "null"], "minimum": 0, "description": "ms"},
+}
+
+
+def _object(kind: MessageType, fields: Schema) -> Schema:
+    """Describe an object that has all of `fields` and perhaps more."""
+    properties = {"type": {"const": kind.value}, **fields}
+    return {
+        "$schema": _DIALECT,
+        "title": f"ecg-stream {kind.value}",
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+    }
+
+
+BEAT: Final[Schema] = _object(
+    MessageType.BEAT,
+    {
+        **_EVENT,
+        "label": {"enum": [*(label.value for label in Label), None]},
+        "probabilities": {
+            "type": "object",
+            "properties": {label.value: _UNIT for label in MODEL_LABELS},
+            "additionalProperties": False,
+        },
+        "revision": {"enum": [0, 1], "description": "0 provisional, 1 confirmed"},
+        "rr_ms": {"type": ["number", "null"], "exclusiveMinimum": 0, "description": "ms"},
+        "heart_rate_bpm": _RATE,
+        "amplitude_mv": {"type": ["number", "null"], "description": "mV, signed"},
+        "quality": {**_UNIT, "description": "0 noise to 1 clean"},
+        "search_back": {"type": "boolean"},
+        "late": {"type": "boolean", "description": "the latency budget was missed"},
+        "reason": {**_TEXT_OR_NULL, "description": "why the label is Q"},
+    },
+)
+# Only a late beat may lack its label.
+BEAT["if"] = {"properties": {"label": {"const": None}}}
+BEAT["then"] = {"properties": {"late": {"const": True}}}
+
+RHYTHM: Final[Schema] = _object(
+    MessageType.RHYTHM,
+    {**_EVENT, "rhythm": _RHYTHM, "heart_rate_bpm": _RATE, "beats": _SAMPLES},
+)
+
+ALARM: Final[Schema] = _object(
+    MessageType.ALARM,
+    {
+        **_EVENT,
+        "rhythm": _RHYTHM,
+        "priority": {"enum": [priority.name.lower() for priority in Priority]},
+        "beats": _SAMPLES,
+    },
+)
+
+GAP: Final[Schema] = _object(
+    MessageType.GAP,
+    {
+        **_EVENT,
+        "stop": {**_SAMPLE, "description": "one past the last unusable sample"},
+        "reason": {"enum": [reason.value for reason in GapReason]},
+    },
+)
+
+STATUS: Final[Schema] = _object(
+    MessageType.STATUS,
+    {
+        **_ENVELOPE,
+        "state": {"enum": ["online", "offline"]},
+        "reason": {**_TEXT_OR_NULL, "description": "why it is offline"},
+        "started_at": {**_TIME, "description": "UTC, ISO 8601; differs for each run of a source"},
+        "leads": {"type": "array", "items": {"type": "string"}},
+        "first_sample": _SAMPLE,
+        "n_samples": {"type": ["integer", "null"], "minimum": 0},
+        "training_record": {"type": "boolean"},
+        "shed": {**_COUNT, "description": "messages dropped so far because the queue was full"},
+        "events": {**_COUNT, "description": "events so far, so one past the highest seq"},
+    },
+)
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    MessageType.BEAT.value: BEAT,
+    MessageType.RHYTHM.value: RHYTHM,
+    MessageType.ALARM.value: ALARM,
+    MessageType.GAP.value: GAP,
+    MessageType.STATUS.value: STATUS,
+}
+"""By the `type` of the message."""
