@@ -1,0 +1,72 @@
+"""Write a trained network as TorchScript with its sidecar, and as ONNX.
+
+Importing this module imports torch.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from classifier.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS
+from classifier.network import BeatNetwork
+from classifier.runtime import FORMAT_VERSION, ModelSpec, quiet_torchscript
+
+
+def example_inputs(n: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return signal and features of the right shape, from a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    signal = torch.randn(n, len(SIGNAL_CHANNELS), GEOMETRY.window_samples, generator=generator)
+    return signal, torch.randn(n, len(FEATURE_NAMES), generator=generator)
+
+
+def export_torchscript(
+    network: BeatNetwork, path: Path, spec: ModelSpec, extra: dict[str, Any] | None = None
+) -> ModelSpec:
+    """Write `path` (frozen TorchScript) and the sidecar beside it.
+
+    Parameters
+    ----------
+    network : BeatNetwork
+        Left in evaluation mode.
+    path : Path
+        Ends in `.pt`; the sidecar has the same name with `.json`.
+    spec : ModelSpec
+        Its sha256 is filled in.
+    extra : dict, optional
+        More for the sidecar: scores, versions, configuration.
+
+    Returns
+    -------
+    ModelSpec
+        As written.
+    """
+    buffer = io.BytesIO()
+    with quiet_torchscript():
+        scripted = torch.jit.trace(network.eval(), example_inputs(), check_trace=False)
+        torch.jit.save(torch.jit.freeze(scripted), buffer)
+    content = buffer.getvalue()
+    spec = replace(spec, sha256=hashlib.sha256(content).hexdigest())
+    sidecar = {"format_version": FORMAT_VERSION} | asdict(spec) | (extra or {})
+    path.write_bytes(content)
+    path.with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n")
+    return spec
+
+
+def export_onnx(network: BeatNetwork, path: Path) -> None:
+    """Write the same network as ONNX: inputs `signal`, `features`, output `probabilities`."""
+    names = ("signal", "features", "probabilities")
+    with quiet_torchscript():
+        torch.onnx.export(
+            network.eval(),
+            example_inputs(),
+            path,
+            dynamo=False,
+            input_names=list(names[:2]),
+            output_names=[names[2]],
+            dynamic_axes={name: {0: "n"} for name in names},
+        )

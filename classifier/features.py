@@ -1,0 +1,339 @@
+"""What the network sees of one beat: pure functions from arrays to arrays.
+
+A beat is described against the patient's own usual beat (the template that `classifier.patient`
+keeps) and against the patient's own recent RR intervals, so that neither the absolute amplitude
+nor the absolute heart rate decides. The RR ratios are the causal form of those of de Chazal et
+al. 2004 (doi:10.1109/TBME.2004.827359): running medians in place of whole-record means.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatGeometry:
+    """Where things lie in a beat window; stretches are (from, to) in s relative to the R peak."""
+
+    fs_hz: float = 360.0
+    window_samples: int = 256
+    r_column: int = 128
+    p_wave_s: tuple[float, float] = (-0.26, -0.08)
+    """PR intervals of 120-200 ms put the P wave here."""
+    qrs_s: tuple[float, float] = (-0.10, 0.12)
+    """Holds a wide QRS complex (over 120 ms) wherever in it the R peak was placed."""
+    t_wave_s: tuple[float, float] = (0.12, 0.35)
+    """The window ends 353 ms after R: enough for the rise of the T wave, not for all of it."""
+    max_shift_s: float = 0.025
+    """How far the placing of the R peak may differ from that of the template."""
+    missing_share_max: float = 0.25
+    """Windows with more missing samples than this can't be judged."""
+
+    def columns(self, stretch_s: tuple[float, float]) -> slice:
+        """Window columns of a stretch, cut at the window's ends."""
+        first, last = (self.r_column + round(t * self.fs_hz) for t in stretch_s)
+        return slice(max(first, 0), min(last, self.window_samples))
+
+    @property
+    def max_shift_samples(self) -> int:
+        """`max_shift_s` in samples."""
+        return round(self.max_shift_s * self.fs_hz)
+
+
+GEOMETRY: Final = BeatGeometry()
+P_WAVE: Final = GEOMETRY.columns(GEOMETRY.p_wave_s)
+QRS: Final = GEOMETRY.columns(GEOMETRY.qrs_s)
+T_WAVE: Final = GEOMETRY.columns(GEOMETRY.t_wave_s)
+
+SIGNAL_CHANNELS: Final[tuple[str, ...]] = ("beat", "template")
+"""Rows of the network's signal input; both in units of the template's amplitude."""
+
+RHYTHM_FEATURES: Final[tuple[str, ...]] = (
+    "rr_known",
+    "rr_to_mean_10",
+    "rr_to_median_40",
+    "rr_to_long_run",
+    "rr_to_previous",
+    "previous_rr_to_median_40",
+    "rr_to_shortest_10",
+    "rr_seconds",
+    "irregularity_10",
+    "premature_share_10",
+)
+MORPHOLOGY_FEATURES: Final[tuple[str, ...]] = (
+    "qrs_similarity",
+    "qrs_correlation",
+    "p_correlation",
+    "t_correlation",
+    "qrs_amplitude_ratio",
+    "qrs_width_ratio",
+    "qrs_width",
+    "p_amplitude_ratio",
+    "p_difference",
+    "qrs_difference",
+    "t_difference",
+    "shape_share",
+    "shape_on_time_share",
+    "maturity",
+)
+NEXT_FEATURES: Final[tuple[str, ...]] = (
+    "next_known",
+    "next_rr_to_median_40",
+    "next_rr_to_rr",
+    "two_rr_to_median_40",
+    "next_qrs_similarity",
+    "next_qrs_similarity_to_this",
+)
+"""Known only to a confirmed label; all zero in a provisional one."""
+
+FEATURE_NAMES: Final = RHYTHM_FEATURES + MORPHOLOGY_FEATURES + NEXT_FEATURES
+N_NEXT: Final = len(NEXT_FEATURES)
+
+FEATURES_VERSION: Final = 1
+"""Raised whenever the meaning of an input changes, so that an older model is refused."""
+
+PREMATURE_RATIO: Final = 0.85
+"""A beat that ends an interval below this share of the median is premature."""
+
+_SMALL: Final = 1e-6
+_RMS_FLOOR: Final = 0.1
+"""Differences well below a tenth of the usual beat's amplitude are noise."""
+_LOG_LIMIT: Final = 2.0
+_SECONDS_REFERENCE: Final = 0.8
+"""RR interval of 75 beats a minute, the zero of `rr_seconds`."""
+
+
+def inputs_hash() -> str:
+    """Fingerprint of what the inputs mean; part of a model's sidecar."""
+    meaning = {
+        "version": FEATURES_VERSION,
+        "geometry": asdict(GEOMETRY),
+        "channels": SIGNAL_CHANNELS,
+        "features": FEATURE_NAMES,
+    }
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fill_missing(window: FloatArray) -> tuple[FloatArray, str | None]:
+    """Fill NaN samples with their nearest valid neighbour and say whether the beat is judgeable.
+
+    Parameters
+    ----------
+    window : ndarray of float32, shape (window_samples,)
+        One lead in mV.
+
+    Returns
+    -------
+    filled : ndarray of float32, shape (window_samples,)
+        A copy without NaN; all zero if nothing is valid.
+    reason : str or None
+        Why the beat can't be judged: "missing samples" or "flat".
+    """
+    valid = np.isfinite(window)
+    if valid.all():
+        filled, reason = window.copy(), None
+    elif not valid.any():
+        return np.zeros_like(window), "missing samples"
+    else:
+        columns = np.flatnonzero(valid)
+        nearest = np.searchsorted((columns[1:] + columns[:-1]) / 2, np.arange(window.size))
+        filled = window[columns[nearest]]
+        missing = 1.0 - columns.size / window.size
+        judgeable = valid[QRS].all() and missing <= GEOMETRY.missing_share_max
+        reason = None if judgeable else "missing samples"
+    if reason is None and np.ptp(filled[QRS]) < _SMALL:
+        reason = "flat"
+    return filled, reason
+
+
+def remove_baseline(window: FloatArray) -> FloatArray:
+    """Subtract the window's median: the isoelectric line takes up most of a window."""
+    return np.asarray(window - np.median(window), dtype=np.float32)
+
+
+def similarity(
+    beat: NDArray[np.float64] | FloatArray, templates: NDArray[np.float64] | FloatArray
+) -> NDArray[np.float64]:
+    """Compare shape and amplitude at once: 2ab / (aa + bb), from -1 to 1 (equal).
+
+    Unlike a correlation it falls when only the amplitudes differ (0.8 for a factor of two).
+
+    Parameters
+    ----------
+    beat : ndarray, shape (..., n)
+    templates : ndarray, shape (..., n)
+        Broadcast against `beat`.
+    """
+    product = (beat * templates).sum(axis=-1, dtype=np.float64)
+    energy = (beat * beat).sum(axis=-1, dtype=np.float64)
+    energy = energy + (templates * templates).sum(axis=-1, dtype=np.float64)
+    return np.asarray(2.0 * product / np.maximum(energy, _SMALL))
+
+
+def align(beat: FloatArray, templates: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Find the shift at which the QRS stretch of `beat` fits each template best.
+
+    Parameters
+    ----------
+    beat : ndarray of float32, shape (window_samples,)
+    templates : ndarray of float32, shape (k, window_samples)
+
+    Returns
+    -------
+    shifts : ndarray of int, shape (k,)
+        Samples by which the beat lies later than the template.
+    similarities : ndarray of float64, shape (k,)
+        `similarity` at that shift.
+    """
+    reach = GEOMETRY.max_shift_samples
+    first, width = QRS.start - reach, QRS.stop - QRS.start
+    stretch = beat[first : QRS.stop + reach]
+    shifted = np.lib.stride_tricks.sliding_window_view(stretch, width)
+    values = similarity(shifted[None, :, :], templates[:, None, QRS])
+    best = values.argmax(axis=1)
+    return best - reach, values[np.arange(best.size), best]
+
+
+def shift(window: FloatArray, samples: int) -> FloatArray:
+    """Move a window to the left by `samples` (right if negative), holding its end values."""
+    columns = np.arange(window.size) + samples
+    return window[columns.clip(0, window.size - 1)]
+
+
+def log_ratio(value: float, reference: float) -> float:
+    """Logarithm of a ratio, limited; 0 (as expected) if either is unknown (not positive)."""
+    if value <= 0.0 or reference <= 0.0:
+        return 0.0
+    return float(min(max(np.log(value / reference), -_LOG_LIMIT), _LOG_LIMIT))
+
+
+def rhythm_features(rr_s: NDArray[np.float64], long_run_s: float) -> FloatArray:
+    """Describe the RR interval that ends at this beat against those before it.
+
+    Parameters
+    ----------
+    rr_s : ndarray, shape (n,)
+        Up to 41 intervals in s, the one that ends at this beat last; empty after a gap.
+    long_run_s : float
+        Mean interval of the last minutes, 0 if unknown.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(RHYTHM_FEATURES),)
+        All zero when `rr_s` is empty.
+    """
+    if rr_s.size == 0:
+        return np.zeros(len(RHYTHM_FEATURES), np.float32)
+    newest, before = float(rr_s[-1]), rr_s[:-1]
+    recent = before[-10:]
+    median = float(np.median(before)) if before.size else 0.0
+    irregularity = 0.0
+    premature = 0.0
+    if recent.size > 1:
+        irregularity = float(np.median(np.abs(np.diff(np.log(recent)))))
+        premature = float(np.mean(recent < PREMATURE_RATIO * median))
+    previous = float(before[-1]) if before.size else 0.0
+    return np.array(
+        [
+            1.0,
+            log_ratio(newest, float(recent.mean()) if recent.size else 0.0),
+            log_ratio(newest, median),
+            log_ratio(newest, long_run_s),
+            log_ratio(newest, previous),
+            log_ratio(previous, median),
+            log_ratio(newest, float(recent.min()) if recent.size else 0.0),
+            log_ratio(newest, _SECONDS_REFERENCE),
+            irregularity,
+            premature,
+        ],
+        np.float32,
+    )
+
+
+def _correlation(a: FloatArray, b: FloatArray) -> float:
+    """Pearson correlation, 0 where one of them is flat."""
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm > _SMALL else 0.0
+
+
+def _effective_width(qrs: FloatArray) -> float:
+    """Area under |QRS| over its peak, in s: grows with width, not with amplitude."""
+    magnitude = np.abs(qrs)
+    peak = float(magnitude.max())
+    return float(magnitude.sum()) / peak / GEOMETRY.fs_hz if peak > _SMALL else 0.0
+
+
+def _rms(values: FloatArray) -> float:
+    return float(np.sqrt((values * values).mean()))
+
+
+def morphology_features(
+    beat: FloatArray, template: FloatArray, qrs_similarity: float
+) -> FloatArray:
+    """Describe a beat's shape against the patient's usual beat.
+
+    Parameters
+    ----------
+    beat, template : ndarray of float32, shape (window_samples,)
+        Aligned, in units of the template's amplitude.
+    qrs_similarity : float
+        `similarity` of their QRS stretches.
+
+    Returns
+    -------
+    ndarray of float32, shape (11,)
+        The first 11 of `MORPHOLOGY_FEATURES`; the other three describe the patient's beats.
+    """
+    difference = beat - template
+    width, usual_width = _effective_width(beat[QRS]), _effective_width(template[QRS])
+    return np.array(
+        [
+            qrs_similarity,
+            _correlation(beat[QRS], template[QRS]),
+            _correlation(beat[P_WAVE], template[P_WAVE]),
+            _correlation(beat[T_WAVE], template[T_WAVE]),
+            log_ratio(float(np.ptp(beat[QRS])), float(np.ptp(template[QRS]))),
+            log_ratio(width, usual_width),
+            10.0 * width,
+            log_ratio(float(np.ptp(beat[P_WAVE])), float(np.ptp(template[P_WAVE]))),
+            log_ratio(_rms(difference[P_WAVE]) + _RMS_FLOOR, _RMS_FLOOR),
+            log_ratio(_rms(difference[QRS]) + _RMS_FLOOR, _RMS_FLOOR),
+            log_ratio(_rms(difference[T_WAVE]) + _RMS_FLOOR, _RMS_FLOOR),
+        ],
+        np.float32,
+    )
+
+
+def next_features(
+    *,
+    rr_s: float,
+    median_rr_s: float,
+    next_rr_s: float,
+    next_qrs_similarity: float,
+    next_qrs_similarity_to_this: float,
+) -> FloatArray:
+    """Describe the beat after this one; an unknown interval is 0.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(NEXT_FEATURES),)
+    """
+    both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
+    return np.array(
+        [
+            1.0,
+            log_ratio(next_rr_s, median_rr_s),
+            log_ratio(next_rr_s, rr_s),
+            log_ratio(both, median_rr_s),
+            next_qrs_similarity,
+            next_qrs_similarity_to_this,
+        ],
+        np.float32,
+    )

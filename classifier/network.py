@@ -1,0 +1,128 @@
+"""The network: a small residual CNN over one beat, joined with its rhythm and shape features.
+
+Importing this module imports torch; nothing imports it before a model is built.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from classifier.features import FEATURE_NAMES, N_NEXT, SIGNAL_CHANNELS
+from classifier.labels import MODEL_LABELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """Size of the network; the default has about 20,000 parameters."""
+
+    widths: tuple[int, ...] = (12, 16, 24, 32)
+    """Channels after the stem and after each residual block; every one halves the time axis."""
+    stem_kernel: int = 7
+    kernel: int = 5
+    hidden: int = 64
+    dropout: float = 0.3
+    use_template: bool = True
+    """Whether the network sees the template and the difference to it, or the beat alone."""
+    use_features: bool = True
+    use_signal: bool = True
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a strided shortcut (He et al. 2016, doi:10.1109/CVPR.2016.90)."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+        super().__init__()
+        half = kernel // 2
+        self.body = nn.Sequential(
+            nn.Conv1d(channels_in, channels_out, kernel, stride=2, padding=half, bias=False),
+            nn.BatchNorm1d(channels_out),
+            nn.ReLU(),
+            nn.Conv1d(channels_out, channels_out, kernel, padding=half, bias=False),
+            nn.BatchNorm1d(channels_out),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv1d(channels_in, channels_out, 1, stride=2, bias=False),
+            nn.BatchNorm1d(channels_out),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, channels_in, t) to (n, channels_out, t / 2)."""
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class BeatNetwork(nn.Module):
+    """Class probabilities of a beat; provisional and confirmed labels share all weights.
+
+    A provisional beat has zeros in place of what only the next beat tells, and says so in the
+    feature `next_known`.
+    """
+
+    def __init__(self, config: NetworkConfig | None = None) -> None:
+        super().__init__()
+        config = NetworkConfig() if config is None else config
+        self.use_template, self.use_features = config.use_template, config.use_features
+        self.use_signal = config.use_signal
+        channels = len(SIGNAL_CHANNELS) + 1 if config.use_template else 1
+        stem, *blocks = config.widths
+        half = config.stem_kernel // 2
+        self.trunk = nn.Sequential(
+            nn.Conv1d(channels, stem, config.stem_kernel, stride=2, padding=half, bias=False),
+            nn.BatchNorm1d(stem),
+            nn.ReLU(),
+            *(
+                ResidualBlock(before, after, config.kernel)
+                for before, after in zip(config.widths, blocks, strict=False)
+            ),
+        )
+        k = len(FEATURE_NAMES)
+        self.register_buffer("feature_mean", torch.zeros(k))
+        self.register_buffer("feature_scale", torch.ones(k))
+        self.register_buffer("offsets", torch.zeros(len(MODEL_LABELS)))
+        joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
+        self.head = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(joined, config.hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden, len(MODEL_LABELS)),
+        )
+
+    def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
+        """Fix how features are standardised; those of the next beat stay as they are.
+
+        Leaving the latter unshifted keeps "unknown" at exactly zero.
+        """
+        with torch.no_grad():
+            self.get_buffer("feature_mean").copy_(mean)[-N_NEXT:] = 0.0
+            self.get_buffer("feature_scale").copy_(scale)[-N_NEXT:] = 1.0
+
+    def set_offsets(self, offsets: Tensor) -> None:
+        """Fix what is added to each class's logit, the costs of the two kinds of error."""
+        with torch.no_grad():
+            self.get_buffer("offsets").copy_(offsets)
+
+    def embed(self, signal: Tensor) -> Tensor:
+        """Turn the signal, (n, 2, window_samples), into (n, 2 * widths[-1]) numbers."""
+        beat, template = signal[:, :1], signal[:, 1:]
+        x = torch.cat([beat, template, beat - template], dim=1) if self.use_template else beat
+        x = self.trunk(x)
+        return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
+
+    def classify(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits (n, classes)."""
+        features = (features - self.feature_mean) / self.feature_scale
+        if not self.use_signal:
+            return self.head(features) + self.offsets
+        if not self.use_features:
+            return self.head(embedding) + self.offsets
+        return self.head(torch.cat([embedding, features], dim=1)) + self.offsets
+
+    def forward(self, signal: Tensor, features: Tensor) -> Tensor:
+        """Map signal and features to probabilities, (n, classes) in the order of MODEL_LABELS."""
+        return torch.softmax(self.classify(self.embed(signal), features), dim=1)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Count the trainable weights."""
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)

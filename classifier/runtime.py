@@ -1,0 +1,242 @@
+"""Load the shipped model and run it on one beat at a time."""
+
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from classifier.errors import ModelMismatchError
+from classifier.features import (
+    FEATURE_NAMES,
+    GEOMETRY,
+    SIGNAL_CHANNELS,
+    FloatArray,
+    inputs_hash,
+)
+from classifier.labels import MODEL_LABELS
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL_NAME: Final = "beat_cnn"
+FORMAT_VERSION: Final = 1
+_WARM_UP_RUNS: Final = 4
+"""The TorchScript executor optimises itself during its first runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """What a model was made for: the part of its sidecar that serving needs."""
+
+    name: str
+    fs_hz: float
+    window_samples: int
+    r_column: int
+    n_leads: int
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    features: tuple[str, ...]
+    inputs_hash: str
+    training_records: tuple[str, ...]
+    quality_min: float
+    """R peaks of a lower `quality` are not judged (label Q)."""
+    sha256: str
+    """Of the TorchScript file."""
+
+
+class BeatModel(Protocol):
+    """Anything that turns beats into class probabilities."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model was made for."""
+        ...
+
+    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        signal : ndarray of float32, shape (n, channels, window_samples)
+        features : ndarray of float32, shape (n, len(FEATURE_NAMES))
+
+        Returns
+        -------
+        ndarray of float32, shape (n, 4)
+            In the order of `classifier.labels.MODEL_LABELS`.
+        """
+        ...
+
+
+def own_spec(
+    *,
+    training_records: tuple[str, ...] = (),
+    quality_min: float = 0.0,
+    sha256: str = "",
+    name: str = MODEL_NAME,
+) -> ModelSpec:
+    """Return the specification of a model made for exactly this program's inputs."""
+    return ModelSpec(
+        name=name,
+        fs_hz=GEOMETRY.fs_hz,
+        window_samples=GEOMETRY.window_samples,
+        r_column=GEOMETRY.r_column,
+        n_leads=1,
+        classes=tuple(label.value for label in MODEL_LABELS),
+        channels=SIGNAL_CHANNELS,
+        features=FEATURE_NAMES,
+        inputs_hash=inputs_hash(),
+        training_records=training_records,
+        quality_min=quality_min,
+        sha256=sha256,
+    )
+
+
+@contextmanager
+def quiet_torchscript() -> Iterator[None]:
+    """Silence torch's notices that TorchScript and its ONNX exporter are on their way out.
+
+    TorchScript is the runtime that ships; the ONNX export of the same weights is the way onward.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+        warnings.filterwarnings("ignore", r".*legacy TorchScript-based ONNX", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"The feature will be removed", DeprecationWarning)
+        yield
+
+
+class TorchScriptModel:
+    """A frozen TorchScript network, one beat at a time on one thread.
+
+    Beats are never batched: floating-point sums depend on the batch's shape, and a label must not
+    depend on how the stream was cut.
+    """
+
+    def __init__(self, module: "torch.jit.ScriptModule", spec: ModelSpec) -> None:
+        import torch  # noqa: PLC0415
+
+        self._torch = torch
+        self._module = module
+        self._spec = spec
+        signal = np.zeros((1, len(spec.channels), spec.window_samples), np.float32)
+        features = np.zeros((1, len(spec.features)), np.float32)
+        for _ in range(_WARM_UP_RUNS):
+            self.predict(signal, features)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model was made for."""
+        return self._spec
+
+    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities; see `BeatModel.predict`."""
+        from_numpy = self._torch.from_numpy
+        with self._torch.inference_mode():
+            rows = [
+                self._module(from_numpy(signal[i : i + 1]), from_numpy(features[i : i + 1])).numpy()
+                for i in range(signal.shape[0])
+            ]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self._spec.classes)), np.float32)
+
+
+def load_model(path: Path | None = None) -> TorchScriptModel:
+    """Load a TorchScript model with its sidecar, on one thread, warmed up.
+
+    Sets the number of torch's threads of this process to one: a beat is too small to share.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The `.pt` file; its sidecar lies beside it and ends in `.json`. The shipped model if None.
+
+    Raises
+    ------
+    ModelMismatchError
+        If a file is missing, the two don't belong together, or the model was made for other
+        inputs than this program's.
+    """
+    model_file, sidecar_file = _locate(path)
+    spec = read_spec(sidecar_file)
+    content = _read(model_file)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != spec.sha256:
+        raise ModelMismatchError(
+            f"{model_file} has sha256 {digest[:12]}..., its sidecar expects {spec.sha256[:12]}...; "
+            "put the two files of one training run side by side, or run ecg-stream train"
+        )
+    import torch  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    with quiet_torchscript():
+        module = torch.jit.load(io.BytesIO(content), map_location="cpu")
+        module = torch.jit.optimize_for_inference(module.eval())
+    return TorchScriptModel(module, spec)
+
+
+def read_spec(sidecar: Path | Traversable) -> ModelSpec:
+    """Read a sidecar and refuse it if it isn't for this program's inputs.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the file is missing or damaged, or the model was made for other inputs.
+    """
+    try:
+        values: dict[str, Any] = json.loads(_read(sidecar))
+        spec = _spec_from(values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelMismatchError(
+            f"{sidecar} is no model sidecar ({error}); run ecg-stream train to write a new one"
+        ) from error
+    ours = own_spec()
+    for field in (
+        "fs_hz",
+        "window_samples",
+        "r_column",
+        "n_leads",
+        "classes",
+        "channels",
+        "features",
+        "inputs_hash",
+    ):
+        theirs, expected = getattr(spec, field), getattr(ours, field)
+        if theirs != expected:
+            raise ModelMismatchError(
+                f"{sidecar}: the model was made for {field} = {theirs}, this program works with "
+                f"{expected}; run ecg-stream train to make one that fits"
+            )
+    return spec
+
+
+def _spec_from(values: dict[str, Any]) -> ModelSpec:
+    if values["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"format version {values['format_version']}, expected {FORMAT_VERSION}")
+    listed = ("classes", "channels", "features", "training_records")
+    fields = {name: values[name] for name in ModelSpec.__dataclass_fields__}
+    return ModelSpec(**{k: tuple(v) if k in listed else v for k, v in fields.items()})
+
+
+def _locate(path: Path | None) -> tuple[Path | Traversable, Path | Traversable]:
+    """Return the model's file and its sidecar."""
+    if path is not None:
+        return path, path.with_suffix(".json")
+    folder = resources.files("classifier") / "weights"
+    return folder / f"{MODEL_NAME}.pt", folder / f"{MODEL_NAME}.json"
+
+
+def _read(file: Path | Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelMismatchError(
+            f"no model file {file} ({error.strerror}); run ecg-stream train --out DIR to make one"
+        ) from error
