@@ -47,7 +47,9 @@ def export_torchscript(
     """
     buffer = io.BytesIO()
     with quiet_torchscript():
-        scripted = torch.jit.trace(network.eval(), example_inputs(), check_trace=False)
+        scripted = torch.jit.trace(  # type: ignore[no-untyped-call]
+            network.eval(), example_inputs(), check_trace=False
+        )
         torch.jit.save(torch.jit.freeze(scripted), buffer)
     content = buffer.getvalue()
     spec = replace(spec, sha256=hashlib.sha256(content).hexdigest())

@@ -203,7 +203,7 @@ def align(beat: FloatArray, templates: FloatArray) -> tuple[NDArray[np.intp], ND
 def shift(window: FloatArray, samples: int) -> FloatArray:
     """Move a window to the left by `samples` (right if negative), holding its end values."""
     columns = np.arange(window.size) + samples
-    return window[columns.clip(0, window.size - 1)]
+    return np.asarray(window[columns.clip(0, window.size - 1)])
 
 
 def log_ratio(value: float, reference: float) -> float:

@@ -58,6 +58,10 @@ class BeatNetwork(nn.Module):
     feature `next_known`.
     """
 
+    feature_mean: Tensor
+    feature_scale: Tensor
+    offsets: Tensor
+
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         config = NetworkConfig() if config is None else config
@@ -94,13 +98,13 @@ class BeatNetwork(nn.Module):
         Leaving the latter unshifted keeps "unknown" at exactly zero.
         """
         with torch.no_grad():
-            self.get_buffer("feature_mean").copy_(mean)[-N_NEXT:] = 0.0
-            self.get_buffer("feature_scale").copy_(scale)[-N_NEXT:] = 1.0
+            self.feature_mean.copy_(mean)[-N_NEXT:] = 0.0
+            self.feature_scale.copy_(scale)[-N_NEXT:] = 1.0
 
     def set_offsets(self, offsets: Tensor) -> None:
         """Fix what is added to each class's logit, the costs of the two kinds of error."""
         with torch.no_grad():
-            self.get_buffer("offsets").copy_(offsets)
+            self.offsets.copy_(offsets)
 
     def embed(self, signal: Tensor) -> Tensor:
         """Turn the signal, (n, 2, window_samples), into (n, 2 * widths[-1]) numbers."""
@@ -112,11 +116,13 @@ class BeatNetwork(nn.Module):
     def classify(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits (n, classes)."""
         features = (features - self.feature_mean) / self.feature_scale
+        joined = torch.cat([embedding, features], dim=1)
         if not self.use_signal:
-            return self.head(features) + self.offsets
-        if not self.use_features:
-            return self.head(embedding) + self.offsets
-        return self.head(torch.cat([embedding, features], dim=1)) + self.offsets
+            joined = features
+        elif not self.use_features:
+            joined = embedding
+        logits: Tensor = self.head(joined)
+        return logits + self.offsets
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities, (n, classes) in the order of MODEL_LABELS."""

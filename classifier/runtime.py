@@ -177,7 +177,9 @@ def load_model(path: Path | None = None) -> TorchScriptModel:
 
     torch.set_num_threads(1)
     with quiet_torchscript():
-        module = torch.jit.load(io.BytesIO(content), map_location="cpu")
+        module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+            io.BytesIO(content), map_location="cpu"
+        )
         module = torch.jit.optimize_for_inference(module.eval())
     return TorchScriptModel(module, spec)
 
@@ -221,8 +223,9 @@ def _spec_from(values: dict[str, Any]) -> ModelSpec:
     if values["format_version"] != FORMAT_VERSION:
         raise ValueError(f"format version {values['format_version']}, expected {FORMAT_VERSION}")
     listed = ("classes", "channels", "features", "training_records")
-    fields = {name: values[name] for name in ModelSpec.__dataclass_fields__}
-    return ModelSpec(**{k: tuple(v) if k in listed else v for k, v in fields.items()})
+    chosen: dict[str, Any] = {name: values[name] for name in ModelSpec.__dataclass_fields__}
+    chosen |= {name: tuple(chosen[name]) for name in listed}
+    return ModelSpec(**chosen)
 
 
 def _locate(path: Path | None) -> tuple[Path | Traversable, Path | Traversable]:

@@ -54,8 +54,8 @@ class BeatClassifier:
     The provisional label is known at `Beat.decided_at` and uses nothing later than the beat's own
     window. The confirmed label is known when the next beat is, or `timeout_s` after the R peak, or
     at a gap or the end of the stream, whichever comes first; only the next beat adds knowledge, so
-    in the other cases it equals the provisional one. A beat in noise is labelled Q and the patient's
-    picture learns nothing from it.
+    in the other cases it equals the provisional one. A beat in noise is labelled Q, and the
+    picture of the patient learns nothing from it.
     """
 
     def __init__(self, model: BeatModel, config: BeatClassifierConfig | None = None) -> None:
@@ -85,7 +85,7 @@ class BeatClassifier:
             raise StageClosedError("the beat classifier was flushed; reset it before pushing again")
         if isinstance(item, Tick):
             self._now = item.sample
-            return self._time_out(before=item.sample + 1)
+            return [*self._time_out(before=item.sample + 1)]
         outputs: list[LabeledBeat | Gap] = [*self._time_out(before=item.decided_at)]
         self._now = item.decided_at
         if isinstance(item, Gap):
