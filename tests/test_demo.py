@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from replay.demo import SCENES, DemoConfig, Disturbance, Rhythm, parse_demo_name, simulate_demo
+from replay.demo import parse_demo_name, simulate_demo
+from replay.demo_scenes import SCENES, DemoConfig, Disturbance, Rhythm
 
 FS = DemoConfig().fs
 BEATS = set("NVA")
