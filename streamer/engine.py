@@ -1,0 +1,277 @@
+"""Play a source through the chain to the sinks, at its own pace, until it ends or is stopped."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from replay.chunk import Chunk
+from streamer.errors import StreamerError
+from streamer.events import Event, LabeledBeat, Published, StreamInfo
+from streamer.sinks.base import Sink
+from streamer.stage import Stage
+
+_MS: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Bounds of the engine.
+
+    Attributes
+    ----------
+    budget_ms : float
+        Latency that a provisional label may have, from its R peak: decision delay in signal time
+        plus compute time.
+    close_timeout_s : float
+        How long one sink may take to finish what it has queued.
+    yield_every_s : float
+        When not paced by a clock, how often other tasks get their turn.
+    """
+
+    budget_ms: float = 500.0
+    close_timeout_s: float = 10.0
+    yield_every_s: float = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a run came to."""
+
+    n_samples: int
+    """Samples played, per lead."""
+    n_events: int
+    """Events published; their `seq` is 0 to n_events - 1."""
+    n_beats: int
+    """Beats with a provisional label."""
+    n_late: int
+    """Those that missed the latency budget."""
+    interrupted: bool
+    """Whether it was stopped before the end of the source."""
+    failures: tuple[str, ...]
+    """One line for every sink that failed."""
+
+
+class Engine:
+    """One source, one chain, several sinks.
+
+    Parameters
+    ----------
+    player : async iterable of Chunk
+        The source; it sets the pace.
+    chain : Stage
+        From chunks to events, usually a `streamer.chain.Chain`.
+    sinks : sequence of Sink
+        Where events go. A sink that fails while playing is closed and reported; the others go on.
+    info : StreamInfo
+        The source in words.
+    paced : bool
+        Whether the player keeps real time. If not, the engine waits for the sinks after events,
+        so that none of them sheds any.
+    config : EngineConfig, optional
+        Bounds.
+    clock : callable
+        Seconds from any origin, for the compute latency.
+    on_failure : callable, optional
+        Told of each failure, in one line, as it happens.
+    """
+
+    def __init__(
+        self,
+        player: AsyncIterable[Chunk],
+        chain: Stage[Chunk, Event],
+        sinks: Sequence[Sink],
+        info: StreamInfo,
+        *,
+        paced: bool = True,
+        config: EngineConfig | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        on_failure: Callable[[str], None] | None = None,
+    ) -> None:
+        self._player = player
+        self._chain = chain
+        self._sinks = tuple(sinks)
+        self._info = info
+        self._paced = paced
+        self._config = EngineConfig() if config is None else config
+        self._clock = clock
+        self._on_failure = on_failure
+        self._started: list[Sink] = []
+        self._active: list[Sink] = []
+        self._playing: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._n_samples = 0
+        self._n_events = 0
+        self._n_beats = 0
+        self._n_late = 0
+        self._failures: list[str] = []
+
+    async def run(self) -> RunReport:
+        """Play to the end, or until `stop`, SIGINT or SIGTERM; then flush and close everything.
+
+        The chain is flushed however the run ends, so that the last beats are published too.
+
+        Raises
+        ------
+        StreamerError, OSError
+            If a sink can't start; those already started are closed.
+        ReplayError
+            If the source turns out to be damaged; the events so far have been published.
+        """
+        await self._start()
+        with _signals(self.stop):
+            try:
+                await self._play_until_stopped()
+            finally:
+                self._publish_timed(self._chain.flush)
+                await self._close()
+        return RunReport(
+            n_samples=self._n_samples,
+            n_events=self._n_events,
+            n_beats=self._n_beats,
+            n_late=self._n_late,
+            interrupted=self._stopped,
+            failures=tuple(self._failures),
+        )
+
+    def stop(self) -> None:
+        """End the run at the current sample, as the end of the source would."""
+        self._stopped = True
+        if self._playing is not None:
+            self._playing.cancel()
+
+    async def _start(self) -> None:
+        for sink in self._sinks:
+            try:
+                await sink.start(self._info)
+            except BaseException:
+                await self._close()
+                raise
+            self._started.append(sink)
+            self._active.append(sink)
+
+    async def _play_until_stopped(self) -> None:
+        """Play in a task of its own, because a stop must end a wait for the next sample."""
+        if self._stopped:
+            return
+        self._playing = asyncio.create_task(self._play(), name="play")
+        try:
+            await self._playing
+        except asyncio.CancelledError:
+            if not self._stopped:
+                self._playing.cancel()
+                raise
+
+    async def _play(self) -> None:
+        yielded_at = self._clock()
+        async for chunk in self._player:
+            self._observe(chunk)
+            published = self._push(chunk)
+            if self._paced:
+                continue
+            if published:
+                await self._drain()
+            if self._clock() - yielded_at >= self._config.yield_every_s:
+                await asyncio.sleep(0)
+                yielded_at = self._clock()
+
+    def _push(self, chunk: Chunk) -> bool:
+        """Push one chunk and publish what came of it; whether anything did."""
+        self._n_samples += chunk.samples.shape[1]
+        return self._publish_timed(lambda: self._chain.push(chunk))
+
+    def _publish_timed(self, events_of: Callable[[], list[Event]]) -> bool:
+        before = self._clock()
+        events = events_of()
+        if not events:
+            return False
+        compute_ms = (self._clock() - before) * _MS
+        for event in events:
+            self._publish(Published(seq=self._n_events, event=event, compute_ms=compute_ms))
+        return True
+
+    def _publish(self, message: Published) -> None:
+        self._n_events += 1
+        self._count(message)
+        for sink in tuple(self._active):
+            try:
+                sink.publish(message)
+            except Exception as error:  # noqa: BLE001 - one sink's fault must not cost the others
+                self._drop(sink, error)
+
+    def _observe(self, chunk: Chunk) -> None:
+        for sink in tuple(self._active):
+            try:
+                sink.observe(chunk)
+            except Exception as error:  # noqa: BLE001 - as in _publish
+                self._drop(sink, error)
+
+    async def _drain(self) -> None:
+        for sink in tuple(self._active):
+            try:
+                await sink.drain()
+            except Exception as error:  # noqa: BLE001 - as in _publish
+                self._drop(sink, error)
+
+    def _count(self, message: Published) -> None:
+        event = message.event
+        if not isinstance(event, LabeledBeat) or event.revision > 0:
+            return
+        delay_ms = (event.decided_at - event.beat.rpeak.sample) / self._info.fs * _MS
+        self._n_beats += 1
+        self._n_late += delay_ms + message.compute_ms > self._config.budget_ms
+
+    def _drop(self, sink: Sink, error: Exception) -> None:
+        """Stop feeding a sink that failed; it is closed with the others."""
+        self._active.remove(sink)
+        self._report(_in_words(sink, error))
+
+    def _report(self, failure: str) -> None:
+        self._failures.append(failure)
+        if self._on_failure is not None:
+            self._on_failure(failure)
+
+    async def _close(self) -> None:
+        """Close every sink that was started, side by side, each within its bound."""
+        async with asyncio.TaskGroup() as group:
+            for sink in self._started:
+                group.create_task(self._close_one(sink), name=f"close {type(sink).__name__}")
+
+    async def _close_one(self, sink: Sink) -> None:
+        healthy, bound_s = sink in self._active, self._config.close_timeout_s
+        try:
+            async with asyncio.timeout(bound_s):
+                await sink.close()
+        except TimeoutError:
+            if healthy:
+                self._report(f"{type(sink).__name__} did not finish within {bound_s:g} s")
+        except Exception as error:  # noqa: BLE001 - as in _publish
+            # A sink that failed before was reported then; its complaints on closing add nothing.
+            if healthy:
+                self._report(_in_words(sink, error))
+
+
+def _in_words(sink: Sink, error: Exception) -> str:
+    """Put a sink's failure in one line; what was raised on purpose says enough by itself."""
+    if isinstance(error, StreamerError):
+        return str(error)
+    return f"{type(sink).__name__} failed: {type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call `stop`, where the platform and the thread allow it."""
+    loop = asyncio.get_running_loop()
+    installed = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop)
+            installed.append(number)
+    try:
+        yield
+    finally:
+        for number in installed:
+            loop.remove_signal_handler(number)

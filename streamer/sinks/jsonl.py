@@ -1,0 +1,96 @@
+"""Events as JSON lines, in a file or on standard output."""
+
+import sys
+from pathlib import Path
+from typing import IO, Final
+
+from replay.chunk import Chunk
+from streamer.errors import OutputError
+from streamer.events import Published, StreamInfo
+from streamer.payload import dumps, to_payload
+
+STANDARD_OUTPUT: Final = "-"
+
+
+class JsonLinesSink:
+    """Write one JSON object a line, each handed to the system before the next sample is played.
+
+    So a killed process loses nothing that it had emitted. The objects are those of
+    `streamer.payload`.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write, replaced if it is there; "-" for standard output.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = str(path)
+        self._file: IO[bytes] | None = None
+        self._info: StreamInfo | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return "standard output" if self._path == STANDARD_OUTPUT else self._path
+
+    async def start(self, info: StreamInfo) -> None:
+        """Open the file.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written.
+        """
+        self._info = info
+        if self._path == STANDARD_OUTPUT:
+            self._file = sys.stdout.buffer
+            return
+        try:
+            self._file = Path(self._path).open("wb")  # noqa: ASYNC230, SIM115 - once, kept open
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def observe(self, chunk: Chunk) -> None:
+        """Ignore the samples: only events are written."""
+
+    def publish(self, message: Published) -> None:
+        """Write one event.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or the reader of standard output has gone.
+        """
+        if self._file is None or self._info is None:
+            raise OutputError(f"{self.name} is not open; start the sink before publishing")
+        try:
+            self._file.write(dumps(to_payload(message, self._info)) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    async def drain(self) -> None:
+        """Return at once: nothing is queued."""
+
+    async def close(self) -> None:
+        """Close the file, or leave standard output as it is.
+
+        Raises
+        ------
+        OutputError
+            If what is still buffered can't be written.
+        """
+        file, self._file = self._file, None
+        if file is None or self._path == STANDARD_OUTPUT:
+            return
+        try:
+            file.close()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"can't write events to {self.name}: {error.strerror or error}; "
+            "choose another file with --events"
+        )
