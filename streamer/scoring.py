@@ -269,7 +269,9 @@ def score_record(
     unseen = _inside(predicted.samples[extra], reference.shutdowns)
     np.add.at(matrix, (np.where(unseen, _X, _O), predicted.codes[extra]), 1)
     errors = predicted.samples[found.pairs_predicted] - reference.samples[found.pairs_reference]
-    return RecordScore(name=name, matrix=matrix, errors_ms=errors * (1000.0 / fs))
+    return RecordScore(
+        name=name, matrix=matrix, errors_ms=errors.astype(np.float64) * (1000.0 / fs)
+    )
 
 
 def aggregate(scores: Sequence[RecordScore], *, name: str = "all") -> Summary:
