@@ -1,0 +1,64 @@
+"""The broker of the amqtt library, for this machine only, made to lose nothing at the end.
+
+Only `streamer.broker` imports this, and late: amqtt takes a while to load.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from amqtt.broker import Broker
+
+_POLL_S = 0.01
+_ANONYMOUS = "amqtt.plugins.authentication.AnonymousAuthPlugin"
+
+
+class LoopbackBroker(Broker):  # type: ignore[misc]
+    """An amqtt broker on 127.0.0.1 that lets anyone on this machine in.
+
+    It differs from its base in one thing: amqtt forgets the messages of a client that says
+    goodbye although it has acknowledged them already, so the last beats of a fast replay would
+    be gone. Here the goodbye waits for its turn.
+    """
+
+    def __init__(self, port: int) -> None:
+        listener = {"type": "tcp", "bind": f"127.0.0.1:{port}"}
+        super().__init__(
+            {"listeners": {"default": listener}, "plugins": {_ANONYMOUS: {"allow_anonymous": True}}}
+        )
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until subscribers have acknowledged everything, or the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._is_busy():  # noqa: ASYNC110 - amqtt has no event for it
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            return
+
+    def _is_busy(self) -> bool:
+        """Whether a message is still on its way through, or to a subscriber that is there."""
+        return not self._broadcast_queue.empty() or any(
+            not session.delivered_message_queue.empty() or session.inflight_out
+            for session, _ in self.sessions.values()
+            if session.transitions.state == "connected"
+        )
+
+    async def _client_message_loop(self, client_session: Any, handler: Any) -> None:
+        handler.wait_disconnect = _after_deliveries(client_session, handler.wait_disconnect)
+        await super()._client_message_loop(client_session, handler)
+
+
+def _after_deliveries(
+    session: Any,
+    wait_disconnect: Callable[[], Awaitable[Any]],
+) -> Callable[[], Awaitable[Any]]:
+    """Wrap the wait for a client's goodbye so that its messages are passed on first."""
+
+    async def wait() -> Any:
+        packet = await wait_disconnect()
+        while not session.delivered_message_queue.empty():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+        return packet
+
+    return wait
