@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier import kernels
+
 FloatArray = NDArray[np.float32]
 
 
@@ -101,10 +103,12 @@ FEATURES_VERSION: Final = 1
 PREMATURE_RATIO: Final = 0.85
 """A beat that ends an interval below this share of the median is premature."""
 
-_SMALL: Final = 1e-6
 _RMS_FLOOR: Final = 0.1
 """Differences well below a tenth of the usual beat's amplitude are noise."""
 _LOG_LIMIT: Final = 2.0
+_WIDTH: Final = MORPHOLOGY_FEATURES.index("qrs_width") - 1
+_WIDTH_SCALE: Final = np.float32(10.0 / GEOMETRY.fs_hz)
+"""From samples to tenths of a second, about the width of a QRS complex."""
 _SECONDS_REFERENCE: Final = 0.8
 """RR interval of 75 beats a minute, the zero of `rr_seconds`."""
 
@@ -147,7 +151,7 @@ def fill_missing(window: FloatArray) -> tuple[FloatArray, str | None]:
         missing = 1.0 - columns.size / window.size
         judgeable = valid[QRS].all() and missing <= GEOMETRY.missing_share_max
         reason = None if judgeable else "missing samples"
-    if reason is None and np.ptp(filled[QRS]) < _SMALL:
+    if reason is None and np.ptp(filled[QRS]) < kernels.SMALL:
         reason = "flat"
     return filled, reason
 
@@ -157,27 +161,11 @@ def remove_baseline(window: FloatArray) -> FloatArray:
     return np.asarray(window - np.median(window), dtype=np.float32)
 
 
-def similarity(
-    beat: NDArray[np.float64] | FloatArray, templates: NDArray[np.float64] | FloatArray
-) -> NDArray[np.float64]:
-    """Compare shape and amplitude at once: 2ab / (aa + bb), from -1 to 1 (equal).
-
-    Unlike a correlation it falls when only the amplitudes differ (0.8 for a factor of two).
-
-    Parameters
-    ----------
-    beat : ndarray, shape (..., n)
-    templates : ndarray, shape (..., n)
-        Broadcast against `beat`.
-    """
-    product = (beat * templates).sum(axis=-1, dtype=np.float64)
-    energy = (beat * beat).sum(axis=-1, dtype=np.float64)
-    energy = energy + (templates * templates).sum(axis=-1, dtype=np.float64)
-    return np.asarray(2.0 * product / np.maximum(energy, _SMALL))
-
-
-def align(beat: FloatArray, templates: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def align(beat: FloatArray, templates: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Find the shift at which the QRS stretch of `beat` fits each template best.
+
+    The measure compares shape and amplitude at once: 2ab / (aa + bb), from -1 to 1 (equal). Unlike
+    a correlation it falls when only the amplitudes differ (0.8 for a factor of two).
 
     Parameters
     ----------
@@ -186,18 +174,15 @@ def align(beat: FloatArray, templates: FloatArray) -> tuple[NDArray[np.intp], ND
 
     Returns
     -------
-    shifts : ndarray of int, shape (k,)
+    shifts : ndarray of int64, shape (k,)
         Samples by which the beat lies later than the template.
     similarities : ndarray of float64, shape (k,)
-        `similarity` at that shift.
+        The measure at that shift.
     """
-    reach = GEOMETRY.max_shift_samples
-    first, width = QRS.start - reach, QRS.stop - QRS.start
-    stretch = beat[first : QRS.stop + reach]
-    shifted = np.lib.stride_tricks.sliding_window_view(stretch, width)
-    values = similarity(shifted[None, :, :], templates[:, None, QRS])
-    best = values.argmax(axis=1)
-    return best - reach, values[np.arange(best.size), best]
+    shifts, similarities = kernels.align_to_each(
+        beat, templates, QRS.start, QRS.stop, GEOMETRY.max_shift_samples
+    )
+    return shifts, similarities
 
 
 def shift(window: FloatArray, samples: int) -> FloatArray:
@@ -206,72 +191,29 @@ def shift(window: FloatArray, samples: int) -> FloatArray:
     return np.asarray(window[columns.clip(0, window.size - 1)])
 
 
-def log_ratio(value: float, reference: float) -> float:
-    """Logarithm of a ratio, limited; 0 (as expected) if either is unknown (not positive)."""
-    if value <= 0.0 or reference <= 0.0:
-        return 0.0
-    return float(min(max(np.log(value / reference), -_LOG_LIMIT), _LOG_LIMIT))
-
-
-def rhythm_features(rr_s: NDArray[np.float64], long_run_s: float) -> FloatArray:
+def rhythm_features(rr_s: NDArray[np.float64], newest_rr_s: float, long_run_s: float) -> FloatArray:
     """Describe the RR interval that ends at this beat against those before it.
 
     Parameters
     ----------
     rr_s : ndarray, shape (n,)
-        Up to 41 intervals in s, the one that ends at this beat last; empty after a gap.
+        Intervals before it in s, oldest first; may be empty.
+    newest_rr_s : float
+        The interval that ends at this beat, 0 if unknown.
     long_run_s : float
         Mean interval of the last minutes, 0 if unknown.
 
     Returns
     -------
     ndarray of float32, shape (len(RHYTHM_FEATURES),)
-        All zero when `rr_s` is empty.
+        All zero when the newest interval is unknown.
     """
-    if rr_s.size == 0:
+    if newest_rr_s <= 0.0:
         return np.zeros(len(RHYTHM_FEATURES), np.float32)
-    newest, before = float(rr_s[-1]), rr_s[:-1]
-    recent = before[-10:]
-    median = float(np.median(before)) if before.size else 0.0
-    irregularity = 0.0
-    premature = 0.0
-    if recent.size > 1:
-        irregularity = float(np.median(np.abs(np.diff(np.log(recent)))))
-        premature = float(np.mean(recent < PREMATURE_RATIO * median))
-    previous = float(before[-1]) if before.size else 0.0
-    return np.array(
-        [
-            1.0,
-            log_ratio(newest, float(recent.mean()) if recent.size else 0.0),
-            log_ratio(newest, median),
-            log_ratio(newest, long_run_s),
-            log_ratio(newest, previous),
-            log_ratio(previous, median),
-            log_ratio(newest, float(recent.min()) if recent.size else 0.0),
-            log_ratio(newest, _SECONDS_REFERENCE),
-            irregularity,
-            premature,
-        ],
-        np.float32,
+    found: FloatArray = kernels.describe_rhythm(
+        rr_s, newest_rr_s, long_run_s, PREMATURE_RATIO, _SECONDS_REFERENCE, _LOG_LIMIT
     )
-
-
-def _correlation(a: FloatArray, b: FloatArray) -> float:
-    """Pearson correlation, 0 where one of them is flat."""
-    a, b = a - a.mean(), b - b.mean()
-    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm > _SMALL else 0.0
-
-
-def _effective_width(qrs: FloatArray) -> float:
-    """Area under |QRS| over its peak, in s: grows with width, not with amplitude."""
-    magnitude = np.abs(qrs)
-    peak = float(magnitude.max())
-    return float(magnitude.sum()) / peak / GEOMETRY.fs_hz if peak > _SMALL else 0.0
-
-
-def _rms(values: FloatArray) -> float:
-    return float(np.sqrt((values * values).mean()))
+    return found
 
 
 def morphology_features(
@@ -284,31 +226,16 @@ def morphology_features(
     beat, template : ndarray of float32, shape (window_samples,)
         Aligned, in units of the template's amplitude.
     qrs_similarity : float
-        `similarity` of their QRS stretches.
+        Measure of `align` for the two.
 
     Returns
     -------
     ndarray of float32, shape (11,)
         The first 11 of `MORPHOLOGY_FEATURES`; the other three describe the patient's beats.
     """
-    difference = beat - template
-    width, usual_width = _effective_width(beat[QRS]), _effective_width(template[QRS])
-    return np.array(
-        [
-            qrs_similarity,
-            _correlation(beat[QRS], template[QRS]),
-            _correlation(beat[P_WAVE], template[P_WAVE]),
-            _correlation(beat[T_WAVE], template[T_WAVE]),
-            log_ratio(float(np.ptp(beat[QRS])), float(np.ptp(template[QRS]))),
-            log_ratio(width, usual_width),
-            10.0 * width,
-            log_ratio(float(np.ptp(beat[P_WAVE])), float(np.ptp(template[P_WAVE]))),
-            log_ratio(_rms(difference[P_WAVE]) + _RMS_FLOOR, _RMS_FLOOR),
-            log_ratio(_rms(difference[QRS]) + _RMS_FLOOR, _RMS_FLOOR),
-            log_ratio(_rms(difference[T_WAVE]) + _RMS_FLOOR, _RMS_FLOOR),
-        ],
-        np.float32,
-    )
+    measures = kernels.compare(beat, template, P_WAVE, QRS, T_WAVE, _RMS_FLOOR, _LOG_LIMIT)
+    measures[_WIDTH] *= _WIDTH_SCALE
+    return np.concatenate([np.array([qrs_similarity], np.float32), measures])
 
 
 def next_features(
@@ -329,9 +256,9 @@ def next_features(
     return np.array(
         [
             1.0,
-            log_ratio(next_rr_s, median_rr_s),
-            log_ratio(next_rr_s, rr_s),
-            log_ratio(both, median_rr_s),
+            kernels.log_ratio(next_rr_s, median_rr_s, _LOG_LIMIT),
+            kernels.log_ratio(next_rr_s, rr_s, _LOG_LIMIT),
+            kernels.log_ratio(both, median_rr_s, _LOG_LIMIT),
             next_qrs_similarity,
             next_qrs_similarity_to_this,
         ],

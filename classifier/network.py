@@ -82,7 +82,7 @@ class BeatNetwork(nn.Module):
         k = len(FEATURE_NAMES)
         self.register_buffer("feature_mean", torch.zeros(k))
         self.register_buffer("feature_scale", torch.ones(k))
-        self.register_buffer("offsets", torch.zeros(len(MODEL_LABELS)))
+        self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
         self.head = nn.Sequential(
             nn.Dropout(config.dropout),
@@ -102,7 +102,7 @@ class BeatNetwork(nn.Module):
             self.feature_scale.copy_(scale)[-N_NEXT:] = 1.0
 
     def set_offsets(self, offsets: Tensor) -> None:
-        """Fix what is added to each class's logit, the costs of the two kinds of error."""
+        """Fix what is added to the logits: shape (2, classes), by revision."""
         with torch.no_grad():
             self.offsets.copy_(offsets)
 
@@ -122,7 +122,8 @@ class BeatNetwork(nn.Module):
         elif not self.use_features:
             joined = embedding
         logits: Tensor = self.head(joined)
-        return logits + self.offsets
+        confirmed = features[:, -N_NEXT, None]
+        return logits + torch.lerp(self.offsets[:1], self.offsets[1:], confirmed)
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities, (n, classes) in the order of MODEL_LABELS."""

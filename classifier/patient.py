@@ -67,6 +67,10 @@ class BeatInputs:
     """Interval that ends at this beat, 0 if unknown."""
     median_rr_s: float
     """Usual interval at this beat, 0 if unknown."""
+    shape: int | None
+    """Which known shape it has; None if a new one."""
+    shift: int
+    """Samples by which it lies later than that shape."""
     unjudgeable: str | None
     """Why the beat can't be judged, else None."""
 
@@ -118,64 +122,54 @@ class Patient:
         """
         filled, unjudgeable = fill_missing(window_mv)
         window = remove_baseline(filled)
-        dominant = self._dominant()
-        template = window if dominant is None else self._templates[dominant]
-        shifts, similarities = align(window, template[None])
-        beat = shift(window, int(shifts[0]))
+        used = np.flatnonzero(self._counts)
+        templates = self._templates[used] if used.size else window[None]
+        shifts, similarities = align(window, templates)
+        usual = self._usual(used)
+        beat, template = shift(window, int(shifts[usual])), templates[usual]
         amplitude = max(float(np.ptp(template[QRS])), float(np.ptp(beat[QRS])) / 20.0, 1e-3)
-        signal = np.stack([beat, template]) / np.float32(amplitude)
+        signal = (np.stack([beat, template]) / np.float32(amplitude)).astype(np.float32)
+        best = int(similarities.argmax())
+        known = used.size > 0 and similarities[best] >= CONFIG.match_min
+        shape = int(used[best]) if known else None
         features = np.concatenate(
             [
-                rhythm_features(self._with(rr_s), self._long_run_s),
-                morphology_features(signal[0], signal[1], float(similarities[0])),
-                self._shape_features(window),
+                rhythm_features(self._rr_s, rr_s, self._long_run_s),
+                morphology_features(signal[0], signal[1], float(similarities[usual])),
+                self._shape_features(shape),
                 np.zeros(N_NEXT, np.float32),
             ]
         )
-        median = float(np.median(self._rr_s)) if self._rr_s.size else 0.0
         return BeatInputs(
-            signal=signal.astype(np.float32),
-            features=features.astype(np.float32),
+            signal=signal,
+            features=features,
             window=window,
             rr_s=rr_s,
-            median_rr_s=median,
+            median_rr_s=float(np.median(self._rr_s)) if self._rr_s.size else 0.0,
+            shape=shape,
+            shift=int(shifts[best]) if known else 0,
             unjudgeable=unjudgeable,
         )
 
     def learn(self, beat: BeatInputs) -> None:
-        """Take a described beat into the picture."""
+        """Take the beat that was just described into the picture."""
         late_enough = beat.rr_s >= PREMATURE_RATIO * beat.median_rr_s
-        self._learn_shape(beat.window, on_time=beat.rr_s == 0.0 or late_enough)
+        self._learn_shape(beat, on_time=beat.rr_s == 0.0 or late_enough)
         if beat.rr_s > 0.0:
-            self._rr_s = self._with(beat.rr_s)[-CONFIG.rr_beats :]
+            self._rr_s = np.append(self._rr_s, beat.rr_s)[-CONFIG.rr_beats :]
             known = self._long_run_s > 0.0
             step = (beat.rr_s - self._long_run_s) / CONFIG.memory_beats
             self._long_run_s = self._long_run_s + step if known else beat.rr_s
         self._n_beats += 1
 
-    def _with(self, rr_s: float) -> NDArray[np.float64]:
-        """Recent intervals and this one; empty if it is unknown."""
-        return np.append(self._rr_s, rr_s) if rr_s > 0.0 else np.zeros(0)
-
-    def _dominant(self) -> int | None:
-        """Index of the usual shape."""
-        votes = self._counts + CONFIG.on_time_bonus * self._on_time
-        return int(votes.argmax()) if self._n_beats else None
-
-    def _match(self, window: FloatArray) -> tuple[int | None, int]:
-        """Index of the shape that `window` has (None if new), and the shift to it."""
-        used = np.flatnonzero(self._counts)
+    def _usual(self, used: NDArray[np.intp]) -> int:
+        """Position in `used` of the usual shape; 0 if none is known yet."""
         if used.size == 0:
-            return None, 0
-        shifts, similarities = align(window, self._templates[used])
-        best = int(similarities.argmax())
-        if similarities[best] < CONFIG.match_min:
-            return None, 0
-        return int(used[best]), int(shifts[best])
+            return 0
+        return int((self._counts + CONFIG.on_time_bonus * self._on_time)[used].argmax())
 
-    def _shape_features(self, window: FloatArray) -> FloatArray:
+    def _shape_features(self, shape: int | None) -> FloatArray:
         """How common this beat's shape is, how often it came on time, and how much is known."""
-        shape, _ = self._match(window)
         maturity = min(self._n_beats / CONFIG.mature_beats, 1.0)
         if shape is None:
             return np.array([0.0, 0.0, maturity], np.float32)
@@ -183,19 +177,20 @@ class Patient:
         on_time = self._on_time[shape] / self._counts[shape]
         return np.array([share, on_time, maturity], np.float32)
 
-    def _learn_shape(self, window: FloatArray, *, on_time: bool) -> None:
+    def _learn_shape(self, beat: BeatInputs, *, on_time: bool) -> None:
         """Move the matching shape towards the beat, or begin a new shape with it."""
-        shape, offset = self._match(window)
         fade = 1.0 - 1.0 / CONFIG.memory_beats
         self._counts *= fade
         self._on_time *= fade
+        shape = beat.shape
         if shape is None:
             shape = int(self._counts.argmin())
-            self._templates[shape] = window
+            self._templates[shape] = beat.window
             self._counts[shape] = self._on_time[shape] = 0.0
         else:
             step = np.float32(max(1.0 / (self._counts[shape] + 1.0), 1.0 / CONFIG.smoothing_beats))
-            self._templates[shape] += step * (shift(window, offset) - self._templates[shape])
+            aligned = shift(beat.window, beat.shift)
+            self._templates[shape] += step * (aligned - self._templates[shape])
         self._counts[shape] += 1.0
         self._on_time[shape] += float(on_time)
 

@@ -1,0 +1,305 @@
+"""Train the beat classifier, from the dataset to the two files that ship; read top to bottom.
+
+``ecg-stream train --out DIR`` cuts the beats of DS1 with the chain itself and calls `train`:
+
+1. cross-validate on DS1, whole records held out, all folds one epoch at a time; stop when the
+   held-out score has not risen for a while; keep the best number of epochs and, for each
+   revision, the class offsets that trade sensitivity against false labels;
+2. train once more on all of DS1 for that number of epochs;
+3. write weights, TorchScript with sidecar, ONNX, `metrics.json` and `MODEL_CARD.md`.
+
+DS2 is opened by the caller afterwards, to report. Importing this module imports torch.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from classifier.augmentation import AugmentationConfig, augment_features, augment_signal
+from classifier.dataset import BeatDataset
+from classifier.evaluation import IntArray, confusion, figures
+from classifier.features import FloatArray
+from classifier.labels import MODEL_LABELS, Label
+from classifier.network import BeatNetwork, NetworkConfig
+
+REVISIONS = (0, 1)
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, steps done, steps in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Everything that decides the result, besides the data."""
+
+    seed: int = 7
+    folds: int = 4
+    epochs_max: int = 10
+    patience: int = 6
+    """Epochs without a better held-out score after which cross-validation stops."""
+    batch: int = 256
+    learning_rate: float = 3e-3
+    """Peak of a schedule that rises for the first tenth and then falls as a cosine."""
+    weight_decay: float = 1e-2
+    average_decay: float = 0.99
+    """The weights kept are an exponential mean over about 1 / (1 - this) steps."""
+    normal_per_epoch: int = 8000
+    """N beats drawn for each epoch, evenly from the records; the rare classes come whole."""
+    record_power: float = 0.5
+    """A record's n beats of a class weigh n ** -this each: patients count more than beats."""
+    class_power: float = 0.5
+    """A class drawn n times weighs n ** -this."""
+    loss: str = "weighted"
+    """ "weighted" cross-entropy or "focal" (Lin et al. 2017, doi:10.1109/ICCV.2017.324)."""
+    focal_gamma: float = 2.0
+    score_weights: tuple[float, float, float, float] = (0.4, 0.3, 0.3, 0.05)
+    """Of the F1 of N, S, V and F in the held-out score. Nearly all F beats of DS1 are in record
+    208, so that held out they say little; N keeps false F labels down."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CrossValidation:
+    """What cross-validation decided, and the evidence."""
+
+    epochs: int
+    offsets: FloatArray
+    """Shape (2, 4): added to the logits of each class, by revision."""
+    scores: tuple[float, ...]
+    """Held-out score after each epoch."""
+    losses: tuple[float, ...]
+    """Training loss of each epoch."""
+    probabilities: FloatArray
+    """Held-out, at the best epoch, offsets applied: shape (2, n, 4), order of the dataset."""
+    folds: tuple[tuple[str, ...], ...]
+    """Records held out in each fold."""
+
+
+class Fit:
+    """One network in training: data, optimiser and averaged weights."""
+
+    def __init__(self, dataset: BeatDataset, config: TrainingConfig, seed: int) -> None:
+        self._config = config
+        self._generator = torch.Generator().manual_seed(seed)
+        self._random = np.random.default_rng(seed)
+        self._reference = dataset.reference
+        self._record = np.unique(dataset.record, return_inverse=True)[1]
+        self._signal = torch.from_numpy(dataset.signal)
+        self._features = torch.from_numpy(np.stack([dataset.provisional, dataset.confirmed]))
+        self._target = torch.from_numpy(dataset.reference)
+        self._weight, self._draw = self._weights()
+        torch.manual_seed(seed)
+        self.network = BeatNetwork(config.network)
+        self._spread = self._features[1].std(dim=0).clamp_min(1e-3)
+        self.network.set_normalisation(self._features[1].mean(dim=0), self._spread)
+        self.averaged = BeatNetwork(config.network)
+        self.averaged.load_state_dict(self.network.state_dict())
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        steps = config.epochs_max * -(-self._epoch_size() // config.batch)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1
+        )
+
+    def epoch(self) -> float:
+        """Train for one epoch and return the mean loss."""
+        self.network.train()
+        losses = [self._step(rows) for rows in self._batches()]
+        return float(np.mean(losses))
+
+    def _step(self, rows: Tensor) -> float:
+        """Learn from one batch, as provisional and as confirmed beats at once."""
+        config = self._config
+        signal = augment_signal(self._signal[rows], config.augmentation, self._generator)
+        embedding = self.network.embed(signal)
+        loss = torch.zeros(())
+        for revision in REVISIONS:
+            features = augment_features(
+                self._features[revision][rows], self._spread, config.augmentation, self._generator
+            )
+            logits = self.network.classify(embedding, features)
+            loss = loss + beat_loss(logits, self._target[rows], self._weight[rows], config)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self._schedule.step()
+        self._average()
+        return loss.item() / len(REVISIONS)
+
+    def _average(self) -> None:
+        """Move the averaged weights, batch statistics included, towards the current ones."""
+        current = self.network.state_dict()
+        with torch.no_grad():
+            for name, value in self.averaged.state_dict().items():
+                if value.dtype.is_floating_point:
+                    value.lerp_(current[name], 1.0 - self._config.average_decay)
+
+    def _weights(self) -> tuple[Tensor, NDArray[np.float64]]:
+        """Weight of each beat in the loss, and its chance to be drawn if it is an N beat."""
+        n_records = int(self._record.max()) + 1
+        group = self._reference * n_records + self._record
+        in_group = np.bincount(group)[group]
+        weight = in_group**-self._config.record_power
+        normal = self._reference == MODEL_LABELS.index(Label.N)
+        drawn = np.bincount(self._reference, minlength=len(MODEL_LABELS)).astype(np.float64)
+        drawn[MODEL_LABELS.index(Label.N)] = self._normals()
+        for label in np.unique(self._reference):
+            own = self._reference == label
+            weight[own] *= drawn[label] ** -self._config.class_power / weight[own].mean()
+        weight[normal] = weight[normal].mean()
+        chance = np.where(normal, in_group**-self._config.record_power, 0.0)
+        return torch.from_numpy((weight / weight.mean()).astype(np.float32)), chance / chance.sum()
+
+    def _normals(self) -> int:
+        n = int((self._reference == MODEL_LABELS.index(Label.N)).sum())
+        return min(n, self._config.normal_per_epoch)
+
+    def _epoch_size(self) -> int:
+        rare = int((self._reference != MODEL_LABELS.index(Label.N)).sum())
+        return rare + self._normals()
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Draw N beats anew, add all others, shuffle, and cut into batches."""
+        n = self._reference.size
+        normals = self._random.choice(n, self._normals(), replace=False, p=self._draw)
+        rare = np.flatnonzero(self._reference != MODEL_LABELS.index(Label.N))
+        rows = self._random.permutation(np.concatenate([normals, rare]))
+        yield from torch.split(torch.from_numpy(rows), self._config.batch)
+
+
+def beat_loss(logits: Tensor, target: Tensor, weight: Tensor, config: TrainingConfig) -> Tensor:
+    """Weighted cross-entropy; focal loss makes beats that are right already count less."""
+    loss = functional.cross_entropy(logits, target, reduction="none")
+    if config.loss == "focal":
+        loss = (1.0 - torch.exp(-loss)) ** config.focal_gamma * loss
+    return (weight * loss).sum() / weight.sum()
+
+
+def predict(network: BeatNetwork, dataset: BeatDataset, batch: int = 1024) -> FloatArray:
+    """Log-probabilities of both revisions, shape (2, n, 4)."""
+    network.eval()
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(dataset), batch):
+            rows = slice(first, first + batch)
+            embedding = network.embed(torch.from_numpy(dataset.signal[rows]))
+            both = [
+                network.classify(embedding, torch.from_numpy(features[rows])).log_softmax(1)
+                for features in (dataset.provisional, dataset.confirmed)
+            ]
+            parts.append(torch.stack(both))
+    return np.asarray(torch.cat(parts, dim=1).numpy(), np.float32)
+
+
+def assign_folds(dataset: BeatDataset, folds: int) -> tuple[tuple[str, ...], ...]:
+    """Deal the records into folds so that each has its part of every rare class."""
+    names = [str(name) for name in dataset.records]
+    rare = np.array(
+        [
+            [((dataset.record == n) & (dataset.reference == c)).sum() for c in (1, 2, 3)]
+            for n in names
+        ]
+    )
+    share = rare / np.maximum(rare.sum(axis=0), 1)
+    dealt: list[list[str]] = [[] for _ in range(folds)]
+    load = np.zeros((folds, share.shape[1]))
+    for row in np.argsort(-share.max(axis=1), kind="stable"):
+        after = ((load + share[row]) ** 2).sum(axis=1) - (load**2).sum(axis=1)
+        fold = min(range(folds), key=lambda f: (round(after[f], 6), len(dealt[f])))
+        dealt[fold].append(names[row])
+        load[fold] += share[row]
+    return tuple(tuple(sorted(part)) for part in dealt)
+
+
+def held_out_score(
+    logits: FloatArray, reference: IntArray, config: TrainingConfig
+) -> tuple[float, FloatArray]:
+    """Find the class offsets with the best weighted F1, by coordinate ascent.
+
+    Returns
+    -------
+    score : float
+    offsets : ndarray of float32, shape (4,)
+    """
+
+    def score(offsets: FloatArray) -> float:
+        counts = confusion(reference, (logits + offsets).argmax(axis=1).astype(np.int64))
+        found = figures(counts)
+        weights = zip(MODEL_LABELS, config.score_weights, strict=True)
+        return sum(weight * found[label.value].f1 for label, weight in weights)
+
+    offsets = np.zeros(len(MODEL_LABELS), np.float32)
+    best = score(offsets)
+    for step in (1.0, 0.5, 0.25):
+        for label in (1, 2, 3, 1, 2, 3):
+            for sign in (-1.0, 1.0):
+                trial = offsets.copy()
+                trial[label] = np.clip(trial[label] + sign * step, -3.0, 3.0)
+                if score(trial) > best:
+                    best, offsets = score(trial), trial
+    return best, offsets
+
+
+def cross_validate(dataset: BeatDataset, config: TrainingConfig, report: Report) -> CrossValidation:
+    """Train on all but one fold, for each fold, and choose epochs and offsets on what was held out.
+
+    Parameters
+    ----------
+    dataset : BeatDataset
+        Trainable beats of the training records only.
+    """
+    folds = assign_folds(dataset, config.folds)
+    held_out = [np.isin(dataset.record, names) for names in folds]
+    fits = [
+        Fit(dataset.select(~held), config, config.seed + number)
+        for number, held in enumerate(held_out)
+    ]
+    tests = [dataset.select(held) for held in held_out]
+    scores: list[float] = []
+    losses: list[float] = []
+    best_logits = np.zeros((len(REVISIONS), len(dataset), len(MODEL_LABELS)), np.float32)
+    best_offsets = np.zeros((len(REVISIONS), len(MODEL_LABELS)), np.float32)
+    for epoch in range(config.epochs_max):
+        report("cross-validation", epoch, config.epochs_max)
+        losses.append(float(np.mean([fit.epoch() for fit in fits])))
+        logits = np.zeros_like(best_logits)
+        for fit, test, held in zip(fits, tests, held_out, strict=True):
+            logits[:, held] = predict(fit.averaged, test)
+        found = [held_out_score(logits[r], dataset.reference, config) for r in REVISIONS]
+        scores.append(float(np.mean([score for score, _ in found])))
+        if scores[-1] == max(scores):
+            best_logits, best_offsets = logits, np.stack([offsets for _, offsets in found])
+        if epoch - int(np.argmax(scores)) >= config.patience:
+            break
+    shifted = best_logits + best_offsets[:, None, :]
+    return CrossValidation(
+        epochs=int(np.argmax(scores)) + 1,
+        offsets=best_offsets,
+        scores=tuple(scores),
+        losses=tuple(losses),
+        probabilities=_softmax(shifted),
+        folds=folds,
+    )
+
+
+def fit_all(
+    dataset: BeatDataset, config: TrainingConfig, found: CrossValidation, report: Report
+) -> BeatNetwork:
+    """Train on every record for the number of epochs that cross-validation chose."""
+    fit = Fit(dataset, config, config.seed)
+    for epoch in range(found.epochs):
+        report("final fit", epoch, found.epochs)
+        fit.epoch()
+    fit.averaged.set_offsets(torch.from_numpy(found.offsets))
+    return fit.averaged.eval()
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float32)

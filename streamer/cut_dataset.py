@@ -1,0 +1,190 @@
+"""Cut the classifier's beat dataset with the chain itself, so that training equals serving.
+
+A recording model takes the network's place in an ordinary chain and writes down what it is asked.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier import features, kernels, patient
+from classifier.dataset import (
+    CLASSES,
+    NO_BEAT,
+    BeatDataset,
+    concatenate,
+    load_dataset,
+    save_dataset,
+)
+from classifier.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS, FloatArray
+from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL
+from classifier.runtime import ModelSpec, own_spec
+from replay.record import Record, Reference
+from streamer import (
+    bandpass,
+    beat_classifier,
+    chain,
+    detector,
+    detector_kernel,
+    filters,
+    resample,
+    windower,
+)
+from streamer.chain import Chain
+from streamer.events import LabeledBeat
+from streamer.matching import match_beats, tolerance_samples
+
+MATCH_MS: Final = 150.0
+"""A detection within this of a reference beat is that beat (ANSI/AAMI EC57)."""
+BLOCK_SAMPLES: Final = 8192
+
+_SOURCES: Final[tuple[ModuleType, ...]] = (
+    features,
+    kernels,
+    patient,
+    bandpass,
+    beat_classifier,
+    chain,
+    detector,
+    detector_kernel,
+    filters,
+    resample,
+    windower,
+)
+"""What decides how beats look; a change in one of them makes cached cuts stale."""
+
+
+class RecordingModel:
+    """A beat model that keeps its inputs and answers nothing of use."""
+
+    def __init__(self) -> None:
+        self._spec = own_spec()
+        self._signals = [np.zeros((0, len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)]
+        self._features = [np.zeros((0, len(FEATURE_NAMES)), np.float32)]
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Made for this program's inputs, with the quality gate open."""
+        return self._spec
+
+    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Keep the inputs; every class is equally likely."""
+        self._signals.append(signal.copy())
+        self._features.append(features.copy())
+        return np.full((len(signal), len(MODEL_LABELS)), 1.0 / len(MODEL_LABELS), np.float32)
+
+    def recorded(self) -> tuple[FloatArray, FloatArray]:
+        """Return the signals and features of all calls, in order."""
+        return np.concatenate(self._signals), np.concatenate(self._features)
+
+
+def cut_records(records: Sequence[Record], cache: Path | None = None) -> Iterator[BeatDataset]:
+    """Cut each record's beats, or read them from the cache folder.
+
+    Yields
+    ------
+    BeatDataset
+        Of one record at a time.
+
+    Raises
+    ------
+    DatasetError
+        If a cached file is damaged.
+    ValueError
+        If a record has no reference annotations.
+    """
+    for record in records:
+        path = None
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+            path = cache / f"{record.name}-{cut_hash(record)}.npz"
+        if path is not None and path.exists():
+            yield load_dataset(path)
+            continue
+        dataset = cut_record(record)
+        if path is not None:
+            save_dataset(dataset, path)
+        yield dataset
+
+
+def cut_all(records: Sequence[Record], cache: Path | None = None) -> BeatDataset:
+    """Cut several records into one dataset."""
+    return concatenate(list(cut_records(records, cache)))
+
+
+def cut_record(record: Record) -> BeatDataset:
+    """Push one record through a chain and match its beats with the reference.
+
+    Raises
+    ------
+    ValueError
+        If the record has no reference annotations.
+    """
+    samples, classes = reference_beats(_reference(record))
+    model = RecordingModel()
+    pushed = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
+    events = [
+        event for chunk in record.chunks(size=BLOCK_SAMPLES) for event in pushed.push(chunk)
+    ] + pushed.flush()
+    beats = [event for event in events if isinstance(event, LabeledBeat)]
+    order: dict[int, list[int]] = {0: [], 1: []}
+    for row, beat in enumerate(beats):
+        order[beat.revision].append(row)
+    first = [beats[row] for row in order[0]]
+    found = np.array([beat.beat.rpeak.sample for beat in first], np.int64)
+    matching = match_beats(samples, found, tolerance_samples(MATCH_MS, record.fs))
+    labels = np.full(found.size, NO_BEAT, np.int64)
+    labels[matching.pairs_predicted] = classes[matching.pairs_reference]
+    missed = classes[matching.missed]
+    signals, inputs = model.recorded()
+    return BeatDataset(
+        signal=signals[order[0]],
+        provisional=inputs[order[0]],
+        confirmed=inputs[order[1]],
+        reference=labels,
+        sample=found,
+        quality=np.array([beat.beat.rpeak.quality for beat in first], np.float32),
+        judgeable=np.array([beat.reason is None for beat in first], np.bool_),
+        record=np.full(found.size, record.name),
+        records=np.array([record.name]),
+        missed=np.bincount(missed, minlength=len(CLASSES))[None],
+    )
+
+
+def reference_beats(reference: Reference) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the samples of the reference beats and their index in `CLASSES`."""
+    beats = [
+        (sample, CLASSES.index(SYMBOL_TO_LABEL[symbol]))
+        for sample, symbol in zip(reference.samples, reference.symbols, strict=True)
+        if symbol in SYMBOL_TO_LABEL
+    ]
+    table = np.array(beats, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def cut_hash(record: Record) -> str:
+    """Fingerprint of a record's samples and annotations, and of the code that cuts it."""
+    digest = hashlib.sha256()
+    for module in _SOURCES:
+        digest.update(inspect.getsource(module).encode())
+    for chunk in record.chunks(size=BLOCK_SAMPLES):
+        digest.update(chunk.samples.tobytes())
+    reference = _reference(record)
+    digest.update(reference.samples.tobytes())
+    digest.update("".join(reference.symbols).encode())
+    return digest.hexdigest()[:16]
+
+
+def _reference(record: Record) -> Reference:
+    reference = record.reference()
+    if reference is None:
+        raise ValueError(
+            f"record {record.name} has no reference annotations; training needs a record with them"
+        )
+    return reference
