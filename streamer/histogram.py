@@ -1,0 +1,72 @@
+"""Quantiles of a stream in bounded memory."""
+
+import math
+from itertools import accumulate
+from typing import Final
+
+_LOWEST: Final = 1e-3
+_HIGHEST: Final = 1e7
+
+
+class QuantileHistogram:
+    """Counts of positive values in bins whose width grows with the value.
+
+    Parameters
+    ----------
+    relative_error : float
+        Largest relative error of a quantile between 0.001 and 1e7; in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If `relative_error` is not in (0, 1).
+
+    Notes
+    -----
+    The logarithmic bins of DDSketch (Masson et al. 2019, doi:10.14778/3352063.3352135). Deviation:
+    their number is fixed, and values beyond the range fall into the outermost bins, because
+    latencies and heart rates never get there. Minimum and maximum are exact.
+    """
+
+    def __init__(self, *, relative_error: float = 0.005) -> None:
+        if not 0.0 < relative_error < 1.0:
+            raise ValueError(f"got a relative error of {relative_error}, expected one in (0, 1)")
+        self._growth = (1.0 + relative_error) / (1.0 - relative_error)
+        self._log_growth = math.log(self._growth)
+        self._counts = [0] * (math.ceil(math.log(_HIGHEST / _LOWEST) / self._log_growth) + 1)
+        self.count = 0
+        self.minimum: float | None = None
+        self.maximum: float | None = None
+
+    def add(self, value: float) -> None:
+        """Count one value; negative ones count as 0."""
+        value = max(value, 0.0)
+        self._counts[self._bin(value)] += 1
+        self.count += 1
+        self.minimum = value if self.minimum is None else min(self.minimum, value)
+        self.maximum = value if self.maximum is None else max(self.maximum, value)
+
+    def quantile(self, fraction: float) -> float | None:
+        """Return the nearest-rank quantile, `fraction` in [0, 1]; None while nothing was added.
+
+        Raises
+        ------
+        ValueError
+            If `fraction` is not in [0, 1].
+        """
+        if not 0.0 <= fraction <= 1.0:
+            raise ValueError(f"got the quantile {fraction}, expected one in [0, 1]")
+        if self.minimum is None or self.maximum is None:
+            return None
+        rank = max(math.ceil(fraction * self.count), 1)
+        if rank == self.count:
+            return self.maximum
+        index = next(i for i, seen in enumerate(accumulate(self._counts)) if seen >= rank)
+        centre = 2.0 * _LOWEST * self._growth**index / (1.0 + self._growth)
+        return min(max(centre, self.minimum), self.maximum)
+
+    def _bin(self, value: float) -> int:
+        if value <= _LOWEST:
+            return 0
+        index = math.ceil(math.log(value / _LOWEST) / self._log_growth)
+        return min(index, len(self._counts) - 1)

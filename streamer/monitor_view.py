@@ -1,0 +1,259 @@
+"""The monitor as a picture: `render` turns a state into one screenful of text."""
+
+import io
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.segment import Segment
+
+from streamer import palette, panels
+from streamer.clock_format import clock
+from streamer.monitor_state import MonitorState
+from streamer.panels import Row
+from streamer.screen_lines import Frame, Line, Part, beside, block, line, rule, single_cells, spread
+from streamer.svg_glyphs import draw_glyphs
+from streamer.trace_view import (
+    GUTTER,
+    axis_line,
+    label_line,
+    lead_lines,
+    strip_line,
+    sweep_for,
+    tachogram_lines,
+)
+
+WIDE_WIDTH: Final = 110
+WIDE_HEIGHT: Final = 30
+"""From this size on, the numbers stand to the right of the trace."""
+MINIMUM_WIDTH: Final = 40
+MINIMUM_HEIGHT: Final = 10
+"""Below this size there is nothing useful to show."""
+
+_PANEL_ROWS: Final = 5
+_PANEL_HEIGHT: Final = 20
+"""From this height on, there is room for the numeric panels below the trace."""
+_SIDE_WIDTH: Final = 37
+_TACHOGRAM_HEIGHT: Final = 36
+_SECOND_LEAD_HEIGHT: Final = 34
+_LARGE_DIGITS_HEIGHT: Final = 46
+
+
+def render(state: MonitorState, width: int, height: int) -> Frame:
+    """Draw one frame of exactly `height` lines of `width` cells.
+
+    Parameters
+    ----------
+    state : MonitorState
+        What to show; it isn't changed.
+    width, height : int
+        Size of the terminal in character cells.
+
+    Returns
+    -------
+    Frame
+        A rich renderable. On a screen below 40 x 10 it only says so.
+    """
+    if width < MINIMUM_WIDTH or height < MINIMUM_HEIGHT:
+        note = f"{width}x{height} is too small, need {MINIMUM_WIDTH}x{MINIMUM_HEIGHT}"
+        return Frame(block([[(note, palette.STRONG)]], width, height))
+    wide = width >= WIDE_WIDTH and height >= WIDE_HEIGHT
+    body_height = height - 3
+    body = _wide_body(state, width, body_height) if wide else _body(state, width, body_height)
+    return Frame(
+        [
+            _header(state, width),
+            spread(panels.rhythm(state), panels.alarm_banner(state), width),
+            *body,
+            _progress(state, width),
+        ]
+    )
+
+
+def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None:
+    """Write one frame as an SVG picture.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    console = Console(
+        record=True,
+        width=width,
+        height=height,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+        no_color=False,
+    )
+    console.print(render(state, width, height))
+    svg = console.export_svg(title=f"ecg-stream replay {state.info.source}")
+    path.write_text(draw_glyphs(svg), encoding="utf-8")
+
+
+def _header(state: MonitorState, width: int) -> Line:
+    info = state.info
+    leads = " ".join(info.leads)
+    left: list[Part] = [
+        (" ecg-stream ", palette.BRAND),
+        (f" {single_cells(info.source)}", palette.STRONG),
+        (f"  {single_cells(leads)}  {info.fs:g} Hz", palette.FAINT),
+    ]
+    if info.training_record:
+        left.append(("  training record", palette.NOTE))
+    return spread(left, [*panels.mqtt_state(state), (" ", palette.PLAIN)], width)
+
+
+def _progress(state: MonitorState, width: int) -> Line:
+    fs = state.info.fs
+    elapsed = f" {clock(state.now / fs)} "
+    speed = _speed(state)
+    done = state.progress
+    if done is None:
+        return spread([(elapsed, palette.STRONG), ("live", palette.GOOD)], speed, width)
+    end = clock((state.info.first_sample + (state.info.n_samples or 0)) / fs)
+    used = sum(len(text) for text, _ in speed)
+    room = max(width - len(elapsed) - len(end) - used - 7, 1)
+    filled = round(done * room)
+    return spread(
+        [
+            (elapsed, palette.STRONG),
+            ("━" * filled, palette.GOOD),
+            ("─" * (room - filled), palette.FRAME),
+            (f" {end} {done * 100.0:3.0f}%", palette.FAINT),
+        ],
+        speed,
+        width,
+    )
+
+
+def _speed(state: MonitorState) -> list[Part]:
+    asked = "max" if state.speed is None else f"{state.speed:g}×"
+    measured = state.measured_speed
+    if state.speed is None and measured is not None:
+        asked += f" {measured:.0f}×"
+    return [(f" {asked} ", palette.FAINT)]
+
+
+def _body(state: MonitorState, width: int, height: int) -> list[Line]:
+    """Trace over panels, for a terminal of ordinary size."""
+    below = [strip_line(state, width)]
+    if height + 3 >= _PANEL_HEIGHT:
+        below += _bottom_panels(state, width)
+    else:
+        below.append(_one_line(state, width))
+    return [*_trace(state, width, height - len(below), leads=1), *below]
+
+
+def _trace(state: MonitorState, width: int, height: int, *, leads: int) -> list[Line]:
+    """Beat letters, one or two leads, time axis."""
+    sweep = sweep_for(state, width - GUTTER)
+    names = state.info.leads
+    first = height - 2
+    lines = []
+    if leads > 1:
+        second = (first - 1) * 2 // 5
+        first -= second + 1
+        title = Segment(f"{single_cells(names[1])[: GUTTER - 1]:>{GUTTER - 1}} ", palette.TITLE)
+        lines = [[title, *line([], width - GUTTER)], *lead_lines(state, 1, sweep, second)]
+    return [
+        label_line(state, sweep, single_cells(names[0])),
+        *lead_lines(state, 0, sweep, first),
+        *lines,
+        axis_line(state, sweep),
+    ]
+
+
+def _one_line(state: MonitorState, width: int) -> Line:
+    """Return the numbers that matter most, where there is no room for panels."""
+    rate = state.heart_rate_bpm
+    counts = ((label, n) for label, n in state.counts.items() if label is not None)
+    p99 = state.latency.quantile(0.99)
+    return line(
+        [
+            (f" {'--' if rate is None else round(rate)} bpm ", palette.RATE),
+            *((f" {label.value} {n} ", palette.BEAT[label]) for label, n in counts),
+            (
+                f"  p99 {'--' if p99 is None else round(p99)}/{state.budget_ms:.0f} ms",
+                palette.FAINT,
+            ),
+        ],
+        width,
+    )
+
+
+def _bottom_panels(state: MonitorState, width: int) -> list[Line]:
+    """Heart rate, counts, latency and score side by side under one rule."""
+    spare = max(width - 80, 0) // 3
+    columns: list[tuple[str, int, list[Row]]] = [
+        ("HEART RATE", 20, panels.heart_rate(state)),
+        ("BEATS", 20 + spare, panels.beat_counts(state, 18 + spare)),
+        ("LATENCY ms", 22 + spare, _latency_column(state, 20 + spare)),
+        ("VS REFERENCE %", 18 + spare, panels.reference_score(state)),
+    ]
+    if state.score is None:
+        columns[-1] = ("ALARMS", 18 + spare, panels.alarm_list(state, _PANEL_ROWS))
+    titles, blocks, used = [], [], 0
+    for title, wanted, rows in columns:
+        room = min(wanted, width - used)
+        titles.append((used + 1, title))
+        blocks.append(block([[(" ", palette.PLAIN), *row] for row in rows], room, _PANEL_ROWS))
+        used += room
+    blocks.append(block([], width - used, _PANEL_ROWS))
+    return [rule(titles, width), *beside(blocks)]
+
+
+def _latency_column(state: MonitorState, width: int) -> list[Row]:
+    return [
+        *panels.latency(state, width),
+        panels.quality(state, width),
+        panels.mqtt_counts(state),
+    ]
+
+
+def _wide_body(state: MonitorState, width: int, height: int) -> list[Line]:
+    """Trace on the left, numbers on the right, as on a bedside monitor."""
+    left_width = width - _SIDE_WIDTH - 1
+    below: list[Line] = [
+        rule([(1, "LAST BEATS  RR ms")], left_width),
+        strip_line(state, left_width),
+    ]
+    if height >= _TACHOGRAM_HEIGHT:
+        below.append(rule([(1, "RR ms, last minute")], left_width))
+        below += tachogram_lines(state, left_width, 5 + (height - _TACHOGRAM_HEIGHT) // 5)
+    two = height >= _SECOND_LEAD_HEIGHT and len(state.info.leads) > 1
+    left = _trace(state, left_width, height - len(below), leads=2 if two else 1)
+    left += below
+    side = _side(state, _SIDE_WIDTH, height)
+    divider = block([[("│", palette.FRAME)]] * height, 1, height)
+    return beside([left, divider, side])
+
+
+def _side(state: MonitorState, width: int, height: int) -> list[Line]:
+    """As many sections as fit, most important first, in the order of the screen."""
+    inner = width - 2
+    large = height >= _LARGE_DIGITS_HEIGHT
+    sections: list[tuple[str, list[Row]]] = [
+        ("HEART RATE", panels.heart_rate(state, large=large)),
+        ("BEATS", panels.beat_counts(state, inner)),
+        ("LATENCY ms from the R peak", panels.latency(state, inner)),
+        ("SIGNAL", [panels.quality(state, inner)]),
+        ("VS REFERENCE %", panels.reference_score(state)),
+        ("ALARMS", panels.alarm_list(state, 4)),
+        ("MQTT", [panels.mqtt_counts(state)]),
+    ]
+    if state.score is None:
+        sections = [section for section in sections if section[0] != "VS REFERENCE %"]
+    rows_needed = sum(len(rows) + 1 for _, rows in sections)
+    spaced = rows_needed + len(sections) <= height
+    lines: list[Line] = []
+    for title, rows in sections:
+        if len(lines) + len(rows) + 1 > height:
+            continue
+        lines.append(rule([(1, title)], width))
+        lines += block([[(" ", palette.PLAIN), *row] for row in rows], width, len(rows))
+        if spaced:
+            lines.append(line([], width))
+    return (lines + block([], width, height))[:height]

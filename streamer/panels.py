@@ -1,0 +1,184 @@
+"""The numeric panels of the monitor, each a list of rows of styled text."""
+
+from streamer import big_digits, palette
+from streamer.clock_format import clock
+from streamer.events import Alarm, Priority, Rhythm
+from streamer.monitor_state import MonitorState
+from streamer.running_score import Tally
+from streamer.screen_lines import Part, bar, single_cells
+
+Row = list[Part]
+
+_GOOD_QUALITY = 0.8
+_FAIR_QUALITY = 0.5
+
+
+def heart_rate(state: MonitorState, *, large: bool = False) -> list[Row]:
+    """Return big digits, with the last RR interval below."""
+    rate = state.heart_rate_bpm
+    digits = f"{min(round(rate), 999):>3}" if rate is not None else " --"
+    drawn = big_digits.large(digits) if large else big_digits.small(digits)
+    recent = state.rr_ms()
+    interval = f"{recent[0]:.0f} ms" if recent and rate is not None else "--"
+    below: Row = [(" bpm", palette.STRONG), (f"  RR {interval}", palette.FAINT)]
+    return [*([(f" {row}", palette.RATE)] for row in drawn), below]
+
+
+def beat_counts(state: MonitorState, width: int) -> list[Row]:
+    """Return the beats of each class with their share."""
+    total = state.n_beats
+    rows: list[Row] = []
+    for label, count in state.counts.items():
+        if label is None:
+            continue
+        share = count / total if total else 0.0
+        numbers = f"{count:>7} {share * 100.0:3.0f}% "
+        room = max(width - 1 - len(numbers), 0)
+        style = palette.BEAT[label]
+        rows.append([(label.value, style), (numbers, palette.PLAIN), (bar(share, room), style)])
+    return rows
+
+
+def latency(state: MonitorState, width: int) -> list[Row]:
+    """Show the latency of provisional labels from the R peak, against the budget."""
+    p50, p99 = state.latency.quantile(0.5), state.latency.quantile(0.99)
+    style = palette.GOOD if p99 is None or p99 <= state.budget_ms else palette.POOR
+    late = palette.POOR if state.n_late else palette.FAINT
+    return [
+        [("p50 ", palette.FAINT), (_ms(p50), style), ("  p99 ", palette.FAINT), (_ms(p99), style)],
+        _budget_bar(p50, p99, state.budget_ms, width),
+        [(f"budget {state.budget_ms:.0f} ms  ", palette.FAINT), (f"late {state.n_late}", late)],
+    ]
+
+
+def _ms(value: float | None) -> str:
+    return "--" if value is None else f"{value:.0f}"
+
+
+def _budget_bar(p50: float | None, p99: float | None, budget_ms: float, width: int) -> Row:
+    """Full up to the median, shaded up to p99, then the rest of the budget; '!' when it is over."""
+    median = round(min((p50 or 0.0) / budget_ms, 1.0) * (width - 1))
+    tail = max(round(min((p99 or 0.0) / budget_ms, 1.0) * (width - 1)), median)
+    over = p99 is not None and p99 > budget_ms
+    return [
+        ("█" * median, palette.GOOD),
+        ("▒" * (tail - median), palette.FAIR),
+        ("·" * (width - 1 - tail), palette.FRAME),
+        ("!", palette.POOR) if over else ("▏", palette.FAINT),
+    ]
+
+
+def quality(state: MonitorState, width: int) -> Row:
+    """Show signal quality as a bar."""
+    value = state.quality
+    if value is None:
+        return [("quality --", palette.FAINT)]
+    style = palette.POOR
+    if value >= _GOOD_QUALITY:
+        style = palette.GOOD
+    elif value >= _FAIR_QUALITY:
+        style = palette.FAIR
+    number = f" {value * 100.0:3.0f}%"
+    return [
+        ("quality ", palette.FAINT),
+        (bar(value, max(width - 8 - len(number), 0)), style),
+        (number, style),
+    ]
+
+
+def mqtt_state(state: MonitorState) -> Row:
+    """Return connection and address on one row."""
+    if state.mqtt is None:
+        return [("MQTT off", palette.FAINT)]
+    word = single_cells(str(state.mqtt.state))
+    style = palette.GOOD if word in {"connected", "online"} else palette.NOTE
+    return [("MQTT ", palette.FAINT), (word, style), (f" {mqtt_address(state)}", palette.FAINT)]
+
+
+def mqtt_address(state: MonitorState) -> str:
+    """Return host and port of the broker, without the scheme and credentials."""
+    if state.mqtt is None:
+        return ""
+    url = single_cells(str(state.mqtt.url or ""))
+    return url.partition("://")[2].rpartition("@")[2] or url
+
+
+def mqtt_counts(state: MonitorState) -> Row:
+    """Count messages sent, waiting and shed."""
+    if state.mqtt is None:
+        return [("MQTT off", palette.FAINT)]
+    shed = palette.POOR if state.mqtt.shed else palette.FAINT
+    return [
+        (f"{state.mqtt.sent} sent", palette.PLAIN),
+        (f"  {state.mqtt.queued} queued", palette.FAINT),
+        (f"  {state.mqtt.shed} shed", shed),
+    ]
+
+
+def reference_score(state: MonitorState) -> list[Row]:
+    """Return running Se and +P against the record's reference beats."""
+    if state.score is None:
+        return [[("no reference", palette.FAINT)], [("annotations", palette.FAINT)]]
+    qrs = state.score.qrs
+    rows = [_ratios("QRS", qrs)]
+    rows += [_ratios(f"  {label.value}", tally) for label, tally in state.score.classes.items()]
+    missed = palette.NOTE if qrs.fn or qrs.fp else palette.FAINT
+    rows.append([(f"FN {qrs.fn}  FP {qrs.fp}", missed)])
+    return [[("       Se    +P", palette.FAINT)], *rows]
+
+
+def _ratios(name: str, tally: Tally) -> Row:
+    return [
+        (f"{name:<3} ", palette.STRONG),
+        (f"{_percent(tally.sensitivity)} {_percent(tally.ppv)}", palette.PLAIN),
+    ]
+
+
+def _percent(ratio: float | None) -> str:
+    """Format a ratio in 5 cells; only a perfect one reads 100."""
+    if ratio is None:
+        return "   --"
+    return "  100" if ratio == 1.0 else f"{min(ratio * 100.0, 99.99):5.2f}"
+
+
+def alarm_list(state: MonitorState, rows: int) -> list[Row]:
+    """Return the last alarms, newest first, with their age."""
+    if not state.alarms:
+        return [[("none so far", palette.FAINT)]]
+    newest = list(reversed(state.alarms))[:rows]
+    return [
+        [
+            (f"{clock(state.age_s(alarm.onset)):>6} ago ", palette.FAINT),
+            (f"{palette.ALARM_MARK[alarm.priority]:<4}", palette.STRONG),
+            (str(alarm.rhythm), palette.PLAIN),
+        ]
+        for alarm in newest
+    ]
+
+
+def rhythm(state: MonitorState) -> Row:
+    """Say what is happening, and since when."""
+    lost = state.lost_signal
+    if lost is not None:
+        return [(f" NO SIGNAL: {lost} ", palette.ALARM[Priority.MEDIUM])]
+    event = state.rhythm
+    if event is None or event.rhythm is Rhythm.UNKNOWN:
+        return [(" rhythm not known yet", palette.FAINT)]
+    return [
+        (f" {str(event.rhythm).upper()}", palette.STRONG),
+        (f"  for {clock(state.age_s(event.onset))}", palette.FAINT),
+    ]
+
+
+def alarm_banner(state: MonitorState) -> Row:
+    """Return the alarm that counts most right now."""
+    alarm = state.active_alarm
+    if alarm is None:
+        return [(f"{state.n_alarms} alarms ", palette.FAINT)] if state.n_alarms else []
+    return [(_alarm_words(state, alarm), palette.ALARM[alarm.priority])]
+
+
+def _alarm_words(state: MonitorState, alarm: Alarm) -> str:
+    mark = palette.ALARM_MARK[alarm.priority]
+    age = clock(state.age_s(alarm.onset))
+    return f" {mark} {alarm.priority.name} {str(alarm.rhythm).upper()} {age} ago {mark} "

@@ -1,0 +1,165 @@
+"""Plain lines instead of the monitor, for a pipe, a file or a simple terminal."""
+
+import asyncio
+from collections import deque
+from typing import Final, TextIO
+
+from classifier.labels import Label
+from replay.chunk import Chunk
+from streamer.clock_format import sample_time
+from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
+from streamer.monitor_state import MonitorState
+
+_RATE_EVERY_S: Final = 10.0
+_MOST_QUEUED: Final = 10_000
+"""Lines kept for a reader that doesn't read; more are counted and left out."""
+_DRAIN_AT: Final = 1_000
+_CLOSE_S: Final = 2.0
+
+
+class LinesSink:
+    """Writes a line for every confirmed beat that isn't normal, and for what happens besides.
+
+    One line for each change of rhythm, alarm and gap, and the heart rate every 10 s of signal;
+    times are those of the record, as m:ss.mmm.
+
+    Parameters
+    ----------
+    stream : text stream
+        Where to write. A thread writes, so that a pipe that isn't read can't hold up a beat; if it
+        is closed at the other end, the rest is dropped silently.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._queued: deque[str] = deque()
+        self._more = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._broken = False
+        self._left_out = 0
+        self._state: MonitorState | None = None
+        self._rate_due = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, info: StreamInfo) -> None:
+        """Write what is about to be played."""
+        self._state = MonitorState(info)
+        self._rate_due = info.first_sample + self._rate_every(info)
+        training = ", training record" if info.training_record else ""
+        self._write(f"{info.source}: leads {' '.join(info.leads)}, {info.fs:g} Hz{training}")
+        self._task = asyncio.create_task(self._work(), name="lines")
+
+    def observe(self, chunk: Chunk) -> None:
+        """Write the heart rate whenever another 10 s have been played."""
+        state = self._started()
+        state.now = chunk.stop
+        while state.now >= self._rate_due:
+            rate = state.heart_rate_bpm
+            words = "--" if rate is None else f"{rate:.0f} bpm"
+            self._write(f"{sample_time(self._rate_due, state.info.fs)}  heart rate {words}")
+            self._rate_due += self._rate_every(state.info)
+
+    def publish(self, message: Published) -> None:
+        """Write one event, if it is worth a line."""
+        state = self._started()
+        state.publish(message)
+        text = event_line(message, state.info.fs)
+        if text is not None:
+            self._write(text)
+
+    async def drain(self) -> None:
+        """Wait while many lines are queued."""
+        if len(self._queued) >= _DRAIN_AT:
+            await self._empty.wait()
+
+    async def close(self) -> None:
+        """Write what is queued, for at most 2 s."""
+        if self._task is None:
+            return
+        task, self._task = self._task, None
+        try:
+            await asyncio.wait_for(self._empty.wait(), _CLOSE_S)
+        except TimeoutError:
+            self._broken = True
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _started(self) -> MonitorState:
+        if self._state is None:
+            raise RuntimeError("LinesSink takes nothing before start()")
+        return self._state
+
+    @staticmethod
+    def _rate_every(info: StreamInfo) -> int:
+        return max(round(_RATE_EVERY_S * info.fs), 1)
+
+    def _write(self, text: str) -> None:
+        if self._broken:
+            return
+        if len(self._queued) >= _MOST_QUEUED:
+            self._left_out += 1
+            return
+        if self._left_out:
+            self._queued.append(f"({self._left_out} lines left out)")
+            self._left_out = 0
+        self._queued.append(text)
+        self._empty.clear()
+        self._more.set()
+
+    async def _work(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            batch = "".join(f"{text}\n" for text in self._queued)
+            self._queued.clear()
+            if batch and not self._broken:
+                await asyncio.to_thread(self._put, batch)
+            if not self._queued:
+                self._empty.set()
+
+    def _put(self, batch: str) -> None:
+        try:
+            self._stream.write(batch)
+            self._stream.flush()
+        except (OSError, ValueError):
+            # The reader has gone (`| head`), or the stream was closed.
+            self._broken = True
+
+
+def event_line(message: Published, fs: float) -> str | None:
+    """Return an event as a line of text; None for normal and provisional beats.
+
+    Parameters
+    ----------
+    message : Published
+        The event.
+    fs : float
+        Sampling frequency of its samples in Hz.
+    """
+    event = message.event
+    if isinstance(event, LabeledBeat):
+        return _beat_line(event, fs)
+    if isinstance(event, RhythmEvent):
+        rate = event.heart_rate_bpm
+        words = "" if rate is None else f"  {rate:.0f} bpm"
+        return f"{sample_time(event.onset, fs)}  rhythm {event.rhythm}{words}"
+    if isinstance(event, Alarm):
+        priority = event.priority.name.lower()
+        return f"{sample_time(event.onset, fs)}  ALARM {priority} priority: {event.rhythm}"
+    return _gap_line(event, fs)
+
+
+def _beat_line(event: LabeledBeat, fs: float) -> str | None:
+    if event.revision == 0 or event.label in {None, Label.N}:
+        return None
+    rr_s = event.beat.rr_s
+    interval = f"  RR {float(rr_s[-1]) * 1000.0:.0f} ms" if rr_s.size else ""
+    reason = f"  ({event.reason})" if event.reason else ""
+    return f"{sample_time(event.beat.rpeak.sample, fs)}  beat {event.label}{interval}{reason}"
+
+
+def _gap_line(event: Gap, fs: float) -> str:
+    duration = (event.stop - event.start) / fs
+    return f"{sample_time(event.start, fs)}  gap {event.reason}, {duration:.3f} s without signal"

@@ -1,0 +1,210 @@
+"""The terminal monitor as a sink: keeps a state, draws it some twenty times a second."""
+
+import asyncio
+import atexit
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from replay.chunk import Chunk
+from streamer.errors import OutputError
+from streamer.events import Published, StreamInfo
+from streamer.monitor_state import MonitorState, MqttStatus, ReferenceAnnotations
+from streamer.monitor_view import render
+from streamer.screen_lines import Frame
+
+_SLOWEST_S: Final = 0.5
+"""A frame is drawn at least this often, however late the event loop is."""
+
+
+@dataclass(slots=True)
+class FramePacer:
+    """Decides when to draw: at the frame rate, but never while others are waiting for the loop.
+
+    Attributes
+    ----------
+    period_s : float
+        Time from one frame to the next when all is well.
+    due_s : float
+        When the next frame should be drawn, on the caller's clock.
+    """
+
+    period_s: float
+    due_s: float
+    _drawn_s: float = float("-inf")
+
+    def is_time(self, now_s: float) -> bool:
+        """Tell whether to draw now; when the loop is a frame late, the frame is given up."""
+        late = now_s - self.due_s > self.period_s
+        if late and now_s - self._drawn_s < _SLOWEST_S:
+            self.due_s = now_s + self.period_s
+            return False
+        return True
+
+    def drawn(self, started_s: float, ended_s: float) -> None:
+        """Plan the next frame: drawing takes at most half of the time."""
+        self._drawn_s = ended_s
+        self.due_s = max(self.due_s + self.period_s, ended_s + (ended_s - started_s))
+
+
+class MonitorSink:
+    """Shows the stream on the whole screen of a terminal.
+
+    Parameters
+    ----------
+    console : Console, optional
+        Where to draw; standard output if None.
+    budget_ms : float
+        Latency budget of a provisional label in ms.
+    mqtt : MqttStatus, optional
+        Counters of the MQTT sink.
+    reference : ReferenceAnnotations, optional
+        Annotations that came with the record, for the running score.
+    fps : float
+        Frames per second while the machine keeps up.
+    speed : float, optional
+        Factor of real time that was asked for; None is as fast as possible.
+
+    Raises
+    ------
+    ValueError
+        If `fps` or `budget_ms` isn't positive.
+
+    Notes
+    -----
+    A frame is put together between two samples, in a few milliseconds, and written to the
+    terminal by a thread, so that a terminal that doesn't read can't hold up a beat.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        budget_ms: float = 500.0,
+        mqtt: MqttStatus | None = None,
+        reference: ReferenceAnnotations | None = None,
+        fps: float = 20.0,
+        speed: float | None = 1.0,
+    ) -> None:
+        if fps <= 0.0:
+            raise ValueError(f"got {fps} frames per second, expected more than 0")
+        if budget_ms <= 0.0:
+            raise ValueError(f"got a latency budget of {budget_ms} ms, expected more than 0")
+        self._console = console or Console()
+        self._budget_ms = budget_ms
+        self._mqtt = mqtt
+        self._reference = reference
+        self._fps = fps
+        self._speed = speed
+        self._state: MonitorState | None = None
+        self._live: Live | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._frame = Frame([])
+
+    @property
+    def state(self) -> MonitorState:
+        """What is shown.
+
+        Raises
+        ------
+        RuntimeError
+            If the sink wasn't started.
+        """
+        if self._state is None:
+            raise RuntimeError("the monitor has nothing to show before start()")
+        return self._state
+
+    async def start(self, info: StreamInfo) -> None:
+        """Take over the screen.
+
+        Raises
+        ------
+        OutputError
+            If the terminal can't show the characters that the trace is made of.
+        """
+        encoding = self._console.encoding
+        if not encoding.lower().startswith("utf"):
+            raise OutputError(
+                f"the terminal's encoding is {encoding}, the monitor needs UTF-8; "
+                "set LANG=C.UTF-8 or use --no-monitor"
+            )
+        self._state = MonitorState(
+            info,
+            budget_ms=self._budget_ms,
+            mqtt=self._mqtt,
+            reference=self._reference,
+            speed=self._speed,
+        )
+        self._live = Live(
+            console=self._console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            get_renderable=lambda: self._frame,
+        )
+        self._live.start()
+        # An interrupt may come at any moment, even during close().
+        atexit.register(self._live.stop)
+        self._task = asyncio.create_task(self._draw(self._state, self._live), name="monitor")
+
+    def observe(self, chunk: Chunk) -> None:
+        """Take the samples for the trace."""
+        self.state.observe(chunk)
+
+    def publish(self, message: Published) -> None:
+        """Take one event.
+
+        Raises
+        ------
+        Exception
+            Whatever ended the drawing, so that the loss of the display doesn't go unnoticed.
+        """
+        if self._task is not None and self._task.done():
+            self._task.result()
+        self.state.publish(message)
+
+    async def drain(self) -> None:
+        """Let a frame be drawn."""
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Give the screen back as it was; raises what went wrong while drawing, if anything did."""
+        if self._live is not None:
+            self._live.stop()
+            atexit.unregister(self._live.stop)
+            self._live = None
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                current = asyncio.current_task()
+                if current is not None and current.cancelling():
+                    raise
+
+    async def _draw(self, state: MonitorState, live: Live) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        pacer = FramePacer(1.0 / self._fps, begun)
+        try:
+            while True:
+                started = loop.time()
+                if pacer.is_time(started):
+                    state.measured_speed = _speed_since(state, started - begun)
+                    width, height = self._console.size
+                    self._frame = render(state, width, height)
+                    await asyncio.to_thread(live.refresh)
+                    pacer.drawn(started, loop.time())
+                await asyncio.sleep(max(pacer.due_s - loop.time(), 0.0))
+        finally:
+            live.stop()
+
+
+def _speed_since(state: MonitorState, elapsed_s: float) -> float | None:
+    """Signal time over wall time; None while there is too little of either."""
+    played_s = (state.now - state.info.first_sample) / state.info.fs
+    return played_s / elapsed_s if elapsed_s > 1.0 else None
