@@ -1,14 +1,14 @@
 """Simulated records: beats of given classes at given times, for the demo and for tests."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replay.beat_shapes import LEADS, REFERENCE_RR_S, SHAPES, add_beat
 from replay.chunk import Chunk
-from replay.record import Reference, check_range
+from replay.record import Reference, check_range, lead_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +40,12 @@ class SimulatedRecord:
     def n_samples(self) -> int:
         """Length of every lead."""
         return int(self.signal.shape[1])
+
+    def with_lead(self, lead: str | None) -> "SimulatedRecord":
+        """Return the same record with another lead first; see `replay.record.lead_order`."""
+        order = lead_order(self.leads, lead, self.name)
+        leads = tuple(self.leads[row] for row in order)
+        return replace(self, leads=leads, signal=self.signal[list(order)])
 
     def chunks(self, start: int = 0, stop: int | None = None, size: int = 1) -> Iterator[Chunk]:
         """Yield the samples in chunks; see `replay.record.Record.chunks`."""
