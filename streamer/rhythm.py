@@ -11,10 +11,9 @@ from streamer.rhythm_rules import (
     PRIORITIES,
     PastBeat,
     RhythmConfig,
-    bradycardia_limit,
     candidate,
     heart_rate,
-    tachycardia_limit,
+    rate_rhythm,
 )
 from streamer.stage import Snapshot
 
@@ -232,14 +231,10 @@ class RhythmTracker:
         rate, config = heart_rate(self._beats, self._config), self._config
         if rate is None:
             return []
-        fast, slow = self._rate_alarm is Rhythm.TACHYCARDIA, self._rate_alarm is Rhythm.BRADYCARDIA
-        rhythm: Rhythm | None = None
-        if rate > tachycardia_limit(config.tachycardia_alarm_bpm, fast, config):
-            rhythm = Rhythm.TACHYCARDIA
-        elif rate < bradycardia_limit(config.bradycardia_alarm_bpm, slow, config):
-            rhythm = Rhythm.BRADYCARDIA
+        limits = (config.bradycardia_alarm_bpm, config.tachycardia_alarm_bpm)
+        rhythm = rate_rhythm(rate, limits, self._rate_alarm, config.alarm_hysteresis_bpm)
         before, self._rate_alarm = self._rate_alarm, rhythm
-        if rhythm is None or rhythm is before:
+        if rhythm is Rhythm.SINUS or rhythm is before:
             return []
         evidence = tuple(beat.sample for beat in self._beats)[-config.rate_beats - 1 :]
         return [self._alarm(rhythm, sample, decided_at, evidence)]

@@ -24,7 +24,10 @@ class RhythmConfig:
     bradycardia_alarm_bpm: float = 50.0
     tachycardia_alarm_bpm: float = 120.0
     rate_hysteresis_bpm: float = 3.0
-    """A rate must come back over its limit by this much before the rhythm or alarm ends."""
+    """A rate must come back over its limit by this much before the rhythm ends."""
+    alarm_hysteresis_bpm: float = 10.0
+    """The same before an alarm can be raised again; wider, as the rate swings in atrial
+    fibrillation."""
     rate_beats: int = 8
     """RR intervals whose median is the heart rate: two ectopic beats don't move it."""
     min_beats: int = 4
@@ -39,7 +42,7 @@ class RhythmConfig:
     """Irregular above this: median absolute difference of successive RR intervals, as a part of
     the median RR interval. Dash et al. 2009 (doi:10.1007/s10439-009-9740-z) take the root mean
     square over ectopy-free beats and the same limit; a median needs no ectopy filter."""
-    irregular_ratio_end: float = 0.07
+    irregular_ratio_end: float = 0.05
     """Regular again below this."""
     cycles: int = 3
     """Repetitions that make bigeminy or trigeminy."""
@@ -139,21 +142,21 @@ def candidate(beats: Sequence[PastBeat], current: Rhythm, config: RhythmConfig) 
             return rhythm
     spread = irregularity(beats, config)
     kept = current is Rhythm.IRREGULAR
-    limit = config.irregular_ratio_end if kept else config.irregular_ratio
-    if spread is not None and spread > limit:
+    if spread is not None and spread > (
+        config.irregular_ratio_end if kept else config.irregular_ratio
+    ):
         return Rhythm.IRREGULAR
-    if rate > tachycardia_limit(config.tachycardia_bpm, current is Rhythm.TACHYCARDIA, config):
-        return Rhythm.TACHYCARDIA
-    if rate < bradycardia_limit(config.bradycardia_bpm, current is Rhythm.BRADYCARDIA, config):
+    limits = (config.bradycardia_bpm, config.tachycardia_bpm)
+    return rate_rhythm(rate, limits, current, config.rate_hysteresis_bpm)
+
+
+def rate_rhythm(
+    rate_bpm: float, limits_bpm: tuple[float, float], current: Rhythm | None, hysteresis_bpm: float
+) -> Rhythm:
+    """Name the rate: too slow, too fast, or (sinus) in between; the current name is sticky."""
+    low, high = limits_bpm
+    if rate_bpm < low + hysteresis_bpm * (current is Rhythm.BRADYCARDIA):
         return Rhythm.BRADYCARDIA
+    if rate_bpm > high - hysteresis_bpm * (current is Rhythm.TACHYCARDIA):
+        return Rhythm.TACHYCARDIA
     return Rhythm.SINUS
-
-
-def tachycardia_limit(limit_bpm: float, entered: bool, config: RhythmConfig) -> float:
-    """Return the rate above which it is (still) too fast."""
-    return limit_bpm - config.rate_hysteresis_bpm * entered
-
-
-def bradycardia_limit(limit_bpm: float, entered: bool, config: RhythmConfig) -> float:
-    """Return the rate below which it is (still) too slow."""
-    return limit_bpm + config.rate_hysteresis_bpm * entered
