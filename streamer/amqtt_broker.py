@@ -4,21 +4,24 @@ Only `streamer.broker` imports this, and late: amqtt takes a while to load.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from amqtt.broker import Broker
 
 _POLL_S = 0.01
+_CLOSE_TIMEOUT_S = 1.0
 _ANONYMOUS = "amqtt.plugins.authentication.AnonymousAuthPlugin"
 
 
 class LoopbackBroker(Broker):  # type: ignore[misc]
     """An amqtt broker on 127.0.0.1 that lets anyone on this machine in.
 
-    It differs from its base in one thing: amqtt forgets the messages of a client that says
+    It differs from its base in two things. amqtt forgets the messages of a client that says
     goodbye although it has acknowledged them already, so the last beats of a fast replay would
-    be gone. Here the goodbye waits for its turn.
+    be gone: here the goodbye waits for its turn. And amqtt leaves the socket of a client that was
+    killed open: here it is closed.
     """
 
     def __init__(self, port: int) -> None:
@@ -26,6 +29,18 @@ class LoopbackBroker(Broker):  # type: ignore[misc]
         super().__init__(
             {"listeners": {"default": listener}, "plugins": {_ANONYMOUS: {"allow_anonymous": True}}}
         )
+
+    async def stream_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
+    ) -> None:
+        """Serve one client from its connection to its end."""
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), _CLOSE_TIMEOUT_S)
+            writer.transport.abort()
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until subscribers have acknowledged everything, or the time is over."""

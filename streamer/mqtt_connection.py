@@ -6,6 +6,7 @@ This file and `streamer.sinks.mqtt` are the only ones that know aiomqtt.
 import asyncio
 import contextlib
 import itertools
+import logging
 import math
 import random
 import ssl
@@ -22,6 +23,10 @@ from streamer.errors import BrokerError
 
 USERNAME_VARIABLE: Final = "ECG_STREAM_MQTT_USERNAME"
 PASSWORD_VARIABLE: Final = "ECG_STREAM_MQTT_PASSWORD"
+
+_LOGGER: Final = logging.getLogger(__name__)
+# Lost connections are reported in our own words; a program that wants the library's may listen.
+_LOGGER.addHandler(logging.NullHandler())
 
 _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 """The ports that IANA assigned to MQTT and to MQTT over TLS."""
@@ -89,16 +94,16 @@ def parse_url(url: str) -> Address:
     ValueError
         If the URL has another form; credentials in it are refused, and not repeated.
     """
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
+    if "@" in url:
         raise ValueError(
             "an MQTT URL must not hold a username or password, where others can read them; "
             f"set {USERNAME_VARIABLE} and {PASSWORD_VARIABLE} in the environment"
         )
     try:
+        parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
         rest = parts.path.removeprefix("/") + parts.query + parts.fragment
-        if not parts.hostname or rest:
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or rest:
             raise ValueError
     except (KeyError, ValueError):
         raise ValueError(
@@ -169,6 +174,7 @@ async def connect(
         address.port,
         username=credentials.username,
         password=credentials.password,
+        logger=_LOGGER,
         identifier=identifier,
         clean_session=True,
         will=will,

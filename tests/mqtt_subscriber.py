@@ -1,0 +1,78 @@
+"""A subscriber for tests: collects everything, and survives a broker that dies."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiomqtt
+
+from streamer.mqtt_connection import ConnectionConfig, Credentials, backoff, connect, parse_url
+
+WAIT_S = 20.0
+QUICK = ConnectionConfig(timeout_s=5.0, backoff_first_s=0.01, backoff_cap_s=0.05)
+
+
+class Collector:
+    """What came, in order: (topic, payload)."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.connections = 0
+        self._changed = asyncio.Condition()
+
+    async def add(self, topic: str, payload: bytes) -> None:
+        async with self._changed:
+            self.messages.append((topic, json.loads(payload)))
+            self._changed.notify_all()
+
+    async def connected(self) -> None:
+        async with self._changed:
+            self.connections += 1
+            self._changed.notify_all()
+
+    async def wait_for(self, condition: Any) -> None:
+        async with asyncio.timeout(WAIT_S), self._changed:
+            await self._changed.wait_for(lambda: condition(self))
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [payload for topic, payload in self.messages if topic.endswith(f"/{kind}")]
+
+    def seqs(self, kind: str) -> list[int]:
+        return [payload["seq"] for payload in self.of(kind)]
+
+    def unique_seqs(self, kind: str) -> list[int]:
+        """In the order in which each was seen first."""
+        return list(dict.fromkeys(self.seqs(kind)))
+
+    def states(self) -> list[str]:
+        return [payload["state"] for payload in self.of("status")]
+
+
+@asynccontextmanager
+async def subscriber(url: str, topics: str = "ecg/#") -> AsyncIterator[Collector]:
+    collector = Collector()
+    task = asyncio.create_task(_collect(url, topics, collector))
+    try:
+        await collector.wait_for(lambda c: c.connections)
+        yield collector
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _collect(url: str, topics: str, collector: Collector) -> None:
+    for delay in backoff(QUICK, random.Random(1)):
+        try:
+            async with connect(
+                parse_url(url), identifier="", credentials=Credentials(), config=QUICK
+            ) as client:
+                await client.subscribe(topics, qos=1)
+                await collector.connected()
+                async for message in client.messages:
+                    assert isinstance(message.payload, bytes)
+                    await collector.add(str(message.topic), message.payload)
+        except aiomqtt.MqttError:
+            await asyncio.sleep(delay)

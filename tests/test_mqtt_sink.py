@@ -1,0 +1,361 @@
+import asyncio
+import json
+import random
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+from mosquitto_broker import Mosquitto, free_port
+from mqtt_subscriber import QUICK, WAIT_S, Collector, subscriber
+from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_event, stream_info
+
+from classifier.labels import Label
+from streamer.broker import EmbeddedBroker
+from streamer.errors import BrokerError
+from streamer.mqtt_connection import Credentials
+from streamer.schema import SCHEMAS
+from streamer.sinks.mqtt import ConnectionState, MqttSink, MqttSinkConfig
+
+QUIET_BEAT = labeled_beat(label=Label.N)
+
+
+@pytest.fixture
+async def real_broker(mosquitto: str, tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture(
+    params=["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)],
+)
+async def broker_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[str]:
+    """Each kind of broker in turn."""
+    if request.param == "mosquitto":
+        async with Mosquitto(request.getfixturevalue("mosquitto"), tmp_path) as broker:
+            yield broker.url
+        return
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    embedded = EmbeddedBroker(free_port())
+    await embedded.start()
+    yield embedded.url
+    await embedded.stop()
+
+
+def quick_sink(url: str, **options: object) -> MqttSink:
+    return MqttSink(
+        url,
+        credentials=Credentials(),
+        connection_config=QUICK,
+        random_source=random.Random(1),
+        **options,
+    )
+
+
+def ended(count: int):
+    """Condition: the source went offline after so many events."""
+    return lambda c: any(s["state"] == "offline" and s["events"] == count for s in c.of("status"))
+
+
+async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_url: str) -> None:
+    async with subscriber(broker_url) as seen:
+        sink = quick_sink(broker_url)
+        await sink.start(stream_info())
+        events = one_of_each() * 5
+        for seq, event in enumerate(events):
+            sink.publish(published(event, seq=seq))
+        await sink.close()
+        await seen.wait_for(ended(len(events)))
+    for _, payload in seen.messages:
+        jsonschema.validate(payload, SCHEMAS[payload["type"]])
+    main = [p["seq"] for t, p in seen.messages if not (is_copy(t, p) or p["type"] == "status")]
+    assert main == list(range(len(events)))
+    assert all(t.startswith("ecg/208/") for t, _ in seen.messages)
+    assert seen.states() == ["online", "offline"]
+    # One confirmed V beat and one alarm in each round.
+    assert len(seen.of("alerts")) == 2 * 5
+    assert (sink.sent, sink.queued, sink.shed, sink.undelivered) == (len(events) + 5, 0, 0, 0)
+    assert sink.state is ConnectionState.OFFLINE
+
+
+def is_copy(topic: str, payload: dict[str, object]) -> bool:
+    return topic.endswith("/alerts") and payload["type"] == "beat"
+
+
+async def test_a_full_speed_replay_loses_nothing(broker_url: str) -> None:
+    count = 600
+    async with subscriber(broker_url) as seen:
+        sink = quick_sink(broker_url, queue_size=50, config=MqttSinkConfig(drain_to=20))
+        await sink.start(stream_info())
+        for seq in range(count):
+            sink.publish(published(QUIET_BEAT, seq=seq))
+            await sink.drain()
+        await sink.close()
+        await seen.wait_for(ended(count))
+    assert seen.seqs("beats") == list(range(count))
+    assert sink.shed == 0
+
+
+async def test_status_is_retained_for_late_subscribers(broker_url: str) -> None:
+    sink = quick_sink(broker_url)
+    await sink.start(stream_info())
+    async with subscriber(broker_url) as seen:
+        await seen.wait_for(lambda c: c.states() == ["online"])
+    await sink.close()
+    async with subscriber(broker_url) as seen:
+        await seen.wait_for(lambda c: c.states() == ["offline"])
+    assert seen.of("status")[0]["reason"] == "finished"
+
+
+@pytest.mark.mosquitto
+async def test_a_broker_killed_in_mid_stream_costs_no_message(real_broker: Mosquitto) -> None:
+    notices: list[str] = []
+    count, kill_at = 900, (200, 500)
+    async with subscriber(real_broker.url) as seen:
+        sink = quick_sink(real_broker.url, on_notice=notices.append)
+        await sink.start(stream_info())
+        for seq in range(count):
+            sink.publish(published(QUIET_BEAT, seq=seq))
+            if seq in kill_at:
+                # In mid-flight: the queue is being sent and not all of it is acknowledged.
+                sent, reconnects = sink.sent, sink.reconnects
+                await wait_until(lambda n=sent: sink.sent > n)
+                real_broker.kill()
+                await real_broker.start()
+                await wait_until(lambda n=reconnects: sink.reconnects > n)
+        await seen.wait_for(lambda c: c.connections > len(kill_at))
+        await sink.close()
+        await seen.wait_for(ended(count))
+    assert sink.reconnects == len(kill_at)
+    assert (sink.shed, sink.undelivered, sink.queued) == (0, 0, 0)
+    assert sink.sent == count
+    assert len(notices) == 2 * len(kill_at)
+    assert "is lost" in notices[0]
+    assert "is back" in notices[1]
+
+
+async def wait_until(condition) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.mosquitto
+async def test_after_an_outage_the_stream_goes_on_in_order_without_holes(
+    real_broker: Mosquitto,
+) -> None:
+    gate = asyncio.Event()
+
+    async def sleep_until_the_subscriber_is_back(_: float) -> None:
+        await gate.wait()
+
+    count = 400
+    async with subscriber(real_broker.url) as seen:
+        sink = quick_sink(real_broker.url, sleep=sleep_until_the_subscriber_is_back)
+        await sink.start(stream_info())
+        for seq in range(count // 2):
+            sink.publish(published(QUIET_BEAT, seq=seq))
+        await seen.wait_for(lambda c: len(c.of("beats")) > 20)
+        real_broker.kill()
+        await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
+        for seq in range(count // 2, count):
+            sink.publish(published(QUIET_BEAT, seq=seq))
+        acknowledged = sink.sent
+        before, connections = len(seen.messages), seen.connections
+        await real_broker.start()
+        await seen.wait_for(lambda c: c.connections > connections)
+        gate.set()
+        await sink.close()
+        await seen.wait_for(ended(count))
+    first_part = [p["seq"] for t, p in seen.messages[:before] if t.endswith("/beats")]
+    assert first_part == list(range(len(first_part)))
+    # What the broker had acknowledged but not passed on when it died is the broker's loss: this
+    # one keeps nothing on disk. Everything else comes, from the first that was unacknowledged.
+    after = [p["seq"] for t, p in seen.messages[before:] if t.endswith("/beats")]
+    assert after == list(range(acknowledged, count))
+    assert (sink.shed, sink.sent) == (0, count)
+
+
+@pytest.mark.mosquitto
+async def test_when_the_queue_is_full_the_oldest_is_shed_and_counted(
+    real_broker: Mosquitto,
+) -> None:
+    gate = asyncio.Event()
+    sink = quick_sink(real_broker.url, queue_size=10, sleep=lambda _: gate.wait())
+    await sink.start(stream_info())
+    real_broker.kill()
+    await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
+    for seq in range(25):
+        sink.publish(published(QUIET_BEAT, seq=seq))
+    assert (sink.queued, sink.shed) == (10, 15)
+    await real_broker.start()
+    async with subscriber(real_broker.url) as seen:
+        gate.set()
+        await sink.close()
+        await seen.wait_for(ended(25))
+    assert seen.seqs("beats") == list(range(15, 25))
+    assert seen.of("status")[-1]["shed"] == 15
+
+
+@pytest.mark.mosquitto
+async def test_closing_gives_up_on_a_dead_broker_and_counts_what_is_left(
+    real_broker: Mosquitto,
+) -> None:
+    sink = quick_sink(real_broker.url, config=MqttSinkConfig(flush_timeout_s=0.2))
+    await sink.start(stream_info())
+    real_broker.kill()
+    await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
+    for seq in range(3):
+        sink.publish(published(QUIET_BEAT, seq=seq))
+    async with asyncio.timeout(WAIT_S):
+        await sink.close()
+    assert sink.undelivered == 3
+    assert sink.last_error
+
+
+PUBLISHER = """
+    import asyncio, sys
+    sys.path.insert(0, {tests!r})
+    from sample_events import labeled_beat, published, stream_info
+    from streamer.sinks.mqtt import MqttSink
+
+    async def main():
+        sink = MqttSink({url!r})
+        await sink.start(stream_info())
+        sink.publish(published(labeled_beat()))
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+"""
+
+
+async def test_a_killed_publisher_leaves_its_last_will(broker_url: str) -> None:
+    script = textwrap.dedent(PUBLISHER.format(tests=str(Path(__file__).parent), url=broker_url))
+    async with subscriber(broker_url) as seen:
+        publisher = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+        await seen.wait_for(lambda c: len(c.of("alerts")) == 1)
+        publisher.kill()
+        await publisher.wait()
+        await seen.wait_for(lambda c: c.states() == ["online", "offline"])
+    will = seen.of("status")[-1]
+    assert will["reason"] == "connection lost"
+    jsonschema.validate(will, SCHEMAS["status"])
+
+
+@pytest.mark.mosquitto
+async def test_mosquitto_sub_receives_every_beat(real_broker: Mosquitto) -> None:
+    executable = shutil.which("mosquitto_sub")
+    if executable is None:
+        pytest.skip("mosquitto_sub is not installed")
+    arguments = ["-p", str(real_broker.port), "-t", "ecg/+/beats", "-t", "ecg/+/status"]
+    process = await asyncio.create_subprocess_exec(
+        executable, *arguments, "-q", "1", "-C", "52", "-W", "20", stdout=subprocess.PIPE
+    )
+    try:
+        # mosquitto_sub doesn't tell when it has subscribed; a retained status does.
+        sink = quick_sink(real_broker.url)
+        await sink.start(stream_info())
+        assert process.stdout is not None
+        first = await asyncio.wait_for(process.stdout.readline(), WAIT_S)
+        for seq in range(50):
+            sink.publish(published(QUIET_BEAT, seq=seq))
+        await sink.close()
+        rest, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    lines = [json.loads(line) for line in [first, *rest.splitlines()]]
+    assert [p["seq"] for p in lines if p["type"] == "beat"] == list(range(50))
+
+
+async def test_an_absent_broker_is_one_clear_line() -> None:
+    port = free_port()
+    sink = quick_sink(f"mqtt://127.0.0.1:{port}")
+    with pytest.raises(BrokerError, match=r"Connection refused.*--mqtt off") as caught:
+        await sink.start(stream_info())
+    assert f"mqtt://127.0.0.1:{port}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    await sink.close()
+
+
+async def test_a_host_that_no_name_server_knows() -> None:
+    with pytest.raises(BrokerError, match="can't be used"):
+        await quick_sink("mqtt://a..b").start(stream_info())
+
+
+async def test_a_server_that_never_answers_is_given_up() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        hung_up.set()
+
+    hung_up = asyncio.Event()
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    config = replace(QUICK, timeout_s=0.05)
+    sink = MqttSink(f"mqtt://127.0.0.1:{port}", credentials=Credentials(), connection_config=config)
+    try:
+        with pytest.raises(BrokerError, match="timed out"):
+            await sink.start(stream_info())
+        await asyncio.wait_for(hung_up.wait(), WAIT_S)
+    finally:
+        silent.close()
+
+
+@pytest.mark.mosquitto
+async def test_wrong_credentials_are_refused_clearly(mosquitto: str, tmp_path: Path) -> None:
+    tool = shutil.which("mosquitto_passwd")
+    if tool is None:
+        pytest.skip("mosquitto_passwd is not installed")
+    passwords = tmp_path / "passwords"
+    make = await asyncio.create_subprocess_exec(tool, "-b", "-c", passwords, "bed4", "right")
+    assert await make.wait() == 0
+    async with Mosquitto(mosquitto, tmp_path, password_file=passwords) as broker:
+        for credentials in (Credentials(), Credentials(username="bed4", password="wrong")):
+            sink = MqttSink(broker.url, credentials=credentials, connection_config=QUICK)
+            with pytest.raises(BrokerError, match=r"refuses us: .*ECG_STREAM_MQTT_PASSWORD") as e:
+                await sink.start(stream_info())
+            assert "wrong" not in str(e.value)
+        welcome = Credentials(username="bed4", password="right")
+        sink = MqttSink(broker.url, credentials=welcome, connection_config=QUICK)
+        await sink.start(stream_info())
+        assert sink.state is ConnectionState.ONLINE
+        await sink.close()
+
+
+async def test_a_source_name_that_is_no_topic_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="choose another name"):
+        await quick_sink("mqtt://127.0.0.1:1").start(stream_info(source="a/b"))
+
+
+async def test_a_sink_that_was_never_started_closes_quietly() -> None:
+    sink = quick_sink("mqtt://127.0.0.1:1")
+    sink.publish(published(alarm()))
+    await sink.drain()
+    await sink.close()
+    assert sink.state is ConnectionState.OFFLINE
+
+
+async def test_counters_while_the_sink_works(broker_url: str) -> None:
+    sink = quick_sink(broker_url)
+    assert sink.state is ConnectionState.CONNECTING
+    await sink.start(stream_info())
+    assert sink.state is ConnectionState.ONLINE
+    sink.publish(published(rhythm_event()))
+    assert sink.queued == 1
+    await wait_until(lambda: sink.sent == 1)
+    assert sink.queued == 0
+    await sink.close()
+
+
+def test_collector_keeps_first_occurrences() -> None:
+    seen = Collector()
+    seen.messages = [("ecg/x/beats", {"seq": n}) for n in (0, 1, 0, 1, 2)]
+    assert seen.unique_seqs("beats") == [0, 1, 2]
