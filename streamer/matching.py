@@ -43,10 +43,10 @@ def match_beats(
 ) -> Matching:
     """Pair beats by the rule of ANSI/AAMI EC57 that WFDB's `bxb` is the reference for.
 
-    Both lists are walked in time. The earlier of the two beats at hand is paired with the other
-    one if they are at most `tolerance` apart and the beat that follows the *later* of the two, in
-    the earlier one's list, is not at least as near to it; otherwise the earlier one stays alone.
-    So a tie goes to the later candidate.
+    Both lists are walked in time. The earlier of the two beats at hand is paired with the later
+    one if they are at most `tolerance` apart and the next beat of the earlier one's own list lies
+    farther from the later one; otherwise the earlier one stays alone. So a tie goes to the later
+    candidate.
 
     At the start of the test period a predicted beat just before `start` may belong to the first
     reference beat; and a predicted beat within `tolerance` after `start` that is not the best
