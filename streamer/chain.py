@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
+
 from classifier.runtime import BeatModel, load_model
 from replay.chunk import Chunk
 from streamer.bandpass import BandPass, BandPassConfig
@@ -190,7 +192,8 @@ class Chain:
             yield chunk
             return
         for first in range(0, chunk.samples.shape[1], size):
-            samples = chunk.samples[:, first : first + size]
+            # Rows that lie apart would make every kernel compile a second time.
+            samples = np.ascontiguousarray(chunk.samples[:, first : first + size])
             yield Chunk(start=chunk.start + first, samples=samples)
 
     def _push_resampled(self, item: Chunk | Gap) -> list[Event]:

@@ -1,0 +1,200 @@
+"""Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from classifier.runtime import load_model
+from replay.player import Player, parse_time
+from replay.record import Record, Reference
+from replay.records import open_record
+from streamer.broker import broker_for, check_option
+from streamer.chain import Chain
+from streamer.cli import EXIT_ERROR, EXIT_INTERRUPTED
+from streamer.engine import Engine, EngineConfig, RunReport
+from streamer.events import StreamInfo
+from streamer.sinks.annotations import AnnotationSink
+from streamer.sinks.base import Sink
+from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
+from streamer.sinks.lines import LinesSink
+from streamer.sinks.mqtt import MqttSink
+from streamer.warm_up import notice_if_slow, warm_up
+
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_NAME: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """What was asked for on the command line; times as text, because they need the record's fs."""
+
+    record: str
+    speed: float | None = 1.0
+    """Factor of real time; None is as fast as possible."""
+    start: str | None = None
+    stop: str | None = None
+    chunk: int | None = None
+    """Samples; None is one, or a second's worth when the speed is None."""
+    lead: str | None = None
+    mqtt: str = "embedded"
+    monitor: bool | None = None
+    """None shows it if standard output is a terminal that nothing else writes to."""
+    events: str | None = None
+    annotations: str | None = None
+    annotator: str = "pred"
+    label: Literal["confirmed", "provisional"] = "confirmed"
+    budget_ms: float = 500.0
+
+
+class Playing:
+    """One replay, from its options to its exit code.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense, by themselves or for this record.
+    ReplayError
+        If the record can't be found or opened.
+    """
+
+    def __init__(self, options: ReplayOptions) -> None:
+        self._options = options
+        self._monitor = _wants_monitor(options)
+        check_option(options.mqtt)
+        self._file_sinks = _file_sinks(options)
+        self._record = open_record(options.record, lead=options.lead)
+        self._player = _player(self._record, options)
+        self._model = load_model()
+
+    async def run(self) -> int:
+        """Play to the end or to an interrupt, say what came of it, and return the exit code.
+
+        Raises
+        ------
+        StreamerError
+            If a sink or the broker can't start.
+        ReplayError
+            If the record turns out to be damaged.
+        """
+        record = self._record
+        with notice_if_slow(_say_compiling):
+            warm_up(record.fs, len(record.leads), self._model)
+        async with broker_for(self._options.mqtt) as url:
+            mqtt = None if url is None else MqttSink(url, on_notice=self._notice)
+            if url is not None:
+                _say(f"MQTT broker {url}; to follow in a second terminal: ecg-stream listen")
+            engine = self._engine(mqtt)
+            report = await engine.run()
+        return self._conclude(report, mqtt)
+
+    def _engine(self, mqtt: MqttSink | None) -> Engine:
+        """Join everything; files come first, so that one that can't be written stops the start."""
+        sinks: list[Sink] = list(self._file_sinks)
+        if mqtt is not None:
+            sinks.append(mqtt)
+        sinks += self._display(mqtt)
+        return Engine(
+            self._player,
+            Chain(fs=self._record.fs, n_leads=len(self._record.leads), model=self._model),
+            sinks,
+            self._info(),
+            paced=self._options.speed == 1.0,
+            config=EngineConfig(budget_ms=self._options.budget_ms),
+            on_failure=self._notice,
+        )
+
+    def _display(self, mqtt: MqttSink | None) -> list[Sink]:
+        """Return the monitor or plain lines; nothing where JSON lines have standard output."""
+        if self._monitor:
+            from streamer.sinks.monitor import MonitorSink  # noqa: PLC0415 - loads rich
+
+            options = self._options
+            return [
+                MonitorSink(
+                    budget_ms=options.budget_ms,
+                    mqtt=mqtt,
+                    reference=self._reference(),
+                    speed=options.speed,
+                )
+            ]
+        return [] if self._options.events == STANDARD_OUTPUT else [LinesSink(sys.stdout)]
+
+    def _reference(self) -> Reference | None:
+        return self._record.reference()
+
+    def _info(self) -> StreamInfo:
+        record, player = self._record, self._player
+        trained_on = record.database == "mitdb" and record.name in self._model.spec.training_records
+        return StreamInfo(
+            source=source_name(record.name),
+            fs=record.fs,
+            leads=record.leads,
+            first_sample=player.start,
+            n_samples=player.n_samples,
+            training_record=trained_on,
+            started_at=time.time(),
+        )
+
+    def _notice(self, line: str) -> None:
+        """Say something while playing, unless the monitor has the screen."""
+        if not self._monitor:
+            _say(line)
+
+    def _conclude(self, report: RunReport, mqtt: MqttSink | None) -> int:
+        lost = 0 if mqtt is None else mqtt.shed + mqtt.undelivered
+        if lost:
+            _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
+        if self._monitor:
+            for failure in report.failures:
+                _say(failure)
+        if report.failures or lost:
+            return EXIT_ERROR
+        return EXIT_INTERRUPTED if report.interrupted else 0
+
+
+def source_name(record: str) -> str:
+    """Make a record's name fit for a topic: letters, digits, '.', '_' and '-' only."""
+    return _NOT_IN_NAMES.sub("-", record).lstrip("._-")[:_MAX_NAME] or "record"
+
+
+def _wants_monitor(options: ReplayOptions) -> bool:
+    to_output = options.events == STANDARD_OUTPUT
+    terminal = sys.stdout.isatty()
+    if options.monitor and to_output:
+        raise ValueError("--events - needs standard output for itself; add --no-monitor")
+    if options.monitor and not terminal:
+        raise ValueError("--monitor needs a terminal; leave it out to get plain lines")
+    return terminal and not to_output and options.monitor is not False
+
+
+def _file_sinks(options: ReplayOptions) -> list[Sink]:
+    sinks: list[Sink] = []
+    if options.events is not None:
+        sinks.append(JsonLinesSink(options.events))
+    if options.annotations is not None:
+        sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
+    return sinks
+
+
+def _player(record: Record, options: ReplayOptions) -> Player:
+    fast = options.speed is None
+    return Player(
+        record,
+        start=0 if options.start is None else parse_time(options.start, record.fs),
+        stop=None if options.stop is None else parse_time(options.stop, record.fs),
+        chunk=options.chunk or (round(record.fs) if fast else 1),
+        speed=options.speed,
+    )
+
+
+def _say(line: str) -> None:
+    """Tell the person at the keyboard; standard output is for results."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _say_compiling() -> None:
+    if sys.stderr.isatty():
+        _say("compiling the signal path (first run only) ...")
