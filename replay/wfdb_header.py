@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from replay.errors import RecordFormatError
+from replay.places import HEADER_SUFFIX
 
 MV_PER_UNIT: Final = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 """Units of voltage, in lower case; a signal in another unit is no ECG lead."""
@@ -23,7 +24,10 @@ BITS_PER_SAMPLE: Final = {
     "310": 32 / 3,
     "311": 32 / 3,
 }
-"""Storage formats of fixed size; the others (FLAC) can't be checked by the size of the file."""
+"""Storage formats of fixed size, so that the size of the file can be checked."""
+
+COMPRESSED_FORMATS: Final = ("508", "516", "524")
+"""FLAC."""
 
 PADDING_BYTES: Final = 512
 """Writers may fill the last block of a signal file; more than that belongs to no sample."""
@@ -74,6 +78,8 @@ class WfdbHeader:
     checksums: tuple[int | None, ...]
     """Sum of every signal's samples modulo 2**16, where stated and comparable."""
     files: tuple[SignalFile, ...]
+    states_length: bool
+    """Whether `n_samples` comes from the header rather than from the size of the files."""
 
     def require_complete_files(self) -> None:
         """Raise RecordFormatError if a signal file is missing, truncated or too long."""
@@ -105,10 +111,10 @@ def read_header(path: Path) -> WfdbHeader:
         If it can't be read, describes several segments, or has no signal measured in volts.
     """
     header = _parse(path)
-    sizes = tuple(_signal_files(header, path.parent))
+    files = tuple(_signal_files(header, path.parent))
     kept = [
         (name, column, MV_PER_UNIT[unit.casefold()])
-        for column, (name, unit) in enumerate(zip(_names(header), _units(header), strict=True))
+        for column, (name, unit) in enumerate(zip(_names(header), _units(path), strict=True))
         if unit.casefold() in MV_PER_UNIT
     ]
     if not kept:
@@ -120,13 +126,14 @@ def read_header(path: Path) -> WfdbHeader:
     return WfdbHeader(
         path=path,
         fs=float(header.fs),
-        n_samples=int(header.sig_len) if header.sig_len else _length(sizes, path),
+        n_samples=int(header.sig_len) if header.sig_len else _length(files, path),
         leads=leads,
         columns=columns,
         to_mv=to_mv,
         initial_values=_where(comparable, header.init_value),
         checksums=_where(comparable, header.checksum),
-        files=sizes,
+        files=files,
+        states_length=bool(header.sig_len),
     )
 
 
@@ -134,7 +141,7 @@ def _parse(path: Path) -> Any:
     """Let wfdb parse the header; turn whatever it stumbles over into one clear line."""
     import wfdb  # noqa: PLC0415
 
-    file = path.with_name(path.name + ".hea")
+    file = path.with_name(path.name + HEADER_SUFFIX)
     try:
         header = wfdb.rdheader(str(path))
     except OSError as error:
@@ -162,15 +169,30 @@ def _names(header: Any) -> list[str]:
     return names
 
 
-def _units(header: Any) -> list[str]:
-    return [unit or "mV" for unit in header.units or [None] * header.n_sig]
+def _units(path: Path) -> list[str]:
+    """Read each signal's unit ourselves: wfdb drops what isn't ASCII and so takes µV for V."""
+    content = path.with_name(path.name + HEADER_SUFFIX).read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    lines = [line.split() for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"]
+    n_signals = int(lines[0][1])
+    gains = [fields[2] if len(fields) > 2 else "" for fields in lines[1 : 1 + n_signals]]
+    return [gain.partition("/")[2] or "mV" for gain in gains]
 
 
 def _signal_files(header: Any, folder: Path) -> Iterator[SignalFile]:
     """Yield each signal file once, with the bits that one frame of all its signals takes."""
     for name in dict.fromkeys(header.file_name):
         columns = [i for i, file_name in enumerate(header.file_name) if file_name == name]
-        bits = BITS_PER_SAMPLE.get(header.fmt[columns[0]])
+        fmt = header.fmt[columns[0]]
+        bits = BITS_PER_SAMPLE.get(fmt)
+        if bits is None and fmt not in COMPRESSED_FORMATS:
+            raise RecordFormatError(
+                f"{folder / name} is in format {fmt}, which is none of WFDB's; "
+                "fetch the record again"
+            )
         samples_per_frame = sum(header.samps_per_frame[column] for column in columns)
         yield SignalFile(
             path=folder / name,

@@ -87,41 +87,45 @@ class WfdbRecord:
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples in mV, shape (leads, n), NaN where WFDB marks them invalid."""
-        physical = self._decode(start, stop, physical=True).p_signal
+        physical = self._decode(start, stop, physical=True)
         return np.ascontiguousarray((physical * self._to_mv).T, dtype=np.float32)
 
-    def _decode(self, start: int, stop: int, *, physical: bool) -> Any:
+    def _decode(self, start: int, stop: int, *, physical: bool) -> NDArray[Any]:
+        """Return samples in the file's units or in ADC units, shape (n, leads).
+
+        Without a length in the header wfdb can only read to the end of the file.
+        """
         import wfdb  # noqa: PLC0415
 
         try:
             record = wfdb.rdrecord(
                 str(self._path),
                 sampfrom=start,
-                sampto=stop,
+                sampto=stop if self._header.states_length else None,
                 channels=self._columns,
                 physical=physical,
                 smooth_frames=True,
             )
-        except (ValueError, IndexError, OSError, RuntimeError) as error:
+        except (ValueError, IndexError, KeyError, TypeError, OSError, RuntimeError) as error:
             raise RecordFormatError(
                 f"samples {start} to {stop} of record {self._path} can't be decoded ({error}); "
                 "fetch the record again"
             ) from error
-        signal = record.p_signal if physical else record.d_signal
+        signal: NDArray[Any] = (record.p_signal if physical else record.d_signal)[: stop - start]
         if signal.shape != (stop - start, len(self._columns)):
             raise RecordFormatError(
                 f"record {self._path} gave {signal.shape[0]} samples of {signal.shape[1]} leads "
                 f"where its header promises {stop - start} of {len(self._columns)}; "
                 "fetch the record again"
             )
-        return record
+        return signal
 
     def _require_initial_values(self) -> None:
         """Raise if the first sample isn't the one that the header states."""
         stated = [self._header.initial_values[column] for column in self._columns]
         if all(value is None for value in stated):
             return
-        found = self._decode(0, 1, physical=False).d_signal[0]
+        found = self._decode(0, 1, physical=False)[0]
         for lead, expected, actual in zip(self.leads, stated, found, strict=True):
             if expected is not None and expected != actual:
                 raise RecordFormatError(
@@ -140,7 +144,7 @@ class WfdbRecord:
         sums = np.zeros(len(self._columns), dtype=np.int64)
         for start in range(0, self.n_samples, BLOCK_SAMPLES):
             stop = min(start + BLOCK_SAMPLES, self.n_samples)
-            sums += self._decode(start, stop, physical=False).d_signal.sum(axis=0, dtype=np.int64)
+            sums += self._decode(start, stop, physical=False).sum(axis=0, dtype=np.int64)
         for lead, column, total in zip(self.leads, self._columns, sums, strict=True):
             stated = self._header.checksums[column]
             if stated is not None and (int(total) - stated) % 2**16:
