@@ -2,19 +2,17 @@
 
 import statistics
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.labels import Label
 from replay.chunk import Chunk
+from streamer.beat_ledger import BeatLedger
 from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.gain import Gain
-from streamer.histogram import QuantileHistogram
 from streamer.ring import SampleRing
 from streamer.running_score import RunningScore
 
@@ -69,14 +67,10 @@ class ReferenceAnnotations(Protocol):
 class MonitorConfig:
     """How much is remembered and how numbers on the screen are formed."""
 
-    beats: int = 256
-    """Beats remembered for marks, strip and tachogram."""
+    quality_beats: int = 8
+    """Beats whose median quality is shown."""
     notices: int = 16
     """Alarms and gaps remembered."""
-    rate_beats: int = 8
-    """RR intervals whose median is the heart rate: steady, and follows within seconds."""
-    rate_timeout_s: float = 4.0
-    """Silence after which no heart rate is shown: below 15 bpm a rate is no help."""
     alarm_hold_s: float = 10.0
     """How long an alarm stays in the banner after its rhythm has ended."""
     dead_s: float = 1.0
@@ -85,21 +79,6 @@ class MonitorConfig:
     """Less change than this is none: a step of 11 bits over 10 mV is 0.005 mV."""
     gain_every_s: float = 0.5
     """How often the vertical scale is looked at."""
-
-
-@dataclass(slots=True, kw_only=True)
-class BeatMark:
-    """What the screen shows of one beat; its label changes when it is confirmed."""
-
-    sample: int
-    label: Label | None
-    confirmed: bool
-    rr_ms: float | None
-    """Interval from the beat before; None after a gap and for the first beat."""
-    quality: float
-    latency_ms: float | None = None
-    """From the R peak until the first label was out."""
-    late: bool = False
 
 
 class MonitorState:
@@ -128,7 +107,7 @@ class MonitorState:
     Notes
     -----
     Memory doesn't grow with the length of the stream, but for the reference annotations that
-    are given. The latency of a beat is its decision delay in signal time plus the compute time.
+    are given.
     """
 
     def __init__(
@@ -141,10 +120,7 @@ class MonitorState:
         speed: float | None = 1.0,
         config: MonitorConfig | None = None,
     ) -> None:
-        if budget_ms <= 0.0:
-            raise ValueError(f"got a latency budget of {budget_ms} ms, expected more than 0")
         self.info = info
-        self.budget_ms = budget_ms
         self.mqtt = mqtt
         self.speed = speed
         self.measured_speed: float | None = None
@@ -152,15 +128,12 @@ class MonitorState:
         self.now = info.first_sample
         self.ring = SampleRing(len(info.leads), round(TRACE_SECONDS * info.fs))
         self.gains = [Gain(fs=info.fs) for _ in info.leads]
-        self.beats: deque[BeatMark] = deque(maxlen=config.beats)
-        self.counts: dict[Label | None, int] = dict.fromkeys((*Label, None), 0)
+        self.ledger = BeatLedger(fs=info.fs, budget_ms=budget_ms)
         self.rhythm: RhythmEvent | None = None
         self.alarms: deque[Alarm] = deque(maxlen=config.notices)
         self.gaps: deque[Gap] = deque(maxlen=config.notices)
         self.n_alarms = 0
         self.n_gaps = 0
-        self.latency = QuantileHistogram()
-        self.n_late = 0
         self.score: RunningScore | None = None
         if reference is not None:
             self.score = RunningScore(
@@ -196,7 +169,9 @@ class MonitorState:
         """Take one event of the chain."""
         event = message.event
         if isinstance(event, LabeledBeat):
-            self._take_beat(event, message.compute_ms)
+            self.ledger.take(event, message.compute_ms)
+            if self.score is not None:
+                self.score.beat(event.beat.rpeak.sample, event.label)
         elif isinstance(event, RhythmEvent):
             self.rhythm = event
         elif isinstance(event, Alarm):
@@ -211,36 +186,23 @@ class MonitorState:
         return max(self.now - sample, 0) / self.info.fs
 
     @property
-    def n_beats(self) -> int:
-        """Beats seen, labelled or not."""
-        return sum(self.counts.values())
-
-    @property
     def progress(self) -> float | None:
         """Part of the replay that was played, 0 to 1; None for a live source."""
         if not self.info.n_samples:
             return None
         return min((self.now - self.info.first_sample) / self.info.n_samples, 1.0)
 
-    def rr_ms(self) -> list[float]:
-        """Return the latest uninterrupted RR intervals in ms, newest first."""
-        latest = takewhile(lambda rr: rr is not None, (beat.rr_ms for beat in reversed(self.beats)))
-        return [rr for rr in latest if rr is not None]
-
     @property
     def heart_rate_bpm(self) -> float | None:
         """From the median of the last RR intervals; None while unknown or after a silence."""
-        if not self.beats or self.age_s(self.beats[-1].sample) > self.config.rate_timeout_s:
-            return None
-        recent = self.rr_ms()[: self.config.rate_beats]
-        return 60_000.0 / statistics.median(recent) if recent else None
+        return self.ledger.heart_rate_bpm(self.now)
 
     @property
     def quality(self) -> float | None:
         """Median quality index of the last beats, 0 to 1; None while unknown, 0 without signal."""
         if self.lost_signal is not None:
             return 0.0
-        recent = [beat.quality for beat in self.last_beats(self.config.rate_beats)]
+        recent = [beat.quality for beat in self.ledger.last(self.config.quality_beats)]
         return statistics.median(recent) if recent else None
 
     @property
@@ -260,14 +222,6 @@ class MonitorState:
         active = [alarm for alarm in self.alarms if self._is_active(alarm)]
         return max(active, key=lambda alarm: (alarm.priority, alarm.decided_at), default=None)
 
-    def last_beats(self, n: int) -> list[BeatMark]:
-        """Return up to `n` beats, oldest first."""
-        return list(self.beats)[-n:] if n > 0 else []
-
-    def beats_since(self, sample: int) -> Iterator[BeatMark]:
-        """Yield the remembered beats at or after `sample`, newest first."""
-        return takewhile(lambda beat: beat.sample >= sample, reversed(self.beats))
-
     def _is_active(self, alarm: Alarm) -> bool:
         if self.age_s(alarm.decided_at) <= self.config.alarm_hold_s:
             return True
@@ -281,53 +235,3 @@ class MonitorState:
     def _recent(self, seconds: float) -> NDArray[np.float32]:
         start = max(self.now - round(seconds * self.info.fs), self.info.first_sample)
         return self.ring.read(start, self.now)
-
-    def _take_beat(self, event: LabeledBeat, compute_ms: float) -> None:
-        sample = event.beat.rpeak.sample
-        mark = next((beat for beat in reversed(self.beats) if beat.sample == sample), None)
-        if mark is None:
-            mark = self._new_mark(event)
-            if mark is None:
-                return
-        else:
-            self._relabel(mark, event)
-        if event.late and not mark.late:
-            mark.late = True
-            self.n_late += 1
-        if mark.latency_ms is None and event.label is not None:
-            self._count_latency(mark, event, compute_ms)
-        if self.score is not None:
-            self.score.beat(sample, event.label)
-
-    def _new_mark(self, event: LabeledBeat) -> BeatMark | None:
-        """Remember a beat that wasn't seen before; None if it is older than all remembered."""
-        beat = event.beat
-        full = len(self.beats) == self.beats.maxlen
-        if full and beat.rpeak.sample < self.beats[0].sample:
-            return None
-        mark = BeatMark(
-            sample=beat.rpeak.sample,
-            label=event.label,
-            confirmed=event.revision > 0,
-            rr_ms=float(beat.rr_s[-1]) * 1000.0 if beat.rr_s.size else None,
-            quality=beat.rpeak.quality,
-        )
-        self.beats.append(mark)
-        self.counts[mark.label] += 1
-        return mark
-
-    def _relabel(self, mark: BeatMark, event: LabeledBeat) -> None:
-        if mark.confirmed and event.revision == 0:
-            return
-        self.counts[mark.label] -= 1
-        self.counts[event.label] += 1
-        mark.label = event.label
-        mark.confirmed = event.revision > 0
-
-    def _count_latency(self, mark: BeatMark, event: LabeledBeat, compute_ms: float) -> None:
-        delay_ms = (event.decided_at - mark.sample) / self.info.fs * 1000.0
-        mark.latency_ms = delay_ms + compute_ms
-        self.latency.add(mark.latency_ms)
-        if mark.latency_ms > self.budget_ms and not mark.late:
-            mark.late = True
-            self.n_late += 1

@@ -169,14 +169,14 @@ def _trace(state: MonitorState, width: int, height: int, *, leads: int) -> list[
 def _one_line(state: MonitorState, width: int) -> Line:
     """Return the numbers that matter most, where there is no room for panels."""
     rate = state.heart_rate_bpm
-    counts = ((label, n) for label, n in state.counts.items() if label is not None)
-    p99 = state.latency.quantile(0.99)
+    counts = ((label, n) for label, n in state.ledger.counts.items() if label is not None)
+    p99 = state.ledger.latency.quantile(0.99)
     return line(
         [
             (f" {'--' if rate is None else round(rate)} bpm ", palette.RATE),
             *((f" {label.value} {n} ", palette.BEAT[label]) for label, n in counts),
             (
-                f"  p99 {'--' if p99 is None else round(p99)}/{state.budget_ms:.0f} ms",
+                f"  p99 {'--' if p99 is None else round(p99)}/{state.ledger.budget_ms:.0f} ms",
                 palette.FAINT,
             ),
         ],

@@ -18,7 +18,7 @@ def heart_rate(state: MonitorState, *, large: bool = False) -> list[Row]:
     rate = state.heart_rate_bpm
     digits = f"{min(round(rate), 999):>3}" if rate is not None else " --"
     drawn = big_digits.large(digits) if large else big_digits.small(digits)
-    recent = state.rr_ms()
+    recent = state.ledger.rr_ms(1)
     interval = f"{recent[0]:.0f} ms" if recent and rate is not None else "--"
     below: Row = [(" bpm", palette.STRONG), (f"  RR {interval}", palette.FAINT)]
     return [*([(f" {row}", palette.RATE)] for row in drawn), below]
@@ -26,9 +26,9 @@ def heart_rate(state: MonitorState, *, large: bool = False) -> list[Row]:
 
 def beat_counts(state: MonitorState, width: int) -> list[Row]:
     """Return the beats of each class with their share."""
-    total = state.n_beats
+    total = state.ledger.n_beats
     rows: list[Row] = []
-    for label, count in state.counts.items():
+    for label, count in state.ledger.counts.items():
         if label is None:
             continue
         share = count / total if total else 0.0
@@ -41,13 +41,14 @@ def beat_counts(state: MonitorState, width: int) -> list[Row]:
 
 def latency(state: MonitorState, width: int) -> list[Row]:
     """Show the latency of provisional labels from the R peak, against the budget."""
-    p50, p99 = state.latency.quantile(0.5), state.latency.quantile(0.99)
-    style = palette.GOOD if p99 is None or p99 <= state.budget_ms else palette.POOR
-    late = palette.POOR if state.n_late else palette.FAINT
+    ledger = state.ledger
+    p50, p99 = ledger.latency.quantile(0.5), ledger.latency.quantile(0.99)
+    style = palette.GOOD if p99 is None or p99 <= ledger.budget_ms else palette.POOR
+    late = palette.POOR if ledger.n_late else palette.FAINT
     return [
         [("p50 ", palette.FAINT), (_ms(p50), style), ("  p99 ", palette.FAINT), (_ms(p99), style)],
-        _budget_bar(p50, p99, state.budget_ms, width),
-        [(f"budget {state.budget_ms:.0f} ms  ", palette.FAINT), (f"late {state.n_late}", late)],
+        _budget_bar(p50, p99, ledger.budget_ms, width),
+        [(f"budget {ledger.budget_ms:.0f} ms  ", palette.FAINT), (f"late {ledger.n_late}", late)],
     ]
 
 

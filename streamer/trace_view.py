@@ -9,8 +9,9 @@ from rich.style import Style
 
 from classifier.labels import Label
 from streamer import braille, palette
+from streamer.beat_ledger import BeatMark
 from streamer.clock_format import clock
-from streamer.monitor_state import BeatMark, MonitorState
+from streamer.monitor_state import MonitorState
 from streamer.screen_lines import Line, line, runs
 from streamer.sweep import Sweep, envelope, trace
 
@@ -85,7 +86,7 @@ def label_line(state: MonitorState, sweep: Sweep, lead: str) -> Line:
     for gap in state.gaps:
         cells = sweep.cells_of(gap.start, gap.stop - 1)
         _write(text, styles, cells, f" {gap.reason} ".center(len(cells), "╌"), _NOTE)
-    for beat in state.beats_since(sweep.first_of(sweep.tail)):
+    for beat in state.ledger.since(sweep.first_of(sweep.tail)):
         cell = sweep.cell(beat.sample)
         if cell is not None:
             span = [cell, cell + 1] if cell + 1 < sweep.cells else [cell]
@@ -124,7 +125,7 @@ def tachogram_lines(state: MonitorState, width: int, rows: int) -> list[Line]:
     cells_across = width - GUTTER
     fs = state.info.fs
     start = state.now - round(_TACHOGRAM_S * fs)
-    beats = [beat for beat in state.beats_since(start) if beat.rr_ms is not None][::-1]
+    beats = [beat for beat in state.ledger.since(start) if beat.rr_ms is not None][::-1]
     longest = max((beat.rr_ms or 0.0 for beat in beats), default=0.0)
     shortest = min((beat.rr_ms or 0.0 for beat in beats), default=longest)
     fitting = (r for r in _TACHOGRAM_MS if r[0] <= shortest and longest <= r[1])
@@ -154,7 +155,7 @@ def strip_line(state: MonitorState, width: int) -> Line:
     """Write the last beats with the RR intervals between them in ms, the newest at the right."""
     parts: list[tuple[str, Style]] = []
     left = width - 1
-    for beat in reversed(state.beats):
+    for beat in reversed(state.ledger.beats):
         name = letter(beat)
         between = "  ···  " if beat.rr_ms is None else f" {beat.rr_ms:.0f} "
         if len(name) + len(between) > left:
@@ -174,7 +175,7 @@ def _tints(state: MonitorState, sweep: Sweep) -> NDArray[np.uint8]:
     tints = np.full(sweep.cells, _TRACE, np.uint8)
     before = round(_TINT_BEFORE_S * state.info.fs)
     after = round(_TINT_AFTER_S * state.info.fs)
-    for beat in state.beats_since(sweep.first_of(sweep.tail) - after):
+    for beat in state.ledger.since(sweep.first_of(sweep.tail) - after):
         if beat.label is not Label.N:
             cells = sweep.cells_of(beat.sample - before, beat.sample + after)
             tints[cells] = _LABELS.index(beat.label)

@@ -6,9 +6,9 @@ from typing import Final, TextIO
 
 from classifier.labels import Label
 from replay.chunk import Chunk
+from streamer.beat_ledger import BeatLedger
 from streamer.clock_format import sample_time
 from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
-from streamer.monitor_state import MonitorState
 
 _RATE_EVERY_S: Final = 10.0
 _MOST_QUEUED: Final = 10_000
@@ -38,33 +38,34 @@ class LinesSink:
         self._empty.set()
         self._broken = False
         self._left_out = 0
-        self._state: MonitorState | None = None
-        self._rate_due = 0
+        self._ledger: BeatLedger | None = None
+        self._rate_due = self._rate_every = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, info: StreamInfo) -> None:
         """Write what is about to be played."""
-        self._state = MonitorState(info)
-        self._rate_due = info.first_sample + self._rate_every(info)
+        self._ledger = BeatLedger(fs=info.fs)
+        self._rate_every = max(round(_RATE_EVERY_S * info.fs), 1)
+        self._rate_due = info.first_sample + self._rate_every
         training = ", training record" if info.training_record else ""
         self._write(f"{info.source}: leads {' '.join(info.leads)}, {info.fs:g} Hz{training}")
         self._task = asyncio.create_task(self._work(), name="lines")
 
     def observe(self, chunk: Chunk) -> None:
         """Write the heart rate whenever another 10 s have been played."""
-        state = self._started()
-        state.now = chunk.stop
-        while state.now >= self._rate_due:
-            rate = state.heart_rate_bpm
+        ledger = self._started()
+        while chunk.stop >= self._rate_due:
+            rate = ledger.heart_rate_bpm(self._rate_due)
             words = "--" if rate is None else f"{rate:.0f} bpm"
-            self._write(f"{sample_time(self._rate_due, state.info.fs)}  heart rate {words}")
-            self._rate_due += self._rate_every(state.info)
+            self._write(f"{sample_time(self._rate_due, ledger.fs)}  heart rate {words}")
+            self._rate_due += self._rate_every
 
     def publish(self, message: Published) -> None:
         """Write one event, if it is worth a line."""
-        state = self._started()
-        state.publish(message)
-        text = event_line(message, state.info.fs)
+        ledger = self._started()
+        if isinstance(message.event, LabeledBeat):
+            ledger.take(message.event, message.compute_ms)
+        text = event_line(message, ledger.fs)
         if text is not None:
             self._write(text)
 
@@ -86,14 +87,10 @@ class LinesSink:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _started(self) -> MonitorState:
-        if self._state is None:
+    def _started(self) -> BeatLedger:
+        if self._ledger is None:
             raise RuntimeError("LinesSink takes nothing before start()")
-        return self._state
-
-    @staticmethod
-    def _rate_every(info: StreamInfo) -> int:
-        return max(round(_RATE_EVERY_S * info.fs), 1)
+        return self._ledger
 
     def _write(self, text: str) -> None:
         if self._broken:
