@@ -95,7 +95,7 @@ def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None
 
 def _header(state: MonitorState, width: int) -> Line:
     info = state.info
-    leads = " ".join(info.leads)
+    leads = " ".join(info.leads if width >= WIDE_WIDTH else info.leads[:1])
     left: list[Part] = [
         (" ecg-stream ", palette.BRAND),
         (f" {single_cells(info.source)}", palette.STRONG),
@@ -189,12 +189,12 @@ def _bottom_panels(state: MonitorState, width: int) -> list[Line]:
     spare = max(width - 80, 0) // 3
     columns: list[tuple[str, int, list[Row]]] = [
         ("HEART RATE", 20, panels.heart_rate(state)),
-        ("BEATS", 20 + spare, panels.beat_counts(state, 18 + spare)),
+        ("BEATS", 19 + spare, panels.beat_counts(state, 17 + spare)),
         ("LATENCY ms", 22 + spare, _latency_column(state, 20 + spare)),
-        ("VS REFERENCE %", 18 + spare, panels.reference_score(state)),
+        ("VS REFERENCE %", 19 + spare, panels.reference_score(state)),
     ]
     if state.score is None:
-        columns[-1] = ("ALARMS", 18 + spare, panels.alarm_list(state, _PANEL_ROWS))
+        columns[-1] = ("ALARMS", 19 + spare, panels.alarm_list(state, 18 + spare, _PANEL_ROWS))
     titles, blocks, used = [], [], 0
     for title, wanted, rows in columns:
         room = min(wanted, width - used)
@@ -241,19 +241,19 @@ def _side(state: MonitorState, width: int, height: int) -> list[Line]:
         ("LATENCY ms from the R peak", panels.latency(state, inner)),
         ("SIGNAL", [panels.quality(state, inner)]),
         ("VS REFERENCE %", panels.reference_score(state)),
-        ("ALARMS", panels.alarm_list(state, 4)),
+        ("ALARMS", panels.alarm_list(state, inner, 4)),
         ("MQTT", [panels.mqtt_counts(state)]),
     ]
     if state.score is None:
         sections = [section for section in sections if section[0] != "VS REFERENCE %"]
-    rows_needed = sum(len(rows) + 1 for _, rows in sections)
-    spaced = rows_needed + len(sections) <= height
+    spare = height - sum(len(rows) + 1 for _, rows in sections)
     lines: list[Line] = []
     for title, rows in sections:
         if len(lines) + len(rows) + 1 > height:
             continue
         lines.append(rule([(1, title)], width))
         lines += block([[(" ", palette.PLAIN), *row] for row in rows], width, len(rows))
-        if spaced:
+        if spare > 0:
             lines.append(line([], width))
+            spare -= 1
     return (lines + block([], width, height))[:height]

@@ -44,6 +44,13 @@ ALARM: Final[dict[Priority, Style]] = {
 }
 """Cyan, yellow and red, as IEC 60601-1-8 assigns them to the priorities."""
 
+ALARM_WORD: Final[dict[Priority, Style]] = {
+    Priority.LOW: _style("bold #5fd7ff"),
+    Priority.MEDIUM: _style("bold #ffc83d"),
+    Priority.HIGH: _style("bold #ff6b5e"),
+}
+"""The same for text without a background."""
+
 ALARM_MARK: Final[dict[Priority, str]] = {
     Priority.LOW: "!",
     Priority.MEDIUM: "!!",

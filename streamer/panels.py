@@ -32,7 +32,7 @@ def beat_counts(state: MonitorState, width: int) -> list[Row]:
         if label is None:
             continue
         share = count / total if total else 0.0
-        numbers = f"{count:>7} {share * 100.0:3.0f}% "
+        numbers = f"{count:>6} {share * 100.0:3.0f}% "
         room = max(width - 1 - len(numbers), 0)
         style = palette.BEAT[label]
         rows.append([(label.value, style), (numbers, palette.PLAIN), (bar(share, room), style)])
@@ -57,15 +57,15 @@ def _ms(value: float | None) -> str:
 
 
 def _budget_bar(p50: float | None, p99: float | None, budget_ms: float, width: int) -> Row:
-    """Full up to the median, shaded up to p99, then the rest of the budget; '!' when it is over."""
+    """Solid up to the median, dashed up to p99, thin up to the budget; '!' when p99 is beyond."""
     median = round(min((p50 or 0.0) / budget_ms, 1.0) * (width - 1))
     tail = max(round(min((p99 or 0.0) / budget_ms, 1.0) * (width - 1)), median)
     over = p99 is not None and p99 > budget_ms
     return [
-        ("█" * median, palette.GOOD),
-        ("▒" * (tail - median), palette.FAIR),
-        ("·" * (width - 1 - tail), palette.FRAME),
-        ("!", palette.POOR) if over else ("▏", palette.FAINT),
+        ("━" * median, palette.GOOD),
+        ("╍" * (tail - median), palette.FAIR),
+        ("─" * (width - 1 - tail), palette.FRAME),
+        ("!", palette.POOR) if over else ("┤", palette.FAINT),
     ]
 
 
@@ -142,19 +142,24 @@ def _percent(ratio: float | None) -> str:
     return "  100" if ratio == 1.0 else f"{min(ratio * 100.0, 99.99):5.2f}"
 
 
-def alarm_list(state: MonitorState, rows: int) -> list[Row]:
+def alarm_list(state: MonitorState, width: int, rows: int) -> list[Row]:
     """Return the last alarms, newest first, with their age."""
     if not state.alarms:
         return [[("none so far", palette.FAINT)]]
     newest = list(reversed(state.alarms))[:rows]
+    room = width - 9
     return [
         [
-            (f"{clock(state.age_s(alarm.onset)):>6} ago ", palette.FAINT),
-            (f"{palette.ALARM_MARK[alarm.priority]:<4}", palette.STRONG),
-            (str(alarm.rhythm), palette.PLAIN),
+            (f"{palette.ALARM_MARK[alarm.priority]:<3} ", palette.ALARM_WORD[alarm.priority]),
+            (_short(alarm.rhythm)[:room].ljust(room), palette.PLAIN),
+            (f"{clock(state.age_s(alarm.onset)):>5}", palette.FAINT),
         ]
         for alarm in newest
     ]
+
+
+def _short(rhythm: Rhythm) -> str:
+    return str(rhythm).replace("ventricular", "V")
 
 
 def rhythm(state: MonitorState) -> Row:

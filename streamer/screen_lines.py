@@ -15,8 +15,6 @@ from streamer import palette
 Line = list[Segment]
 Part = tuple[str, Style]
 
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-
 
 class Frame:
     """One screenful, drawn as it is: no wrapping, no measuring."""
@@ -87,10 +85,9 @@ def rule(titles: list[tuple[int, str]], width: int) -> Line:
 
 
 def bar(fraction: float, width: int) -> str:
-    """Draw a horizontal bar with a resolution of an eighth of a cell, padded to `width`."""
-    eighths = round(min(max(fraction, 0.0), 1.0) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+    """Draw a horizontal bar with a resolution of half a cell, padded to `width`."""
+    full, half = divmod(round(min(max(fraction, 0.0), 1.0) * width * 2), 2)
+    return ("━" * full + "╸" * half).ljust(width)
 
 
 def runs(text: str, styles: NDArray[np.uint8], table: list[Style]) -> Line:

@@ -23,11 +23,12 @@ _TEXT: Final = re.compile(
     r'clip-path="(?P<clip>[^"]*)">(?P<content>[^<]*)</text>'
 )
 _RECTANGLES: Final[dict[str, tuple[float, float, float, float]]] = {
-    **{eighths: (0.0, 0.0, (k + 1) / 8, 1.02) for k, eighths in enumerate("▏▎▍▌▋▊▉█")},
+    "█": (0.0, 0.0, 1.0, 1.02),
     "▀": (0.0, 0.0, 1.0, 0.5),
     "▄": (0.0, 0.5, 1.0, 0.52),
     "╌": (0.15, 0.47, 0.7, 0.06),
     "╸": (0.0, 0.42, 0.5, 0.16),
+    "╍": (0.15, 0.42, 0.7, 0.16),
 }
 """Left, top, width and height in cells; a little overlap hides the seams between cells."""
 _ARMS: Final[dict[str, tuple[bool, bool, bool, bool]]] = {
@@ -55,13 +56,11 @@ def _redraw(match: re.Match[str]) -> str:
     left, baseline = float(match["x"]), float(match["y"])
     top = baseline - _BASELINE
     style = match["class"]
-    shapes, shades = [], []
-    for column, character in enumerate(content):
-        x = left + column * _CELL_WIDTH
-        if character == "▒":
-            shades.append(_rectangle(x, top, _CELL_WIDTH, _CELL_HEIGHT))
-        else:
-            shapes += _shape(character, x, top)
+    shapes = [
+        shape
+        for column, character in enumerate(content)
+        for shape in _shape(character, left + column * _CELL_WIDTH, top)
+    ]
     parts = [
         f'<text class="{style}" x="{left + column * _CELL_WIDTH:.1f}" y="{baseline:g}" '
         f'textLength="{len(word) * _CELL_WIDTH:.1f}" clip-path="{match["clip"]}">'
@@ -70,8 +69,6 @@ def _redraw(match: re.Match[str]) -> str:
     ]
     if shapes:
         parts.append(f'<path class="{style}" d="{"".join(shapes)}"/>')
-    if shades:
-        parts.append(f'<path class="{style}" opacity="0.5" d="{"".join(shades)}"/>')
     return "".join(parts)
 
 
@@ -91,14 +88,8 @@ def _shape(character: str, x: float, y: float) -> list[str]:
         return list(_box(*_ARMS[character], thickness=thickness, x=x, y=y))
     if character in _RECTANGLES:
         left, top, width, height = _RECTANGLES[character]
-        return [
-            _rectangle(
-                x + left * _CELL_WIDTH,
-                y + top * _CELL_HEIGHT,
-                width * _CELL_WIDTH,
-                height * _CELL_HEIGHT,
-            )
-        ]
+        corner = (x + left * _CELL_WIDTH, y + top * _CELL_HEIGHT)
+        return [_rectangle(*corner, width * _CELL_WIDTH, height * _CELL_HEIGHT)]
     return []
 
 
