@@ -65,10 +65,10 @@ class BeatDataset:
         values = {f.name: getattr(beats, f.name) for f in fields(self)}
         return BeatDataset(**values | {"records": self.records[kept], "missed": self.missed[kept]})
 
-    def trainable(self) -> "BeatDataset":
+    def trainable(self, quality_min: float = 0.0) -> "BeatDataset":
         """Keep the judgeable beats to which experts gave one of the network's classes."""
         in_classes = (self.reference >= 0) & (self.reference < len(MODEL_LABELS))
-        return self.select(in_classes & self.judgeable)
+        return self.select(in_classes & self.judgeable & (self.quality >= quality_min))
 
 
 def concatenate(parts: Sequence[BeatDataset]) -> BeatDataset:

@@ -114,3 +114,28 @@ def dataset_confusion(
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def bootstrap_f1(
+    per_record: IntArray, *, resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % confidence interval of each class's F1 when whole records are drawn anew.
+
+    Parameters
+    ----------
+    per_record : ndarray of int, shape (r, len(CLASSES) + 1, len(CLASSES) + 1)
+        A `confusion` matrix for each record.
+
+    Returns
+    -------
+    dict
+        Lower and upper end for each of the network's classes.
+    """
+    random = np.random.default_rng(seed)
+    n = len(per_record)
+    drawn = [figures(per_record[random.integers(0, n, n)].sum(axis=0)) for _ in range(resamples)]
+    ends = {}
+    for label in MODEL_LABELS:
+        low, high = np.percentile([one[label.value].f1 for one in drawn], [2.5, 97.5])
+        ends[label.value] = (round(float(low), 4), round(float(high), 4))
+    return ends

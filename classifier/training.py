@@ -11,8 +11,10 @@
 DS2 is opened by the caller afterwards, to report. Importing this module imports torch.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,8 +61,48 @@ class TrainingConfig:
     score_weights: tuple[float, float, float, float] = (0.4, 0.3, 0.3, 0.05)
     """Of the F1 of N, S, V and F in the held-out score. Nearly all F beats of DS1 are in record
     208, so that held out they say little; N keeps false F labels down."""
+    quality_min: float = 0.4
+    """R peaks of a lower signal quality are neither trained on nor judged when serving (Q)."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+
+def with_settings(config: Any, settings: Sequence[str]) -> Any:
+    """Return a configuration with some fields replaced.
+
+    Parameters
+    ----------
+    config : dataclass instance
+    settings : sequence of str
+        ``name=value`` or ``part.name=value``, the value as in JSON.
+
+    Raises
+    ------
+    ValueError
+        If there is no such field, or the value is not of its kind.
+    """
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        first, _, rest = name.partition(".")
+        known = [f.name for f in fields(config)]
+        if first not in known:
+            raise ValueError(f"no training setting {first!r}; there are {', '.join(known)}")
+        old = getattr(config, first)
+        new = with_settings(old, [f"{rest}={text}"]) if rest else _parse(text, old, name)
+        config = replace(config, **{first: new})
+    return config
+
+
+def _parse(text: str, old: Any, name: str) -> Any:
+    """Read a value of the same kind as the old one."""
+    try:
+        new = text if isinstance(old, str) else json.loads(text)
+        converted = type(old)(new)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} is {old!r}; {text!r} is no such value") from error
+    if converted != new and not isinstance(old, tuple):
+        raise ValueError(f"{name} is {old!r}; {text!r} is no such value")
+    return converted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

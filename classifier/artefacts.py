@@ -1,0 +1,171 @@
+"""Write a trained network with the evidence for it: model, weights, metrics and model card.
+
+Importing this module imports torch.
+"""
+
+import json
+import platform
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from classifier.dataset import CLASSES, BeatDataset
+from classifier.evaluation import (
+    IntArray,
+    bootstrap_f1,
+    confusion,
+    dataset_confusion,
+    figures,
+    labels_of,
+)
+from classifier.export import export_onnx, export_torchscript
+from classifier.model_card import render_card
+from classifier.network import BeatNetwork, count_parameters
+from classifier.runtime import MODEL_NAME, BeatModel, own_spec
+from classifier.training import CrossValidation, TrainingConfig
+
+REVISION_NAMES: Final[tuple[str, str]] = ("provisional", "confirmed")
+DOMINANT_S_RECORD: Final = "232"
+"""Holds about three quarters of the S beats of DS2."""
+
+
+def write_model(
+    out: Path,
+    network: BeatNetwork,
+    dataset: BeatDataset,
+    found: CrossValidation,
+    config: TrainingConfig,
+) -> dict[str, Any]:
+    """Write weights, TorchScript, sidecar and, where `onnx` is installed, ONNX.
+
+    Parameters
+    ----------
+    out : Path
+        Folder, made if missing.
+    dataset : BeatDataset
+        What the network was trained on.
+
+    Returns
+    -------
+    dict
+        Metrics so far: data, configuration, cross-validation.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{MODEL_NAME}.pt"
+    torch.save(network.state_dict(), out / f"{MODEL_NAME}.weights.pt")
+    metrics: dict[str, Any] = {
+        "trained_on": [str(name) for name in dataset.records],
+        "beats": _class_counts(dataset),
+        "parameters": count_parameters(network),
+        "quality_min": config.quality_min,
+        "config": asdict(config),
+        "cross_validation": cross_validation_metrics(dataset, found),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    spec = own_spec(
+        training_records=tuple(str(name) for name in dataset.records),
+        quality_min=config.quality_min,
+    )
+    extra = {key: metrics[key] for key in ("config", "versions", "parameters")}
+    scores = {
+        revision: metrics["cross_validation"][revision]["figures"] for revision in REVISION_NAMES
+    }
+    export_torchscript(network, path, spec, extra | {"cross_validation": scores})
+    try:
+        export_onnx(network, out / f"{MODEL_NAME}.onnx")
+    except ImportError:
+        metrics["onnx"] = "not written: package onnx is not installed"
+    return metrics
+
+
+def cross_validation_metrics(dataset: BeatDataset, found: CrossValidation) -> dict[str, Any]:
+    """Collect what cross-validation found, for metrics.json and the table of experiments."""
+    metrics: dict[str, Any] = {
+        "epochs": found.epochs,
+        "scores": [round(score, 4) for score in found.scores],
+        "losses": [round(loss, 4) for loss in found.losses],
+        "offsets": found.offsets.tolist(),
+        "folds": found.folds,
+    }
+    for number, revision in enumerate(REVISION_NAMES):
+        labels = found.probabilities[number].argmax(axis=1).astype(np.int64)
+        counts = confusion(dataset.reference, labels)
+        metrics[revision] = {
+            "figures": _as_dict(counts),
+            "confusion": counts.tolist(),
+            "per_record": per_record(dataset, labels, missed=False),
+        }
+    return metrics
+
+
+def evaluate(model: BeatModel, dataset: BeatDataset) -> dict[str, Any]:
+    """Score a model end to end on records it has not seen: missed and false detections count.
+
+    Parameters
+    ----------
+    model : BeatModel
+        The exported one, run beat by beat as when serving.
+    dataset : BeatDataset
+        As the chain cut it, every detection included.
+    """
+    report: dict[str, Any] = {
+        "records": [str(name) for name in dataset.records],
+        "beats": _class_counts(dataset),
+    }
+    for revision, features in zip(
+        REVISION_NAMES, (dataset.provisional, dataset.confirmed), strict=True
+    ):
+        labels = labels_of(model.predict(dataset.signal, features), dataset, model.spec.quality_min)
+        report[revision] = _revision_report(dataset, labels)
+    return report
+
+
+def _revision_report(dataset: BeatDataset, labels: IntArray) -> dict[str, Any]:
+    counts = dataset_confusion(dataset, labels)
+    without = dataset_confusion(dataset, labels, without=(DOMINANT_S_RECORD,))
+    each = [_record_confusion(dataset, labels, str(name)) for name in dataset.records]
+    return {
+        "figures": _as_dict(counts),
+        f"without_{DOMINANT_S_RECORD}": _as_dict(without),
+        "f1_confidence_95": bootstrap_f1(np.stack(each)),
+        "confusion": counts.tolist(),
+        "called_q": int((labels == len(CLASSES) - 1).sum()),
+        "per_record": per_record(dataset, labels, missed=True),
+    }
+
+
+def per_record(dataset: BeatDataset, labels: IntArray, *, missed: bool) -> dict[str, Any]:
+    """Compute each record's figures, with or without its missed beats."""
+    return {
+        str(name): _as_dict(_record_confusion(dataset, labels, str(name), missed=missed))
+        for name in dataset.records
+    }
+
+
+def write_metrics(out: Path, metrics: dict[str, Any]) -> None:
+    """Write `metrics.json` and `MODEL_CARD.md`."""
+    tried = json.loads((resources.files("classifier") / "experiments.json").read_text())
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    (out / "MODEL_CARD.md").write_text(render_card(metrics, tried))
+
+
+def _record_confusion(
+    dataset: BeatDataset, labels: IntArray, name: str, *, missed: bool = True
+) -> IntArray:
+    own = dataset.record == name
+    lost = dataset.missed[dataset.records == name].sum(axis=0) if missed else None
+    return confusion(dataset.reference[own], labels[own], lost)
+
+
+def _as_dict(counts: IntArray) -> dict[str, Any]:
+    return {name: asdict(found) for name, found in figures(counts).items()}
+
+
+def _class_counts(dataset: BeatDataset) -> dict[str, int]:
+    return {
+        label.value: int((dataset.reference == index).sum()) for index, label in enumerate(CLASSES)
+    }
