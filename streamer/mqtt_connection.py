@@ -32,6 +32,10 @@ _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 """The ports that IANA assigned to MQTT and to MQTT over TLS."""
 
 
+_LOGIN_REFUSED: Final = ("Bad user name or password", "Not authorized")
+"""As paho names the return codes 4 and 5 of CONNACK."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionConfig:
     """Times that rule a connection; long enough for a hospital's network, short for a person."""
@@ -138,6 +142,11 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MqttConnectError):
         return f"it refuses us: {error.rc}"
     return str(error).removeprefix("[code:7] ") or type(error).__name__
+
+
+def is_login_refused(error: BaseException) -> bool:
+    """Whether the broker rejects our credentials, which no waiting cures."""
+    return isinstance(error, MqttConnectError) and str(error.rc) in _LOGIN_REFUSED
 
 
 def unreachable(address: Address, error: BaseException, advice: str) -> BrokerError:

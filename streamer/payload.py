@@ -68,13 +68,14 @@ class TopicKind(StrEnum):
     STATUS = "status"
 
 
-_MAIN_KIND: Final = {
+MAIN_KIND: Final = {
     MessageType.BEAT: TopicKind.BEATS,
     MessageType.RHYTHM: TopicKind.RHYTHM,
     MessageType.ALARM: TopicKind.ALERTS,
     MessageType.GAP: TopicKind.GAPS,
     MessageType.STATUS: TopicKind.STATUS,
 }
+"""Where each type of message is published first."""
 
 
 def check_source(name: str) -> str:
@@ -133,10 +134,14 @@ def to_payload(message: Published, info: StreamInfo) -> Payload:
     }
 
 
-def dumps(payload: Mapping[str, object]) -> bytes:
+def dumps(payload: Mapping[str, object], *, ascii_only: bool = False) -> bytes:
     """Encode as compact UTF-8 JSON with sorted keys; NaN and infinity become null."""
     text = json.dumps(
-        _finite(payload), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        _finite(payload),
+        allow_nan=False,
+        ensure_ascii=ascii_only,
+        separators=(",", ":"),
+        sort_keys=True,
     )
     return text.encode()
 
@@ -153,7 +158,7 @@ def topic_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> str:
 
 def topics_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> tuple[str, ...]:
     """Every topic on which a payload is published, in the order of publishing."""
-    kinds = [_MAIN_KIND[MessageType(str(payload["type"]))]]
+    kinds = [MAIN_KIND[MessageType(str(payload["type"]))]]
     if is_alert(payload) and TopicKind.ALERTS not in kinds:
         kinds.append(TopicKind.ALERTS)
     return tuple(topic(str(payload["source"]), kind, prefix) for kind in kinds)

@@ -1,0 +1,95 @@
+"""`ecg-stream listen`: show what running replays publish over MQTT."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamer.received import Received
+
+EXIT_OK = 0
+EXIT_NOT_ENOUGH = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Show alerts, rhythm, signal gaps and status as they are published. Waits for a broker, "
+        "survives its restarts, and says on standard error when an event is missing. Exits with 1 "
+        "when --for ends without a broker or before --count."
+    )
+    parser.add_argument(
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="broker, mqtt://HOST[:PORT] or mqtts://...; by default the embedded broker of a "
+        "replay on this machine, else mqtt://127.0.0.1:1883",
+    )
+    parser.add_argument("--all", action="store_true", help="show every beat, not only alerts")
+    parser.add_argument("--source", metavar="NAME", help="show one source only, such as 208")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    parser.add_argument("--for", dest="duration", metavar="TIME", help="stop after 60s, 5m, 1h")
+    parser.add_argument("--count", type=int, metavar="N", help="stop after N messages shown")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Listen until told to stop."""
+    from streamer.listen import Listener, ListenOptions, parse_duration
+
+    if args.count is not None and args.count < 1:
+        raise ValueError(f"--count is {args.count}; expected 1 or more")
+    options = ListenOptions(
+        url=args.url,
+        source=args.source,
+        all_beats=args.all,
+        duration_s=None if args.duration is None else parse_duration(args.duration),
+        count=args.count,
+    )
+    listener = Listener(options, show=_printer(as_json=args.json), notice=_notice)
+    interrupted = False
+    try:
+        asyncio.run(listener.run())
+    except KeyboardInterrupt:
+        interrupted = True
+    except BrokenPipeError:
+        # The reader of our output has gone; let the interpreter's last flush find a sink.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    _notice(listener.tally.summary())
+    return EXIT_OK if interrupted or listener.succeeded else EXIT_NOT_ENOUGH
+
+
+def _notice(line: str) -> None:
+    sys.stderr.write(f"ecg-stream listen: {line}\n")
+    sys.stderr.flush()
+
+
+def _printer(*, as_json: bool) -> "Callable[[Received], None]":
+    """Choose how to print: JSON, colour for a terminal, plain columns for anything else."""
+    from streamer.listen_view import to_json, to_line
+
+    if as_json:
+        return lambda message: print(to_json(message), flush=True)  # noqa: T201
+    if not sys.stdout.isatty():
+        return lambda message: print(to_line(message).plain(), flush=True)  # noqa: T201
+    return _colour_printer()
+
+
+def _colour_printer() -> "Callable[[Received], None]":
+    from rich.console import Console
+    from rich.text import Text
+
+    from streamer.listen_view import to_line
+
+    console = Console(highlight=False)
+
+    def show(message: "Received") -> None:
+        line = to_line(message)
+        before, what, after = line.parts()
+        text = Text.assemble((before, "dim"), (what, line.style), after)
+        console.print(text, soft_wrap=True)
+
+    return show

@@ -1,0 +1,243 @@
+"""Follows what replays publish: waits for a broker, survives its restarts, notices what is lost."""
+
+import asyncio
+import os
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiomqtt
+
+from streamer.broker import DEFAULT_URL
+from streamer.broker_note import read_note
+from streamer.errors import BrokerError
+from streamer.mqtt_connection import (
+    Address,
+    ConnectionConfig,
+    Credentials,
+    backoff,
+    client_identifier,
+    connect,
+    explain,
+    is_login_refused,
+    parse_url,
+    unreachable,
+)
+from streamer.payload import TOPIC_PREFIX, TopicKind, check_source
+from streamer.received import Freshness, MalformedError, Received, SourceTrack, receive
+
+LISTENING: Final = ConnectionConfig(backoff_cap_s=1.0)
+"""A person waits: look for the broker every second."""
+
+_SUBACK_FAILURE: Final = 0x80
+"""MQTT 3.1.1, section 3.9.3."""
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", re.ASCII)
+_UNITS_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenOptions:
+    """What to show, and for how long."""
+
+    url: str | None = None
+    """None: where an embedded broker runs on this machine, else mqtt://127.0.0.1:1883."""
+    source: str | None = None
+    """None: every source."""
+    all_beats: bool = False
+    """Every beat, not only alerts."""
+    duration_s: float | None = None
+    count: int | None = None
+    """Messages to show before the end."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was seen; malformed messages and duplicates are counted, not shown."""
+
+    shown: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    connections: int = 0
+    tracks: dict[str, SourceTrack] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """Events that never came, over all sources."""
+        return sum(track.missing_count for track in self.tracks.values())
+
+    def summary(self) -> str:
+        """One line for the end."""
+        return (
+            f"{self.shown} messages shown; {self.missing} missing, "
+            f"{self.duplicates} duplicates dropped, {self.malformed} malformed"
+        )
+
+
+def parse_duration(text: str) -> float:
+    """Read `60`, `60s`, `5m` or `1h` as seconds.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these or zero.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    if not seconds:
+        raise ValueError(f"{text!r} is no duration; expected a time such as 60s, 5m or 1h")
+    return seconds
+
+
+class Listener:
+    """Receives messages and hands the chosen ones on.
+
+    Parameters
+    ----------
+    options : ListenOptions
+    show : callable
+        Gets each message to show.
+    notice : callable
+        Gets one line about connections and losses.
+    credentials : Credentials, optional
+        From the environment by default.
+    config : ConnectionConfig
+    random_source : injected for tests
+
+    Raises
+    ------
+    ValueError
+        If `options` hold a URL or a source name that is none.
+    """
+
+    def __init__(
+        self,
+        options: ListenOptions,
+        *,
+        show: Callable[[Received], None],
+        notice: Callable[[str], None],
+        credentials: Credentials | None = None,
+        environment: Mapping[str, str] = os.environ,
+        config: ConnectionConfig = LISTENING,
+        random_source: random.Random | None = None,
+    ) -> None:
+        if options.url is not None:
+            parse_url(options.url)
+        if options.source is not None:
+            check_source(options.source)
+        self.tally = Tally()
+        self._options = options
+        self._show = show
+        self._notice = notice
+        self._credentials = credentials or Credentials.from_environment(environment)
+        self._config = config
+        self._random = random_source or random.Random()
+        self._waiting_for: Address | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a broker was there and `count`, if any, was reached."""
+        wanted = self._options.count or 0
+        return self.tally.connections > 0 and self.tally.shown >= wanted
+
+    async def run(self) -> None:
+        """Listen until `duration_s` or `count` is reached, or for ever.
+
+        Raises
+        ------
+        BrokerError
+            If the broker refuses our login or the subscription: waiting would not help.
+        """
+        try:
+            async with asyncio.timeout(self._options.duration_s) as limit:
+                await self._follow()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+
+    async def _follow(self) -> None:
+        delays = backoff(self._config, self._random)
+        while True:
+            # Looked up anew each time: the replay may have started since.
+            address = parse_url(self._options.url or read_note() or DEFAULT_URL)
+            connections = self.tally.connections
+            try:
+                await self._listen_to(address)
+                return
+            except aiomqtt.MqttError as error:
+                if is_login_refused(error):
+                    raise unreachable(address, error, "name another one") from None
+                self._lost(address, error, was_connected=self.tally.connections > connections)
+            if self.tally.connections > connections:
+                delays = backoff(self._config, self._random)
+            await asyncio.sleep(next(delays))
+
+    async def _listen_to(self, address: Address) -> None:
+        """Take messages until enough are shown."""
+        async with connect(
+            address,
+            identifier=client_identifier("listen"),
+            credentials=self._credentials,
+            config=self._config,
+        ) as client:
+            await self._subscribe(client, address)
+            self._waiting_for = None
+            again = " again" if self.tally.connections else ""
+            self.tally.connections += 1
+            self._notice(f"listening to {address.url}{again}")
+            async for message in client.messages:
+                self.take(str(message.topic), message.payload)
+                if self._options.count is not None and self.tally.shown >= self._options.count:
+                    return
+
+    async def _subscribe(self, client: aiomqtt.Client, address: Address) -> None:
+        topics = f"{TOPIC_PREFIX}/{self._options.source or '+'}/+"
+        for code in await client.subscribe(topics, qos=1):
+            if getattr(code, "is_failure", code == _SUBACK_FAILURE):
+                raise BrokerError(
+                    f"MQTT broker {address.url} doesn't let us read {topics}; "
+                    "ask for that right, or name another broker"
+                )
+
+    def _lost(self, address: Address, error: BaseException, *, was_connected: bool) -> None:
+        """Say once that we wait, and for how long at most."""
+        if was_connected:
+            self._notice(f"connection to {address.url} lost ({explain(error)}); trying again")
+        elif self._waiting_for != address:
+            bound_s = self._options.duration_s
+            until = "until Ctrl-C" if bound_s is None else f"up to {bound_s:g} s in all"
+            self._notice(
+                f"no broker at {address.url} yet ({explain(error)}); waiting for one, {until}"
+            )
+        self._waiting_for = address
+
+    def take(self, topic: str, data: object) -> None:
+        """Judge one message from the network; show it if it is new and wanted."""
+        try:
+            message = receive(topic, data if isinstance(data, bytes) else b"")
+        except MalformedError:
+            self.tally.malformed += 1
+            return
+        track = self.tally.tracks.setdefault(message.source, SourceTrack())
+        if message.kind is TopicKind.STATUS:
+            self._report(message.source, track.status(message))
+        else:
+            freshness, hole = track.event(message)
+            self._report(message.source, hole)
+            if freshness is Freshness.DUPLICATE:
+                self.tally.duplicates += 1
+                return
+        if self._is_wanted(message):
+            self.tally.shown += 1
+            self._show(message)
+
+    def _report(self, source: str, hole: int) -> None:
+        if hole:
+            self._notice(f"{source}: {hole} {'event is' if hole == 1 else 'events are'} missing")
+
+    def _is_wanted(self, message: Received) -> bool:
+        """Alerts made from beats stand in for the beats, so one of the two is shown."""
+        if self._options.all_beats:
+            return not message.is_copy
+        return message.kind is not TopicKind.BEATS
