@@ -19,6 +19,7 @@ from streamer.events import (
     Beat,
     Event,
     Gap,
+    GapReason,
     LabeledBeat,
     RhythmEvent,
     RPeak,
@@ -113,6 +114,7 @@ class Chain:
 
     def _start_anew(self) -> None:
         self._last_sample = 0
+        self._lost: Gap | None = None
         self._closed = False
 
     def push(self, item: Chunk) -> list[Event]:
@@ -142,6 +144,7 @@ class Chain:
         events: list[Event] = []
         for resampled in self._resampler.flush():
             events += self._push_resampled(resampled)
+        events += self._cut_lost()
         for filtered in self._bandpass.flush():
             for found in self._detector.push(filtered):
                 events += self._cut(found)
@@ -162,6 +165,7 @@ class Chain:
             state={
                 "identity": self._identity,
                 "last_sample": self._last_sample,
+                "lost": None if self._lost is None else [self._lost.start, self._lost.stop],
                 "closed": self._closed,
                 "stages": [stage.snapshot() for stage in self._stages],
             },
@@ -184,6 +188,7 @@ class Chain:
         for stage, inner in zip(self._stages, state["stages"], strict=True):
             stage.restore(inner)
         self._last_sample = state["last_sample"]
+        self._lost = None if state["lost"] is None else _lost(*state["lost"])
         self._closed = state["closed"]
 
     def _blocks(self, chunk: Chunk) -> Iterator[Chunk]:
@@ -199,14 +204,32 @@ class Chain:
     def _push_resampled(self, item: Chunk | Gap) -> list[Event]:
         """Push through everything after the resampler."""
         if isinstance(item, Gap):
-            return self._cut(item)
+            self._hold_lost(item)
+            return []
         events: list[Event] = []
         self._windower.push(item)
         for filtered in self._bandpass.push(item):
             for found in self._detector.push(filtered):
-                events += self._cut(found)
+                events += self._cut_found(found)
+        events += self._cut_lost()
         events += self._tick(Tick(sample=item.stop - 1))
         return events
+
+    def _hold_lost(self, gap: Gap) -> None:
+        """Keep a loss until the detector has seen it and given what it held from before."""
+        start = gap.start if self._lost is None else self._lost.start
+        self._lost = _lost(start, gap.stop)
+
+    def _cut_found(self, found: RPeak | Gap) -> list[Event]:
+        if self._lost is None:
+            return self._cut(found)
+        if found.decided_at < self._lost.decided_at:
+            return self._cut(dataclasses.replace(found, decided_at=self._lost.decided_at))
+        return [*self._cut_lost(), *self._cut(found)]
+
+    def _cut_lost(self) -> list[Event]:
+        gap, self._lost = self._lost, None
+        return [] if gap is None else self._cut(gap)
 
     def _tick(self, tick: Tick) -> list[Event]:
         """Let the time-outs of every stage fire, the first stage's first."""
@@ -271,6 +294,10 @@ class Chain:
         """Like `_at_source`, for what the end of the stream made known before its time."""
         event = self._at_source(event)
         return dataclasses.replace(event, decided_at=min(event.decided_at, self._last_sample))
+
+
+def _lost(start: int, stop: int) -> Gap:
+    return Gap(start=start, stop=stop, reason=GapReason.LOST, decided_at=stop)
 
 
 def _decided_at(event: Event) -> int:

@@ -101,8 +101,7 @@ class BeatWindower:
             case Tick():
                 return self._due(item.sample + 1)
             case Chunk():
-                self._ring.grow(self._kept_samples + item.samples.shape[1])
-                self._ring.append(item)
+                self._store(item)
                 return []
             case RPeak():
                 return self._push_peak(item)
@@ -130,7 +129,9 @@ class BeatWindower:
             state={
                 "stop": stop,
                 "samples": self._ring.read((stop or 0) - self._kept_samples, stop or 0),
-                "pending": [[*dataclasses.astuple(p.rpeak), p.rr_s.copy()] for p in self._pending],
+                "pending": [
+                    [*dataclasses.astuple(p.rpeak), p.rr_s.copy(), p.due] for p in self._pending
+                ],
                 "rr_s": list(self._rr_s),
                 "last_peak": self._last_peak,
                 "closed": self._closed,
@@ -156,13 +157,25 @@ class BeatWindower:
         self.reset()
         if state["stop"] is not None:
             self._ring.append(Chunk(start=state["stop"] - self._kept_samples, samples=samples))
-        for *fields, rr_s in state["pending"]:
+        for *fields, rr_s, due in state["pending"]:
             names = (field.name for field in dataclasses.fields(RPeak))
             rpeak = RPeak(**dict(zip(names, fields, strict=True)))
-            self._pending.append(self._await_window(rpeak, rr_s.copy()))
+            self._pending.append(_Pending(rpeak=rpeak, rr_s=rr_s.copy(), due=due))
         self._rr_s.extend(state["rr_s"])
         self._last_peak = state["last_peak"]
         self._closed = state["closed"]
+
+    def _store(self, chunk: Chunk) -> None:
+        resumed_after = self._ring.stop
+        self._ring.grow(self._kept_samples + chunk.samples.shape[1])
+        self._ring.append(chunk)
+        if resumed_after is None or chunk.start == resumed_after:
+            return
+        # What waited for a lost sample learns of the loss when the stream resumes, no sooner.
+        lost = range(resumed_after, chunk.start)
+        self._pending = deque(
+            dataclasses.replace(p, due=chunk.start) if p.due in lost else p for p in self._pending
+        )
 
     def _push_peak(self, rpeak: RPeak) -> list[Beat | Gap]:
         if self._last_peak is not None and rpeak.sample <= self._last_peak:
@@ -173,26 +186,18 @@ class BeatWindower:
         if self._last_peak is not None:
             self._rr_s.append((rpeak.sample - self._last_peak) / CHAIN_FS)
         self._last_peak = rpeak.sample
-        self._pending.append(self._await_window(rpeak, np.array(self._rr_s, np.float32)))
+        due = max(rpeak.decided_at, rpeak.sample + self._config.after_samples - 1)
+        rr_s = np.array(self._rr_s, np.float32)
+        self._pending.append(_Pending(rpeak=rpeak, rr_s=rr_s, due=due))
         return beats
 
     def _push_gap(self, gap: Gap) -> list[Beat | Gap]:
-        outputs: list[Beat | Gap] = self._due(gap.decided_at)
-        if gap.reason is GapReason.LOST:
-            # What waited for a lost sample learns of the loss when the stream resumes, no sooner.
-            outputs = [
-                dataclasses.replace(beat, decided_at=gap.decided_at)
-                if beat.decided_at >= gap.start
-                else beat
-                for beat in outputs
-            ]
+        # A loss becomes known with the first sample after it, and so do the beats before it.
+        lost = gap.reason is GapReason.LOST
+        beats = self._due(gap.decided_at + lost)
         self._rr_s.clear()
         self._last_peak = None
-        return [*outputs, gap]
-
-    def _await_window(self, rpeak: RPeak, rr_s: NDArray[np.float32]) -> _Pending:
-        last_column = rpeak.sample + self._config.after_samples - 1
-        return _Pending(rpeak=rpeak, rr_s=rr_s, due=max(rpeak.decided_at, last_column))
+        return [*beats, gap]
 
     def _due(self, before: int) -> list[Beat | Gap]:
         """Cut every window that was complete before that sample."""

@@ -103,6 +103,20 @@ def test_a_window_over_lost_samples_waits_for_the_stream_to_resume() -> None:
     assert np.isnan(beat.window[0]).sum() == 450 + 128 - 500
 
 
+def test_a_peak_that_the_loss_made_known_comes_before_the_gap() -> None:
+    """The detector decides on what it held when it sees the jump."""
+    windower = BeatWindower(n_leads=1)
+    items = [
+        *(ramp(0, 500), peak(200), Tick(sample=499)),
+        *(ramp(900, 1000), peak(430, 900), gap(500, 900, GapReason.LOST), Tick(sample=999)),
+        *(ramp(1000, 1400), peak(1100), Tick(sample=1399)),
+    ]
+    outputs = run(windower, items)
+    assert [type(output) for output in outputs] == [Beat, Beat, Gap, Beat]
+    assert [output.decided_at for output in outputs] == [327, 900, 900, 1227]
+    assert [beat.rr_s.size for beat in beats(outputs)] == [0, 1, 0]
+
+
 def test_outputs_ascend_in_decided_at() -> None:
     found = [peak(300, 900), peak(600, 901), gap(905, 910), peak(950)]
     outputs = run(BeatWindower(n_leads=1), in_chunks_of(1, 1200, found))
