@@ -1,0 +1,40 @@
+"""`ecg-stream annotate`: label whole records at full speed into WFDB annotation files."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add = parser.add_argument
+    add("records", nargs="+", metavar="RECORD", help="record, database (mitdb), folder or path")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the annotation files")
+    add(
+        "--label",
+        choices=("confirmed", "provisional"),
+        default="confirmed",
+        help="which of a beat's two labels to write (confirmed)",
+    )
+    add("--annotator", default="pred", metavar="NAME", help="extension of the files (pred)")
+    add("--lead", help="lead to analyse, by name (MLII where there is one)")
+    add("--jobs", type=int, default=1, metavar="N", help="records at the same time (1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Annotate every record; return 1 if one of them failed."""
+    import sys
+
+    from streamer.annotate import AnnotateConfig, Tally, annotate, expand
+    from streamer.annotate_progress import reporting
+
+    config = AnnotateConfig(
+        out=args.out, annotator=args.annotator, which=args.label, lead=args.lead
+    )
+    names = expand(args.records)
+    tally = Tally()
+    with reporting(len(names), sys.stderr) as reporter:
+        for result in annotate(names, config, jobs=args.jobs, moved=reporter.moved):
+            reporter.finished(result)
+            tally.add(result)
+    sys.stdout.write("\n".join(tally.lines()) + "\n")
+    return 1 if tally.failed else 0
