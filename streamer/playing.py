@@ -6,9 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from rich.console import Console
+from rich.text import Text
+
 from classifier.runtime import load_model
 from replay.player import Player, parse_time
-from replay.record import Record, Reference
+from replay.record import Record
 from replay.records import open_record
 from streamer.broker import broker_for, check_option
 from streamer.chain import Chain
@@ -19,7 +22,10 @@ from streamer.sinks.annotations import AnnotationSink
 from streamer.sinks.base import Sink
 from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
 from streamer.sinks.lines import LinesSink
+from streamer.sinks.monitor import MonitorSink
 from streamer.sinks.mqtt import MqttSink
+from streamer.sinks.summary import SummarySink
+from streamer.summary import render_summary
 from streamer.warm_up import notice_if_slow, warm_up
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -66,6 +72,7 @@ class Playing:
         self._file_sinks = _file_sinks(options)
         self._record = open_record(options.record, lead=options.lead)
         self._player = _player(self._record, options)
+        self._reference = self._record.reference()
         self._model = load_model()
 
     async def run(self) -> int:
@@ -85,13 +92,16 @@ class Playing:
             mqtt = None if url is None else MqttSink(url, on_notice=self._notice)
             if url is not None:
                 _say(f"MQTT broker {url}; to follow in a second terminal: ecg-stream listen")
-            engine = self._engine(mqtt)
-            report = await engine.run()
+            summary = SummarySink(
+                budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
+            )
+            report = await self._engine(mqtt, summary).run()
+        self._print(render_summary(summary.summary))
         return self._conclude(report, mqtt)
 
-    def _engine(self, mqtt: MqttSink | None) -> Engine:
+    def _engine(self, mqtt: MqttSink | None, summary: SummarySink) -> Engine:
         """Join everything; files come first, so that one that can't be written stops the start."""
-        sinks: list[Sink] = list(self._file_sinks)
+        sinks: list[Sink] = [*self._file_sinks, summary]
         if mqtt is not None:
             sinks.append(mqtt)
         sinks += self._display(mqtt)
@@ -108,21 +118,16 @@ class Playing:
     def _display(self, mqtt: MqttSink | None) -> list[Sink]:
         """Return the monitor or plain lines; nothing where JSON lines have standard output."""
         if self._monitor:
-            from streamer.sinks.monitor import MonitorSink  # noqa: PLC0415 - loads rich
-
             options = self._options
             return [
                 MonitorSink(
                     budget_ms=options.budget_ms,
                     mqtt=mqtt,
-                    reference=self._reference(),
+                    reference=self._reference,
                     speed=options.speed,
                 )
             ]
         return [] if self._options.events == STANDARD_OUTPUT else [LinesSink(sys.stdout)]
-
-    def _reference(self) -> Reference | None:
-        return self._record.reference()
 
     def _info(self) -> StreamInfo:
         record, player = self._record, self._player
@@ -141,6 +146,10 @@ class Playing:
         """Say something while playing, unless the monitor has the screen."""
         if not self._monitor:
             _say(line)
+
+    def _print(self, text: Text) -> None:
+        """Print on standard output, or beside it where JSON lines have that for themselves."""
+        Console(stderr=self._options.events == STANDARD_OUTPUT).print(text)
 
     def _conclude(self, report: RunReport, mqtt: MqttSink | None) -> int:
         lost = 0 if mqtt is None else mqtt.shed + mqtt.undelivered
