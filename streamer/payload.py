@@ -167,7 +167,7 @@ def topics_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> tupl
 def is_alert(payload: Mapping[str, object]) -> bool:
     """Whether a payload is an alarm or a confirmed S, V or F beat."""
     if payload["type"] == MessageType.BEAT:
-        return payload.get("revision") == 1 and payload.get("label") in ALERT_LABELS
+        return payload.get("revision") == 1 and str(payload.get("label")) in ALERT_LABELS
     return payload["type"] == MessageType.ALARM
 
 

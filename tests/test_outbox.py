@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.outbox import Outbox, Outgoing
@@ -39,6 +39,7 @@ def test_what_is_in_flight_comes_back_in_order_and_within_the_bound() -> None:
     assert [number(outbox.take()) for _ in range(3)] == [2, 3, 4]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["put", "take", "acknowledge", "recall"]), max_size=200))
 def test_nothing_is_lost_or_reordered_whatever_happens(steps: list[str]) -> None:
     outbox = Outbox(1000)

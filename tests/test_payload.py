@@ -6,7 +6,7 @@ from itertools import pairwise
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_events import (
     alarm,
@@ -164,6 +164,7 @@ def test_source_names_that_do_not(name: str) -> None:
         check_source(name)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.2, 3.0), min_size=1, max_size=30))
 def test_heart_rate_lies_between_the_extremes(rr_s: list[float]) -> None:
     payload = to_payload(published(labeled_beat(rr_s=rr_s)), stream_info())

@@ -1,0 +1,362 @@
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from mosquitto_broker import Mosquitto, free_port
+from mqtt_subscriber import QUICK, WAIT_S
+from sample_events import (
+    alarm,
+    gap,
+    labeled_beat,
+    one_of_each,
+    published,
+    rhythm_event,
+    stream_info,
+)
+
+from classifier.labels import Label
+from streamer.broker import EmbeddedBroker
+from streamer.errors import BrokerError
+from streamer.listen import Listener, ListenOptions, parse_duration
+from streamer.mqtt_connection import Credentials
+from streamer.payload import dumps, to_payload, topics_of
+from streamer.received import Received
+from streamer.sinks.mqtt import MqttSink
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(free_port())
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+class Terminal:
+    """What a listener shows and says."""
+
+    def __init__(self) -> None:
+        self.shown: list[Received] = []
+        self.notices: list[str] = []
+        self.changed = asyncio.Event()
+
+    def show(self, message: Received) -> None:
+        self.shown.append(message)
+        self.changed.set()
+
+    def notice(self, line: str) -> None:
+        self.notices.append(line)
+        self.changed.set()
+
+    async def until_noticed(self, words: str, count: int = 1) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while sum(words in line for line in self.notices) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def until_shown(self, count: int) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while len(self.shown) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+def listener(terminal: Terminal, **options: object) -> Listener:
+    return Listener(
+        ListenOptions(**options),
+        show=terminal.show,
+        notice=terminal.notice,
+        credentials=Credentials(),
+        config=QUICK,
+        random_source=random.Random(1),
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(listening: Listener) -> AsyncIterator[None]:
+    task = asyncio.create_task(listening.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def sink(url: str) -> MqttSink:
+    return MqttSink(url, credentials=Credentials(), connection_config=QUICK)
+
+
+async def play(url: str, count: int = 1, source: str = "208") -> None:
+    """Publish one run with every kind of event, `count` times over."""
+    publisher = sink(url)
+    await publisher.start(stream_info(source))
+    for seq, event in enumerate(one_of_each() * count):
+        publisher.publish(published(event, seq=seq))
+    await publisher.close()
+
+
+async def test_by_default_alerts_rhythm_gaps_and_status_are_shown(embedded: EmbeddedBroker) -> None:
+    terminal = Terminal()
+    listening = listener(terminal, url=embedded.url)
+    async with running(listening):
+        await terminal.until_noticed("listening to")
+        await play(embedded.url)
+        await terminal.until_shown(6)
+    shown = [(m.kind.value, m.type.value) for m in terminal.shown]
+    assert shown == [
+        ("status", "status"), ("alerts", "beat"), ("rhythm", "rhythm"), ("alerts", "alarm"),
+        ("gaps", "gap"), ("status", "status"),
+    ]  # fmt: skip
+    assert "6 messages shown; 0 missing, 0 duplicates dropped, 0 mal" in listening.tally.summary()
+
+
+async def test_all_shows_every_event_once_and_in_order(embedded: EmbeddedBroker) -> None:
+    terminal = Terminal()
+    events = 30 * len(one_of_each())
+    listening = listener(terminal, url=embedded.url, all_beats=True, count=events + 2)
+    async with running(listening):
+        await terminal.until_noticed("listening to")
+        await play(embedded.url, count=30)
+        await terminal.until_shown(events + 2)
+    assert [m.seq for m in terminal.shown if m.seq is not None] == list(range(events))
+    assert listening.succeeded
+
+
+async def test_one_source_only(embedded: EmbeddedBroker) -> None:
+    terminal = Terminal()
+    async with running(listener(terminal, url=embedded.url, source="b", count=6)):
+        await terminal.until_noticed("listening to")
+        await play(embedded.url, source="a")
+        await play(embedded.url, source="b")
+        await terminal.until_shown(6)
+    assert {m.source for m in terminal.shown} == {"b"}
+
+
+async def test_count_ends_it(embedded: EmbeddedBroker) -> None:
+    terminal = Terminal()
+    listening = listener(terminal, url=embedded.url, count=2)
+    task = asyncio.create_task(listening.run())
+    await terminal.until_noticed("listening to")
+    await play(embedded.url)
+    await asyncio.wait_for(task, WAIT_S)
+    assert len(terminal.shown) == 2
+    assert listening.succeeded
+
+
+async def test_it_waits_for_a_broker_to_appear_and_finds_the_embedded_one() -> None:
+    terminal = Terminal()
+    async with running(listener(terminal)):
+        await terminal.until_noticed("waiting for one, until Ctrl-C")
+        broker = EmbeddedBroker(free_port())
+        await broker.start()
+        try:
+            await terminal.until_noticed(f"listening to {broker.url}")
+            await play(broker.url)
+            await terminal.until_shown(6)
+        finally:
+            await broker.stop()
+    assert sum("waiting" in line for line in terminal.notices) == 1
+
+
+async def test_a_time_limit_bounds_the_wait() -> None:
+    terminal = Terminal()
+    port = free_port()
+    listening = listener(terminal, url=f"mqtt://127.0.0.1:{port}", duration_s=0.05)
+    await asyncio.wait_for(listening.run(), WAIT_S)
+    assert not listening.succeeded
+    assert "up to 0.05 s in all" in terminal.notices[0]
+
+
+@pytest.mark.mosquitto
+async def test_it_survives_a_killed_broker(mosquitto: str, tmp_path: Path) -> None:
+    terminal = Terminal()
+    count = 120
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        publisher = sink(broker.url)
+        listening = listener(terminal, url=broker.url, all_beats=True)
+        async with running(listening):
+            await terminal.until_noticed("listening to")
+            await publisher.start(stream_info())
+            for seq in range(count // 2):
+                publisher.publish(published(labeled_beat(label=Label.N), seq=seq))
+            # All came before the end: what the broker loses on its own is another matter.
+            await terminal.until_shown(1 + count // 2)
+            broker.kill()
+            await terminal.until_noticed("lost")
+            await broker.start()
+            await terminal.until_noticed(f"listening to {broker.url} again")
+            for seq in range(count // 2, count):
+                publisher.publish(published(labeled_beat(label=Label.N), seq=seq))
+            await publisher.close()
+            async with asyncio.timeout(WAIT_S):
+                while not has_ended(terminal):
+                    terminal.changed.clear()
+                    await terminal.changed.wait()
+    assert [m.seq for m in terminal.shown if m.seq is not None] == list(range(count))
+    assert listening.tally.missing == 0
+    assert listening.tally.connections >= 2
+
+
+def has_ended(terminal: Terminal) -> bool:
+    return any(m.text("reason") == "finished" for m in terminal.shown)
+
+
+@pytest.mark.mosquitto
+async def test_a_refused_login_is_fatal(mosquitto: str, tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.write_text("")
+    async with Mosquitto(mosquitto, tmp_path, password_file=passwords) as broker:
+        with pytest.raises(BrokerError, match=r"refuses us.*ECG_STREAM_MQTT_USERNAME"):
+            await asyncio.wait_for(listener(Terminal(), url=broker.url).run(), WAIT_S)
+
+
+def feed(listening: Listener, seqs: list[int]) -> None:
+    for seq in seqs:
+        payload = to_payload(published(rhythm_event(), seq=seq), stream_info())
+        listening.take(topics_of(payload)[0], dumps(payload))
+
+
+def test_holes_are_reported_and_duplicates_dropped() -> None:
+    terminal = Terminal()
+    listening = listener(terminal)
+    feed(listening, [0, 1, 4, 4, 6])
+    assert terminal.notices == ["208: 2 events are missing", "208: 1 event is missing"]
+    assert [m.seq for m in terminal.shown] == [0, 1, 4, 6]
+    assert (listening.tally.missing, listening.tally.duplicates) == (3, 1)
+
+
+def test_malformed_messages_are_counted_not_fatal() -> None:
+    terminal = Terminal()
+    listening = listener(terminal)
+    listening.take("ecg/208/beats", b"\x00")
+    listening.take("ecg/208/beats", None)
+    feed(listening, [0])
+    assert listening.tally.malformed == 2
+    assert len(terminal.shown) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60", 60), ("60s", 60), ("1.5m", 90), ("2 min", 120), ("1h", 3600)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "5x", "s", "1:00", "nan"])
+def test_refused_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time such as 60s"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("options", [{"url": "localhost"}, {"source": "a/#"}])
+def test_nonsense_is_refused_at_once(options: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        listener(Terminal(), **options)
+
+
+async def command(*arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "streamer.cli", "listen", *arguments, stdout=pipe, stderr=pipe
+    )
+
+
+async def read_until(stream: asyncio.StreamReader | None, words: str) -> str:
+    assert stream is not None
+    lines = ""
+    async with asyncio.timeout(WAIT_S):
+        while words not in lines:
+            line = await stream.readline()
+            assert line, lines
+            lines += line.decode()
+    return lines
+
+
+async def test_the_command_prints_json_lines_and_ends_on_ctrl_c(embedded: EmbeddedBroker) -> None:
+    process = await command("--json", "--all")
+    try:
+        await read_until(process.stderr, f"listening to {embedded.url}")
+        await play(embedded.url)
+        await read_until(process.stdout, '"reason":"finished"')
+        process.send_signal(signal.SIGINT)
+        _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 0
+    assert b"10 messages shown; 0 missing" in errors
+    assert b"Traceback" not in errors
+
+
+async def test_the_command_prints_plain_lines_when_not_on_a_terminal(
+    embedded: EmbeddedBroker,
+) -> None:
+    process = await command(embedded.url, "--count", "3", "--for", "60s")
+    await read_until(process.stderr, "listening to")
+    await play(embedded.url)
+    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == 0
+    lines = output.decode().splitlines()
+    assert len(lines) == 3
+    assert "ventricular ectopic beat" in lines[1]
+    assert "\x1b" not in output.decode()
+
+
+async def test_the_command_ends_quietly_when_its_reader_goes(embedded: EmbeddedBroker) -> None:
+    process = await command(embedded.url)
+    await read_until(process.stderr, "listening to")
+    process.stdout._transport.close()
+    await play(embedded.url)
+    errors = await asyncio.wait_for(process.stderr.read(), WAIT_S)
+    assert await process.wait() == 0
+    assert b"Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--count", "0"], "--count is 0; expected 1 or more"),
+        (["--for", "soon"], "expected a time such as 60s"),
+        (["nowhere"], "is no MQTT URL"),
+    ],
+)
+def test_nonsense_options_are_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from streamer.cli import main
+
+    assert main(["listen", *arguments]) == 1
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert errors.count("\n") == 1
+
+
+def test_help_needs_no_heavy_import() -> None:
+    before = set(sys.modules)
+    from streamer.commands import listen
+
+    assert listen.EXIT_OK == 0
+    assert not {"rich", "torch", "scipy.signal"} & (set(sys.modules) - before)
+
+
+def test_unused_events_stay_quiet() -> None:
+    terminal = Terminal()
+    listening = listener(terminal)
+    for seq, event in enumerate([labeled_beat(label=Label.N), gap(), alarm()]):
+        payload = to_payload(published(event, seq=seq), stream_info())
+        listening.take(topics_of(payload)[0], dumps(payload))
+    assert [m.type.value for m in terminal.shown] == ["gap", "alarm"]
+    assert json.loads(dumps(terminal.shown[0].payload))["reason"] == "flat"
+    assert os.environ["XDG_CACHE_HOME"]
