@@ -125,12 +125,12 @@ async def test_a_broker_killed_in_mid_stream_costs_no_message(real_broker: Mosqu
             sink.publish(published(QUIET_BEAT, seq=seq))
             if seq in kill_at:
                 # In mid-flight: the queue is being sent and not all of it is acknowledged.
-                sent, reconnects = sink.sent, sink.reconnects
+                sent, reconnects, connections = sink.sent, sink.reconnects, seen.connections
                 await wait_until(lambda n=sent: sink.sent > n)
                 real_broker.kill()
                 await real_broker.start()
                 await wait_until(lambda n=reconnects: sink.reconnects > n)
-        await seen.wait_for(lambda c: c.connections > len(kill_at))
+                await seen.wait_for(lambda c, n=connections: c.connections > n)
         await sink.close()
         await seen.wait_for(ended(count))
     assert sink.reconnects == len(kill_at)
