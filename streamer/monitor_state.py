@@ -172,6 +172,7 @@ class MonitorState:
             self.ledger.take(event, message.compute_ms)
             if self.score is not None:
                 self.score.beat(event.beat.rpeak.sample, event.label)
+                self.score.advance(self.now)
         elif isinstance(event, RhythmEvent):
             self.rhythm = event
         elif isinstance(event, Alarm):

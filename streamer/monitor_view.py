@@ -103,7 +103,8 @@ def _header(state: MonitorState, width: int) -> Line:
     ]
     if info.training_record:
         left.append(("  training record", palette.NOTE))
-    return spread(left, [*panels.mqtt_state(state), (" ", palette.PLAIN)], width)
+    room = width - sum(len(text) for text, _ in left) - 2
+    return spread(left, [*panels.mqtt_state(state, room), (" ", palette.PLAIN)], width)
 
 
 def _progress(state: MonitorState, width: int) -> Line:

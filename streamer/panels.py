@@ -87,13 +87,17 @@ def quality(state: MonitorState, width: int) -> Row:
     ]
 
 
-def mqtt_state(state: MonitorState) -> Row:
-    """Return connection and address on one row."""
+def mqtt_state(state: MonitorState, width: int) -> Row:
+    """Return connection and address on one row; no address where it doesn't fit."""
     if state.mqtt is None:
         return [("MQTT off", palette.FAINT)]
     word = single_cells(str(state.mqtt.state))
     style = palette.GOOD if word in {"connected", "online"} else palette.NOTE
-    return [("MQTT ", palette.FAINT), (word, style), (f" {mqtt_address(state)}", palette.FAINT)]
+    row: Row = [("MQTT ", palette.FAINT), (word, style)]
+    address = f" {mqtt_address(state)}"
+    if sum(len(text) for text, _ in row) + len(address) <= width:
+        row.append((address, palette.FAINT))
+    return row
 
 
 def mqtt_address(state: MonitorState) -> str:
