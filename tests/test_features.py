@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+
+from classifier.features import (
+    FEATURE_NAMES,
+    GEOMETRY,
+    MORPHOLOGY_FEATURES,
+    NEXT_FEATURES,
+    QRS,
+    RHYTHM_FEATURES,
+    align,
+    fill_missing,
+    inputs_hash,
+    morphology_features,
+    next_features,
+    remove_baseline,
+    rhythm_features,
+    shift,
+)
+
+TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
+
+
+def bump(at_s=0.0, width_s=0.02, height=1.0):
+    return (height * np.exp(-((TIME_S - at_s) ** 2) / (2 * width_s**2))).astype(np.float32)
+
+
+def beat():
+    return bump() + bump(-0.16, 0.025, 0.15) + bump(0.28, 0.05, 0.3)
+
+
+def rhythm(before, newest, long_run=0.8):
+    values = rhythm_features(np.asarray(before, float), newest, long_run)
+    return dict(zip(RHYTHM_FEATURES, values, strict=True))
+
+
+def shape(window, template, similarity=1.0):
+    values = morphology_features(window, template, similarity)
+    return dict(zip(MORPHOLOGY_FEATURES, values, strict=False))
+
+
+def test_a_whole_window_is_judgeable_and_copied():
+    window = beat()
+    filled, reason = fill_missing(window)
+    assert reason is None
+    assert np.array_equal(filled, window)
+    assert not np.shares_memory(filled, window)
+
+
+def test_missing_samples_at_the_edge_take_their_neighbour_and_stay_judgeable():
+    window = beat()
+    window[:30] = np.nan
+    filled, reason = fill_missing(window)
+    assert reason is None
+    assert (filled[:30] == window[30]).all()
+    assert np.array_equal(filled[30:], window[30:])
+
+
+@pytest.mark.parametrize("lost", [slice(120, 124), slice(0, 90), slice(None)])
+def test_a_window_without_its_qrs_or_with_too_many_holes_is_refused(lost):
+    window = beat()
+    window[lost] = np.nan
+    filled, reason = fill_missing(window)
+    assert reason == "missing samples"
+    assert np.isfinite(filled).all()
+
+
+def test_a_constant_window_is_flat():
+    assert fill_missing(np.full(GEOMETRY.window_samples, 0.3, np.float32))[1] == "flat"
+
+
+def test_offset_leaves_nothing():
+    assert np.allclose(remove_baseline(beat() + 5), remove_baseline(beat()), atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [-9, -3, 0, 5, 9])
+def test_align_finds_the_shift(offset):
+    shifts, similarities = align(shift(beat(), -offset), beat()[None])
+    assert shifts[0] == offset
+    assert similarities[0] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_similarity_falls_with_amplitude_and_sign():
+    _, similarities = align(beat(), np.stack([beat(), 2 * beat(), -beat()]))
+    assert similarities[0] == pytest.approx(1.0)
+    assert similarities[1] == pytest.approx(0.8, abs=1e-6)
+    assert similarities[2] < 0.1
+
+
+def test_an_early_beat_shows_against_every_reference():
+    found = rhythm([0.8] * 40, 0.4)
+    expected = np.log(0.5)
+    for name in ("rr_to_mean_10", "rr_to_median_40", "rr_to_long_run", "rr_to_previous"):
+        assert found[name] == pytest.approx(expected)
+    assert found["rr_known"] == 1
+    assert found["irregularity_10"] == 0
+
+
+def test_rate_alone_changes_no_ratio():
+    slow, fast = rhythm([1.2] * 20, 0.9, 1.2), rhythm([0.6] * 20, 0.45, 0.6)
+    for name in set(RHYTHM_FEATURES) - {"rr_seconds"}:
+        assert slow[name] == pytest.approx(fast[name], abs=1e-6)
+
+
+def test_irregular_intervals_are_told_from_one_early_beat():
+    random = np.random.default_rng(1)
+    fibrillation = 0.8 * np.exp(0.25 * random.standard_normal(40))
+    assert rhythm(fibrillation, 0.5)["irregularity_10"] > 0.1
+    assert rhythm([0.8] * 38 + [0.5, 1.1], 0.8)["irregularity_10"] == 0
+
+
+def test_unknown_interval_gives_zeros():
+    assert not any(rhythm([0.8] * 10, 0.0).values())
+    first = rhythm([], 0.8)
+    assert first["rr_known"] == 1
+    assert first["rr_to_median_40"] == 0
+
+
+def test_the_usual_beat_differs_in_nothing():
+    found = shape(beat(), beat())
+    assert found["qrs_correlation"] == pytest.approx(1)
+    assert found["p_correlation"] == pytest.approx(1)
+    for name in ("qrs_amplitude_ratio", "qrs_width_ratio", "p_difference", "qrs_difference"):
+        assert found[name] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_wide_beat_without_p_wave_shows():
+    found = shape(bump(0, 0.06), beat())
+    assert found["qrs_width_ratio"] > 0.5
+    assert found["qrs_difference"] > 0.5
+    assert found["p_amplitude_ratio"] != 0
+
+
+def test_compensatory_pause_sums_to_two_intervals():
+    found = next_features(
+        rr_s=0.5,
+        median_rr_s=0.8,
+        next_rr_s=1.1,
+        next_qrs_similarity=0.9,
+        next_qrs_similarity_to_this=0.2,
+    )
+    values = dict(zip(NEXT_FEATURES, found, strict=True))
+    assert values["two_rr_to_median_40"] == pytest.approx(0, abs=1e-6)
+    assert values["next_rr_to_median_40"] == pytest.approx(np.log(1.1 / 0.8))
+
+
+def test_names_are_unique_and_the_hash_is_stable():
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
+    assert inputs_hash() == inputs_hash()
+    assert QRS.start > GEOMETRY.max_shift_samples
+    assert QRS.stop + GEOMETRY.max_shift_samples <= GEOMETRY.window_samples

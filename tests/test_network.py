@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+
+from classifier.export import example_inputs
+from classifier.features import FEATURE_NAMES, N_NEXT
+from classifier.network import BeatNetwork, NetworkConfig, count_parameters
+
+MAX_PARAMETERS = 60_000
+
+
+def test_probabilities_of_each_beat():
+    network = BeatNetwork().eval()
+    probabilities = network(*example_inputs(5))
+    assert probabilities.shape == (5, 4)
+    assert torch.allclose(probabilities.sum(dim=1), torch.ones(5))
+
+
+def test_it_is_small():
+    assert count_parameters(BeatNetwork()) < MAX_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    "change", [{"use_template": False}, {"use_features": False}, {"use_signal": False}]
+)
+def test_inputs_that_are_switched_off_have_no_effect(change):
+    network = BeatNetwork(NetworkConfig(**change)).eval()
+    signal, features = example_inputs(3)
+    other_signal, other_features = signal.clone(), features.clone()
+    if "use_template" in change:
+        other_signal[:, 1] += 1
+    if "use_signal" in change:
+        other_signal += 1
+    if "use_features" in change:
+        other_features[:, :-N_NEXT] += 1
+    assert torch.equal(network(signal, features), network(other_signal, other_features))
+
+
+def test_offsets_belong_to_a_revision():
+    network = BeatNetwork().eval()
+    signal, features = example_inputs(1)
+    features[:, -N_NEXT:] = 0
+    confirmed = features.clone()
+    confirmed[:, -N_NEXT] = 1
+    before = network(signal, features), network(signal, confirmed)
+    network.set_offsets(torch.tensor([[0.0, 0, 0, 0], [0, 9, 0, 0]]))
+    assert torch.equal(network(signal, features), before[0])
+    assert network(signal, confirmed)[0, 1] > before[1][0, 1]
+
+
+def test_normalisation_leaves_the_unknown_at_zero():
+    network = BeatNetwork()
+    k = len(FEATURE_NAMES)
+    network.set_normalisation(torch.full((k,), 3.0), torch.full((k,), 2.0))
+    assert np.array_equal(network.feature_mean[-N_NEXT:], np.zeros(N_NEXT))
+    assert np.array_equal(network.feature_scale[-N_NEXT:], np.ones(N_NEXT))
+    assert (network.feature_mean[:-N_NEXT] == 3).all()
