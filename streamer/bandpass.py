@@ -18,9 +18,9 @@ SNAPSHOT_VERSION = 1
 class BandPassConfig:
     """Pass band of the QRS filter."""
 
-    low_hz: float = 5.0
+    low_hz: float = 3.0
     """Below: P and T waves, respiration (Pan & Tompkins 1985, doi:10.1109/TBME.1985.325532)."""
-    high_hz: float = 25.0
+    high_hz: float = 30.0
     """Above: muscle noise and mains hum. Wider than Pan & Tompkins' 15 Hz, for sharper fiducials."""
     order: int = 2
     """Of the low-pass prototype."""

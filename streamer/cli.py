@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "records": "list the records at hand",
     "download": "fetch a database from PhysioNet",
     "train": "train the beat classifier",
+    "train-detector": "train the QRS detector's peak scorer",
     "bench": "measure detection, latency and speed",
 }
 """Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
@@ -22,6 +23,10 @@ COMMANDS: Final[dict[str, str]] = {
 EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+
+
+def _module(command: str) -> str:
+    return f"streamer.commands.{command.replace('-', '_')}"
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -38,7 +43,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name == command:
-            importlib.import_module(f"streamer.commands.{name}").add_arguments(subparser)
+            importlib.import_module(_module(name)).add_arguments(subparser)
     return parser
 
 
@@ -56,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in arguments if word in COMMANDS), None)
     args = build_parser(command).parse_args(arguments)
-    module = importlib.import_module(f"streamer.commands.{args.command}")
+    module = importlib.import_module(_module(args.command))
     try:
         return int(module.run(args))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Causal QRS detection: adaptive thresholds on a slope envelope, with search-back."""
+"""Causal QRS detection: envelope maxima, judged by a small learned scorer."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,174 +7,208 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.bandpass import FilteredChunk
-from streamer.detector_kernel import (
-    NONE,
-    OUTPUT,
-    OUTPUT_GAP,
-    PARAMETERS,
-    new_state,
-    run_detector,
-)
+from streamer.detector_kernel import finish_detector, run_detector
+from streamer.detector_state import FEATURES, GAP, HELD, MAX_LEADS, OUTPUT, PARAMETERS, new_state
 from streamer.errors import OverlapError, StageClosedError
 from streamer.events import CHAIN_FS, Gap, GapReason, RPeak
+from streamer.peak_scorer import PeakScorer, load_peak_scorer
 from streamer.stage import Snapshot
 
-SNAPSHOT_VERSION: Final = 1
-REASONS: Final = (GapReason.INVALID, GapReason.FLAT)
+SNAPSHOT_VERSION: Final = 2
+REASONS: Final = (GapReason.INVALID, GapReason.FLAT, GapReason.SATURATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig:
-    """Constants of the detector."""
+    """Constants of the detector; those without a source were chosen by cross-validation on DS1."""
 
     window_s: float = 0.083
-    """Length of the slope envelope's moving average: a QRS complex."""
-    lag_s: float = 0.064
+    """Length of the slope envelope's moving average: a normal QRS complex."""
+    lag_s: float = 0.061
     """From an R peak to the maximum of its envelope: half the window and the filter's delay."""
-    dominance_s: float = 0.100
-    """How long a maximum must stand unbeaten."""
-    refractory_s: float = 0.200
-    """No two beats closer than this (Pan & Tompkins 1985)."""
-    t_wave_s: float = 0.360
-    """Within this after a beat, a maximum of low slope is a T wave (Pan & Tompkins 1985)."""
-    t_ratio: float = 0.5
-    threshold: float = 0.3
-    """Between noise level (0) and beat level (1)."""
-    back_threshold: float = 0.2
-    back_rr: float = 1.6
-    """Mean RR intervals of silence after which search-back begins."""
-    floor_mv: float = 0.002
-    """Mean slope, in mV a 5.6 ms step, below which nothing is a beat."""
-    flat_s: float = 1.0
-    blank_s: float = 0.150
-    learn_s: float = 1.5
-    reach_s: float = 0.085
+    dominance_s: float = 0.117
+    """How long an envelope maximum must stand unbeaten before it is decided on."""
+    refractory_s: float = 0.175
+    """No two beats closer than this. Shorter than the physiological 200 ms (Pan & Tompkins 1985):
+    a P wave taken for a beat must not hide the beat itself."""
+    reach_s: float = 0.083
     """How far from its expected place the R peak may lie."""
+    learn_s: float = 1.5
+    """Candidates at the start are held this long, until the beat level is known; none is lost."""
+    settle_s: float = 0.250
+    """A lead that comes back is used again after this: the filter rings."""
+    flat_s: float = 1.0
+    """Equal samples for this long are no signal. Longer than any isoelectric stretch."""
     silence_s: float = 2.5
-    """Silence after which the level begins to decay."""
+    """Silence after which the beat level begins to fade."""
+    floor_mv: float = 0.0006
+    """Least beat level: mean slope in mV a 5.6 ms step. A QRS of 30 microvolts is above it."""
+    gate: float = 0.10
+    """Envelope maxima below this share of the beat level are no candidates."""
+    threshold: float = 0.0
+    """Log-odds above which a candidate is a beat."""
+    back_rr: float = 1.5
+    """Silence, in median RR intervals, after which search-back begins (Hamilton & Tompkins 1986,
+    doi:10.1109/TBME.1986.325695)."""
+    back_threshold: float = -1.5
+    """Log-odds above which search-back accepts."""
+    adapt: float = 0.15
+    """Share of the way that levels move towards a new beat."""
+    fade_per_s: float = 0.7
+    """Share of the beat level that is left after a second of fading."""
+    fade_floor: float = 0.2
+    """Share of the last beat's level below which it doesn't fade: asystole has noise too."""
+    rail: float = 2.0
+    """A flat line this many beat amplitudes from the mean is saturation."""
 
 
 class QRSDetector:
-    """Finds QRS complexes in the primary lead, sample by sample.
+    """Find QRS complexes in one or two leads, sample by sample.
+
+    The slope of the band-passed signal, averaged over a QRS width, is an envelope; the leads'
+    envelopes, each relative to its own beat level, are added. A maximum of the sum that stands
+    unbeaten for `dominance_s` is a candidate. A perceptron judges it by its waveform, by how it
+    fits the running template, by the envelope before it and by the rhythm so far. The R peak is the
+    largest deflection of the raw primary lead around it.
 
     Parameters
     ----------
     n_leads : int
-        Leads in every chunk; row 0 is the primary lead.
+        Leads in every chunk; row 0 is the primary lead, row 1 (if any) helps, further ones are
+        ignored.
     config : DetectorConfig
         Constants.
+    scorer : PeakScorer
+        Weights; the shipped ones if None.
+
+    Notes
+    -----
+    Decision delay: 165 ms after the R peak as a rule, up to `learn_s` at the start, up to
+    1.5 RR intervals with search-back. Envelope after Pan & Tompkins 1985
+    (doi:10.1109/TBME.1985.325532) with these deviations: absolute instead of squared slope (gain
+    enters linearly), two leads, and the learned decision in place of their two thresholds.
     """
 
-    def __init__(self, *, n_leads: int, config: DetectorConfig | None = None) -> None:
-        self._n_leads = n_leads
+    def __init__(
+        self,
+        *,
+        n_leads: int,
+        config: DetectorConfig | None = None,
+        scorer: PeakScorer | None = None,
+    ) -> None:
+        self._leads = min(n_leads, MAX_LEADS)
         self._parameters = _parameters(config or DetectorConfig())
+        self._scorer = scorer or load_peak_scorer()
+        self._no_trace = np.empty((0, 0), np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._state = new_state()
-        self._closed = False
+        self._state = new_state(self._leads, 0)
         self._started = False
+        self._closed = False
 
     def push(self, item: FilteredChunk) -> list[RPeak | Gap]:
-        """Take samples; return the beats and gaps that became known."""
+        """Take samples; return the beats and gaps that became known.
+
+        Raises
+        ------
+        OverlapError
+            If the chunk starts before the end of the last one.
+        StageClosedError
+            If the stage was flushed.
+        """
+        return self._run(item, self._no_trace)
+
+    def trace(self, item: FilteredChunk) -> tuple[list[RPeak | Gap], NDArray[np.float32]]:
+        """Push, and return every candidate beside the events: for training and for looking inside.
+
+        Returns
+        -------
+        events : list of RPeak and Gap
+            As `push` returns them.
+        candidates : ndarray of float32, shape (n, 2 + features)
+            Peak sample, log-odds, features.
+        """
+        size = 2 * _output_size(item.raw.shape[1])
+        trace = np.zeros((size + 1, 2 + FEATURES), np.float32)
+        events = self._run(item, trace)
+        return events, trace[1 : 1 + int(trace[0, 0])]
+
+    def _run(self, item: FilteredChunk, trace: NDArray[np.float32]) -> list[RPeak | Gap]:
         if self._closed:
             raise StageClosedError("QRSDetector was flushed; reset() it before pushing again")
+        jumped = self._follow_start(item)
+        out = np.zeros(_output_size(item.raw.shape[1]), OUTPUT)
+        count = run_detector(
+            self._state[0], self._parameters, self._scorer, item.raw, item.filtered, out, trace
+        )
+        return [*jumped, *(_event(row) for row in out[:count])]
+
+    def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
+        """Begin at the first chunk's start, and anew (with what was learnt) after a jump."""
+        expected = int(self._state["n"][0])
         if not self._started:
             self._started = True
             self._state["n"] = item.start
-        expected = int(self._state["n"][0])
+            return []
         if item.start < expected:
-            raise OverlapError(f"chunk starts at {item.start}, expected {expected} or later")
-        if item.start > expected:
-            state = new_state()
-            state["n"] = item.start
-            for name in ("level", "noise", "rr_mean"):
-                state[name] = self._state[name]
-            self._state = state
-        n = item.raw.shape[1]
-        out = np.zeros(n // 16 + 64, OUTPUT)
-        count = run_detector(self._state, self._parameters, item.raw[0], item.filtered[0], out)
+            raise OverlapError(f"chunk starts at sample {item.start}, expected {expected} or later")
+        if item.start == expected:
+            return []
+        pending = self._finish()
+        self._state = new_state(self._leads, item.start)
+        return pending
+
+    def _finish(self) -> list[RPeak | Gap]:
+        out = np.zeros(HELD + 2, OUTPUT)
+        count = finish_detector(self._state[0], self._parameters, self._scorer, out, self._no_trace)
         return [_event(row) for row in out[:count]]
 
     def flush(self) -> list[RPeak | Gap]:
-        """End the stream: an open gap is closed, pending candidates are decided on."""
-        if self._closed:
-            return []
-        out: list[RPeak | Gap] = []
-        s = self._state[0]
-        if self._started and s["bad_since"] == NONE and not self._closed:
-            n = int(s["n"])
-            pad = int(self._parameters["dominance"]) + int(self._parameters["learn"]) + 1
-            raw = np.full((self._n_leads, pad), s["raw"][(n - 1) % 1024], np.float32)
-            last = np.full((self._n_leads, pad), s["filtered"][(n - 1) % 1024], np.float32)
-            for event in self.push(FilteredChunk(start=n, raw=raw, filtered=last)):
-                if isinstance(event, RPeak) and event.sample < n:
-                    out.append(
-                        RPeak(
-                            sample=event.sample,
-                            amplitude_mv=event.amplitude_mv,
-                            decided_at=min(event.decided_at, n - 1),
-                            search_back=event.search_back,
-                            quality=event.quality,
-                        )
-                    )
-        elif self._started:
-            n = int(s["n"])
-            out.append(
-                Gap(
-                    start=int(s["bad_since"]),
-                    stop=n,
-                    reason=REASONS[int(s["bad_reason"])],
-                    decided_at=n - 1,
-                )
-            )
+        """End the stream: decide on what is pending, close an open gap."""
+        events = [] if self._closed else self._finish()
         self._closed = True
-        return out
+        return events
 
     def snapshot(self) -> Snapshot:
-        """Copy the state."""
+        """Copy the state: about 25 KB."""
         return Snapshot(
             stage="QRSDetector",
             version=SNAPSHOT_VERSION,
             state={
-                "state": self._state.copy(),
-                "closed": self._closed,
+                "patient": self._state.copy(),
                 "started": self._started,
+                "closed": self._closed,
             },
         )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from `snapshot`."""
         state = snapshot.require("QRSDetector", SNAPSHOT_VERSION)
-        self._state = state["state"].copy()
-        self._closed = state["closed"]
+        self._state = state["patient"].copy()
         self._started = state["started"]
+        self._closed = state["closed"]
+
+
+def _output_size(n: int) -> int:
+    """Most events that n samples can make: a candidate needs 36 samples, held ones come at once."""
+    return n // 2 + HELD + 2
 
 
 def _parameters(config: DetectorConfig) -> Any:
     p = np.zeros(1, PARAMETERS)
-    for name in (
-        "window",
-        "lag",
-        "dominance",
-        "refractory",
-        "t_wave",
-        "flat",
-        "blank",
-        "learn",
-        "reach",
-        "silence",
-    ):
+    for name in "window lag dominance refractory reach learn settle flat silence".split():
         p[name] = round(getattr(config, f"{name}_s") * CHAIN_FS)
-    for name in ("t_ratio", "threshold", "back_threshold", "back_rr"):
+    for name in "gate threshold back_rr back_threshold adapt fade_floor rail".split():
         p[name] = getattr(config, name)
     p["floor"] = config.floor_mv
+    p["fade"] = config.fade_per_s ** (1.0 / CHAIN_FS)
     return p[0]
 
 
-def _event(row: NDArray[Any]) -> RPeak | Gap:
-    if row["kind"] == OUTPUT_GAP:
+def _event(row: Any) -> RPeak | Gap:
+    if row["kind"] == GAP:
         return Gap(
             start=int(row["sample"]),
             stop=int(row["stop"]),

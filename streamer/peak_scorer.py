@@ -1,0 +1,103 @@
+"""The learned part of the QRS detector: is this candidate a beat?
+
+A perceptron with two small hidden layers, evaluated inside the compiled loop. Trained by
+`streamer.detector_training` on DS1 (see there); its weights ship as `weights/peak_scorer.npz`.
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.detector_state import ENVELOPE_POINTS, FEATURES, LEAD_FEATURES, PATCH_POINTS
+from streamer.errors import StreamerError
+from streamer.filters import jit
+
+WEIGHTS: Final = "weights/peak_scorer.npz"
+RATIO: Final = PATCH_POINTS + ENVELOPE_POINTS
+"""Index, within a lead's features, of the logarithm of envelope peak over beat level."""
+
+
+class PeakScorer(NamedTuple):
+    """Weights of the perceptron, float32; a named tuple, so that numba takes it as it is."""
+
+    w1: NDArray[np.float32]
+    """Shape (features, hidden1)."""
+    b1: NDArray[np.float32]
+    w2: NDArray[np.float32]
+    """Shape (hidden1, hidden2)."""
+    b2: NDArray[np.float32]
+    w3: NDArray[np.float32]
+    """Shape (hidden2,)."""
+    b3: NDArray[np.float32]
+    """Shape (1,)."""
+
+
+def amplitude_scorer(hidden: tuple[int, int] = (32, 16)) -> PeakScorer:
+    """Build the untrained scorer: a threshold on the envelope alone, where training starts from."""
+    first, second = hidden
+    offset, slope = np.float32(10.0), np.float32(4.0)  # keep the hidden unit positive
+    scorer = PeakScorer(
+        np.zeros((FEATURES, first), np.float32),
+        np.zeros(first, np.float32),
+        np.zeros((first, second), np.float32),
+        np.zeros(second, np.float32),
+        np.zeros(second, np.float32),
+        np.zeros(1, np.float32),
+    )
+    scorer.w1[RATIO, 0] = 1.0
+    scorer.w1[LEAD_FEATURES + RATIO, 0] = 0.5
+    scorer.b1[0] = offset
+    scorer.w2[0, 0] = 1.0
+    scorer.w3[0] = slope
+    scorer.b3[0] = slope * (1.0 - offset)
+    return scorer
+
+
+def load_peak_scorer(path: Path | None = None) -> PeakScorer:
+    """Read the shipped weights, or those in `path`.
+
+    Raises
+    ------
+    StreamerError
+        If they don't fit this version's features.
+    """
+    with resources.as_file(resources.files("streamer") / WEIGHTS) as shipped:
+        source = path or shipped
+        with np.load(source) as arrays:
+            scorer = PeakScorer(*(np.ascontiguousarray(arrays[f]) for f in PeakScorer._fields))
+    if scorer.w1.shape[0] != FEATURES:
+        raise StreamerError(
+            f"{source}: the peak scorer takes {scorer.w1.shape[0]} features, this version makes "
+            f"{FEATURES}; train it anew with 'ecg-stream train-detector'"
+        )
+    return scorer
+
+
+def save_peak_scorer(scorer: PeakScorer, path: Path) -> None:
+    """Write weights where `load_peak_scorer` reads them."""
+    np.savez_compressed(path, **scorer._asdict())
+
+
+@jit
+def score(net: Any, features: NDArray[np.float32]) -> float:  # pragma: no cover - compiled
+    """Return the log-odds that the candidate is a beat."""
+    first = net.b1.copy()
+    for i in range(features.shape[0]):
+        x = features[i]
+        if x != 0.0:
+            for j in range(first.shape[0]):
+                first[j] += x * net.w1[i, j]
+    second = net.b2.copy()
+    for i in range(first.shape[0]):
+        x = first[i]
+        if x > 0.0:
+            for j in range(second.shape[0]):
+                second[j] += x * net.w2[i, j]
+    out = net.b3[0]
+    for i in range(second.shape[0]):
+        if second[i] > 0.0:
+            out += second[i] * net.w3[i]
+    return float(out)
