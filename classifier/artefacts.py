@@ -119,7 +119,7 @@ def evaluate(model: BeatModel, dataset: BeatDataset) -> dict[str, Any]:
     for revision, features in zip(
         REVISION_NAMES, (dataset.provisional, dataset.confirmed), strict=True
     ):
-        labels = labels_of(model.predict(dataset.signal, features), dataset, model.spec.quality_min)
+        labels = labels_of(model.predict(dataset.signal, features), dataset)
         report[revision] = _revision_report(dataset, labels)
     return report
 

@@ -41,7 +41,7 @@ class BeatDataset:
     quality: FloatArray
     """Signal quality of the R peak, 0 to 1, shape (n,)."""
     judgeable: NDArray[np.bool_]
-    """False where samples are missing or flat, shape (n,)."""
+    """False where the chain said Q: noise, missing samples or flat; shape (n,)."""
     record: NDArray[np.str_]
     """Record of each beat, shape (n,)."""
     records: NDArray[np.str_]
@@ -65,10 +65,10 @@ class BeatDataset:
         values = {f.name: getattr(beats, f.name) for f in fields(self)}
         return BeatDataset(**values | {"records": self.records[kept], "missed": self.missed[kept]})
 
-    def trainable(self, quality_min: float = 0.0) -> "BeatDataset":
+    def trainable(self) -> "BeatDataset":
         """Keep the judgeable beats to which experts gave one of the network's classes."""
         in_classes = (self.reference >= 0) & (self.reference < len(MODEL_LABELS))
-        return self.select(in_classes & self.judgeable & (self.quality >= quality_min))
+        return self.select(in_classes & self.judgeable)
 
 
 def concatenate(parts: Sequence[BeatDataset]) -> BeatDataset:

@@ -87,12 +87,10 @@ def figures(counts: IntArray) -> dict[str, ClassFigures]:
     return {label.value: class_figures(counts, label) for label in MODEL_LABELS}
 
 
-def labels_of(
-    probabilities: FloatArray, dataset: BeatDataset, quality_min: float = 0.0
-) -> IntArray:
+def labels_of(probabilities: FloatArray, dataset: BeatDataset) -> IntArray:
     """Turn probabilities (n, 4) into labels as the chain does: Q where a beat can't be judged."""
-    judged = dataset.judgeable & (dataset.quality >= quality_min)
-    return np.where(judged, probabilities.argmax(axis=1), CLASSES.index(Label.Q)).astype(np.int64)
+    unknown = CLASSES.index(Label.Q)
+    return np.where(dataset.judgeable, probabilities.argmax(axis=1), unknown).astype(np.int64)
 
 
 def dataset_confusion(

@@ -207,7 +207,6 @@ def read_spec(sidecar: Path | Traversable) -> ModelSpec:
         "n_leads",
         "classes",
         "channels",
-        "features",
         "inputs_hash",
     ):
         theirs, expected = getattr(spec, field), getattr(ours, field)

@@ -18,7 +18,6 @@ from classifier.dataset import (
     CLASSES,
     NO_BEAT,
     BeatDataset,
-    concatenate,
     load_dataset,
     save_dataset,
 )
@@ -63,14 +62,14 @@ _SOURCES: Final[tuple[ModuleType, ...]] = (
 class RecordingModel:
     """A beat model that keeps its inputs and answers nothing of use."""
 
-    def __init__(self) -> None:
-        self._spec = own_spec()
+    def __init__(self, quality_min: float) -> None:
+        self._spec = own_spec(quality_min=quality_min)
         self._signals = [np.zeros((0, len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)]
         self._features = [np.zeros((0, len(FEATURE_NAMES)), np.float32)]
 
     @property
     def spec(self) -> ModelSpec:
-        """Made for this program's inputs, with the quality gate open."""
+        """Made for this program's inputs."""
         return self._spec
 
     def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
@@ -84,8 +83,18 @@ class RecordingModel:
         return np.concatenate(self._signals), np.concatenate(self._features)
 
 
-def cut_records(records: Sequence[Record], cache: Path | None = None) -> Iterator[BeatDataset]:
+def cut_records(
+    records: Sequence[Record], *, quality_min: float, cache: Path | None = None
+) -> Iterator[BeatDataset]:
     """Cut each record's beats, or read them from the cache folder.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    quality_min : float
+        The chain's quality gate: R peaks below it are not judgeable.
+    cache : Path, optional
+        Folder, made if missing; a cut is used again while record, gate and code are the same.
 
     Yields
     ------
@@ -103,22 +112,17 @@ def cut_records(records: Sequence[Record], cache: Path | None = None) -> Iterato
         path = None
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
-            path = cache / f"{record.name}-{cut_hash(record)}.npz"
+            path = cache / f"{record.name}-{cut_hash(record, quality_min)}.npz"
         if path is not None and path.exists():
             yield load_dataset(path)
             continue
-        dataset = cut_record(record)
+        dataset = cut_record(record, quality_min=quality_min)
         if path is not None:
             save_dataset(dataset, path)
         yield dataset
 
 
-def cut_all(records: Sequence[Record], cache: Path | None = None) -> BeatDataset:
-    """Cut several records into one dataset."""
-    return concatenate(list(cut_records(records, cache)))
-
-
-def cut_record(record: Record) -> BeatDataset:
+def cut_record(record: Record, *, quality_min: float) -> BeatDataset:
     """Push one record through a chain and match its beats with the reference.
 
     Raises
@@ -127,7 +131,7 @@ def cut_record(record: Record) -> BeatDataset:
         If the record has no reference annotations.
     """
     samples, classes = reference_beats(_reference(record))
-    model = RecordingModel()
+    model = RecordingModel(quality_min)
     pushed = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
     events = [
         event for chunk in record.chunks(size=BLOCK_SAMPLES) for event in pushed.push(chunk)
@@ -168,9 +172,9 @@ def reference_beats(reference: Reference) -> tuple[NDArray[np.int64], NDArray[np
     return table[:, 0], table[:, 1]
 
 
-def cut_hash(record: Record) -> str:
+def cut_hash(record: Record, quality_min: float) -> str:
     """Fingerprint of a record's samples and annotations, and of the code that cuts it."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(str(quality_min).encode())
     for module in _SOURCES:
         digest.update(inspect.getsource(module).encode())
     for chunk in record.chunks(size=BLOCK_SAMPLES):

@@ -97,7 +97,6 @@ def test_the_spec_comes_from_the_sidecar(model_file):
         ("fs_hz", 250.0),
         ("window_samples", 128),
         ("classes", ["N", "V"]),
-        ("features", ["rr"]),
         ("inputs_hash", "0"),
         ("n_leads", 2),
     ],

@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         report = _reporter(progress)
-        cache = args.cache or args.out / "cuts"
-        dataset = _cut(names, cache, "cutting training records", report)
+        cut = _cutter(args.cache or args.out / "cuts", config.quality_min, report)
+        dataset = cut(names, "cutting training records")
         trained = [str(name) for name in dataset.records]
         require_disjoint(trained, DS2)
         console.print(f"{len(dataset)} beats of {len(trained)} records; none of them in DS2")
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             )
         metrics = _train(args, config, dataset, report)
         if not (args.only_cv or args.no_ds2):
-            ds2 = _cut(list(DS2), cache, "cutting DS2", report)
+            ds2 = cut(list(DS2), "cutting DS2")
             metrics["ds2"] = evaluate(load_model(args.out / f"{MODEL_NAME}.pt"), ds2)
     if not args.only_cv:
         write_metrics(args.out, metrics)
@@ -97,20 +97,23 @@ def _config(args: argparse.Namespace) -> "TrainingConfig":
     return changed
 
 
-def _cut(
-    names: list[str], cache: Path, title: str, report: Callable[[str, int, int], None]
-) -> "BeatDataset":
-    """Cut the beats of records and databases."""
+def _cutter(
+    cache: Path, quality_min: float, report: Callable[[str, int, int], None]
+) -> Callable[[list[str], str], "BeatDataset"]:
+    """Return a function that cuts the beats of records and databases."""
     from classifier.dataset import concatenate
     from replay.records import open_record, records_of
     from streamer.cut_dataset import cut_records
 
-    records = [open_record(path) for name in names for path in records_of(name)]
-    parts = []
-    for number, part in enumerate(cut_records(records, cache)):
-        report(title, number + 1, len(records))
-        parts.append(part)
-    return concatenate(parts)
+    def cut(names: list[str], title: str) -> "BeatDataset":
+        records = [open_record(path) for name in names for path in records_of(name)]
+        parts = []
+        for part in cut_records(records, quality_min=quality_min, cache=cache):
+            parts.append(part)
+            report(title, len(parts), len(records))
+        return concatenate(parts)
+
+    return cut
 
 
 def _train(
@@ -123,7 +126,7 @@ def _train(
     from classifier.artefacts import cross_validation_metrics, write_model
     from classifier.training import cross_validate, fit_all
 
-    trainable = dataset.trainable(config.quality_min)
+    trainable = dataset.trainable()
     found = cross_validate(trainable, config, report)
     if args.only_cv:
         return {"cross_validation": cross_validation_metrics(trainable, found)}
