@@ -29,18 +29,28 @@ class LoopbackBroker(Broker):  # type: ignore[misc]
         super().__init__(
             {"listeners": {"default": listener}, "plugins": {_ANONYMOUS: {"allow_anonymous": True}}}
         )
+        self._clients: set[asyncio.Task[Any]] = set()
 
     async def stream_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
     ) -> None:
         """Serve one client from its connection to its end."""
-        try:
-            await super().stream_connected(reader, writer, listener_name)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), _CLOSE_TIMEOUT_S)
-            writer.transport.abort()
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        # asyncio started this task and mistakes its cancellation for a failure; it ends either way.
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await super().stream_connected(reader, writer, listener_name)
+            finally:
+                await _close(writer)
+
+    async def shutdown(self) -> None:
+        """Stop, and wait for the clients' tasks, which the base leaves to themselves."""
+        await super().shutdown()
+        if self._clients:
+            await asyncio.wait(set(self._clients), timeout=2 * _CLOSE_TIMEOUT_S)
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until subscribers have acknowledged everything, or the time is over."""
@@ -62,6 +72,16 @@ class LoopbackBroker(Broker):  # type: ignore[misc]
     async def _client_message_loop(self, client_session: Any, handler: Any) -> None:
         handler.wait_disconnect = _after_deliveries(client_session, handler.wait_disconnect)
         await super()._client_message_loop(client_session, handler)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send what is buffered, within a bound, and let the socket go."""
+    writer.close()
+    try:
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), _CLOSE_TIMEOUT_S)
+    finally:
+        writer.transport.abort()
 
 
 def _after_deliveries(

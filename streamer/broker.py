@@ -27,6 +27,7 @@ EMBEDDED: Final = "embedded"
 OFF: Final = "off"
 
 _MAX_PORT: Final = 65_535
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,7 @@ class EmbeddedBroker:
 
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_log_quietly)
         broker = LoopbackBroker(port)
         await broker.start()
         _tell(caller, ready, None)
@@ -264,6 +266,11 @@ def _silence(logger: logging.Logger) -> int:
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     return level
+
+
+def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Keep what goes wrong inside amqtt's tasks (a client that vanished) off the terminal."""
+    _LOGGER.debug("in the embedded broker: %s", context.get("message"))
 
 
 def _tell(

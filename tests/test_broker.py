@@ -99,8 +99,11 @@ async def test_a_broker_that_fails_to_start_says_so(monkeypatch: pytest.MonkeyPa
             await EmbeddedBroker(taken.getsockname()[1]).start()
 
 
-async def test_nothing_is_lost_when_all_stops_right_after_the_last_message() -> None:
+async def test_nothing_is_lost_when_all_stops_right_after_the_last_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     count = 300
+    caplog.set_level(logging.DEBUG, "streamer.broker")
     broker = EmbeddedBroker(free_port())
     await broker.start()
     async with subscriber(broker.url) as seen:
@@ -113,6 +116,9 @@ async def test_nothing_is_lost_when_all_stops_right_after_the_last_message() -> 
         await seen.wait_for(lambda c: c.states() == ["online", "offline"])
     assert seen.seqs("beats") == list(range(count))
     assert seen.of("status")[-1]["reason"] == "finished"
+    assert [
+        r.getMessage() for r in caplog.records if r.name in {"asyncio", "streamer.broker"}
+    ] == []
 
 
 async def test_strangers_and_broken_packets_do_not_disturb_it(
