@@ -113,11 +113,10 @@ def mqtt_counts(state: MonitorState) -> Row:
     if state.mqtt is None:
         return [("MQTT off", palette.FAINT)]
     shed = palette.POOR if state.mqtt.shed else palette.FAINT
-    return [
-        (f"{state.mqtt.sent} sent", palette.PLAIN),
-        (f"  {state.mqtt.queued} queued", palette.FAINT),
-        (f"  {state.mqtt.shed} shed", shed),
-    ]
+    row: Row = [(f"{state.mqtt.sent} sent", palette.PLAIN), (f"  {state.mqtt.shed} shed", shed)]
+    if state.mqtt.queued:
+        row.append((f"  {state.mqtt.queued} queued", palette.NOTE))
+    return row
 
 
 def reference_score(state: MonitorState) -> list[Row]:

@@ -19,9 +19,11 @@ def line(event: Event) -> str | None:
 def test_what_a_line_says() -> None:
     assert line(labeled_beat(3600, Label.V)) == "0:10.000  beat V  RR 800 ms"
     assert line(labeled_beat(3600, Label.Q, rr_s=(), reason="flat")) == "0:10.000  beat Q  (flat)"
-    assert line(rhythm_event(onset=360)) == "0:01.000  rhythm sinus rhythm  75 bpm"
-    assert line(alarm(onset=720)) == "0:02.000  ALARM high priority: ventricular run"
-    assert line(gap(start=1080)) == "0:03.000  gap flat, 1.000 s without signal"
+    assert line(rhythm_event(onset=360)) == "0:06.000  rhythm sinus rhythm since 0:01.000, 75 bpm"
+    assert line(alarm(onset=720)) == (
+        "0:03.389  ALARM ventricular run since 0:02.000, high priority"
+    )
+    assert line(gap(start=1080)) == "0:04.111  gap flat at 0:03.000, 1.000 s without signal"
 
 
 def test_normal_provisional_and_late_beats_have_no_line() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import io
+import re
 
 import numpy as np
 import pytest
@@ -64,6 +65,7 @@ async def test_draws_while_playing_and_gives_the_screen_back() -> None:
     written = terminal.getvalue()
     assert "HEART RATE" in written
     assert "V?" in written
+    assert re.search(r"\x1b\[\?2026h[^\x07]*HEART RATE[^\x07]*\x1b\[\?2026l", written)
     assert LEAVE_SCREEN in written
     assert SHOW_CURSOR in written
     assert written.index(LEAVE_SCREEN) > written.rindex("HEART RATE")

@@ -87,7 +87,7 @@ def test_shows_the_numbers() -> None:
     assert "p50 354  p99 354" in shown
     assert "budget 500 ms  late 0" in shown
     assert re.search(r"quality ━+╸? +90%", shown)
-    assert "42 sent  0 queued" in shown
+    assert "42 sent  0 shed" in shown
     assert re.search(r"QRS +100 +100", shown)
     assert "FN 0  FP 0" in shown
     assert re.search(r"0:10 ━+─+ 1:40  10%  1×", shown)

@@ -20,8 +20,9 @@ _CLOSE_S: Final = 2.0
 class LinesSink:
     """Writes a line for every confirmed beat that isn't normal, and for what happens besides.
 
-    One line for each change of rhythm, alarm and gap, and the heart rate every 10 s of signal;
-    times are those of the record, as m:ss.mmm.
+    One line for each change of rhythm, alarm and gap, and the heart rate every 10 s of signal.
+    Times are those of the record, as m:ss.mmm: for a beat its R peak, for the rest the moment at
+    which it became known.
 
     Parameters
     ----------
@@ -140,12 +141,21 @@ def event_line(message: Published, fs: float) -> str | None:
         return _beat_line(event, fs)
     if isinstance(event, RhythmEvent):
         rate = event.heart_rate_bpm
-        words = "" if rate is None else f"  {rate:.0f} bpm"
-        return f"{sample_time(event.onset, fs)}  rhythm {event.rhythm}{words}"
+        words = "" if rate is None else f", {rate:.0f} bpm"
+        return f"{_known(event, fs)}  rhythm {event.rhythm}{_since(event, fs)}{words}"
     if isinstance(event, Alarm):
         priority = event.priority.name.lower()
-        return f"{sample_time(event.onset, fs)}  ALARM {priority} priority: {event.rhythm}"
-    return _gap_line(event, fs)
+        return f"{_known(event, fs)}  ALARM {event.rhythm}{_since(event, fs)}, {priority} priority"
+    start, duration = sample_time(event.start, fs), (event.stop - event.start) / fs
+    return f"{_known(event, fs)}  gap {event.reason} at {start}, {duration:.3f} s without signal"
+
+
+def _known(event: RhythmEvent | Alarm | Gap, fs: float) -> str:
+    return sample_time(event.decided_at, fs)
+
+
+def _since(event: RhythmEvent | Alarm, fs: float) -> str:
+    return f" since {sample_time(event.onset, fs)}"
 
 
 def _beat_line(event: LabeledBeat, fs: float) -> str | None:
@@ -155,8 +165,3 @@ def _beat_line(event: LabeledBeat, fs: float) -> str | None:
     interval = f"  RR {float(rr_s[-1]) * 1000.0:.0f} ms" if rr_s.size else ""
     reason = f"  ({event.reason})" if event.reason else ""
     return f"{sample_time(event.beat.rpeak.sample, fs)}  beat {event.label}{interval}{reason}"
-
-
-def _gap_line(event: Gap, fs: float) -> str:
-    duration = (event.stop - event.start) / fs
-    return f"{sample_time(event.start, fs)}  gap {event.reason}, {duration:.3f} s without signal"

@@ -5,8 +5,9 @@ import atexit
 from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
+from rich.segment import ControlType, Segment
 
 from replay.chunk import Chunk
 from streamer.errors import OutputError
@@ -17,6 +18,25 @@ from streamer.screen_lines import Frame
 
 _SLOWEST_S: Final = 0.5
 """A frame is drawn at least this often, however late the event loop is."""
+
+
+# Rich has no name for these controls; any name marks them as text without width.
+_NO_WIDTH: Final = ((ControlType.HOME,),)
+_BEGIN_UPDATE: Final = Segment("\x1b[?2026h", None, _NO_WIDTH)
+_END_UPDATE: Final = Segment("\x1b[?2026l", None, _NO_WIDTH)
+"""Synchronised output: a terminal that knows it shows a frame at once, others ignore it."""
+
+
+class _WholeFrame:
+    """A frame that a terminal shows only when all of it has come, so that it doesn't tear."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _BEGIN_UPDATE
+        yield self._frame
+        yield _END_UPDATE
 
 
 @dataclass(slots=True)
@@ -101,7 +121,7 @@ class MonitorSink:
         self._state: MonitorState | None = None
         self._live: Live | None = None
         self._task: asyncio.Task[None] | None = None
-        self._frame = Frame([])
+        self._frame = _WholeFrame(Frame([]))
 
     @property
     def state(self) -> MonitorState:
@@ -196,7 +216,7 @@ class MonitorSink:
                 if pacer.is_time(started):
                     state.measured_speed = _speed_since(state, started - begun)
                     width, height = self._console.size
-                    self._frame = render(state, width, height)
+                    self._frame = _WholeFrame(render(state, width, height))
                     await asyncio.to_thread(live.refresh)
                     pacer.drawn(started, loop.time())
                 await asyncio.sleep(max(pacer.due_s - loop.time(), 0.0))
