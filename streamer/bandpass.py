@@ -19,9 +19,9 @@ class BandPassConfig:
     """Pass band of the QRS filter."""
 
     low_hz: float = 3.0
-    """Below: P and T waves, respiration (Pan & Tompkins 1985, doi:10.1109/TBME.1985.325532)."""
+    """Below: T waves, respiration. Pan & Tompkins 1985 (doi:10.1109/TBME.1985.325532) have 5 Hz."""
     high_hz: float = 30.0
-    """Above: muscle noise and mains hum. Wider than Pan & Tompkins' 15 Hz, for sharper fiducials."""
+    """Above: muscle noise and mains hum. Wider than Pan & Tompkins' 15 Hz: less delay, sharper."""
     order: int = 2
     """Of the low-pass prototype."""
 
@@ -53,7 +53,7 @@ def _filter_leads(
     samples: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
-    """Filter all leads in place of `out`; `held` is each lead's last good sample (NaN: none yet)."""
+    """Filter all leads into `out`; `held` is each lead's last good sample (NaN: none yet)."""
     for lead in range(samples.shape[0]):
         for i in range(samples.shape[1]):
             x = float(samples[lead, i])

@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from streamer.bandpass import FilteredChunk
 from streamer.detector_kernel import finish_detector, run_detector
-from streamer.detector_state import FEATURES, GAP, HELD, MAX_LEADS, OUTPUT, PARAMETERS, new_state
+from streamer.detector_state import (
+    FEATURES,
+    GAP,
+    HELD,
+    MAX_LEADS,
+    OUTPUT,
+    PARAMETERS,
+    new_state,
+    records,
+)
 from streamer.errors import OverlapError, StageClosedError
 from streamer.events import CHAIN_FS, Gap, GapReason, RPeak
 from streamer.peak_scorer import PeakScorer, load_peak_scorer
@@ -139,7 +148,7 @@ class QRSDetector:
         if self._closed:
             raise StageClosedError("QRSDetector was flushed; reset() it before pushing again")
         jumped = self._follow_start(item)
-        out = np.zeros(_output_size(item.raw.shape[1]), OUTPUT)
+        out = records(OUTPUT, _output_size(item.raw.shape[1]))
         count = run_detector(
             self._state[0], self._parameters, self._scorer, item.raw, item.filtered, out, trace
         )
@@ -161,7 +170,7 @@ class QRSDetector:
         return pending
 
     def _finish(self) -> list[RPeak | Gap]:
-        out = np.zeros(HELD + 2, OUTPUT)
+        out = records(OUTPUT, HELD + 2)
         count = finish_detector(self._state[0], self._parameters, self._scorer, out, self._no_trace)
         return [_event(row) for row in out[:count]]
 
@@ -197,7 +206,7 @@ def _output_size(n: int) -> int:
 
 
 def _parameters(config: DetectorConfig) -> Any:
-    p = np.zeros(1, PARAMETERS)
+    p = records(PARAMETERS, 1)
     for name in "window lag dominance refractory reach learn settle flat silence".split():
         p[name] = round(getattr(config, f"{name}_s") * CHAIN_FS)
     for name in "gate threshold back_rr back_threshold adapt fade_floor rail".split():

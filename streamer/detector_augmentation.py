@@ -79,10 +79,10 @@ def hum(recording: Recording, rng: np.random.Generator) -> Recording:
     """Add mains hum at 50 or 60 Hz, up to a third of a beat's size."""
     samples = recording.samples.copy()
     t = np.arange(samples.shape[1]) / FS
-    for lead in samples:
+    for lead in range(samples.shape[0]):
         frequency = rng.choice([50.0, 60.0])
-        size = rng.uniform(0.05, 0.33) * _beat_size(lead)
-        lead += (size * np.sin(2 * np.pi * frequency * t)).astype(np.float32)
+        size = rng.uniform(0.05, 0.33) * _beat_size(samples[lead])
+        samples[lead] += (size * np.sin(2 * np.pi * frequency * t)).astype(np.float32)
     return _with(recording, samples)
 
 

@@ -31,6 +31,9 @@ PEAK_REACH: Final = 6
 SHIFTS: Final = 2
 """Patch points by which a candidate may be off the template."""
 TINY: Final = 1e-9
+FLANK: Final = 14
+"""Samples to either side (39 ms) against which a peak must stand out."""
+DEFLECTION_SHARE: Final = 1.5
 RATE: Final = 360.0
 
 
@@ -74,7 +77,11 @@ def envelope_peak(s: Any, lead: int, at: int, now: int) -> float:  # pragma: no 
 def locate(
     s: Any, p: Any, lead: int, at: int, now: int
 ) -> tuple[int, float]:  # pragma: no cover - compiled
-    """R peak: the largest raw deflection from the local mean around an envelope maximum."""
+    """R peak: the most prominent raw sample around an envelope maximum.
+
+    Prominence adds the deflection from the local mean to that from the flanks, so that of a wide
+    complex's several humps the sharp one is taken.
+    """
     centre = at - p.lag
     low, high = max(centre - p.reach, 0), min(centre + p.reach, now)
     mean = 0.0
@@ -83,11 +90,13 @@ def locate(
         mean += s.raw[lead, i & MASK]
         count += 1
     mean /= max(count, 1)
-    best, value = low, 0.0
+    best, value, largest = low, 0.0, 0.0
     for i in range(low, high + 1):
-        deflection = s.raw[lead, i & MASK] - mean
-        if abs(deflection) > abs(value):
-            best, value = i, deflection
+        x = s.raw[lead, i & MASK]
+        sides = s.raw[lead, max(i - FLANK, 0) & MASK] + s.raw[lead, min(i + FLANK, now) & MASK]
+        prominence = abs((x - 0.5 * sides) + DEFLECTION_SHARE * (x - mean))
+        if prominence > largest:
+            best, value, largest = i, x - mean, prominence
     return best, value
 
 

@@ -6,7 +6,6 @@ Numba compiles against these layouts; a ward keeps an array of `STATE`.
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 MAX_LEADS: Final = 2
 """Leads that the detector uses; further ones are ignored."""
@@ -25,6 +24,8 @@ ENVELOPE_POINTS: Final = 18
 LEAD_EXTRAS: Final = 8
 LEAD_FEATURES: Final = PATCH_POINTS + ENVELOPE_POINTS + LEAD_EXTRAS
 TIMING_FEATURES: Final = 10
+RATIO: Final = PATCH_POINTS + ENVELOPE_POINTS
+"""Index, within a lead's features, of the logarithm of envelope peak over beat level."""
 FEATURES: Final = MAX_LEADS * LEAD_FEATURES + TIMING_FEATURES
 """Inputs of the peak scorer."""
 
@@ -118,9 +119,14 @@ FLAT: Final = 1
 SATURATED: Final = 2
 
 
-def new_state(leads: int, start: int) -> NDArray[Any]:
+def records(dtype: np.dtype[Any], n: int) -> Any:
+    """Return n empty records whose fields are attributes, compiled and uncompiled alike."""
+    return np.zeros(n, dtype).view(np.recarray)
+
+
+def new_state(leads: int, start: int) -> Any:
     """Return the state of a detector whose first sample will be `start`, shape (1,)."""
-    state = np.zeros(1, STATE)
+    state = records(STATE, 1)
     for name in ("gap_since", "last_at", "last_peak", "back_at"):
         state[name] = NEVER
     state["n"] = start

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.labels import SYMBOL_TO_LABEL
+from replay.chunk import Chunk
 from replay.records import open_record
 from streamer.bandpass import BandPass, FilteredChunk
 from streamer.detector import QRSDetector
@@ -26,8 +27,6 @@ from streamer.events import RPeak
 from streamer.matching import match_beats, tolerance_samples
 from streamer.peak_scorer import PeakScorer, amplitude_scorer
 from streamer.resample import Resampler
-
-from replay.chunk import Chunk
 
 TOLERANCE_MS: Final = 150.0
 BLOCK: Final = 1 << 16
@@ -54,15 +53,26 @@ def load_recording(name: str) -> Recording:
     reference = record.reference()
     if reference is None:
         raise ValueError(f"record {name} has no reference annotations; training needs them")
-    resampler = Resampler(fs=record.fs, n_leads=len(record.leads))
-    chunks = [c for chunk in record.chunks(size=BLOCK) for c in resampler.push(chunk)]
-    chunks += resampler.flush()
-    samples = np.concatenate([c.samples for c in chunks if isinstance(c, Chunk)], axis=1)
+    samples = load_signal(name)
     at = np.round(reference.samples * (FS / record.fs)).astype(np.int64)
     symbols = np.array(reference.symbols)
     is_beat = np.isin(symbols, list(SYMBOL_TO_LABEL))
     ignored = zip(at[symbols == "["].tolist(), at[symbols == "]"].tolist(), strict=False)
     return Recording(name=name, samples=samples, beats=at[is_beat], ignored=tuple(ignored))
+
+
+def load_noise() -> dict[str, Samples]:
+    """Read the two noise records that may be trained with."""
+    return {name: load_signal(f"nstdb/{name}") for name in ("bw", "ma")}
+
+
+def load_signal(name: str) -> Samples:
+    """Read all samples of a record at the chain's rate, shape (leads, n)."""
+    record = open_record(name, download=False)
+    resampler = Resampler(fs=record.fs, n_leads=len(record.leads))
+    chunks = [c for chunk in record.chunks(size=BLOCK) for c in resampler.push(chunk)]
+    chunks += resampler.flush()
+    return np.concatenate([c.samples for c in chunks if isinstance(c, Chunk)], axis=1)
 
 
 def band_passed(samples: Samples) -> FilteredChunk:
@@ -131,7 +141,7 @@ def fit(candidates: Candidates, config: DetectorTrainingConfig, epochs: int) -> 
                 model(x[chosen])[:, 0], y[chosen]
             )
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     arrays = []

@@ -1,4 +1,4 @@
-"""The learned part of the QRS detector: is this candidate a beat?
+"""The learned part of the QRS detector, which says whether a candidate is a beat.
 
 A perceptron with two small hidden layers, evaluated inside the compiled loop. Trained by
 `streamer.detector_training` on DS1 (see there); its weights ship as `weights/peak_scorer.npz`.
@@ -11,13 +11,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.detector_state import ENVELOPE_POINTS, FEATURES, LEAD_FEATURES, PATCH_POINTS
+from streamer.detector_state import FEATURES, LEAD_FEATURES, RATIO
 from streamer.errors import StreamerError
 from streamer.filters import jit
 
 WEIGHTS: Final = "weights/peak_scorer.npz"
-RATIO: Final = PATCH_POINTS + ENVELOPE_POINTS
-"""Index, within a lead's features, of the logarithm of envelope peak over beat level."""
 
 
 class PeakScorer(NamedTuple):

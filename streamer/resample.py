@@ -61,7 +61,7 @@ def _interpolate(
     half: int,
     out: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
-    """Compute outputs `first` .. `first + count - 1` from `signal`, whose column 0 is a source index."""
+    """Compute `count` outputs from `first` on; `signal_start` is the index of column 0."""
     taps = table.shape[1]
     for m in range(count):
         position = (first + m) * step_num
@@ -79,8 +79,8 @@ def _interpolate(
 class Resampler:
     """Turn a source's samples into samples at the chain's rate, keeping absolute time.
 
-    Chain sample n lies at source time n * fs / 360, so both count from the same origin. At 360 Hz the
-    stage passes samples through untouched and adds no delay; at any other rate it interpolates
+    Chain sample n lies at source time n * fs / 360, so both count from the same origin. At 360 Hz
+    the stage passes samples through untouched and adds no delay; at any other rate it interpolates
     with a Kaiser-windowed sinc (Smith & Gossett 1984, doi:10.1109/ICASSP.1984.1172555) and adds
     `delay_s`. A jump makes a `Gap` and starts the interpolation anew.
 
