@@ -183,7 +183,8 @@ def alarm_banner(state: MonitorState) -> Row:
     """Return the alarm that counts most right now."""
     alarm = state.active_alarm
     if alarm is None:
-        return [(f"{state.n_alarms} alarms ", palette.FAINT)] if state.n_alarms else []
+        word = "alarm" if state.n_alarms == 1 else "alarms"
+        return [(f"{state.n_alarms} {word} ", palette.FAINT)] if state.n_alarms else []
     return [(_alarm_words(state, alarm), palette.ALARM[alarm.priority])]
 
 

@@ -169,7 +169,7 @@ def test_alarm_and_its_age() -> None:
     publish(state, alarm(onset=3000))
     assert "!!! HIGH VENTRICULAR RUN 0:01 ago !!!" in lines(state)[1]
     observe(state, 3000 + 500 + 3600 + 1)
-    assert lines(state)[1].rstrip().endswith("1 alarms")
+    assert lines(state)[1].rstrip().endswith("1 alarm")
 
 
 def test_alarms_take_the_place_of_a_missing_reference() -> None:
