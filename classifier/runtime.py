@@ -139,13 +139,20 @@ class TorchScriptModel:
 
     def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
         """Return class probabilities; see `BeatModel.predict`."""
-        from_numpy = self._torch.from_numpy
         with self._torch.inference_mode():
-            rows = [
-                self._module(from_numpy(signal[i : i + 1]), from_numpy(features[i : i + 1])).numpy()
-                for i in range(signal.shape[0])
-            ]
-        return np.concatenate(rows) if rows else np.zeros((0, len(self._spec.classes)), np.float32)
+            if len(signal) == 1:
+                return self._predict_one(signal, features)
+            rows = range(len(signal))
+            found = [self._predict_one(signal[i : i + 1], features[i : i + 1]) for i in rows]
+        return (
+            np.concatenate(found) if found else np.zeros((0, len(self._spec.classes)), np.float32)
+        )
+
+    def _predict_one(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Run a batch of one."""
+        from_numpy = self._torch.from_numpy
+        probabilities: FloatArray = self._module(from_numpy(signal), from_numpy(features)).numpy()
+        return probabilities
 
 
 def load_model(path: Path | None = None) -> TorchScriptModel:
