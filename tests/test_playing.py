@@ -1,0 +1,100 @@
+"""Putting a replay together: names, defaults and exit codes."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from streamer.engine import RunReport
+from streamer.payload import check_source
+from streamer.playing import Playing, ReplayOptions, source_name
+from streamer.warm_up import notice_if_slow
+
+
+@pytest.mark.parametrize(
+    ("record", "source"),
+    [
+        ("208", "208"),
+        ("demo", "demo"),
+        ("118e_6", "118e_6"),
+        ("ward 3/bed#2+x", "ward-3-bed-2-x"),
+        ("_-hidden", "hidden"),
+        ("Müller", "M-ller"),
+        ("...", "record"),
+        ("x" * 100, "x" * 64),
+    ],
+)
+def test_a_source_name_is_fit_for_a_topic(record: str, source: str) -> None:
+    assert source_name(record) == source
+    assert check_source(source) == source
+
+
+def playing(**options: object) -> Playing:
+    return Playing(ReplayOptions(record="demo", mqtt="off", **options))  # type: ignore[arg-type]
+
+
+def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunReport:
+    return RunReport(
+        n_samples=1,
+        n_events=0,
+        n_beats=0,
+        n_late=0,
+        interrupted=interrupted,
+        failures=failures,
+    )
+
+
+class Mqtt:
+    """Counters of a sink that delivered nearly all."""
+
+    def __init__(self, shed: int, undelivered: int) -> None:
+        self.shed = shed
+        self.undelivered = undelivered
+
+
+def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    conclude = playing()._conclude
+    assert conclude(report(), None) == 0
+    assert conclude(report(), Mqtt(0, 0)) == 0  # type: ignore[arg-type]
+    assert conclude(report(interrupted=True), None) == 130
+    assert conclude(report(failures=("disk full",)), None) == 1
+    assert capsys.readouterr().err == ""
+    assert conclude(report(), Mqtt(2, 3)) == 1  # type: ignore[arg-type]
+    assert "5 MQTT messages could not be delivered" in capsys.readouterr().err
+
+
+def test_one_sample_at_a_time_unless_at_full_speed() -> None:
+    assert playing()._player.chunk == 1
+    assert playing(speed=None)._player.chunk == 360
+    assert playing(speed=None, chunk=7)._player.chunk == 7
+
+
+def test_times_are_those_of_the_record() -> None:
+    player = playing(start="1:00", stop="90")._player
+    assert (player.start, player.stop) == (21_600, 32_400)
+
+
+def test_contradicting_outputs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs standard output for itself; add --no-monitor"):
+        playing(monitor=True, events="-")
+    with pytest.raises(ValueError, match="use ASCII letters and digits"):
+        playing(annotations=str(tmp_path), annotator="a/b")
+
+
+@pytest.mark.database
+def test_a_training_record_is_called_one(mitdb: Path) -> None:
+    def info_of(name: str) -> bool:
+        return Playing(ReplayOptions(record=str(mitdb / name), mqtt="off"))._info().training_record
+
+    assert info_of("208")
+    assert not info_of("100")
+
+
+def test_a_notice_comes_only_if_it_is_slow() -> None:
+    told = threading.Event()
+    with notice_if_slow(told.set, after_s=0.0):
+        assert told.wait(10)
+    quick = threading.Event()
+    with notice_if_slow(quick.set, after_s=1000.0):
+        pass
+    assert not quick.is_set()
