@@ -129,10 +129,14 @@ def _ms(value: float | None) -> str:
 
 def print_report(report: Report, stream: TextIO | None = None) -> None:
     """Print every table: drawn on a terminal, plain aligned text otherwise."""
-    stream = sys.stdout if stream is None else stream
-    draw = _draw_rich if stream.isatty() else _draw_plain
     for table in tables(report):
-        draw(table, stream)
+        print_table(table, stream)
+
+
+def print_table(table: Table, stream: TextIO | None = None) -> None:
+    """Print one table: drawn on a terminal, plain aligned text otherwise."""
+    stream = sys.stdout if stream is None else stream
+    (_draw_rich if stream.isatty() else _draw_plain)(table, stream)
 
 
 def _draw_plain(table: Table, stream: TextIO) -> None:

@@ -1,0 +1,110 @@
+"""`ecg-stream bench`: measure detection, noise tolerance, speed and robustness."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare each benchmark and its options."""
+    benchmarks = parser.add_subparsers(dest="what", metavar="BENCHMARK", required=True)
+    _add_detection(benchmarks)
+
+
+def _add_detection(benchmarks: Any) -> None:
+    what = "QRS detection beside other detectors, record by record"
+    add = _parser(benchmarks, "detection", what, _detection).add_argument
+    add("--database", default="mitdb", metavar="NAME", help="database or folder (mitdb)")
+    _add_records(add)
+    _add_peers(add)
+    add(
+        "--from",
+        dest="starts",
+        nargs="+",
+        default=["0:00", "5:00"],
+        metavar="TIME",
+        help="start of the scored part; several are scored side by side (0:00 5:00)",
+    )
+    add(
+        "--tolerance-ms",
+        nargs="+",
+        type=float,
+        default=[150.0, 50.0],
+        metavar="MS",
+        help="match windows (150 50)",
+    )
+    add("--lead", help="primary lead, by name (MLII where there is one)")
+    add("--stop", metavar="TIME", help="cut every record there (not at all)")
+    add("--jobs", type=int, default=1, metavar="N", help="records at the same time (1)")
+    _add_files(add, html=True)
+
+
+def _parser(
+    benchmarks: Any, name: str, summary: str, run_it: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = benchmarks.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(benchmark=run_it)
+    return parser
+
+
+def _add_records(add: Callable[..., Any]) -> None:
+    add("--records", nargs="+", metavar="RECORD", help="only these; DS1 and DS2 are known")
+
+
+def _add_peers(add: Callable[..., Any]) -> None:
+    add(
+        "--peers",
+        nargs="*",
+        metavar="PEER",
+        help="measure other detectors too; all, or those named (gqrs, xqrs, sleepecg, ...)",
+    )
+
+
+def _add_files(add: Callable[..., Any], *, html: bool) -> None:
+    add("--json", type=Path, metavar="FILE", help="write every number there too")
+    if html:
+        add("--html", type=Path, metavar="FILE", help="write a report with plots there too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the benchmark that was asked for."""
+    benchmark: Callable[[argparse.Namespace], int] = args.benchmark
+    return benchmark(args)
+
+
+def _detection(args: argparse.Namespace) -> int:
+    from streamer.bench import detection_tables
+    from streamer.bench.detection import DetectionSettings, measure_detection
+    from streamer.bench.excerpt import choose_records
+    from streamer.bench.progress import progress
+
+    settings = DetectionSettings(
+        starts=tuple(args.starts),
+        tolerances_ms=tuple(args.tolerance_ms),
+        lead=args.lead,
+        stop=args.stop,
+        peers=None if args.peers is None else tuple(args.peers),
+    )
+    names = choose_records(args.database, args.records)
+    with progress("bench detection", len(names)) as advance:
+        report = measure_detection(args.database, names, settings, jobs=args.jobs, advance=advance)
+    _print(detection_tables.introduction(report), detection_tables.tables(report))
+    _write_json(args, lambda: detection_tables.to_json(report))
+    return 0
+
+
+def _print(lines: list[str], tables: list[Any]) -> None:
+    from streamer.score_report import print_table
+
+    sys.stdout.write("\n".join(lines) + "\n")
+    for table in tables:
+        print_table(table)
+
+
+def _write_json(args: argparse.Namespace, make: Callable[[], dict[str, Any]]) -> None:
+    from streamer.score_report import write_json
+
+    if args.json is not None:
+        write_json(args.json, make())
