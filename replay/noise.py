@@ -107,14 +107,17 @@ def add_noise(
     paired = noise[rows][:, np.arange(n_samples) % noise.shape[1]] * gain[:, np.newaxis]
     noisy = clean.astype(np.float64)
     offset = np.zeros(len(clean))
-    for start, stop, is_noisy in _stretches(n_samples, fs, config):
+    for start, stop, is_noisy in noise_stretches(n_samples, fs, config):
         offset += paired[:, start] * (-1.0 if is_noisy else 1.0) * (start > 0)
         noisy[:, start:stop] += offset[:, np.newaxis] + is_noisy * paired[:, start:stop]
     return noisy.astype(np.float32)
 
 
-def _stretches(n_samples: int, fs: float, config: NoiseConfig) -> Iterator[tuple[int, int, bool]]:
-    """Yield start, stop and whether there is noise, over the whole record."""
+def noise_stretches(
+    n_samples: int, fs: float, config: NoiseConfig | None = None
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield start, stop (exclusive) and whether there is noise, over a record of n samples."""
+    config = config or NoiseConfig()
     start, is_noisy = 0, False
     stop = round(config.learning_s * fs)
     while start < n_samples:

@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare each benchmark and its options."""
     benchmarks = parser.add_subparsers(dest="what", metavar="BENCHMARK", required=True)
     _add_detection(benchmarks)
+    _add_robustness(benchmarks)
 
 
 def _add_detection(benchmarks: Any) -> None:
@@ -39,6 +40,15 @@ def _add_detection(benchmarks: Any) -> None:
     add("--stop", metavar="TIME", help="cut every record there (not at all)")
     add("--jobs", type=int, default=1, metavar="N", help="records at the same time (1)")
     _add_files(add, html=True)
+
+
+def _add_robustness(benchmarks: Any) -> None:
+    what = "QRS detection on changed copies of records: gain, noise, leads, sampling frequency"
+    add = _parser(benchmarks, "robustness", what, _robustness).add_argument
+    add("--database", default="mitdb", metavar="NAME", help="database or folder (mitdb)")
+    _add_records(add)
+    add("--stop", metavar="TIME", help="cut every record there (not at all)")
+    _add_files(add, html=False)
 
 
 def _parser(
@@ -92,6 +102,22 @@ def _detection(args: argparse.Namespace) -> int:
         report = measure_detection(args.database, names, settings, jobs=args.jobs, advance=advance)
     _print(detection_tables.introduction(report), detection_tables.tables(report))
     _write_json(args, lambda: detection_tables.to_json(report))
+    return 0
+
+
+def _robustness(args: argparse.Namespace) -> int:
+    from streamer.bench import robustness
+    from streamer.bench.excerpt import choose_records
+    from streamer.bench.progress import progress
+
+    wanted = args.records
+    if wanted is None and args.database == "mitdb":
+        wanted = robustness.DEFAULT_RECORDS
+    names = choose_records(args.database, wanted)
+    with progress("bench robustness", len(names)) as advance:
+        results = robustness.measure_robustness(names, stop=args.stop, advance=advance)
+    _print(robustness.introduction(results), [robustness.table(results)])
+    _write_json(args, lambda: robustness.to_json(results))
     return 0
 
 
