@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare each benchmark and its options."""
     benchmarks = parser.add_subparsers(dest="what", metavar="BENCHMARK", required=True)
     _add_detection(benchmarks)
+    _add_noise(benchmarks)
     _add_robustness(benchmarks)
 
 
@@ -39,6 +40,15 @@ def _add_detection(benchmarks: Any) -> None:
     add("--lead", help="primary lead, by name (MLII where there is one)")
     add("--stop", metavar="TIME", help="cut every record there (not at all)")
     add("--jobs", type=int, default=1, metavar="N", help="records at the same time (1)")
+    _add_files(add, html=True)
+
+
+def _add_noise(benchmarks: Any) -> None:
+    what = "QRS detection in the Noise Stress Test Database, and the quality index"
+    add = _parser(benchmarks, "noise", what, _noise).add_argument
+    _add_records(add)
+    _add_peers(add)
+    add("--stop", metavar="TIME", help="cut every record there (not at all)")
     _add_files(add, html=True)
 
 
@@ -102,6 +112,19 @@ def _detection(args: argparse.Namespace) -> int:
         report = measure_detection(args.database, names, settings, jobs=args.jobs, advance=advance)
     _print(detection_tables.introduction(report), detection_tables.tables(report))
     _write_json(args, lambda: detection_tables.to_json(report))
+    return 0
+
+
+def _noise(args: argparse.Namespace) -> int:
+    from streamer.bench import noise_tables
+    from streamer.bench.noise import measure_noise, noise_records
+    from streamer.bench.progress import progress
+
+    records = noise_records(args.records)
+    with progress("bench noise", len(records)) as advance:
+        report = measure_noise(records, peers=args.peers, stop=args.stop, advance=advance)
+    _print(noise_tables.introduction(report), noise_tables.tables(report))
+    _write_json(args, lambda: noise_tables.to_json(report))
     return 0
 
 
