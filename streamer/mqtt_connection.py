@@ -1,6 +1,7 @@
 """What publisher and listener share: broker address, credentials, connection, back-off.
 
-This file and `streamer.sinks.mqtt` are the only ones that know aiomqtt.
+Beside this file only `streamer.sinks.mqtt`, which publishes, and `streamer.listen`, which
+subscribes, know aiomqtt.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiomqtt
-from aiomqtt.exceptions import MqttConnectError
+from aiomqtt.exceptions import MqttCodeError, MqttConnectError
 
 from streamer.errors import BrokerError
 
@@ -34,6 +35,8 @@ _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 _LOGIN_REFUSED: Final = ("Bad user name or password", "Not authorized")
 """As paho names the return codes 4 and 5 of CONNACK."""
+_NO_REASON: Final = "Unspecified error"
+"""As paho names an end of stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +144,11 @@ def explain(error: BaseException) -> str:
     """Say in a few words why a connection failed or ended."""
     if isinstance(error, MqttConnectError):
         return f"it refuses us: {error.rc}"
-    return str(error).removeprefix("[code:7] ") or type(error).__name__
+    cause = error.__cause__
+    if isinstance(cause, MqttCodeError):
+        reason = str(cause.rc)
+        return "it closed the connection" if reason == _NO_REASON else reason.lower()
+    return str(cause or error) or type(error).__name__
 
 
 def is_login_refused(error: BaseException) -> bool:

@@ -324,6 +324,23 @@ async def test_the_command_ends_quietly_when_its_reader_goes(embedded: EmbeddedB
     assert b"Traceback" not in errors
 
 
+async def test_the_command_prints_colour_on_a_terminal(embedded: EmbeddedBroker) -> None:
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "streamer.cli", "listen", embedded.url, "--count", "4",
+        stdout=theirs, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm-256color", "NO_COLOR": ""},
+    )  # fmt: skip
+    await read_until(process.stderr, "listening to")
+    await play(embedded.url)
+    await asyncio.wait_for(process.wait(), WAIT_S)
+    output = os.read(ours, 65_536).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert "\x1b[1;31mV" in output
+    assert "ventricular run, high priority, 3 beats" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -137,7 +137,7 @@ async def test_a_broker_killed_in_mid_stream_costs_no_message(real_broker: Mosqu
     assert (sink.shed, sink.undelivered, sink.queued) == (0, 0, 0)
     assert sink.sent == count
     assert len(notices) == 2 * len(kill_at)
-    assert "is lost" in notices[0]
+    assert "is lost (" in notices[0]
     assert "is back" in notices[1]
 
 
@@ -167,10 +167,10 @@ async def test_after_an_outage_the_stream_goes_on_in_order_without_holes(
         await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
         for seq in range(count // 2, count):
             sink.publish(published(QUIET_BEAT, seq=seq))
-        acknowledged = sink.sent
-        before, connections = len(seen.messages), seen.connections
+        acknowledged, connections = sink.sent, seen.connections
         await real_broker.start()
         await seen.wait_for(lambda c: c.connections > connections)
+        before = len(seen.messages)
         gate.set()
         await sink.close()
         await seen.wait_for(ended(count))
@@ -328,6 +328,16 @@ async def test_wrong_credentials_are_refused_clearly(mosquitto: str, tmp_path: P
         await sink.start(stream_info())
         assert sink.state is ConnectionState.ONLINE
         await sink.close()
+
+
+async def test_a_tls_set_up_that_fails_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("no certificates")
+
+    monkeypatch.setattr("streamer.mqtt_connection.ssl.create_default_context", fail)
+    sink = quick_sink("mqtts://127.0.0.1:1")
+    with pytest.raises(OSError, match="no certificates"):
+        await asyncio.wait_for(sink.start(stream_info()), WAIT_S)
 
 
 async def test_a_source_name_that_is_no_topic_level_is_refused() -> None:

@@ -183,7 +183,10 @@ class MqttSink:
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._worker = asyncio.create_task(self._work(info, first), name="mqtt-sink")
         self._worker.add_done_callback(lambda _: self._room.set())
-        await first
+        await asyncio.wait({self._worker, first}, return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            self._worker.result()
+        first.result()
 
     def observe(self, chunk: Chunk) -> None:
         """Ignore raw samples."""
