@@ -46,7 +46,7 @@ class DetectorConfig:
     """Candidates at the start are held this long, until the beat level is known; none is lost."""
     settle_s: float = 0.250
     """A lead that comes back is used again after this: the filter rings."""
-    flat_s: float = 1.0
+    flat_line_s: float = 1.0
     """Equal samples for this long are no signal. Longer than any isoelectric stretch."""
     silence_s: float = 2.5
     """Silence after which the beat level begins to fade."""
@@ -207,7 +207,7 @@ def _output_size(n: int) -> int:
 
 def _parameters(config: DetectorConfig) -> Any:
     p = records(PARAMETERS, 1)
-    for name in "window lag dominance refractory reach learn settle flat silence".split():
+    for name in "window lag dominance refractory reach learn settle flat_line silence".split():
         p[name] = round(getattr(config, f"{name}_s") * CHAIN_FS)
     for name in "gate threshold back_rr back_threshold adapt fade_floor rail".split():
         p[name] = getattr(config, name)
@@ -223,6 +223,7 @@ def _event(row: Any) -> RPeak | Gap:
             stop=int(row["stop"]),
             reason=REASONS[int(row["flag"])],
             decided_at=int(row["decided_at"]),
+            ongoing=bool(row["ongoing"]),
         )
     return RPeak(
         sample=int(row["sample"]),

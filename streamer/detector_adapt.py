@@ -22,7 +22,7 @@ QUALITY_SLOPE: Final = 2.5
 
 
 @jit
-def adapt_noise(s: Any, lead: int, at: int) -> None:  # pragma: no cover - compiled
+def adapt_noise(s: Any, lead: int, at: int) -> None:
     """Measure the envelope between the last beat and this one."""
     stop = at - REST_BEFORE
     i = max(s.last_at + REST_AFTER, stop - REST_LONGEST)
@@ -39,7 +39,7 @@ def adapt_noise(s: Any, lead: int, at: int) -> None:  # pragma: no cover - compi
 @jit
 def adapt_lead(
     s: Any, p: Any, lead: int, peak: int, at: int, now: int, patch: NDArray[np.float32]
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Move a lead's beat level, amplitude, template and noise towards an accepted beat."""
     value = envelope_peak(s, lead, at, now)
     size = cut_patch(s, lead, peak, now, patch)
@@ -61,7 +61,7 @@ def adapt_lead(
 
 
 @jit
-def adapt_rhythm(s: Any, at: int) -> None:  # pragma: no cover - compiled
+def adapt_rhythm(s: Any, at: int) -> None:
     """Enter the RR interval that ends at `at` into the running median."""
     if s.last_at != NEVER:
         s.rr[s.rr_n % RR_COUNT] = at - s.last_at
@@ -72,7 +72,7 @@ def adapt_rhythm(s: Any, at: int) -> None:  # pragma: no cover - compiled
 
 
 @jit
-def quality_of(s: Any, p: Any, log_odds: float) -> float:  # pragma: no cover - compiled
+def quality_of(s: Any, p: Any, log_odds: float) -> float:
     """Signal quality: how sure the beat is, times how far the beats stand above the noise."""
     worst = 0.0
     leads = 0

@@ -108,21 +108,28 @@ def paced(recording: Recording, rng: np.random.Generator) -> Recording:
 
 
 def interrupted(recording: Recording, rng: np.random.Generator) -> Recording:
-    """Replace stretches by lead-off, saturation or asystole, with the noise that remains there."""
+    """Replace stretches by lead-off, saturation or asystole, with the noise that remains there.
+
+    Every second time only one lead is off, and the beats go on in the other.
+    """
     samples = recording.samples.copy()
     n = samples.shape[1]
     keep = np.ones(recording.beats.size, bool)
     at = 0
     while (at := at + round(rng.uniform(15, 60) * FS)) < n - round(15 * FS):
         stop = at + round(rng.uniform(2, 12) * FS)
-        keep &= (recording.beats < at) | (recording.beats >= stop)
+        leads = range(samples.shape[0])
+        if len(leads) > 1 and rng.random() < 0.5:
+            leads = range(int(rng.integers(len(leads))), len(leads), len(leads))
+        else:
+            keep &= (recording.beats < at) | (recording.beats >= stop)
         level = rng.choice([0.0, -5.0, 5.0, np.nan])
-        for lead in samples:
-            rest = lead[at] if np.isnan(level) else np.float32(level)
+        for lead in leads:
+            rest = samples[lead, at] if np.isnan(level) else np.float32(level)
             wander = np.cumsum(rng.normal(0, 1.0, stop - at)) * 0.002
             tremor = rng.normal(0, rng.choice([0.0, 0.002, 0.01]), stop - at)
             drifting = wander if np.isnan(level) else 0.0
-            lead[at:stop] = rest + (tremor + drifting).astype(np.float32)
+            samples[lead, at:stop] = rest + (tremor + drifting).astype(np.float32)
         at = stop
     return Recording(
         name=recording.name,

@@ -38,25 +38,25 @@ RATE: Final = 360.0
 
 
 @jit
-def limit(x: float, low: float, high: float) -> float:  # pragma: no cover - compiled
+def limit(x: float, low: float, high: float) -> float:
     """Clamp."""
     return max(low, min(high, x))
 
 
 @jit
-def log_ratio(a: float, b: float) -> float:  # pragma: no cover - compiled
+def log_ratio(a: float, b: float) -> float:
     """Return the logarithm of a / b, bounded below."""
     return float(np.log(max(a / max(b, TINY), 0.02)))
 
 
 @jit
-def active(s: Any, p: Any, lead: int) -> bool:  # pragma: no cover - compiled
+def active(s: Any, p: Any, lead: int) -> bool:
     """Whether a lead carries a settled signal whose beats are known."""
     return bool(s.known[lead] and s.usable[lead] and s.n - s.good_since[lead] >= p.settle)
 
 
 @jit
-def primary(s: Any, p: Any) -> int:  # pragma: no cover - compiled
+def primary(s: Any, p: Any) -> int:
     """Return the first active lead (the first of all if none is)."""
     for lead in range(s.leads):
         if active(s, p, lead):
@@ -65,7 +65,7 @@ def primary(s: Any, p: Any) -> int:  # pragma: no cover - compiled
 
 
 @jit
-def envelope_peak(s: Any, lead: int, at: int, now: int) -> float:  # pragma: no cover - compiled
+def envelope_peak(s: Any, lead: int, at: int, now: int) -> float:
     """Return a lead's largest envelope close to `at`."""
     value = 0.0
     for i in range(at - PEAK_REACH, min(at + PEAK_REACH, now) + 1):
@@ -74,9 +74,7 @@ def envelope_peak(s: Any, lead: int, at: int, now: int) -> float:  # pragma: no 
 
 
 @jit
-def locate(
-    s: Any, p: Any, lead: int, at: int, now: int
-) -> tuple[int, float]:  # pragma: no cover - compiled
+def locate(s: Any, p: Any, lead: int, at: int, now: int) -> tuple[int, float]:
     """R peak: the most prominent raw sample around an envelope maximum.
 
     Prominence adds the deflection from the local mean to that from the flanks, so that of a wide
@@ -101,9 +99,7 @@ def locate(
 
 
 @jit
-def cut_patch(
-    s: Any, lead: int, peak: int, now: int, out: NDArray[np.float32]
-) -> float:  # pragma: no cover - compiled
+def cut_patch(s: Any, lead: int, peak: int, now: int, out: NDArray[np.float32]) -> float:
     """Write the smoothed, thinned waveform around `peak`, mean removed; return its largest size."""
     mean = 0.0
     for j in range(PATCH_POINTS):
@@ -122,9 +118,7 @@ def cut_patch(
 
 
 @jit
-def match_template(
-    s: Any, lead: int, patch: NDArray[np.float32]
-) -> tuple[float, float]:  # pragma: no cover - compiled
+def match_template(s: Any, lead: int, patch: NDArray[np.float32]) -> tuple[float, float]:
     """Return the best correlation with the template over small shifts, and the scale there."""
     best, scale = -1.0, 0.0
     for shift in range(-SHIFTS, SHIFTS + 1):
@@ -141,9 +135,7 @@ def match_template(
 
 
 @jit
-def lead_features(
-    s: Any, lead: int, peak: int, at: int, now: int, f: NDArray[np.float32]
-) -> None:  # pragma: no cover - compiled
+def lead_features(s: Any, lead: int, peak: int, at: int, now: int, f: NDArray[np.float32]) -> None:
     """Write one lead's features: waveform, envelope, sizes, template match, noise."""
     level, amplitude = s.level[lead], max(s.amplitude[lead], TINY)
     patch = f[:PATCH_POINTS]
@@ -168,7 +160,7 @@ def lead_features(
 
 
 @jit
-def timing_features(s: Any, at: int, f: NDArray[np.float32]) -> None:  # pragma: no cover - compiled
+def timing_features(s: Any, at: int, f: NDArray[np.float32]) -> None:
     """Write how the candidate lies in the rhythm, and what came since the last beat."""
     median = s.rr_median
     if s.last_at != NEVER:
@@ -193,7 +185,7 @@ def timing_features(s: Any, at: int, f: NDArray[np.float32]) -> None:  # pragma:
 @jit
 def candidate_features(
     s: Any, p: Any, peak: int, at: int, now: int, f: NDArray[np.float32]
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Fill `f`; an absent lead leaves zeros, and the first present one always comes first."""
     f[:] = 0.0
     slot = 0

@@ -4,7 +4,7 @@ Each sample goes through these steps, in this order:
 
 1. `follow_lead`: is the lead usable? Hold the last good sample where it is not.
 2. `update_envelope`: slope of the band-passed signal, averaged over a QRS width.
-3. `follow_gap`: open a gap when no lead is usable, write it out when one is again.
+3. `follow_gap`: tell of a gap when no lead is usable, and of its end when one is again.
 4. the leads' envelopes, each relative to its own beat level, are added; a maximum of the sum that
    stands unbeaten is a candidate, on which `decide` decides.
 5. `look_back`: after a long silence the best refused candidate gets a second hearing.
@@ -18,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detector_adapt import adapt_lead, adapt_rhythm, quality_of
-from streamer.detector_features import candidate_features, envelope_peak, locate, log_ratio, primary
+from streamer.detector_features import (
+    active,
+    candidate_features,
+    envelope_peak,
+    locate,
+    log_ratio,
+    primary,
+)
 from streamer.detector_leads import (
     combined_envelope,
     follow_gap,
@@ -39,12 +46,14 @@ FIRST_LEVEL: Final = 0.8
 """Share of the largest envelope of the learning period that becomes the beat level."""
 FIRST_NOISE: Final = 0.1
 FIRST_AMPLITUDE: Final = 0.6
+SURPRISE: Final = 2.5
+"""Beat levels above which a first beat can't be explained by what was learnt."""
 
 
 @jit
 def accept(
     s: Any, p: Any, out: Any, count: int, at: int, now: int, log_odds: float, flag: int
-) -> int:  # pragma: no cover - compiled
+) -> int:
     """Write a beat and learn from it."""
     peak, amplitude = locate(s, p, primary(s, p), at, now)
     patch = np.empty(PATCH_POINTS, np.float32)
@@ -69,16 +78,18 @@ def accept(
 
 
 @jit
-def is_edge(s: Any, p: Any, peak: int, now: int) -> bool:  # pragma: no cover - compiled
-    """Whether the candidate is the step into a flat line: lead-off or saturation."""
-    lead = primary(s, p)
-    return bool(now - s.flat_run[lead] <= peak + EDGE)
+def is_edge(s: Any, p: Any, peak: int, now: int) -> bool:
+    """Whether the candidate is the step into a flat line (lead-off, saturation) on every lead."""
+    for lead in range(s.leads):
+        if active(s, p, lead) and now - s.flat_run[lead] > peak + EDGE:
+            return False
+    return True
 
 
 @jit
 def decide(
     s: Any, p: Any, net: Any, out: Any, count: int, at: int, now: int, f: Any, trace: Any
-) -> int:  # pragma: no cover - compiled
+) -> int:
     """Score a candidate and accept it, or keep the best refused one for search-back."""
     if s.last_at != NEVER and at - s.last_at < p.refractory:
         return count
@@ -105,11 +116,23 @@ def decide(
 
 
 @jit
+def learn_again(s: Any, p: Any, now: int) -> None:
+    """Begin a new learning period."""
+    s.learning = 1
+    s.learn_until = now + p.learn
+    s.held = 0
+
+
+@jit
 def end_learning(
     s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, trace: Any
-) -> int:  # pragma: no cover - compiled
-    """Set the first levels from what was held back, then decide on each of it."""
+) -> int:
+    """Set the first levels from what was held back, then decide on each of it.
+
+    Where there was nothing but silence, go on learning.
+    """
     s.learning = 0
+    s.learn_until = now
     for lead in range(s.leads):
         top = 0.0
         for h in range(s.held):
@@ -123,6 +146,8 @@ def end_learning(
             low, high = min(low, s.raw[lead, j]), max(high, s.raw[lead, j])
         s.amplitude[lead] = max(FIRST_AMPLITUDE * (high - low), 1e-3)
     set_weights(s, p)
+    if not s.known[0] and not s.known[s.leads - 1]:
+        learn_again(s, p, now)
     for h in range(s.held):
         value = 0.0
         for lead in range(s.leads):
@@ -134,10 +159,13 @@ def end_learning(
 
 
 @jit
-def candidate(
-    s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, trace: Any
-) -> int:  # pragma: no cover - compiled
-    """Handle an envelope maximum: hold it while learning, else decide."""
+def candidate(s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, trace: Any) -> int:
+    """Handle an envelope maximum: hold it while learning, else decide.
+
+    One far above a level that no beat has confirmed shows that noise was learnt: learn again.
+    """
+    if not s.learning and s.last_at == NEVER and s.peak_value > SURPRISE:
+        learn_again(s, p, now)
     if s.learning:
         if s.held < HELD:
             s.held_at[s.held] = s.peak_at
@@ -149,9 +177,13 @@ def candidate(
 
 
 @jit
-def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:  # pragma: no cover - compiled
+def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     """After a long silence accept the best refused candidate, if it was close; fade the levels."""
-    if s.learning or s.last_at == NEVER:
+    if s.learning:
+        return count
+    if s.last_at == NEVER:
+        if now - s.learn_until > p.silence:
+            learn_again(s, p, now)
         return count
     silence = now - s.last_at
     if s.back_at != NEVER and s.rr_median > 0.0 and silence > p.back_rr * s.rr_median + p.dominance:
@@ -174,7 +206,7 @@ def run_detector(
     filtered: NDArray[np.float32],
     out: Any,
     trace: NDArray[np.float32],
-) -> int:  # pragma: no cover - compiled
+) -> int:
     """Push samples through the detector.
 
     `trace`, unless it is empty, receives each candidate: row 0 counts them, then a row each of
@@ -210,9 +242,7 @@ def run_detector(
 
 
 @jit
-def finish_detector(
-    s: Any, p: Any, net: Any, out: Any, trace: NDArray[np.float32]
-) -> int:  # pragma: no cover - compiled
+def finish_detector(s: Any, p: Any, net: Any, out: Any, trace: NDArray[np.float32]) -> int:
     """End the stream: decide on what is pending with what there is, and close an open gap."""
     count = 0
     if not s.started:
@@ -224,6 +254,5 @@ def finish_detector(
     if s.learning:
         count = end_learning(s, p, net, out, count, now, f, trace)
     if s.gap_since != NEVER:
-        count = write_gap(s, out, count, s.n)
-        out[count - 1].decided_at = now
+        count = write_gap(s, out, count, s.n, now, 0)
     return count

@@ -20,7 +20,7 @@ QUIET: Final = -4.0
 
 
 @jit
-def forget_refused(s: Any) -> None:  # pragma: no cover - compiled
+def forget_refused(s: Any) -> None:
     """Start over with what was refused since the last beat."""
     s.back_at = NEVER
     s.back_score = NOTHING
@@ -28,7 +28,7 @@ def forget_refused(s: Any) -> None:  # pragma: no cover - compiled
 
 
 @jit
-def set_weights(s: Any, p: Any) -> None:  # pragma: no cover - compiled
+def set_weights(s: Any, p: Any) -> None:
     """Weigh each lead by its beat level and noise, so that their envelopes can be added."""
     total = 0.0
     for lead in range(s.leads):
@@ -43,7 +43,7 @@ def set_weights(s: Any, p: Any) -> None:  # pragma: no cover - compiled
 
 
 @jit
-def start(s: Any, p: Any, raw: NDArray[np.float32], i: int) -> None:  # pragma: no cover - compiled
+def start(s: Any, p: Any, raw: NDArray[np.float32], i: int) -> None:
     """Fill the past with the first sample, so that nothing rises from zero."""
     s.started = 1
     s.learning = 1
@@ -53,7 +53,7 @@ def start(s: Any, p: Any, raw: NDArray[np.float32], i: int) -> None:  # pragma: 
     forget_refused(s)
     for lead in range(s.leads):
         first = raw[lead, i] if np.isfinite(raw[lead, i]) else np.float32(0.0)
-        s.mean[lead] = first
+        s.midline[lead] = first
         s.usable[lead] = 1
         s.good_since[lead] = s.n - p.settle
         for j in range(RING):
@@ -61,17 +61,15 @@ def start(s: Any, p: Any, raw: NDArray[np.float32], i: int) -> None:  # pragma: 
 
 
 @jit
-def follow_lead(
-    s: Any, p: Any, lead: int, x: float, now: int
-) -> None:  # pragma: no cover - compiled
+def follow_lead(s: Any, p: Any, lead: int, x: float, now: int) -> None:
     """Store a sample and follow whether the lead can be used: not if it is invalid or flat."""
     before = s.raw[lead, (now - 1) & MASK]
     finite = np.isfinite(x)
     value = np.float32(x) if finite else before
     s.raw[lead, now & MASK] = value
     s.flat_run[lead] = s.flat_run[lead] + 1 if value == before else 0
-    s.mean[lead] += MEAN_RATE * (value - s.mean[lead])
-    usable = finite and s.flat_run[lead] < p.flat
+    s.midline[lead] += MEAN_RATE * (value - s.midline[lead])
+    usable = finite and s.flat_run[lead] < p.flat_line
     if usable and not s.usable[lead]:
         s.good_since[lead] = now
     if s.usable[lead] and not usable:
@@ -81,9 +79,7 @@ def follow_lead(
 
 
 @jit
-def update_envelope(
-    s: Any, p: Any, lead: int, x: float, now: int
-) -> None:  # pragma: no cover - compiled
+def update_envelope(s: Any, p: Any, lead: int, x: float, now: int) -> None:
     """Average the absolute two-sample slope of the band-passed signal over the window."""
     older = s.filtered[lead, now & 1]
     slope = np.float32(abs(x - older))
@@ -94,7 +90,7 @@ def update_envelope(
 
 
 @jit
-def combined_envelope(s: Any, p: Any, now: int) -> float:  # pragma: no cover - compiled
+def combined_envelope(s: Any, p: Any, now: int) -> float:
     """Add up the settled leads' envelopes, weighted; the sum of all while still learning."""
     value = 0.0
     for lead in range(s.leads):
@@ -105,22 +101,22 @@ def combined_envelope(s: Any, p: Any, now: int) -> float:  # pragma: no cover - 
 
 
 @jit
-def write_gap(s: Any, out: Any, count: int, now: int) -> int:  # pragma: no cover - compiled
-    """Write out the open gap, which ends before `now`."""
+def write_gap(s: Any, out: Any, count: int, stop: int, now: int, ongoing: int) -> int:
+    """Write out the gap as it is known at `now`: up to `stop`, and going on or not."""
     out[count].kind = GAP
     out[count].sample = s.gap_since
-    out[count].stop = now
+    out[count].stop = stop
     out[count].decided_at = now
     out[count].flag = s.gap_reason
-    s.gap_since = NEVER
+    out[count].ongoing = ongoing
+    if not ongoing:
+        s.gap_since = NEVER
     return count + 1
 
 
 @jit
-def follow_gap(
-    s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count: int
-) -> int:  # pragma: no cover - compiled
-    """Open a gap where no lead is usable; write it when one is again."""
+def follow_gap(s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count: int) -> int:
+    """Tell of a gap when no lead is usable, and of its end when one is again."""
     usable = False
     flat_run = s.flat_run[0]
     for lead in range(s.leads):
@@ -132,11 +128,12 @@ def follow_gap(
             invalid = invalid or not np.isfinite(raw[lead, i])
         s.gap_since = s.n if invalid else s.n - flat_run
         s.gap_reason = INVALID if invalid else FLAT
-        off_centre = abs(s.raw[0, s.n & MASK] - s.mean[0])
+        off_centre = abs(s.raw[0, s.n & MASK] - s.midline[0])
         if not invalid and s.known[0] and off_centre > p.rail * s.amplitude[0]:
             s.gap_reason = SATURATED
+        count = write_gap(s, out, count, s.n + 1, s.n, 1)
     if usable and s.gap_since != NEVER:
-        count = write_gap(s, out, count, s.n)
+        count = write_gap(s, out, count, s.n, s.n, 0)
         forget_refused(s)
         s.last_at = NEVER  # after a gap the next beat has no predecessor
     return count

@@ -48,7 +48,7 @@ STATE: Final = np.dtype(
         ("usable", np.int64, (MAX_LEADS,)),
         ("good_since", np.int64, (MAX_LEADS,)),
         ("known", np.int64, (MAX_LEADS,)),
-        ("mean", np.float64, (MAX_LEADS,)),
+        ("midline", np.float64, (MAX_LEADS,)),
         ("gap_since", np.int64),
         ("gap_reason", np.int64),
         # Per lead: what a beat and the noise look like
@@ -88,7 +88,9 @@ PARAMETERS: Final = np.dtype(
     [
         *[
             (name, np.int64)
-            for name in ("window lag dominance refractory reach learn settle flat silence".split())
+            for name in (
+                "window lag dominance refractory reach learn settle flat_line silence".split()
+            )
         ],
         *[
             (name, np.float64)
@@ -111,6 +113,7 @@ OUTPUT: Final = np.dtype(
         ("amplitude", np.float64),
         ("quality", np.float64),
         ("flag", np.int64),  # search-back of a peak, reason of a gap
+        ("ongoing", np.int64),  # of a gap
     ]
 )
 

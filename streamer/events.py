@@ -32,15 +32,17 @@ class GapReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A stretch without a usable signal; emitted when it ends (or the stream does)."""
+    """A stretch without a usable signal: told once when it becomes known, once when it ends."""
 
     start: int
     """First unusable sample."""
     stop: int
-    """One past the last unusable sample."""
+    """One past the last unusable sample (so far, while `ongoing`)."""
     reason: GapReason
     decided_at: int
-    """Sample at which the gap became known."""
+    """Sample at which this became known."""
+    ongoing: bool = False
+    """Whether it goes on: a gap of the same `start` that is not ongoing follows at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

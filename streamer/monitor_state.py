@@ -179,8 +179,15 @@ class MonitorState:
             self.alarms.append(event)
             self.n_alarms += 1
         else:
-            self.gaps.append(event)
-            self.n_gaps += 1
+            self._take_gap(event)
+
+    def _take_gap(self, gap: Gap) -> None:
+        """Remember a gap, in place of what was known of it while it went on."""
+        if self.gaps and self.gaps[-1].ongoing and self.gaps[-1].start == gap.start:
+            self.gaps[-1] = gap
+            return
+        self.gaps.append(gap)
+        self.n_gaps += 1
 
     def age_s(self, sample: int) -> float:
         """Seconds of signal since `sample`."""

@@ -220,7 +220,7 @@ def _alarm(event: Alarm) -> Payload:
 
 
 def _gap(event: Gap) -> Payload:
-    return {"stop": int(event.stop), "reason": event.reason.value}
+    return {"stop": int(event.stop), "reason": event.reason.value, "ongoing": event.ongoing}
 
 
 def _heart_rate(rr_s: list[float]) -> float | None:

@@ -80,7 +80,7 @@ def save_peak_scorer(scorer: PeakScorer, path: Path) -> None:
 
 
 @jit
-def score(net: Any, features: NDArray[np.float32]) -> float:  # pragma: no cover - compiled
+def score(net: Any, features: NDArray[np.float32]) -> float:
     """Return the log-odds that the candidate is a beat."""
     first = net.b1.copy()
     for i in range(features.shape[0]):

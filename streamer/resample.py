@@ -69,10 +69,12 @@ def _interpolate(
         row = table[position - k * step_den]
         left = k - half + 1 - signal_start
         for lead in range(signal.shape[0]):
-            total = np.float32(0.0)
+            # Relative to one tap, so that a flat line stays exactly flat.
+            near = signal[lead, min(max(left + half - 1, 0), signal.shape[1] - 1)]
+            total = near
             for t in range(taps):
                 column = min(max(left + t, 0), signal.shape[1] - 1)
-                total += row[t] * signal[lead, column]
+                total += row[t] * (signal[lead, column] - near)
             out[lead, m] = total
 
 

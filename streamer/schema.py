@@ -95,8 +95,9 @@ GAP: Final[Schema] = _object(
     MessageType.GAP,
     {
         **_EVENT,
-        "stop": {**_SAMPLE, "description": "one past the last unusable sample"},
+        "stop": {**_SAMPLE, "description": "one past the last unusable sample (so far)"},
         "reason": {"enum": [reason.value for reason in GapReason]},
+        "ongoing": {"type": "boolean", "description": "a second message tells its end"},
     },
 )
 

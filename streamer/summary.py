@@ -105,7 +105,7 @@ class Summary:
             self._rhythm = event
         elif isinstance(event, Alarm):
             self.alarms[event.rhythm, event.priority] += 1
-        else:
+        elif not event.ongoing:
             gap = self.gaps.setdefault(event.reason, Episodes())
             gap.n += 1
             gap.samples += event.stop - event.start

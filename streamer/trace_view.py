@@ -84,7 +84,7 @@ def label_line(state: MonitorState, sweep: Sweep, lead: str) -> Line:
     text = [" "] * sweep.cells
     styles = np.full(sweep.cells, _TRACE, np.uint8)
     for gap in state.gaps:
-        cells = sweep.cells_of(gap.start, gap.stop - 1)
+        cells = sweep.cells_of(gap.start, state.now if gap.ongoing else gap.stop - 1)
         _write(text, styles, cells, f" {gap.reason} ".center(len(cells), "╌"), _NOTE)
     for beat in state.ledger.since(sweep.first_of(sweep.tail)):
         cell = sweep.cell(beat.sample)

@@ -114,8 +114,11 @@ def test_output_goes_to_lines_and_files_alike(tmp_path: Path, minute: list[Event
 
 def test_an_interrupt_gives_the_last_beats_and_a_whole_file() -> None:
     """Every line that was written is complete, and the numbers go on to the end."""
+    # Unbuffered: communicate() would not see what readline() had read ahead.
     command = [*COMMAND, "demo", "--speed", "20", "--mqtt", "off", "--events", "-"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(10)]
         process.send_signal(signal.SIGINT)

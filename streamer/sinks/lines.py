@@ -147,6 +147,8 @@ def event_line(message: Published, fs: float) -> str | None:
         priority = event.priority.name.lower()
         return f"{_known(event, fs)}  ALARM {event.rhythm}{_since(event, fs)}, {priority} priority"
     start, duration = sample_time(event.start, fs), (event.stop - event.start) / fs
+    if event.ongoing:
+        return f"{_known(event, fs)}  gap {event.reason} since {start}, no signal"
     return f"{_known(event, fs)}  gap {event.reason} at {start}, {duration:.3f} s without signal"
 
 
