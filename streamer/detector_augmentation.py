@@ -94,10 +94,16 @@ def band_limited(recording: Recording, rng: np.random.Generator) -> Recording:
     return _with(recording, filtered.astype(np.float32))
 
 
-def paced(recording: Recording, rng: np.random.Generator) -> Recording:
-    """Put a pacing spike of 3 to 8 ms before most beats."""
+VENTRICULAR_S: Final = (0.03, 0.12)
+ATRIAL_S: Final = (0.12, 0.24)
+
+
+def paced(
+    recording: Recording, before_s: tuple[float, float], rng: np.random.Generator
+) -> Recording:
+    """Put a pacing spike of 3 to 8 ms before most beats, by about the same time before each."""
     samples = recording.samples.copy()
-    lead_time = rng.uniform(0.03, 0.12)
+    lead_time = rng.uniform(*before_s)
     for lead in samples:
         size = rng.choice([-1, 1]) * rng.uniform(0.3, 2.0) * _beat_size(lead)
         for beat in recording.beats:
@@ -157,11 +163,15 @@ def variants(
         *(lambda lead=lead: leads_of(recording, lead, rng=rng) for lead in leads),
         lambda: noisy(mixed(), noise, 0.5, rng),
         lambda: noisy(single(), noise, 0.8, rng),
+        lambda: noisy(mixed(), noise, 1.2, rng),
         lambda: stretched(mixed(), rng.uniform(1.3, 1.9)),
         lambda: stretched(single(), rng.uniform(0.6, 0.8)),
-        lambda: paced(stretched(mixed(), rng.uniform(1.1, 1.6)), rng),
+        lambda: paced(stretched(mixed(), rng.uniform(1.1, 1.6)), VENTRICULAR_S, rng),
+        lambda: paced(mixed(), ATRIAL_S, rng),
+        lambda: paced(paced(single(), VENTRICULAR_S, rng), ATRIAL_S, rng),
         lambda: interrupted(mixed(), rng),
-        lambda: band_limited(hum(single(), rng), rng),
+        lambda: hum(mixed(), rng),
+        lambda: band_limited(single(), rng),
     )
     for make in makers:
         yield make()
