@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_detection(benchmarks)
     _add_noise(benchmarks)
     _add_robustness(benchmarks)
+    _add_throughput(benchmarks)
 
 
 def _add_detection(benchmarks: Any) -> None:
@@ -58,6 +59,15 @@ def _add_robustness(benchmarks: Any) -> None:
     add("--database", default="mitdb", metavar="NAME", help="database or folder (mitdb)")
     _add_records(add)
     add("--stop", metavar="TIME", help="cut every record there (not at all)")
+    _add_files(add, html=False)
+
+
+def _add_throughput(benchmarks: Any) -> None:
+    what = "time a sample of the detection stages, as a ratio to scipy.signal.sosfilt"
+    add = _parser(benchmarks, "throughput", what, _throughput).add_argument
+    add("--stage", choices=("detector",), default="detector", help="what to time (detector)")
+    add("--seconds", type=float, default=600.0, metavar="N", help="signal in bulk (600)")
+    add("--rounds", type=int, default=7, metavar="N", help="repeats (7)")
     _add_files(add, html=False)
 
 
@@ -141,6 +151,20 @@ def _robustness(args: argparse.Namespace) -> int:
         results = robustness.measure_robustness(names, stop=args.stop, advance=advance)
     _print(robustness.introduction(results), [robustness.table(results)])
     _write_json(args, lambda: robustness.to_json(results))
+    return 0
+
+
+def _throughput(args: argparse.Namespace) -> int:
+    from streamer.bench import throughput
+
+    if args.seconds < 1 or args.rounds < 1:
+        raise ValueError("--seconds and --rounds must be 1 or more")
+    config = throughput.ThroughputConfig(
+        seconds=args.seconds, single_seconds=args.seconds / 20, rounds=args.rounds
+    )
+    timings = throughput.measure_throughput(config)
+    _print(throughput.introduction(config), throughput.tables(timings))
+    _write_json(args, lambda: throughput.to_json(timings, config))
     return 0
 
 
