@@ -18,9 +18,6 @@ Lead = NDArray[np.float64]
 INSTALL: Final = "pip install 'ecg-stream[peers]'"
 """Brings every package named below."""
 
-_MITDB_GAIN: Final = 200.0
-"""ADC units a mV that gqrs' thresholds are meant for."""
-_MITDB_ZERO: Final = 1024
 _BIOSPPY_BAND_HZ: Final = (0.67, 45.0)
 """What `biosppy.signals.ecg.ecg` filters with before it segments."""
 _BIOSPPY_FILTER_S: Final = 1.5
@@ -57,9 +54,7 @@ class PeerResult:
 
 def _gqrs(lead: Lead, fs: float) -> ArrayLike:
     processing: Any = importlib.import_module("wfdb.processing")
-    found: ArrayLike = processing.gqrs_detect(
-        sig=lead, fs=fs, adc_gain=_MITDB_GAIN, adc_zero=_MITDB_ZERO
-    )
+    found: ArrayLike = processing.gqrs_detect(sig=lead, fs=fs)
     return found
 
 

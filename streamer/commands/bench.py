@@ -122,6 +122,13 @@ def _detection(args: argparse.Namespace) -> int:
         report = measure_detection(args.database, names, settings, jobs=args.jobs, advance=advance)
     _print(detection_tables.introduction(report), detection_tables.tables(report))
     _write_json(args, lambda: detection_tables.to_json(report))
+    if args.html is not None:
+        from streamer.bench.detection_html import detection_page
+        from streamer.bench.page import write_page
+
+        worst = len(report.worst())
+        with progress("drawing worst records", worst) as advance:
+            write_page(args.html, detection_page(report, advance))
     return 0
 
 
@@ -135,6 +142,11 @@ def _noise(args: argparse.Namespace) -> int:
         report = measure_noise(records, peers=args.peers, stop=args.stop, advance=advance)
     _print(noise_tables.introduction(report), noise_tables.tables(report))
     _write_json(args, lambda: noise_tables.to_json(report))
+    if args.html is not None:
+        from streamer.bench.noise_html import noise_page
+        from streamer.bench.page import write_page
+
+        write_page(args.html, noise_page(report))
     return 0
 
 
