@@ -133,9 +133,10 @@ def _timing(report: DetectionReport) -> page.Section:
         for name in report.detectors[: DRAWN + 1]
     }
     body = page.heading("Decision delay, search-back and start included")
-    body += plots.delay_histogram(delays, marks)
-    body += page.heading("Fiducial error")
-    body += plots.fiducial_histogram(errors, OWN)
+    body += plots.delay_histogram(delays, marks) if marks else page.paragraph("No beats found.")
+    if any(values.size for values in errors.values()):
+        body += page.heading("Fiducial error")
+        body += plots.fiducial_histogram(errors, OWN)
     body += page.table(timing_table(report), own=OWN)
     return page.Section(title="How late, and how far off", body=body)
 
