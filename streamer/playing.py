@@ -13,7 +13,7 @@ from classifier.runtime import load_model
 from replay.player import Player, parse_time
 from replay.record import Record
 from replay.records import open_record
-from streamer.broker import broker_for, check_option
+from streamer.broker import EMBEDDED, broker_for, check_option
 from streamer.chain import Chain
 from streamer.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from streamer.engine import Engine, EngineConfig, RunReport
@@ -91,13 +91,18 @@ class Playing:
         async with broker_for(self._options.mqtt) as url:
             mqtt = None if url is None else MqttSink(url, on_notice=self._notice)
             if url is not None:
-                _say(f"MQTT broker {url}; to follow in a second terminal: ecg-stream listen")
+                _say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(
                 budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
             )
             report = await self._engine(mqtt, summary).run()
         self._print(render_summary(summary.summary))
         return self._conclude(report, mqtt)
+
+    def _listen(self, url: str) -> str:
+        """Return the command that follows us; it finds an embedded broker by itself."""
+        found = self._options.mqtt.startswith(EMBEDDED)
+        return "ecg-stream listen" if found else f"ecg-stream listen {url}"
 
     def _engine(self, mqtt: MqttSink | None, summary: SummarySink) -> Engine:
         """Join everything; files come first, so that one that can't be written stops the start."""

@@ -98,3 +98,11 @@ def test_a_notice_comes_only_if_it_is_slow() -> None:
     with notice_if_slow(quick.set, after_s=1000.0):
         pass
     assert not quick.is_set()
+
+
+def test_a_hint_names_a_real_broker_and_leaves_out_an_embedded_one() -> None:
+    def hint(mqtt: str) -> str:
+        return Playing(ReplayOptions(record="demo", mqtt=mqtt))._listen("mqtt://10.0.0.7:1883")
+
+    assert hint("embedded") == hint("embedded:1884") == "ecg-stream listen"
+    assert hint("mqtt://10.0.0.7:1883") == "ecg-stream listen mqtt://10.0.0.7:1883"
