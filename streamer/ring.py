@@ -36,6 +36,11 @@ class SampleRing:
         self._samples = np.full((n_leads, capacity), np.nan, np.float32)
         self._stop: int | None = None
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._samples.fill(np.nan)
+        self._stop = None
+
     @property
     def capacity(self) -> int:
         """Samples kept per lead."""

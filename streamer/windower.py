@@ -3,7 +3,7 @@
 import dataclasses
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,31 @@ class _Pending:
     due: int
 
 
+class SampleStore(Protocol):
+    """Where samples are kept, addressed by absolute index; `streamer.ring.SampleRing` is one."""
+
+    @property
+    def stop(self) -> int | None:
+        """One past the newest sample; None while empty."""
+        ...
+
+    def append(self, chunk: Chunk) -> None:
+        """Store a chunk."""
+        ...
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Copy samples `start` to `stop` (exclusive); NaN where there are none."""
+        ...
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least `capacity` samples."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+
 class BeatWindower:
     """Turn R peaks into beats, each as soon as the last sample of its window has arrived.
 
@@ -58,6 +83,8 @@ class BeatWindower:
         Rows of every chunk.
     config : WindowerConfig
         Window and history lengths.
+    samples : SampleStore, optional
+        Where the samples are kept; a ring of its own if None.
 
     Notes
     -----
@@ -68,16 +95,28 @@ class BeatWindower:
     its beat is known when the stream resumes.
     """
 
-    def __init__(self, *, n_leads: int, config: WindowerConfig | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        n_leads: int,
+        config: WindowerConfig | None = None,
+        samples: SampleStore | None = None,
+    ) -> None:
         self._n_leads = n_leads
         self._config = WindowerConfig() if config is None else config
         window = self._config.before_samples + self._config.after_samples
         self._kept_samples = round(self._config.max_peak_delay_s * CHAIN_FS) + window
+        self._ring = SampleRing(n_leads, self._kept_samples + 1) if samples is None else samples
         self.reset()
+
+    @property
+    def next_due(self) -> int | None:
+        """Sample that completes the oldest window that is still open; None without one."""
+        return self._pending[0].due if self._pending else None
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._ring = SampleRing(self._n_leads, self._kept_samples + 1)
+        self._ring.clear()
         self._pending: deque[_Pending] = deque()
         self._rr_s: deque[float] = deque(maxlen=self._config.rr_count)
         self._last_peak: int | None = None

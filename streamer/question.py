@@ -1,0 +1,70 @@
+"""Ask the network later: the beat classifier's work apart from the network's.
+
+The classifier's memory doesn't depend on the network's answers, so a beat's inputs can be made as
+soon as the beat is known, and the answer be worked out elsewhere: at once (a record in bulk), by
+another thread (in real time), or for many patients together (a ward).
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifier.features import FloatArray
+from classifier.labels import MODEL_LABELS, Label
+from classifier.runtime import ModelSpec
+from streamer.events import Gap, LabeledBeat, Tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """A beat whose label is to be worked out."""
+
+    blank: LabeledBeat
+    """The answer, but for `label` and `probabilities`, which mean nothing yet."""
+    signal: FloatArray
+    """Network input, shape (1, channels, window_samples)."""
+    features: FloatArray
+    """Network input, shape (1, len(FEATURE_NAMES))."""
+
+    def answer(self, probabilities: FloatArray, *, late: bool = False) -> LabeledBeat:
+        """Fill in what the network found, shape (4,)."""
+        best = MODEL_LABELS[int(probabilities.argmax())]
+        return dataclasses.replace(
+            self.blank,
+            label=best if self.blank.reason is None else Label.Q,
+            probabilities=tuple(float(p) for p in probabilities),
+            late=late,
+        )
+
+    def unanswered(self) -> LabeledBeat:
+        """Return the beat without a label: its time is up."""
+        return dataclasses.replace(self.blank, label=None, probabilities=(), late=True)
+
+
+Step = Question | Gap | Tick
+"""What the beats' way through the chain is made of, before the labels are known."""
+
+
+class AskingModel:
+    """Takes the network's place in a beat classifier and keeps what it is asked."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._asked: list[tuple[FloatArray, FloatArray]] = []
+        self._nothing = np.zeros((1, len(MODEL_LABELS)), np.float32)
+
+    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Note the question; the answer means nothing."""
+        self._asked.append((signal, features))
+        return self._nothing
+
+    def questions(self, outputs: list[LabeledBeat | Gap]) -> list[Question | Gap]:
+        """Join what a classifier returned with what it asked meanwhile, one for each label."""
+        asked, self._asked = iter(self._asked), []
+        return [
+            Question(blank=output, signal=(both := next(asked))[0], features=both[1])
+            if isinstance(output, LabeledBeat)
+            else output
+            for output in outputs
+        ]
