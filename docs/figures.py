@@ -1,0 +1,159 @@
+"""Regenerate every table and picture of the README, by running the commands it names.
+
+    make figures                   # all, about a quarter of an hour
+    python docs/figures.py NAME... # some of them
+
+A block of the README between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by what its
+command printed; nothing in it is typed by hand.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PICTURE_START, PICTURE_STOP = "1:00", "1:21"
+PICTURE_SIZE = (100, 30)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table of the README: the commands that make it, and the sections that are shown."""
+
+    commands: tuple[str, ...]
+    sections: tuple[str, ...] = ()
+    """First words of the sections to show, in this order; all if empty."""
+
+
+LABELS = "ecg-stream annotate mitdb --out out/{0} --label {0}"
+SCORE = "ecg-stream score --reference $MITDB --predicted out/{0} --from 0:00"
+BLOCKS = {
+    "detection": Block(
+        commands=("ecg-stream bench detection --peers",),
+        sections=(
+            "QRS detection, from 0:00, within 150 ms",
+            "QRS detection, from 5:00, within 150 ms",
+            "QRS detection, from 0:00, within 50 ms",
+            "QRS detection, DS2, 22 records, from 0:00, within 150 ms",
+            "Timing, ms",
+            "DS1 cross-validated",
+        ),
+    ),
+    "svdb": Block(
+        commands=("ecg-stream bench detection --database svdb",),
+        sections=("QRS detection, from 0:00, within 150 ms",),
+    ),
+    "noise": Block(
+        commands=("ecg-stream bench noise --peers",),
+        sections=("Se/+P in noise, record 118", "F1 in noise, all records", "Trading Se for +P"),
+    ),
+    "robustness": Block(
+        commands=("ecg-stream bench robustness --records DS2",),
+        sections=("QRS detection under changed conditions",),
+    ),
+    "confirmed": Block(
+        commands=(LABELS.format("confirmed"), SCORE.format("confirmed")),
+        sections=("DS2: reference", "DS2, 22 of 22", "DS2 without 232"),
+    ),
+    "provisional": Block(
+        commands=(LABELS.format("provisional"), SCORE.format("provisional")),
+        sections=("DS2, 22 of 22", "DS2 without 232"),
+    ),
+    "speed": Block(commands=("ecg-stream bench throughput --stage detector",)),
+}
+ONLY_GROSS = ("DS2, 22 of 22", "DS2 without 232")
+"""Sections with a row a record, of which the README shows the last two rows."""
+
+
+def run(command: str, folder: Path) -> str:
+    """Run one command as a reader would type it; return what it printed."""
+    sys.stderr.write(f"$ {command}\n")
+    typed = command.replace("out/", f"{folder}/").replace("$MITDB", str(mitdb()))
+    done = subprocess.run(typed.split(), check=False, stdout=subprocess.PIPE, text=True, cwd=folder)
+    if done.returncode:
+        raise SystemExit(f"{command}: exit code {done.returncode}")
+    return done.stdout
+
+
+def mitdb() -> Path:
+    """Find the folder of the MIT-BIH Arrhythmia Database."""
+    from replay.records import list_records  # noqa: PLC0415
+
+    return next(Path(r.path).parent for r in list_records() if r.database == "mitdb")
+
+
+def chosen(text: str, sections: tuple[str, ...]) -> str:
+    """Cut the named sections, which end at an empty line, out of a command's output."""
+    parts = re.split(r"\n\s*\n", text.strip("\n"))
+    if not sections:
+        return "\n\n".join(parts)
+    shown = []
+    for title in sections:
+        for part in parts:
+            if part.startswith(title):
+                lines = [line.rstrip() for line in part.splitlines()]
+                shown.append("\n".join(lines[:2] + lines[-2:] if title in ONLY_GROSS else lines))
+    return "\n\n".join(shown)
+
+
+def replace(name: str, block: Block, folder: Path) -> None:
+    """Run a block's commands and put their output into the README."""
+    output = [run(command, folder) for command in block.commands][-1]
+    typed = "\n".join(f"$ {command}" for command in block.commands)
+    body = f"```text\n{typed}\n{chosen(output, block.sections)}\n```"
+    text = README.read_text()
+    pattern = rf"(<!-- begin {name} -->\n).*?(\n<!-- end {name} -->)"
+    changed, count = re.subn(pattern, lambda m: m[1] + body + m[2], text, count=1, flags=re.DOTALL)
+    if count != 1:
+        raise SystemExit(f"README.md has no block '{name}'")
+    README.write_text(changed)
+
+
+def picture(record: str, path: Path, size: tuple[int, int]) -> None:
+    """Play a part of a record through the real chain and export the monitor as it stands then."""
+    from replay.player import parse_time  # noqa: PLC0415
+    from replay.records import open_record  # noqa: PLC0415
+    from streamer.chain import Chain  # noqa: PLC0415
+    from streamer.events import Published, StreamInfo  # noqa: PLC0415
+    from streamer.monitor_state import MonitorState  # noqa: PLC0415
+    from streamer.monitor_view import export_svg  # noqa: PLC0415
+
+    source = open_record(record)
+    start, stop = (parse_time(text, source.fs) for text in (PICTURE_START, PICTURE_STOP))
+    info = StreamInfo(
+        source=source.name,
+        fs=source.fs,
+        leads=source.leads,
+        first_sample=start,
+        n_samples=source.n_samples - start,
+        training_record=source.name == "208",
+        started_at=0.0,
+    )
+    state = MonitorState(info, reference=source.reference())
+    chain = Chain(fs=source.fs, n_leads=len(source.leads))
+    seq = 0
+    for chunk in source.chunks(start, stop, size=36):
+        state.observe(chunk)
+        for event in chain.push(chunk):
+            state.publish(Published(seq=seq, event=event, compute_ms=0.5))
+            seq += 1
+    export_svg(state, path, *size)
+
+
+def main() -> None:
+    """Regenerate what is named on the command line, or all."""
+    names = sys.argv[1:] or ["picture", *BLOCKS]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            if name == "picture":
+                picture("208", ROOT / "docs" / "monitor.svg", PICTURE_SIZE)
+            else:
+                replace(name, BLOCKS[name], Path(folder))
+
+
+if __name__ == "__main__":
+    main()
