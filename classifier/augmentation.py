@@ -13,16 +13,16 @@ from classifier.features import GEOMETRY, N_NEXT
 class AugmentationConfig:
     """Strength of each variation; amplitudes are in units of the template's amplitude."""
 
-    gain_sd: float = 0.15
+    gain_sd: float = 0.3
     """Log-normal, of beat and template together."""
-    beat_gain_sd: float = 0.05
+    beat_gain_sd: float = 0.1
     """Log-normal, of the beat alone: breathing moves the heart under the electrodes."""
-    drift_sd: float = 0.08
+    drift_sd: float = 0.15
     """Amplitude of a slow sine under the beat: baseline wander."""
     drift_hz: tuple[float, float] = (0.1, 0.8)
-    noise_max: float = 0.04
+    noise_max: float = 0.1
     """Largest standard deviation of noise, half of it white and half smoothed."""
-    shift_max_s: float = 0.014
+    shift_max_s: float = 0.025
     """Largest misplacement of the R peak."""
     feature_sd: float = 0.05
     """Noise on the features, in units of each feature's own spread."""

@@ -32,7 +32,7 @@ class BeatGeometry:
     """Holds a wide QRS complex (over 120 ms) wherever in it the R peak was placed."""
     t_wave_s: tuple[float, float] = (0.12, 0.35)
     """The window ends 353 ms after R: enough for the rise of the T wave, not for all of it."""
-    max_shift_s: float = 0.025
+    max_shift_s: float = 0.06
     """How far the placing of the R peak may differ from that of the template."""
     missing_share_max: float = 0.25
     """Windows with more missing samples than this can't be judged."""
@@ -67,6 +67,8 @@ RHYTHM_FEATURES: Final[tuple[str, ...]] = (
     "rr_seconds",
     "irregularity_10",
     "premature_share_10",
+    "rr_deviation",
+    "rr_rank_40",
 )
 MORPHOLOGY_FEATURES: Final[tuple[str, ...]] = (
     "qrs_similarity",
@@ -80,9 +82,12 @@ MORPHOLOGY_FEATURES: Final[tuple[str, ...]] = (
     "p_difference",
     "qrs_difference",
     "t_difference",
+    "p_amplitude",
+    "usual_p_amplitude",
     "shape_share",
     "shape_on_time_share",
     "maturity",
+    "previous_qrs_similarity",
 )
 NEXT_FEATURES: Final[tuple[str, ...]] = (
     "next_known",
@@ -91,13 +96,14 @@ NEXT_FEATURES: Final[tuple[str, ...]] = (
     "two_rr_to_median_40",
     "next_qrs_similarity",
     "next_qrs_similarity_to_this",
+    "next_rr_deviation",
 )
 """Known only to a confirmed label; all zero in a provisional one."""
 
 FEATURE_NAMES: Final = RHYTHM_FEATURES + MORPHOLOGY_FEATURES + NEXT_FEATURES
 N_NEXT: Final = len(NEXT_FEATURES)
 
-FEATURES_VERSION: Final = 1
+FEATURES_VERSION: Final = 2
 """Raised whenever the meaning of an input changes, so that an older model is refused."""
 
 PREMATURE_RATIO: Final = 0.85
@@ -230,8 +236,8 @@ def morphology_features(
 
     Returns
     -------
-    ndarray of float32, shape (11,)
-        The first 11 of `MORPHOLOGY_FEATURES`; the other three describe the patient's beats.
+    ndarray of float32, shape (13,)
+        The first 13 of `MORPHOLOGY_FEATURES`; the other four describe the patient's beats.
     """
     measures = kernels.compare(beat, template, P_WAVE, QRS, T_WAVE, _RMS_FLOOR, _LOG_LIMIT)
     measures[_WIDTH] *= _WIDTH_SCALE
@@ -245,22 +251,27 @@ def next_features(
     next_rr_s: float,
     next_qrs_similarity: float,
     next_qrs_similarity_to_this: float,
+    irregularity: float,
 ) -> FloatArray:
     """Describe the beat after this one; an unknown interval is 0.
+
+    `irregularity` is this beat's feature `irregularity_10`.
 
     Returns
     -------
     ndarray of float32, shape (len(NEXT_FEATURES),)
     """
+    early = kernels.log_ratio(next_rr_s, median_rr_s, _LOG_LIMIT)
     both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
     return np.array(
         [
             1.0,
-            kernels.log_ratio(next_rr_s, median_rr_s, _LOG_LIMIT),
+            early,
             kernels.log_ratio(next_rr_s, rr_s, _LOG_LIMIT),
             kernels.log_ratio(both, median_rr_s, _LOG_LIMIT),
             next_qrs_similarity,
             next_qrs_similarity_to_this,
+            kernels.deviation(early, irregularity),
         ],
         np.float32,
     )

@@ -15,6 +15,9 @@ jit: Final = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 SMALL: Final = 1e-6
 """Energies (mV squared) below this are silence."""
+REGULAR_SPREAD: Final = 0.05
+"""Change from one RR interval to the next, as a share, that breathing alone makes."""
+DEVIATION_LIMIT: Final = 6.0
 
 
 @jit
@@ -94,12 +97,19 @@ def log_ratio(value: float, reference: float, limit: float) -> float:
 
 
 @jit
+def deviation(log_rr_ratio: float, irregularity: float) -> float:
+    """Earliness in units of the rhythm's own irregularity: small in fibrillation."""
+    value = log_rr_ratio / (REGULAR_SPREAD + irregularity)
+    return float(min(max(value, -DEVIATION_LIMIT), DEVIATION_LIMIT)) / DEVIATION_LIMIT
+
+
+@jit
 def compare(
     beat: FloatArray, template: FloatArray, p: Any, qrs: Any, t: Any, floor: float, limit: float
 ) -> FloatArray:
-    """Ten measures of a beat's P, QRS and T stretches against the template's."""
+    """Twelve measures of a beat's P, QRS and T stretches against the template's."""
     width, usual_width = area_over_peak(beat[qrs]), area_over_peak(template[qrs])
-    found = np.zeros(10, np.float32)
+    found = np.zeros(12, np.float32)
     found[0] = correlation(beat[qrs], template[qrs])
     found[1] = correlation(beat[p], template[p])
     found[2] = correlation(beat[t], template[t])
@@ -112,6 +122,8 @@ def compare(
         root_mean_square_difference(beat[qrs], template[qrs]) + floor, floor, limit
     )
     found[9] = log_ratio(root_mean_square_difference(beat[t], template[t]) + floor, floor, limit)
+    found[10] = peak_to_peak(beat[p]) / max(peak_to_peak(beat[qrs]), SMALL)
+    found[11] = peak_to_peak(template[p]) / max(peak_to_peak(template[qrs]), SMALL)
     return found
 
 
@@ -124,9 +136,9 @@ def describe_rhythm(
     reference: float,
     limit: float,
 ) -> FloatArray:
-    """Ten measures of the newest RR interval against those before it (there may be none)."""
+    """Twelve measures of the newest RR interval against those before it (there may be none)."""
     recent = before[-10:]
-    found = np.zeros(10, np.float32)
+    found = np.zeros(12, np.float32)
     found[0] = 1.0
     found[3] = log_ratio(newest, long_run, limit)
     found[7] = log_ratio(newest, reference, limit)
@@ -141,4 +153,6 @@ def describe_rhythm(
     if recent.size > 1:
         found[8] = np.median(np.abs(np.diff(np.log(recent))))
         found[9] = (recent < premature_ratio * median).mean()
+    found[10] = deviation(found[2], found[8])
+    found[11] = (before < newest).mean()
     return found

@@ -14,14 +14,16 @@ from classifier.labels import MODEL_LABELS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig:
-    """Size of the network; the default has about 20,000 parameters."""
+    """Size of the network; the default has about 13,000 parameters."""
 
-    widths: tuple[int, ...] = (12, 16, 24, 32)
+    widths: tuple[int, ...] = (8, 12, 16, 16)
     """Channels after the stem and after each residual block; every one halves the time axis."""
     stem_kernel: int = 7
     kernel: int = 5
     hidden: int = 64
     dropout: float = 0.3
+    opinion_share: float = 0.75
+    """Say of a second, smaller judge that sees the features alone; 0 leaves it out."""
     use_template: bool = True
     """Whether the network sees the template and the difference to it, or the beat alone."""
     use_features: bool = True
@@ -84,13 +86,9 @@ class BeatNetwork(nn.Module):
         self.register_buffer("feature_scale", torch.ones(k))
         self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
-        self.head = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(joined, config.hidden),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, len(MODEL_LABELS)),
-        )
+        self.head = _head(joined, config)
+        self.opinion = _head(k, config) if config.opinion_share > 0.0 else None
+        self.opinion_share = config.opinion_share
 
     def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
         """Fix how features are standardised; those of the next beat stay as they are.
@@ -114,20 +112,42 @@ class BeatNetwork(nn.Module):
         return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
 
     def classify(self, embedding: Tensor, features: Tensor) -> Tensor:
-        """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits (n, classes)."""
+        """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits of each judge.
+
+        Shape (judges, n, classes); the second judge sees the features alone.
+        """
         features = (features - self.feature_mean) / self.feature_scale
         joined = torch.cat([embedding, features], dim=1)
         if not self.use_signal:
             joined = features
         elif not self.use_features:
             joined = embedding
-        logits: Tensor = self.head(joined)
-        confirmed = features[:, -N_NEXT, None]
-        return logits + torch.lerp(self.offsets[:1], self.offsets[1:], confirmed)
+        offsets = torch.lerp(self.offsets[:1], self.offsets[1:], features[:, -N_NEXT, None])
+        heads = [self.head(joined)]
+        if self.opinion is not None:
+            heads.append(self.opinion(features))
+        return torch.stack(heads) + offsets
+
+    def agree(self, logits: Tensor) -> Tensor:
+        """Join the logits of the judges, (judges, n, classes), into (n, classes)."""
+        if self.opinion is None:
+            return logits[0]
+        return torch.lerp(logits[0], logits[1], self.opinion_share)
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities, (n, classes) in the order of MODEL_LABELS."""
-        return torch.softmax(self.classify(self.embed(signal), features), dim=1)
+        return torch.softmax(self.agree(self.classify(self.embed(signal), features)), dim=1)
+
+
+def _head(inputs: int, config: NetworkConfig) -> nn.Sequential:
+    """Two layers that end in a logit for each class."""
+    return nn.Sequential(
+        nn.Dropout(config.dropout),
+        nn.Linear(inputs, config.hidden),
+        nn.ReLU(),
+        nn.Dropout(config.dropout),
+        nn.Linear(config.hidden, len(MODEL_LABELS)),
+    )
 
 
 def count_parameters(network: nn.Module) -> int:

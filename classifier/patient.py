@@ -37,8 +37,10 @@ class PatientConfig:
     """Distinct beat shapes kept; the rarest makes room for a new one."""
     match_min: float = 0.85
     """`similarity` from which a beat has a known shape: amplitude within 1.7x, or shape alike."""
-    memory_beats: int = 300
-    """Beats after which a count has faded to 1/e: about five minutes."""
+    memory_beats: int = 150
+    """Beats after which the count of a shape has faded to 1/e: about two minutes."""
+    long_run_beats: int = 300
+    """Memory of the long-run mean RR interval: about five minutes."""
     smoothing_beats: int = 24
     """A shape is the exponential mean of about this many of its beats: several breaths."""
     rr_beats: int = 40
@@ -51,6 +53,7 @@ class PatientConfig:
 
 CONFIG: Final = PatientConfig()
 QRS_SIMILARITY: Final = FEATURE_NAMES.index("qrs_similarity")
+IRREGULARITY: Final = FEATURE_NAMES.index("irregularity_10")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +92,7 @@ class Patient:
         self._rr_s: NDArray[np.float64] = np.zeros(0)
         self._long_run_s = 0.0
         self._n_beats = 0
+        self._previous_similarity = 1.0
 
     def state(self) -> dict[str, Any]:
         """Copy the state into numbers and arrays."""
@@ -99,6 +103,7 @@ class Patient:
             "rr_s": self._rr_s.copy(),
             "long_run_s": self._long_run_s,
             "n_beats": self._n_beats,
+            "previous_similarity": self._previous_similarity,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -109,6 +114,7 @@ class Patient:
         self._rr_s = state["rr_s"].copy()
         self._long_run_s = state["long_run_s"]
         self._n_beats = state["n_beats"]
+        self._previous_similarity = state["previous_similarity"]
 
     def describe(self, window_mv: FloatArray, rr_s: float) -> BeatInputs:
         """Describe a beat by what was known before it; changes nothing.
@@ -158,9 +164,10 @@ class Patient:
         if beat.rr_s > 0.0:
             self._rr_s = np.append(self._rr_s, beat.rr_s)[-CONFIG.rr_beats :]
             known = self._long_run_s > 0.0
-            step = (beat.rr_s - self._long_run_s) / CONFIG.memory_beats
+            step = (beat.rr_s - self._long_run_s) / CONFIG.long_run_beats
             self._long_run_s = self._long_run_s + step if known else beat.rr_s
         self._n_beats += 1
+        self._previous_similarity = float(beat.features[QRS_SIMILARITY])
 
     def _usual(self, used: NDArray[np.intp]) -> int:
         """Position in `used` of the usual shape; 0 if none is known yet."""
@@ -169,13 +176,13 @@ class Patient:
         return int((self._counts + CONFIG.on_time_bonus * self._on_time)[used].argmax())
 
     def _shape_features(self, shape: int | None) -> FloatArray:
-        """How common this beat's shape is, how often it came on time, and how much is known."""
+        """How common this shape is, how often it came on time, how much is known, and the last."""
         maturity = min(self._n_beats / CONFIG.mature_beats, 1.0)
         if shape is None:
-            return np.array([0.0, 0.0, maturity], np.float32)
+            return np.array([0.0, 0.0, maturity, self._previous_similarity], np.float32)
         share = self._counts[shape] / self._counts.sum()
         on_time = self._on_time[shape] / self._counts[shape]
-        return np.array([share, on_time, maturity], np.float32)
+        return np.array([share, on_time, maturity, self._previous_similarity], np.float32)
 
     def _learn_shape(self, beat: BeatInputs, *, on_time: bool) -> None:
         """Move the matching shape towards the beat, or begin a new shape with it."""
@@ -212,5 +219,6 @@ def confirm(beat: BeatInputs, following: BeatInputs) -> FloatArray:
         next_rr_s=following.rr_s,
         next_qrs_similarity=float(following.features[QRS_SIMILARITY]),
         next_qrs_similarity_to_this=float(similarities[0]),
+        irregularity=float(beat.features[IRREGULARITY]),
     )
     return np.concatenate([beat.features[:-N_NEXT], known])

@@ -15,7 +15,7 @@ from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.stage import Snapshot
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

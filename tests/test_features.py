@@ -73,7 +73,7 @@ def test_offset_leaves_nothing():
     assert np.allclose(remove_baseline(beat() + 5), remove_baseline(beat()), atol=1e-6)
 
 
-@pytest.mark.parametrize("offset", [-9, -3, 0, 5, 9])
+@pytest.mark.parametrize("offset", [-20, -3, 0, 5, 20])
 def test_align_finds_the_shift(offset):
     shifts, similarities = align(shift(beat(), -offset), beat()[None])
     assert shifts[0] == offset
@@ -109,6 +109,15 @@ def test_irregular_intervals_are_told_from_one_early_beat():
     assert rhythm([0.8] * 38 + [0.5, 1.1], 0.8)["irregularity_10"] == 0
 
 
+def test_an_early_beat_deviates_less_where_all_is_irregular():
+    random = np.random.default_rng(1)
+    fibrillation = 0.8 * np.exp(0.25 * random.standard_normal(40))
+    regular, irregular = rhythm([0.8] * 40, 0.6), rhythm(fibrillation, 0.6)
+    assert regular["rr_deviation"] < 2 * irregular["rr_deviation"] < 0
+    assert regular["rr_rank_40"] == 0
+    assert irregular["rr_rank_40"] > 0
+
+
 def test_unknown_interval_gives_zeros():
     assert not any(rhythm([0.8] * 10, 0.0).values())
     first = rhythm([], 0.8)
@@ -138,6 +147,7 @@ def test_compensatory_pause_sums_to_two_intervals():
         next_rr_s=1.1,
         next_qrs_similarity=0.9,
         next_qrs_similarity_to_this=0.2,
+        irregularity=0.0,
     )
     values = dict(zip(NEXT_FEATURES, found, strict=True))
     assert values["two_rr_to_median_40"] == pytest.approx(0, abs=1e-6)

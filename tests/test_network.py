@@ -20,8 +20,23 @@ def test_it_is_small():
     assert count_parameters(BeatNetwork()) < MAX_PARAMETERS
 
 
+def test_the_second_judge_has_its_share():
+    signal, features = example_inputs(3)
+    logits = torch.randn(2, 3, 4)
+    alone, both = BeatNetwork(NetworkConfig(opinion_share=0.0)), BeatNetwork()
+    assert both.eval().classify(both.embed(signal), features).shape == (2, 3, 4)
+    assert torch.equal(alone.agree(logits[:1]), logits[0])
+    share = NetworkConfig().opinion_share
+    assert torch.allclose(both.agree(logits), (1 - share) * logits[0] + share * logits[1])
+
+
 @pytest.mark.parametrize(
-    "change", [{"use_template": False}, {"use_features": False}, {"use_signal": False}]
+    "change",
+    [
+        {"use_template": False},
+        {"use_features": False, "opinion_share": 0.0},
+        {"use_signal": False},
+    ],
 )
 def test_inputs_that_are_switched_off_have_no_effect(change):
     network = BeatNetwork(NetworkConfig(**change)).eval()
