@@ -148,7 +148,7 @@ def per_record(dataset: BeatDataset, labels: IntArray, *, missed: bool) -> dict[
 
 def write_metrics(out: Path, metrics: dict[str, Any]) -> None:
     """Write `metrics.json` and `MODEL_CARD.md`."""
-    tried = json.loads((resources.files("classifier") / "experiments.json").read_text())
+    tried = json.loads((resources.files("classifier") / "weights" / "experiments.json").read_text())
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     (out / "MODEL_CARD.md").write_text(render_card(metrics, tried))
 

@@ -6,6 +6,7 @@ Importing this module imports torch.
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,28 @@ def export_torchscript(
             network.eval(), example_inputs(), check_trace=False
         )
         torch.jit.save(torch.jit.freeze(scripted), buffer)
-    content = buffer.getvalue()
+    content = without_source_paths(buffer.getvalue())
     spec = replace(spec, sha256=hashlib.sha256(content).hexdigest())
     sidecar = {"format_version": FORMAT_VERSION} | asdict(spec) | (extra or {})
     path.write_bytes(content)
     path.with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n")
     return spec
+
+
+def without_source_paths(archive: bytes) -> bytes:
+    """Drop the debug entries of a TorchScript archive, which name files of the training machine.
+
+    Time stamps are set to a constant as well, so that equal networks give equal files.
+    """
+    slim = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(archive)) as source,
+        zipfile.ZipFile(slim, "w", zipfile.ZIP_STORED) as target,
+    ):
+        for name in source.namelist():
+            if not name.endswith(".debug_pkl"):
+                target.writestr(zipfile.ZipInfo(name), source.read(name))
+    return slim.getvalue()
 
 
 def export_onnx(network: BeatNetwork, path: Path) -> None:

@@ -49,6 +49,14 @@ def test_torchscript_equals_the_network(network, model_file):
     assert np.allclose(load_model(model_file).predict(signal, features), expected, atol=1e-5)
 
 
+def test_the_file_names_no_folder_of_the_machine_and_repeats(network, model_file, tmp_path):
+    content = model_file.read_bytes()
+    assert b".py" not in content
+    assert b"site-packages" not in content
+    export_torchscript(network, tmp_path / "again.pt", own_spec())
+    assert (tmp_path / "again.pt").read_bytes() == content
+
+
 def test_onnx_equals_torchscript(network, model_file, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
