@@ -64,6 +64,8 @@ class Player:
         1 is real time, 10 ten times as fast; None releases chunks as fast as they are consumed.
     clock : Clock, optional
         Source of time; the real one by default.
+    begin_at : float, optional
+        Clock time at which the first sample is due; by default the moment the iteration begins.
 
     Attributes
     ----------
@@ -91,6 +93,7 @@ class Player:
         chunk: int = 1,
         speed: float | None = 1.0,
         clock: Clock | None = None,
+        begin_at: float | None = None,
     ) -> None:
         if speed is not None and not (math.isfinite(speed) and speed > 0):
             raise ValueError(f"speed is {speed}; it must be a number above 0, or max")
@@ -103,6 +106,7 @@ class Player:
         self.chunk = chunk
         self.speed = speed
         self._clock = clock or AsyncioClock()
+        self.begin_at = begin_at
         self.started_at: float | None = None
         self.released = 0
         self.late = 0
@@ -120,11 +124,11 @@ class Player:
         return self.started_at + (sample - self.start) / (self.record.fs * self.speed)
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
-        """Start the schedule now and yield every chunk when it is due."""
+        """Start the schedule and yield every chunk when it is due."""
         self.released = self.late = 0
         self.max_lateness_s = 0.0
         chunks = self.record.chunks(self.start, self.stop, self.chunk)
-        self.started_at = self._clock.monotonic()
+        self.started_at = self._clock.monotonic() if self.begin_at is None else self.begin_at
         for chunk in chunks:
             await self._wait_for(chunk)
             self.released += 1

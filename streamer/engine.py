@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from replay.chunk import Chunk
+from streamer.chain import Chain
 from streamer.errors import StreamerError
 from streamer.events import Event, LabeledBeat, Published, StreamInfo
+from streamer.label_queue import Timed
+from streamer.labelling import Ask, Labelling
 from streamer.sinks.base import Sink
 from streamer.stage import Stage
 
@@ -27,13 +30,18 @@ class EngineConfig:
         Latency that a provisional label may have, from its R peak: decision delay in signal time
         plus compute time.
     close_timeout_s : float
-        How long one sink may take to finish what it has queued.
+        How long one sink may take to finish what it has queued, and the network to label the last
+        beats.
+    shed_after_s : float
+        Behind schedule by more than this, samples are no longer shown to the sinks (which draw
+        them and keep statistics of them), so that beats come first. Five frames of the monitor.
     yield_every_s : float
         When not paced by a clock, how often other tasks get their turn.
     """
 
     budget_ms: float = 500.0
     close_timeout_s: float = 10.0
+    shed_after_s: float = 0.25
     yield_every_s: float = 0.01
 
 
@@ -49,6 +57,8 @@ class RunReport:
     """Beats with a provisional label."""
     n_late: int
     """Those that missed the latency budget."""
+    n_not_shown: int
+    """Samples that were not shown to the sinks, because the engine was behind schedule."""
     interrupted: bool
     """Whether it was stopped before the end of the source."""
     failures: tuple[str, ...]
@@ -63,7 +73,8 @@ class Engine:
     player : async iterable of Chunk
         The source; it sets the pace.
     chain : Stage
-        From chunks to events, usually a `streamer.chain.Chain`.
+        From chunks to events. A `streamer.chain.Chain` that is paced has its labels worked out
+        beside it, so that a slow network delays labels but no beat (see `Labelling`).
     sinks : sequence of Sink
         Where events go. A sink that fails while playing is closed and reported; the others go on.
     info : StreamInfo
@@ -73,8 +84,13 @@ class Engine:
         so that none of them sheds any.
     config : EngineConfig, optional
         Bounds.
+    schedule : callable, optional
+        When a sample is due, on the event loop's clock; latencies count from there. None, or a
+        result of None: when it is pushed.
+    ask : callable, optional
+        Works out labels of a paced chain; the chain's own network on a thread if None.
     clock : callable
-        Seconds from any origin, for the compute latency.
+        Seconds from any origin, for the compute latency of what isn't paced.
     on_failure : callable, optional
         Told of each failure, in one line, as it happens.
     """
@@ -88,6 +104,8 @@ class Engine:
         *,
         paced: bool = True,
         config: EngineConfig | None = None,
+        schedule: Callable[[int], float | None] | None = None,
+        ask: Ask | None = None,
         clock: Callable[[], float] = time.perf_counter,
         on_failure: Callable[[str], None] | None = None,
     ) -> None:
@@ -97,13 +115,19 @@ class Engine:
         self._info = info
         self._paced = paced
         self._config = EngineConfig() if config is None else config
+        self._schedule = schedule or (lambda sample: None)
+        self._ask = ask
         self._clock = clock
+        self._labelling: Labelling | None = None
         self._on_failure = on_failure
         self._started: list[Sink] = []
         self._active: list[Sink] = []
         self._playing: asyncio.Task[None] | None = None
         self._stopped = False
         self._n_samples = 0
+        self._n_not_shown = 0
+        self._last_sample = info.first_sample
+        self._unlabelled: set[int] = set()
         self._n_events = 0
         self._n_beats = 0
         self._n_late = 0
@@ -122,14 +146,17 @@ class Engine:
             If the source turns out to be damaged; the events so far have been published.
         """
         await self._start()
+        if self._paced and isinstance(self._chain, Chain):
+            self._labelling = self._labelling_for(self._chain)
         with _signals(self.stop):
             try:
                 await self._play_until_stopped()
             finally:
-                self._publish_timed(self._chain.flush)
+                await self._flush()
                 await self._close()
         return RunReport(
             n_samples=self._n_samples,
+            n_not_shown=self._n_not_shown,
             n_events=self._n_events,
             n_beats=self._n_beats,
             n_late=self._n_late,
@@ -142,6 +169,25 @@ class Engine:
         self._stopped = True
         if self._playing is not None:
             self._playing.cancel()
+
+    def _labelling_for(self, chain: Chain) -> Labelling:
+        return Labelling(
+            chain,
+            fs=self._info.fs,
+            publish=self._publish_known,
+            budget_s=self._config.budget_ms / _MS,
+            ask=self._ask,
+        )
+
+    async def _flush(self) -> None:
+        """Publish what the end of the stream makes known, and the labels that are still due."""
+        if self._labelling is None:
+            self._publish_timed(self._chain.flush)
+            return
+        bound_s = self._config.close_timeout_s
+        left = await self._labelling.finish(self._last_sample, bound_s)
+        if left:
+            self._report(f"{left} labels and events were not worked out within {bound_s:g} s")
 
     async def _start(self) -> None:
         for sink in self._sinks:
@@ -168,7 +214,13 @@ class Engine:
     async def _play(self) -> None:
         yielded_at = self._clock()
         async for chunk in self._player:
-            self._observe(chunk)
+            self._n_samples += chunk.samples.shape[1]
+            self._last_sample = chunk.stop - 1
+            due_s = self._schedule(chunk.stop - 1)
+            self._show(chunk, due_s)
+            if self._labelling is not None:
+                self._labelling.push(chunk, due_s)
+                continue
             published = self._push(chunk)
             if self._paced:
                 continue
@@ -180,7 +232,6 @@ class Engine:
 
     def _push(self, chunk: Chunk) -> bool:
         """Push one chunk and publish what came of it; whether anything did."""
-        self._n_samples += chunk.samples.shape[1]
         return self._publish_timed(lambda: self._chain.push(chunk))
 
     def _publish_timed(self, events_of: Callable[[], list[Event]]) -> bool:
@@ -193,6 +244,15 @@ class Engine:
             self._publish(Published(seq=self._n_events, event=event, compute_ms=compute_ms))
         return True
 
+    def _publish_known(self, known: Sequence[Timed]) -> None:
+        """Publish what a paced chain made known."""
+        if not known:
+            return
+        now_s = asyncio.get_running_loop().time()
+        for timed in known:
+            compute_ms = (now_s - timed.pushed_s) * _MS
+            self._publish(Published(seq=self._n_events, event=timed.event, compute_ms=compute_ms))
+
     def _publish(self, message: Published) -> None:
         self._n_events += 1
         self._count(message)
@@ -201,6 +261,14 @@ class Engine:
                 sink.publish(message)
             except Exception as error:  # noqa: BLE001 - one sink's fault must not cost the others
                 self._drop(sink, error)
+
+    def _show(self, chunk: Chunk, due_s: float | None) -> None:
+        """Let the sinks see the samples, unless there is no time for it."""
+        behind_s = 0.0 if due_s is None else asyncio.get_running_loop().time() - due_s
+        if self._paced and behind_s > self._config.shed_after_s:
+            self._n_not_shown += chunk.samples.shape[1]
+            return
+        self._observe(chunk)
 
     def _observe(self, chunk: Chunk) -> None:
         for sink in tuple(self._active):
@@ -220,9 +288,15 @@ class Engine:
         event = message.event
         if not isinstance(event, LabeledBeat) or event.revision > 0:
             return
-        delay_ms = (event.decided_at - event.beat.rpeak.sample) / self._info.fs * _MS
+        sample = event.beat.rpeak.sample
+        if sample in self._unlabelled:
+            self._unlabelled.discard(sample)
+            return
+        if event.late and event.label is None:
+            self._unlabelled.add(sample)
+        delay_ms = (event.decided_at - sample) / self._info.fs * _MS
         self._n_beats += 1
-        self._n_late += delay_ms + message.compute_ms > self._config.budget_ms
+        self._n_late += event.late or delay_ms + message.compute_ms > self._config.budget_ms
 
     def _drop(self, sink: Sink, error: Exception) -> None:
         """Stop feeding a sink that failed; it is closed with the others."""

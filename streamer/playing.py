@@ -28,6 +28,9 @@ from streamer.sinks.summary import SummarySink
 from streamer.summary import render_summary
 from streamer.warm_up import notice_if_slow, warm_up
 
+START_LEAD_S: Final = 0.25
+"""From the announcement of a run to its first sample: time for the sinks to connect. The wall time
+of every sample is so known beforehand."""
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME: Final = 64
 
@@ -116,6 +119,7 @@ class Playing:
             sinks,
             self._info(),
             paced=self._options.speed == 1.0,
+            schedule=self._player.due if self._options.speed == 1.0 else None,
             config=EngineConfig(budget_ms=self._options.budget_ms),
             on_failure=self._notice,
         )
@@ -136,6 +140,8 @@ class Playing:
 
     def _info(self) -> StreamInfo:
         record, player = self._record, self._player
+        if player.speed is not None:
+            player.begin_at = time.monotonic() + START_LEAD_S
         trained_on = record.database == "mitdb" and record.name in self._model.spec.training_records
         return StreamInfo(
             source=source_name(record.name),
@@ -144,7 +150,7 @@ class Playing:
             first_sample=player.start,
             n_samples=player.n_samples,
             training_record=trained_on,
-            started_at=time.time(),
+            started_at=time.time() + START_LEAD_S,
         )
 
     def _notice(self, line: str) -> None:

@@ -39,6 +39,7 @@ def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunR
         n_events=0,
         n_beats=0,
         n_late=0,
+        n_not_shown=0,
         interrupted=interrupted,
         failures=failures,
     )

@@ -1,0 +1,162 @@
+"""Runs a chain in real time, with the network on a thread of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from classifier.features import FloatArray
+from replay.chunk import Chunk
+from streamer.chain import Chain
+from streamer.label_queue import Arrival, LabelQueue, Timed
+from streamer.question import Question, Step
+
+Ask = Callable[[Question], Awaitable[FloatArray]]
+"""Works out one question's probabilities, shape (4,)."""
+
+
+class Labelling:
+    """Pushes samples through a chain and has the labels worked out beside it.
+
+    A slow network so delays labels, never samples or the beats themselves: see `LabelQueue`.
+    Labels are the same as those of `Chain.push`; only when they are published differs.
+
+    Parameters
+    ----------
+    chain : Chain
+    fs : float
+        Sampling frequency of the source in Hz.
+    publish : callable
+        Gets what became known, on the event loop.
+    budget_s : float
+        From an R peak to its provisional label.
+    ask : callable, optional
+        Works out one question; the chain's own network on a thread if None.
+
+    Attributes
+    ----------
+    queue : LabelQueue
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        fs: float,
+        publish: Callable[[Sequence[Timed]], None],
+        budget_s: float,
+        ask: Ask | None = None,
+    ) -> None:
+        self.queue = LabelQueue(chain, fs=fs, budget_s=budget_s)
+        self._chain = chain
+        self._publish = publish
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="labels")
+        self._ask = ask or self._ask_thread
+        self._more = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def push(self, chunk: Chunk, due_s: float | None) -> None:
+        """Push samples that were due at `due_s` on the event loop's clock (now if None)."""
+        self._raise_failure()
+        now_s = self._now()
+        steps = self._chain.advance(chunk)
+        arrived_s = now_s if due_s is None else due_s
+        self._add(steps, Arrival(pushed_s=now_s, due_s=arrived_s, last_sample=chunk.stop - 1))
+
+    async def finish(self, last_sample: int, timeout_s: float) -> int:
+        """End the stream and wait for the labels; return how many steps were given up.
+
+        Parameters
+        ----------
+        last_sample : int
+            The last one pushed.
+        timeout_s : float
+            After this, what is left is published unlabelled.
+        """
+        now_s = self._now()
+        steps = self._chain.finish()
+        self._add(steps, Arrival(pushed_s=now_s, due_s=now_s, last_sample=last_sample))
+        await self._wait_idle(timeout_s)
+        given_up = len(self.queue)
+        self._publish(self.queue.give_up())
+        if not given_up:
+            rest = self._chain.end()
+            self._publish([Timed(event=event, pushed_s=self._now()) for event in rest])
+        await self._close()
+        self._raise_failure()
+        return given_up
+
+    async def _wait_idle(self, timeout_s: float) -> None:
+        if self._worker is None or not len(self.queue):
+            return
+        idle = asyncio.ensure_future(self._idle.wait())
+        await asyncio.wait(
+            {idle, self._worker}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        idle.cancel()
+
+    def _add(self, steps: Sequence[Step], arrival: Arrival) -> None:
+        self._publish(self.queue.add(steps, arrival))
+        if len(self.queue):
+            self._idle.clear()
+            self._more.set()
+            if self._worker is None:
+                self._worker = asyncio.create_task(self._work(), name="labels")
+        self._set_timer()
+
+    async def _work(self) -> None:
+        while True:
+            place = self.queue.next_question(self._now())
+            if place is None:
+                self._more.clear()
+                if not len(self.queue):
+                    self._idle.set()
+                await self._more.wait()
+            elif isinstance(place.step, Question):
+                probabilities = await self._ask(place.step)
+                self._publish(self.queue.answer(place, probabilities, self._now()))
+                self._set_timer()
+
+    async def _ask_thread(self, question: Question) -> FloatArray:
+        predict = self._chain.model.predict
+        loop = asyncio.get_running_loop()
+        found: FloatArray = await loop.run_in_executor(
+            self._executor, predict, question.signal, question.features
+        )
+        first: FloatArray = found[0]
+        return first
+
+    def _set_timer(self) -> None:
+        """Be there when the next beat's time is up."""
+        deadline_s = self.queue.next_deadline_s
+        if self._timer is not None:
+            if self._timer.when() == deadline_s and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline_s is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline_s, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._publish(self.queue.expire(self._now()))
+        self._set_timer()
+
+    def _raise_failure(self) -> None:
+        """Raise what ended the worker, if anything did."""
+        if self._worker is not None and self._worker.done() and not self._worker.cancelled():
+            self._worker.result()
+
+    async def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._worker is not None and not self._worker.done():
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        # A network that hangs must not keep the program from ending.
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
