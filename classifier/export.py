@@ -63,7 +63,7 @@ def export_torchscript(
 def without_source_paths(archive: bytes) -> bytes:
     """Drop the debug entries of a TorchScript archive, which name files of the training machine.
 
-    Time stamps are set to a constant as well, so that equal networks give equal files.
+    Time stamps are set to a constant as well.
     """
     slim = io.BytesIO()
     with (
