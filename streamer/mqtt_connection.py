@@ -10,20 +10,26 @@ import itertools
 import logging
 import math
 import random
-import ssl
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttCodeError, MqttConnectError
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from streamer.errors import BrokerError
-
-USERNAME_VARIABLE: Final = "ECG_STREAM_MQTT_USERNAME"
-PASSWORD_VARIABLE: Final = "ECG_STREAM_MQTT_PASSWORD"
+from streamer.mqtt_access import (
+    PASSWORD_VARIABLE,
+    USERNAME_VARIABLE,
+    Credentials,
+    TlsFiles,
+    tls_context,
+)
 
 _LOGGER: Final = logging.getLogger(__name__)
 # Lost connections are reported in our own words; a program that wants the library's may listen.
@@ -37,6 +43,19 @@ _LOGIN_REFUSED: Final = ("Bad user name or password", "Not authorized")
 """As paho names the return codes 4 and 5 of CONNACK."""
 _NO_REASON: Final = "Unspecified error"
 """As paho names an end of stream."""
+_VERSION_REFUSED: Final = "Unsupported protocol version"
+_MOST_IN_FLIGHT: Final = 65_535
+"""MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
+
+CONTENT_TYPE: Final = "application/json"
+AUTO: Final = "auto"
+
+
+class Version(StrEnum):
+    """Versions of the protocol."""
+
+    V5 = "5"
+    V311 = "3.1.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,32 +84,6 @@ class Address:
         """The address as `parse_url` reads it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """Who we say we are; kept out of URLs, logs and `repr`."""
-
-    username: str | None = None
-    password: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(username={self.username!r})"
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Credentials":
-        """Read username and password from the environment.
-
-        Raises
-        ------
-        BrokerError
-            If there is a password but no username.
-        """
-        username = environment.get(USERNAME_VARIABLE) or None
-        password = environment.get(PASSWORD_VARIABLE) or None
-        if password is not None and username is None:
-            raise BrokerError(f"{PASSWORD_VARIABLE} is set; set {USERNAME_VARIABLE} too")
-        return cls(username=username, password=password)
 
 
 def parse_url(url: str) -> Address:
@@ -152,17 +145,57 @@ def explain(error: BaseException) -> str:
 
 
 def is_login_refused(error: BaseException) -> bool:
-    """Whether the broker rejects our credentials, which no waiting cures."""
+    """Whether the broker rejects our credentials or messages, which no waiting cures."""
+    if isinstance(error, MessageRefusedError):
+        return True
     return isinstance(error, MqttConnectError) and str(error.rc) in _LOGIN_REFUSED
 
 
 def unreachable(address: Address, error: BaseException, advice: str) -> BrokerError:
     """Make the one-line error for a broker that can't be used from the start."""
-    if isinstance(error, MqttConnectError):
+    if isinstance(error, MessageRefusedError):
+        advice = f"ask for the right to publish there, or {advice}"
+    elif isinstance(error, MqttConnectError) and str(error.rc) == _VERSION_REFUSED:
+        advice = f"try another --mqtt-version, or {advice}"
+    elif isinstance(error, MqttConnectError):
         advice = f"check {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}, or {advice}"
     else:
         advice = f"start a broker there, or {advice}"
     return BrokerError(f"MQTT broker {address.url} can't be used: {explain(error)}; {advice}")
+
+
+class Connection(aiomqtt.Client):
+    """aiomqtt's client, and what it doesn't tell of MQTT 5: the broker's limit and its refusals.
+
+    Attributes
+    ----------
+    version : Version
+        Protocol spoken.
+    receive_maximum : int
+        Messages that the broker lets us have in flight.
+    refusal : str or None
+        Why the broker refused one of our messages, in its words.
+    """
+
+    def __init__(self, address: Address, *, version: Version, **options: Any) -> None:
+        self.version = version
+        self.receive_maximum = _MOST_IN_FLIGHT
+        self.refusal: str | None = None
+        protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
+        super().__init__(address.host, address.port, protocol=protocol, **options)
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", None) or _MOST_IN_FLIGHT
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
+    ) -> None:
+        if reason_code.is_failure:
+            self.refusal = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
 @contextlib.asynccontextmanager
@@ -172,40 +205,162 @@ async def connect(
     identifier: str,
     credentials: Credentials,
     config: ConnectionConfig,
+    version: Version = Version.V311,
+    tls: TlsFiles | None = None,
     will: aiomqtt.Will | None = None,
     in_flight: int = 20,
-) -> AsyncIterator[aiomqtt.Client]:
-    """Hold one connection to a broker, with a clean session.
+    session_s: int = 0,
+    resume: bool = False,
+) -> AsyncIterator[Connection]:
+    """Hold one connection to a broker.
 
     Left without an exception, it says goodbye. Left with one (cancellation included), it drops
     the socket without a word, so that the broker publishes the last will.
+
+    Parameters
+    ----------
+    address, identifier, credentials, config, version, tls, will
+        Where, as whom and how.
+    in_flight : int
+        Messages that may be unacknowledged in either direction.
+    session_s : int
+        How long the broker keeps our subscriptions and their messages when we are away; MQTT 5
+        only, since in 3.1.1 nothing would ever end the session of a client that has gone.
+    resume : bool
+        Whether to go on with such a session.
 
     Raises
     ------
     aiomqtt.MqttError
         If the broker can't be reached, refuses us, or the goodbye fails.
+    BrokerError
+        If the files for TLS can't be used.
     """
-    client = aiomqtt.Client(
-        address.host,
-        address.port,
+    dialect: dict[str, Any] = {"clean_session": True}
+    if version is Version.V5:
+        properties = _properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = session_s
+        properties.ReceiveMaximum = in_flight
+        dialect = {"clean_start": not resume, "properties": properties}
+    client = Connection(
+        address,
+        version=version,
         username=credentials.username,
         password=credentials.password,
         logger=_LOGGER,
         identifier=identifier,
-        clean_session=True,
         will=will,
         timeout=config.timeout_s,
         keepalive=config.keepalive_s,
         max_inflight_messages=in_flight,
-        tls_context=ssl.create_default_context() if address.tls else None,
+        tls_context=tls_context(tls) if address.tls else None,
+        **dialect,
     )
     client.pending_calls_threshold = in_flight
+    async with _entered(client):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def _entered(client: Connection) -> AsyncIterator[None]:
+    """Connect and say goodbye; leave nothing open."""
     try:
         await _enter(client)
-        yield client
+        yield
         await client.__aexit__(None, None, None)
     finally:
         await _abandon(client)
+
+
+def message_properties(
+    version: Version,
+    fields: Mapping[str, str],
+    *,
+    expires_in_s: float | None = None,
+    will: bool = False,
+) -> Properties | None:
+    """Say what a JSON message is, and how long it is worth reading; None before MQTT 5.
+
+    Topic aliases are not used: a topic is a few percent of a message.
+    """
+    if version is not Version.V5:
+        return None
+    properties = _properties(PacketTypes.WILLMESSAGE if will else PacketTypes.PUBLISH)
+    properties.ContentType = CONTENT_TYPE
+    properties.PayloadFormatIndicator = 1
+    properties.UserProperty = list(fields.items())
+    if expires_in_s is not None:
+        properties.MessageExpiryInterval = max(1, round(expires_in_s))
+    return properties
+
+
+def _properties(packet_type: int) -> Properties:
+    return Properties(packet_type)  # type: ignore[no-untyped-call]
+
+
+class MessageRefusedError(aiomqtt.MqttError):
+    """The broker doesn't take what we publish."""
+
+
+class Versions:
+    """Which protocol version to speak: the one asked for, or 5 unless the broker refuses it.
+
+    Parameters
+    ----------
+    option : str
+        `auto`, `5` or `3.1.1`.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+
+    def __init__(self, option: str = AUTO) -> None:
+        if option != AUTO and option not in set(Version):
+            raise ValueError(f"MQTT version {option!r} is unknown; expected 5, 3.1.1 or {AUTO}")
+        self._may_change = option == AUTO
+        self.current = Version.V5 if option == AUTO else Version(option)
+        self._settled = self.current is Version.V311
+
+    async def settle(
+        self,
+        address: Address,
+        credentials: Credentials,
+        config: ConnectionConfig,
+        tls: TlsFiles | None = None,
+    ) -> Version:
+        """Ask the broker, the first time, and return the version to speak.
+
+        The question is a connection without properties or last will: a broker that knows only
+        3.1.1 would read these as something else and wait for more.
+
+        Raises
+        ------
+        aiomqtt.MqttError
+            If the broker can't be reached or refuses us for another reason.
+        """
+        if self._settled:
+            return self.current
+        probe = Connection(
+            address,
+            version=Version.V5,
+            logger=_LOGGER,
+            identifier=client_identifier("probe"),
+            username=credentials.username,
+            password=credentials.password,
+            timeout=config.timeout_s,
+            tls_context=tls_context(tls) if address.tls else None,
+        )
+        try:
+            async with _entered(probe):
+                pass
+        except MqttConnectError as error:
+            if str(error.rc) != _VERSION_REFUSED or not self._may_change:
+                raise
+            self.current = Version.V311
+        self._settled = True
+        return self.current
 
 
 async def _enter(client: aiomqtt.Client) -> None:

@@ -126,10 +126,12 @@ class SourceTrack:
     def status(self, message: Received) -> int:
         """Take a status; return how many messages its end shows to be missing.
 
-        A new `started_at` is a new run, whose numbers start anew.
+        A new `started_at` is a new run, whose numbers start anew unless its `first_seq` says
+        that they go on.
         """
         started_at = message.text("started_at")
-        if self.started_at is not None and started_at != self.started_at:
+        goes_on = (message.number("first_seq") or 0) >= (self.next_seq or 0)
+        if self.started_at is not None and started_at != self.started_at and not goes_on:
             self.next_seq, self.next_copy = None, 0
             self.missing.clear()
         self.started_at = started_at

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from classifier.labels import MODEL_LABELS, Label
 from streamer.events import GapReason, Priority, Rhythm
+from streamer.outbox import Rank
 from streamer.payload import SCHEMA_VERSION, MessageType
 
 Schema = dict[str, Any]
@@ -105,15 +106,27 @@ STATUS: Final[Schema] = _object(
     MessageType.STATUS,
     {
         **_ENVELOPE,
-        "state": {"enum": ["online", "offline"]},
-        "reason": {**_TEXT_OR_NULL, "description": "why it is offline"},
+        "state": {"enum": ["online", "degraded", "offline"]},
+        "reason": {**_TEXT_OR_NULL, "description": "why it is offline or degraded"},
         "started_at": {**_TIME, "description": "UTC, ISO 8601; differs for each run of a source"},
         "leads": {"type": "array", "items": {"type": "string"}},
         "first_sample": _SAMPLE,
         "n_samples": {"type": ["integer", "null"], "minimum": 0},
         "training_record": {"type": "boolean"},
+        "first_seq": {
+            **_COUNT,
+            "description": "seq of this run's first event; above 0 when numbers go on from the "
+            "run before",
+        },
+        "events": {**_COUNT, "description": "one past the highest seq so far"},
+        "waiting": {**_COUNT, "description": "messages that wait to be sent"},
         "shed": {**_COUNT, "description": "messages dropped so far because the queue was full"},
-        "events": {**_COUNT, "description": "events so far, so one past the highest seq"},
+        "shed_by_rank": {
+            "type": "object",
+            "properties": {rank.name.lower(): _COUNT for rank in Rank},
+            "description": "the same, from what goes first to what goes last",
+        },
+        "expired": {**_COUNT, "description": "messages dropped because they had become stale"},
     },
 )
 

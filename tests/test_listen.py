@@ -155,7 +155,10 @@ async def test_count_ends_it(embedded: EmbeddedBroker) -> None:
     assert listening.succeeded
 
 
-async def test_it_waits_for_a_broker_to_appear_and_finds_the_embedded_one() -> None:
+async def test_it_waits_for_a_broker_to_appear_and_finds_the_embedded_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.listen.DEFAULT_URL", f"mqtt://127.0.0.1:{free_port()}")
     terminal = Terminal()
     async with running(listener(terminal)):
         await terminal.until_noticed("waiting for one, until Ctrl-C")

@@ -18,7 +18,8 @@ from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_ev
 from classifier.labels import Label
 from streamer.broker import EmbeddedBroker
 from streamer.errors import BrokerError
-from streamer.mqtt_connection import Credentials
+from streamer.mqtt_access import Credentials
+from streamer.outbox import Outbox, outbox_path
 from streamer.schema import SCHEMAS
 from streamer.sinks.mqtt import ConnectionState, MqttSink, MqttSinkConfig
 
@@ -167,7 +168,7 @@ async def test_after_an_outage_the_stream_goes_on_in_order_without_holes(
         await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
         for seq in range(count // 2, count):
             sink.publish(published(QUIET_BEAT, seq=seq))
-        acknowledged, connections = sink.sent, seen.connections
+        connections = seen.connections
         await real_broker.start()
         await seen.wait_for(lambda c: c.connections > connections)
         before = len(seen.messages)
@@ -176,10 +177,11 @@ async def test_after_an_outage_the_stream_goes_on_in_order_without_holes(
         await seen.wait_for(ended(count))
     first_part = [p["seq"] for t, p in seen.messages[:before] if t.endswith("/beats")]
     assert first_part == list(range(len(first_part)))
-    # What the broker had acknowledged but not passed on when it died is the broker's loss: this
-    # one keeps nothing on disk. Everything else comes, from the first that was unacknowledged.
+    # What the broker had acknowledged but not passed on when it died comes again, from the
+    # oldest that is kept; this broker keeps nothing on disk.
     after = [p["seq"] for t, p in seen.messages[before:] if t.endswith("/beats")]
-    assert after == list(range(acknowledged, count))
+    assert after == list(range(count))
+    assert seen.unique_seqs("beats") == list(range(count))
     assert (sink.shed, sink.sent) == (0, count)
 
 
@@ -195,13 +197,19 @@ async def test_when_the_queue_is_full_the_oldest_is_shed_and_counted(
     for seq in range(25):
         sink.publish(published(QUIET_BEAT, seq=seq))
     assert (sink.queued, sink.shed) == (10, 15)
+    sink.publish(published(labeled_beat(revision=0), seq=25))
+    assert (sink.queued, sink.shed) == (10, 16), "a provisional label is worth less than old news"
     await real_broker.start()
     async with subscriber(real_broker.url) as seen:
         gate.set()
         await sink.close()
-        await seen.wait_for(ended(25))
+        await seen.wait_for(ended(26))
     assert seen.seqs("beats") == list(range(15, 25))
-    assert seen.of("status")[-1]["shed"] == 15
+    assert seen.of("status")[-1]["shed"] == 16
+    assert seen.of("status")[-1]["shed_by_rank"]["provisional"] == 1
+    assert seen.states() == ["degraded", "online", "offline"]
+    jsonschema.validate(seen.of("status")[0], SCHEMAS["status"])
+    assert seen.of("status")[0]["reason"] == "10 messages behind"
 
 
 @pytest.mark.mosquitto
@@ -331,12 +339,12 @@ async def test_wrong_credentials_are_refused_clearly(mosquitto: str, tmp_path: P
 
 
 async def test_a_tls_set_up_that_fails_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise OSError("no certificates")
 
-    monkeypatch.setattr("streamer.mqtt_connection.ssl.create_default_context", fail)
+    monkeypatch.setattr("streamer.mqtt_access.ssl.create_default_context", fail)
     sink = quick_sink("mqtts://127.0.0.1:1")
-    with pytest.raises(OSError, match="no certificates"):
+    with pytest.raises(BrokerError, match="no certificates"):
         await asyncio.wait_for(sink.start(stream_info()), WAIT_S)
 
 
@@ -369,3 +377,102 @@ def test_collector_keeps_first_occurrences() -> None:
     seen = Collector()
     seen.messages = [("ecg/x/beats", {"seq": n}) for n in (0, 1, 0, 1, 2)]
     assert seen.unique_seqs("beats") == [0, 1, 2]
+
+
+def durable(folder: Path, capacity: int = 1000) -> Outbox:
+    return Outbox(capacity, path=outbox_path(folder, "208"))
+
+
+@pytest.mark.mosquitto
+async def test_an_outbox_on_disk_waits_for_a_broker_and_goes_on_after_a_restart(
+    real_broker: Mosquitto, tmp_path: Path
+) -> None:
+    real_broker.kill()
+    notices: list[str] = []
+    first = quick_sink(
+        real_broker.url,
+        outbox=durable(tmp_path),
+        on_notice=notices.append,
+        config=MqttSinkConfig(flush_timeout_s=0.01),
+    )
+    await first.start(stream_info())
+    for seq in range(30):
+        first.publish(published(QUIET_BEAT, seq=seq))
+    await first.close()
+    assert (first.sent, first.undelivered, first.is_durable) == (0, 30, True)
+    assert "is away (" in notices[0]
+
+    await real_broker.start()
+    async with subscriber(real_broker.url) as seen:
+        outbox = durable(tmp_path)
+        assert outbox.next_seq == 30
+        second = quick_sink(real_broker.url, outbox=outbox)
+        await second.start(stream_info(started_at=1_700_000_500.0))
+        with pytest.raises(ValueError, match=r"event 29 of 208 was published before; go on at 30"):
+            second.publish(published(QUIET_BEAT, seq=29))
+        for seq in range(30, 40):
+            second.publish(published(QUIET_BEAT, seq=seq))
+        await second.close()
+        await seen.wait_for(ended(40))
+    assert seen.seqs("beats") == list(range(40))
+    assert {s["first_seq"] for s in seen.of("status")} == {30}
+
+
+async def test_a_reset_connection_right_after_the_start_loses_nothing(tmp_path: Path) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = MqttSink(
+        f"mqtt://127.0.0.1:{port}",
+        outbox=durable(tmp_path),
+        credentials=Credentials(),
+        config=MqttSinkConfig(flush_timeout_s=0.01),
+        connection_config=replace(QUICK, timeout_s=0.05),
+    )
+    await sink.start(stream_info())
+    sink.publish(published(QUIET_BEAT))
+    await sink.close()
+    server.close()
+    outbox = durable(tmp_path)
+    assert outbox.unacknowledged == 1
+    outbox.close()
+
+
+@pytest.mark.mosquitto
+@pytest.mark.parametrize("version", ["5", "3.1.1", "auto"])
+async def test_both_protocol_versions(real_broker: Mosquitto, version: str) -> None:
+    executable = shutil.which("mosquitto_sub")
+    if executable is None:
+        pytest.skip("mosquitto_sub is not installed")
+    sink = quick_sink(real_broker.url, version=version)
+    await sink.start(stream_info())
+    sink.publish(published(QUIET_BEAT))
+    await sink.close()
+    process = await asyncio.create_subprocess_exec(
+        executable, "-V", "5", "-p", str(real_broker.port), "-t", "ecg/208/status",
+        "-C", "1", "-W", "20", "-F", "%C %P %p", stdout=subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+    described = output.startswith(b"application/json schema:1 type:status ")
+    assert described == (version != "3.1.1")
+    assert output.strip().endswith(b"}")
+
+
+async def test_an_unknown_protocol_version_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'4' is unknown; expected 5, 3\.1\.1 or auto"):
+        quick_sink("mqtt://127.0.0.1:1", version="4")
+
+
+async def test_a_version_that_the_broker_does_not_speak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    embedded = EmbeddedBroker(free_port())
+    await embedded.start()
+    try:
+        with pytest.raises(BrokerError, match="Unsupported protocol version; try another --mqtt-v"):
+            await quick_sink(embedded.url, version="5").start(stream_info())
+    finally:
+        await embedded.stop()

@@ -1,8 +1,8 @@
 """Publishes events over MQTT, at least once and in order.
 
-Every message waits in a bounded queue until the broker has acknowledged it (QoS 1). A connection
-that breaks takes nothing along: what was in flight goes back to the head of the queue, and after
-the reconnect the stream goes on from there. Subscribers may so see a message twice, never miss one.
+Every message waits in an outbox until the broker has acknowledged it (QoS 1), and a while longer.
+A connection that breaks takes nothing along: after the reconnect the stream goes on from the oldest
+message that is kept. Subscribers may so see a message twice, never miss one.
 """
 
 import asyncio
@@ -13,47 +13,55 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import aiomqtt
 
 from replay.chunk import Chunk
 from streamer.events import Published, StreamInfo
+from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.mqtt_connection import (
+    AUTO,
+    Connection,
     ConnectionConfig,
-    Credentials,
+    MessageRefusedError,
+    Version,
+    Versions,
     backoff,
     client_identifier,
     connect,
     explain,
+    is_login_refused,
+    message_properties,
     parse_url,
     unreachable,
     until_lost,
 )
-from streamer.outbox import Outbox, Outgoing
+from streamer.outbox import Outbox, Outgoing, Rank
 from streamer.payload import (
     SCHEMA_VERSION,
     TOPIC_PREFIX,
     MessageType,
+    Payload,
     TopicKind,
     check_source,
     dumps,
     to_payload,
     topic,
     topics_of,
-    utc_time,
+)
+from streamer.source_status import (
+    CONNECTION_LOST,
+    FINISHED,
+    ConnectionState,
+    Health,
+    status_payload,
 )
 
+__all__ = ["ConnectionState", "MqttSink", "MqttSinkConfig"]
 
-class ConnectionState(StrEnum):
-    """How the sink stands with its broker."""
-
-    CONNECTING = "connecting"
-    """Before the first connection."""
-    ONLINE = "online"
-    OFFLINE = "offline"
-    """Lost (it retries) or closed."""
+QUEUE_SIZE: Final = 20_000
+"""Messages kept while the broker is away: two hours of one patient, some 12 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +93,17 @@ class MqttSink:
     url : str
         `mqtt://HOST[:PORT]`, or `mqtts://...` for TLS.
     client_id : str, optional
-        Name shown in the broker's log; unique by default.
+        Name shown in the broker's log; unique by default, or that of an outbox on disk.
     queue_size : int
-        Messages kept while the broker is slow or away; beyond it the oldest is shed and counted.
+        Messages kept while the broker is slow or away; beyond it the least important is shed.
+    outbox : Outbox, optional
+        Where messages wait, in place of a queue in memory; the sink closes it.
     credentials : Credentials, optional
-        From ECG_STREAM_MQTT_USERNAME and ECG_STREAM_MQTT_PASSWORD by default.
+        From the environment by default.
+    tls : TlsFiles, optional
+        For `mqtts`; the system's authorities by default.
+    version : str
+        MQTT version: `5`, `3.1.1`, or `auto` (5 unless the broker refuses it).
     prefix : str
         First level of every topic.
     on_notice : callable, optional
@@ -102,9 +116,9 @@ class MqttSink:
     ----------
     state : ConnectionState
     sent : int
-        Messages acknowledged by the broker.
+        Messages acknowledged by the broker, each counted once.
     undelivered : int
-        Messages still queued when `close` gave up.
+        Messages still unacknowledged when `close` gave up.
     reconnects : int
         How often a lost connection came back.
     last_error : str or None
@@ -121,8 +135,11 @@ class MqttSink:
         url: str,
         *,
         client_id: str | None = None,
-        queue_size: int = 20_000,
+        queue_size: int = QUEUE_SIZE,
+        outbox: Outbox | None = None,
         credentials: Credentials | None = None,
+        tls: TlsFiles | None = None,
+        version: str = AUTO,
         prefix: str = TOPIC_PREFIX,
         on_notice: Callable[[str], None] | None = None,
         config: MqttSinkConfig | None = None,
@@ -135,8 +152,12 @@ class MqttSink:
         self.state = ConnectionState.CONNECTING
         self.sent = self.undelivered = self.reconnects = 0
         self.last_error: str | None = None
-        self._client_id = client_id or client_identifier("replay")
+        self._outbox = outbox or Outbox(queue_size, wall_time=wall_time)
+        self._first_seq = self._outbox.next_seq
+        self._client_id = client_id or self._default_client_id()
         self._credentials = credentials or Credentials.from_environment(os.environ)
+        self._tls = tls
+        self._versions = Versions(version)
         self._prefix = prefix
         self._notice = on_notice or (lambda line: None)
         self._config = config or MqttSinkConfig()
@@ -144,11 +165,11 @@ class MqttSink:
         self._sleep = sleep
         self._random = random_source or random.Random()
         self._wall_time = wall_time
-        self._outbox = Outbox(queue_size)
+        self._health = Health(self._outbox.capacity)
         self._sending: deque[_Sending] = deque()
-        self._events = 0
         self._info: StreamInfo | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] | None = None
         self._closing = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -161,15 +182,22 @@ class MqttSink:
     @property
     def queued(self) -> int:
         """Messages not yet acknowledged."""
-        return len(self._outbox)
+        return self._outbox.unacknowledged
 
     @property
     def shed(self) -> int:
         """Messages dropped because the queue was full."""
-        return self._outbox.shed
+        return sum(self._outbox.shed.values())
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what is undelivered at the end waits on disk for the next start."""
+        return self._outbox.is_durable
 
     async def start(self, info: StreamInfo) -> None:
         """Connect and say that the source is online.
+
+        With an outbox on disk a broker that can't be reached is waited for in the background.
 
         Raises
         ------
@@ -180,26 +208,36 @@ class MqttSink:
         """
         check_source(info.source)
         self._info = info
-        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._worker = asyncio.create_task(self._work(info, first), name="mqtt-sink")
+        self._first = asyncio.get_running_loop().create_future()
+        self._worker = asyncio.create_task(self._work(info), name="mqtt-sink")
         self._worker.add_done_callback(lambda _: self._room.set())
-        await asyncio.wait({self._worker, first}, return_when=asyncio.FIRST_COMPLETED)
-        if not first.done():
+        await asyncio.wait({self._worker, self._first}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._first.done():
             self._worker.result()
-        first.result()
+        self._first.result()
 
     def observe(self, chunk: Chunk) -> None:
         """Ignore raw samples."""
 
     def publish(self, message: Published) -> None:
-        """Queue one event; when the queue is full the oldest message is shed and counted."""
+        """Queue one event; when the queue is full the least important message is shed.
+
+        Raises
+        ------
+        ValueError
+            If the number of the event was used before; start at `Outbox.next_seq`.
+        OutputError
+            If the outbox's disk is full or fails.
+        """
         if self._info is None or self._closing:
             return
+        if message.seq < self._outbox.next_seq:
+            raise ValueError(
+                f"event {message.seq} of {self._info.source} was published before; "
+                f"go on at {self._outbox.next_seq}"
+            )
         payload = to_payload(message, self._info)
-        encoded = dumps(payload)
-        for name in topics_of(payload, self._prefix):
-            self._outbox.put(Outgoing(topic=name, payload=encoded))
-        self._events = max(self._events, message.seq + 1)
+        self._outbox.put(*_outgoing(payload, self._prefix), next_seq=message.seq + 1)
         self._wake.set()
 
     async def drain(self) -> None:
@@ -216,14 +254,17 @@ class MqttSink:
         """
         self._closing = True
         self._wake.set()
-        if self._worker is not None:
-            await self._end(self._worker)
-        self.undelivered = self.queued
-        self.state = ConnectionState.OFFLINE
+        try:
+            if self._worker is not None:
+                await self._end(self._worker)
+        finally:
+            self.undelivered = self.queued
+            self.state = ConnectionState.OFFLINE
+            self._outbox.close()
 
     async def _end(self, worker: asyncio.Task[None]) -> None:
         """Give the worker its time, then cancel it; only a programming error comes out."""
-        idle = self.state is ConnectionState.OFFLINE and not self._outbox
+        idle = self.state is ConnectionState.OFFLINE and self._outbox.is_idle
         await asyncio.wait({worker}, timeout=0 if idle else self._config.flush_timeout_s)
         worker.cancel()
         result = (await asyncio.gather(worker, return_exceptions=True))[0]
@@ -233,98 +274,155 @@ class MqttSink:
     def _finished(self) -> bool:
         return self._worker is None or self._worker.done()
 
-    async def _work(self, info: StreamInfo, first: asyncio.Future[None]) -> None:
+    def _default_client_id(self) -> str:
+        """Keep the name of an outbox on disk, so that a broker ends our last, broken connection."""
+        if self._outbox.is_durable:
+            return f"ecg-stream-replay-{self._outbox.client_id}"
+        return client_identifier("replay")
+
+    async def _work(self, info: StreamInfo) -> None:
         """Connect, serve, and do it again whenever the connection breaks."""
         delays = backoff(self._connection_config, self._random)
         while True:
             try:
-                async with self._connect(info) as client:
-                    self._connected(first)
+                version = await self._versions.settle(
+                    self.address, self._credentials, self._connection_config, self._tls
+                )
+                async with self._connect(info, version) as client:
+                    self._connected()
                     delays = backoff(self._connection_config, self._random)
                     await self._serve(client, info)
                 return
             except aiomqtt.MqttError as error:
-                if not first.done():
-                    advice = "name another one with --mqtt URL, or go without: --mqtt off"
-                    first.set_exception(unreachable(self.address, error, advice))
+                if not self._may_retry(error):
                     return
                 self._lost(error)
-            if self._closing and not self._outbox:
+            if self._closing and self._outbox.is_idle:
                 return
             await self._sleep(next(delays))
 
-    def _connect(self, info: StreamInfo) -> contextlib.AbstractAsyncContextManager[aiomqtt.Client]:
+    def _may_retry(self, error: aiomqtt.MqttError) -> bool:
+        """Whether to go on; before the first success only if a disk keeps what is published."""
+        if self._first is None or self._first.done():
+            return True
+        if self._outbox.is_durable and not is_login_refused(error):
+            self._notice(f"MQTT broker {self.url} is away ({explain(error)}); trying again")
+            self._first.set_result(None)
+            return True
+        advice = "name another one with --mqtt URL, or go without: --mqtt off"
+        self._first.set_exception(unreachable(self.address, error, advice))
+        return False
+
+    def _connect(
+        self, info: StreamInfo, version: Version
+    ) -> contextlib.AbstractAsyncContextManager[Connection]:
         will = aiomqtt.Will(
             topic(info.source, TopicKind.STATUS, self._prefix),
-            self._status(info, ConnectionState.OFFLINE, "connection lost"),
+            self._status(info, ConnectionState.OFFLINE, CONNECTION_LOST),
             qos=1,
             retain=True,
+            properties=message_properties(version, _fields(MessageType.STATUS), will=True),
         )
         return connect(
             self.address,
             identifier=self._client_id,
             credentials=self._credentials,
             config=self._connection_config,
+            version=version,
+            tls=self._tls,
             will=will,
             in_flight=self._config.in_flight,
         )
 
-    def _connected(self, first: asyncio.Future[None]) -> None:
-        self.state = ConnectionState.ONLINE
-        if not first.done():
-            first.set_result(None)
-            return
-        self.reconnects += 1
-        self._notice(f"MQTT broker {self.url} is back; {self.queued} messages to send")
+    def _connected(self) -> None:
+        was_offline = self.state is ConnectionState.OFFLINE
+        self.state = self._health.judge(self._outbox.waiting)
+        if was_offline:
+            self.reconnects += 1
+            self._notice(f"MQTT broker {self.url} is back; {self.queued} messages to send")
 
     def _lost(self, error: aiomqtt.MqttError) -> None:
-        was_online = self.state is ConnectionState.ONLINE
+        was_online = self.state in {ConnectionState.ONLINE, ConnectionState.DEGRADED}
         self.state = ConnectionState.OFFLINE
         self.last_error = explain(error)
         if was_online:
             self._notice(f"MQTT broker {self.url} is lost ({self.last_error}); trying again")
 
-    async def _serve(self, client: aiomqtt.Client, info: StreamInfo) -> None:
+    async def _serve(self, client: Connection, info: StreamInfo) -> None:
         """Send in order until everything is out and we are closing, or the connection breaks."""
         lost = asyncio.create_task(until_lost(client), name="mqtt-sink-watch")
         lost.add_done_callback(lambda _: self._wake.set())
-        self._send_status(client, info, ConnectionState.ONLINE, None)
+        self._send_status(client, info, self.state)
         try:
             while True:
                 self._wake.clear()
-                self._settle()
+                self._settle(client, info)
                 if lost.done():
                     lost.result()
                 self._fill(client)
-                if self._closing and not self._outbox:
+                self._follow_health(client, info)
+                if self._closing and self._outbox.is_idle:
                     break
                 await self._wake.wait()
-            self._send_status(client, info, ConnectionState.OFFLINE, "finished")
+            self._send_status(client, info, ConnectionState.OFFLINE, FINISHED)
             await asyncio.gather(*(sending.task for sending in self._sending))
         finally:
             await self._recall(lost)
 
-    def _settle(self) -> None:
+    def _settle(self, client: Connection, info: StreamInfo) -> None:
         """Forget what was acknowledged, oldest first; an attempt that failed raises."""
+        if client.refusal is not None:
+            where = topic(info.source, TopicKind.STATUS, self._prefix).rpartition("/")[0]
+            raise MessageRefusedError(f"it refuses our messages under {where}/: {client.refusal}")
+        acknowledged = 0
+        failed: asyncio.Task[None] | None = None
         while self._sending and self._sending[0].task.done():
-            self._sending[0].task.result()
+            if self._sending[0].task.exception() is not None:
+                failed = self._sending[0].task
+                break
             if not self._sending.popleft().is_status:
-                self._outbox.acknowledge()
-                self.sent += 1
+                acknowledged += 1
+            elif self._first is not None and not self._first.done():
+                self._first.set_result(None)
+        self.sent += self._outbox.acknowledge(acknowledged)
+        if failed is not None:
+            failed.result()
         if self._outbox.waiting <= self._config.drain_to:
             self._room.set()
 
-    def _fill(self, client: aiomqtt.Client) -> None:
-        while self._outbox.waiting and len(self._sending) < self._config.in_flight:
+    def _fill(self, client: Connection) -> None:
+        room = min(self._config.in_flight, client.receive_maximum) - len(self._sending)
+        for _ in range(room):
             message = self._outbox.take()
-            self._send(client.publish(message.topic, message.payload, qos=1))
+            if message is None:
+                return
+            left_s = None if message.expires_at is None else message.expires_at - self._wall_time()
+            properties = message_properties(
+                client.version, _fields(message.kind), expires_in_s=left_s
+            )
+            self._send(client.publish(message.topic, message.payload, qos=1, properties=properties))
+
+    def _follow_health(self, client: Connection, info: StreamInfo) -> None:
+        """Tell subscribers when we fall far behind, and when we have caught up."""
+        state = self._health.judge(self._outbox.waiting)
+        if state is not self.state:
+            self.state = state
+            self._send_status(client, info, state)
 
     def _send_status(
-        self, client: aiomqtt.Client, info: StreamInfo, state: ConnectionState, reason: str | None
+        self,
+        client: Connection,
+        info: StreamInfo,
+        state: ConnectionState,
+        reason: str | None = None,
     ) -> None:
+        if state is ConnectionState.DEGRADED:
+            reason = f"{self._outbox.waiting} messages behind"
         name = topic(info.source, TopicKind.STATUS, self._prefix)
         payload = self._status(info, state, reason)
-        self._send(client.publish(name, payload, qos=1, retain=True), is_status=True)
+        properties = message_properties(client.version, _fields(MessageType.STATUS))
+        publishing = client.publish(name, payload, qos=1, retain=True, properties=properties)
+        self._send(publishing, is_status=True)
 
     def _send(self, publishing: Coroutine[Any, Any, None], *, is_status: bool = False) -> None:
         """Start one publish; tasks first run in the order of their creation, so order is kept."""
@@ -342,21 +440,26 @@ class MqttSink:
         self._outbox.recall()
 
     def _status(self, info: StreamInfo, state: ConnectionState, reason: str | None) -> bytes:
-        return dumps(
-            {
-                "schema": SCHEMA_VERSION,
-                "type": MessageType.STATUS.value,
-                "source": info.source,
-                "fs": info.fs,
-                "time": utc_time(self._wall_time()),
-                "state": state.value,
-                "reason": reason,
-                "started_at": utc_time(info.started_at),
-                "leads": list(info.leads),
-                "first_sample": info.first_sample,
-                "n_samples": info.n_samples,
-                "training_record": info.training_record,
-                "shed": self.shed,
-                "events": self._events,
-            }
+        return status_payload(
+            info,
+            self._outbox,
+            state=state,
+            reason=reason,
+            now=self._wall_time(),
+            first_seq=self._first_seq,
         )
+
+
+def _fields(kind: str) -> dict[str, str]:
+    """User properties: enough to route a message without opening it."""
+    return {"schema": str(SCHEMA_VERSION), "type": kind}
+
+
+def _outgoing(payload: Payload, prefix: str) -> list[Outgoing]:
+    """Address one event to its topics."""
+    encoded, kind = dumps(payload), str(payload["type"])
+    rank = Rank.PROVISIONAL if payload.get("revision") == 0 else Rank.EVENT
+    return [
+        Outgoing(topic=name, payload=encoded, rank=rank, kind=kind)
+        for name in topics_of(payload, prefix)
+    ]
