@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_noise(benchmarks)
     _add_robustness(benchmarks)
     _add_throughput(benchmarks)
+    _add_latency(benchmarks)
 
 
 def _add_detection(benchmarks: Any) -> None:
@@ -68,6 +69,17 @@ def _add_throughput(benchmarks: Any) -> None:
     add("--stage", choices=("detector",), default="detector", help="what to time (detector)")
     add("--seconds", type=float, default=600.0, metavar="N", help="signal in bulk (600)")
     add("--rounds", type=int, default=7, metavar="N", help="repeats (7)")
+    _add_files(add, html=False)
+
+
+def _add_latency(benchmarks: Any) -> None:
+    what = "latency from R peak to subscriber: real time, real Mosquitto, a process of its own"
+    add = _parser(benchmarks, "latency", what, _latency).add_argument
+    add("--record", default="208", metavar="RECORD", help="what to replay (208)")
+    add("--seconds", type=float, default=60.0, metavar="N", help="how much of it (60)")
+    add("--budget-ms", type=float, default=500.0, metavar="MS", help="latency budget (500)")
+    add("--mqtt", metavar="URL", help="a broker that runs already (a Mosquitto of its own)")
+    add("--plot", type=Path, metavar="FILE", help="draw the distributions there (PNG, SVG, PDF)")
     _add_files(add, html=False)
 
 
@@ -177,6 +189,22 @@ def _throughput(args: argparse.Namespace) -> int:
     timings = throughput.measure_throughput(config)
     _print(throughput.introduction(config), throughput.tables(timings))
     _write_json(args, lambda: throughput.to_json(timings, config))
+    return 0
+
+
+def _latency(args: argparse.Namespace) -> int:
+    from streamer.bench import latency
+
+    if args.seconds <= 0 or args.budget_ms <= 0:
+        raise ValueError("--seconds and --budget-ms must be above 0")
+    settings = latency.LatencySettings(
+        record=args.record, seconds=args.seconds, budget_ms=args.budget_ms, mqtt=args.mqtt
+    )
+    report = latency.measure_latency(settings)
+    _print(latency.introduction(report), [latency.table(report)])
+    if args.plot is not None:
+        latency.plot(report, args.plot)
+    _write_json(args, lambda: latency.to_json(report))
     return 0
 
 
