@@ -4,16 +4,13 @@ A recording model takes the network's place in an ordinary chain and writes down
 """
 
 import hashlib
-import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import features, kernels, patient
 from classifier.dataset import (
     CLASSES,
     NO_BEAT,
@@ -25,16 +22,6 @@ from classifier.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS, FloatA
 from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL
 from classifier.runtime import ModelSpec, own_spec
 from replay.record import Record, Reference
-from streamer import (
-    bandpass,
-    beat_classifier,
-    chain,
-    detector,
-    detector_kernel,
-    filters,
-    resample,
-    windower,
-)
 from streamer.chain import Chain
 from streamer.events import LabeledBeat
 from streamer.matching import match_beats, tolerance_samples
@@ -43,20 +30,21 @@ MATCH_MS: Final = 150.0
 """A detection within this of a reference beat is that beat (ANSI/AAMI EC57)."""
 BLOCK_SAMPLES: Final = 8192
 
-_SOURCES: Final[tuple[ModuleType, ...]] = (
-    features,
-    kernels,
-    patient,
-    bandpass,
-    beat_classifier,
-    chain,
-    detector,
-    detector_kernel,
-    filters,
-    resample,
-    windower,
-)
-"""What decides how beats look; a change in one of them makes cached cuts stale."""
+_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "classifier": ("features.py", "kernels.py", "patient.py"),
+    "streamer": (
+        "bandpass*.py",
+        "beat_classifier.py",
+        "chain.py",
+        "detector*.py",
+        "filters.py",
+        "resample*.py",
+        "ring.py",
+        "windower.py",
+        "weights/*",
+    ),
+}
+"""Files of each package that decide how beats look; a change makes cached cuts stale."""
 
 
 class RecordingModel:
@@ -175,14 +163,26 @@ def reference_beats(reference: Reference) -> tuple[NDArray[np.int64], NDArray[np
 def cut_hash(record: Record, quality_min: float) -> str:
     """Fingerprint of a record's samples and annotations, and of the code that cuts it."""
     digest = hashlib.sha256(str(quality_min).encode())
-    for module in _SOURCES:
-        digest.update(inspect.getsource(module).encode())
+    for source in _source_files():
+        digest.update(source.read_bytes())
     for chunk in record.chunks(size=BLOCK_SAMPLES):
         digest.update(chunk.samples.tobytes())
     reference = _reference(record)
     digest.update(reference.samples.tobytes())
     digest.update("".join(reference.symbols).encode())
     return digest.hexdigest()[:16]
+
+
+def _source_files() -> list[Path]:
+    """List what `_SOURCES` names, in a fixed order."""
+    root = Path(__file__).parent.parent
+    return [
+        path
+        for package, patterns in _SOURCES.items()
+        for pattern in patterns
+        for path in sorted((root / package).glob(pattern))
+        if path.is_file()
+    ]
 
 
 def _reference(record: Record) -> Reference:

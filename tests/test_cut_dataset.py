@@ -8,7 +8,14 @@ from classifier.runtime import load_model
 from replay.record import Reference
 from replay.records import open_record
 from streamer.chain import Chain
-from streamer.cut_dataset import cut_hash, cut_record, cut_records, reference_beats
+from streamer.cut_dataset import (
+    _SOURCES,
+    _source_files,
+    cut_hash,
+    cut_record,
+    cut_records,
+    reference_beats,
+)
 from streamer.events import LabeledBeat
 
 SECONDS = 60
@@ -115,3 +122,9 @@ def test_inputs_have_the_network_s_shape(dataset):
     assert dataset.confirmed.shape == (len(dataset), len(FEATURE_NAMES))
     assert np.isfinite(dataset.signal).all()
     assert np.isfinite(dataset.confirmed).all()
+
+
+def test_every_source_of_the_cut_is_in_its_fingerprint():
+    found = {f"{path.parent.name}/{path.name}" for path in _source_files()}
+    assert {"classifier/patient.py", "streamer/detector_kernel.py", "streamer/chain.py"} <= found
+    assert len(found) >= sum(map(len, _SOURCES.values()))
