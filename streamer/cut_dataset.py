@@ -35,6 +35,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "streamer": (
         "bandpass*.py",
         "beat_classifier.py",
+        "beat_path.py",
         "chain.py",
         "detector*.py",
         "filters.py",
