@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.bandpass import FilteredChunk
-from streamer.detector_kernel import finish_detector, run_detector
+from streamer.detector_kernel import flush_detector, push_detector
 from streamer.detector_state import (
     FEATURES,
     GAP,
@@ -20,7 +20,7 @@ from streamer.detector_state import (
 )
 from streamer.errors import OverlapError, StageClosedError
 from streamer.events import CHAIN_FS, Gap, GapReason, RPeak
-from streamer.peak_scorer import PeakScorer, load_peak_scorer
+from streamer.peak_scorer import PeakScorer, load_peak_scorer, packed
 from streamer.stage import Snapshot
 
 SNAPSHOT_VERSION: Final = 2
@@ -107,8 +107,10 @@ class QRSDetector:
     ) -> None:
         self._leads = min(n_leads, MAX_LEADS)
         self._parameters = _parameters(config or DetectorConfig())
-        self._scorer = scorer or load_peak_scorer()
+        self._net = packed(scorer or load_peak_scorer())
         self._no_trace = np.empty((0, 0), np.float32)
+        self._room = 1
+        self._out = records(OUTPUT, _output_size(self._room))
         self.reset()
 
     def reset(self) -> None:
@@ -148,11 +150,13 @@ class QRSDetector:
         if self._closed:
             raise StageClosedError("QRSDetector was flushed; reset() it before pushing again")
         jumped = self._follow_start(item)
-        out = records(OUTPUT, _output_size(item.raw.shape[1]))
-        count = run_detector(
-            self._state[0], self._parameters, self._scorer, item.raw, item.filtered, out, trace
+        if item.raw.shape[1] > self._room:
+            self._room = item.raw.shape[1]
+            self._out = records(OUTPUT, _output_size(self._room))
+        count = push_detector(
+            self._state, self._parameters, self._net, item.raw, item.filtered, self._out, trace
         )
-        return [*jumped, *(_event(row) for row in out[:count])]
+        return [*jumped, *(_event(row) for row in self._out[:count])] if count else jumped
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
         """Begin at the first chunk's start, and anew (with what was learnt) after a jump."""
@@ -171,7 +175,7 @@ class QRSDetector:
 
     def _finish(self) -> list[RPeak | Gap]:
         out = records(OUTPUT, HELD + 2)
-        count = finish_detector(self._state[0], self._parameters, self._scorer, out, self._no_trace)
+        count = flush_detector(self._state, self._parameters, self._net, out, self._no_trace)
         return [_event(row) for row in out[:count]]
 
     def flush(self) -> list[RPeak | Gap]:
@@ -213,7 +217,7 @@ def _parameters(config: DetectorConfig) -> Any:
         p[name] = getattr(config, name)
     p["floor"] = config.floor_mv
     p["fade"] = config.fade_per_s ** (1.0 / CHAIN_FS)
-    return p[0]
+    return p
 
 
 def _event(row: Any) -> RPeak | Gap:

@@ -256,3 +256,25 @@ def finish_detector(s: Any, p: Any, net: Any, out: Any, trace: NDArray[np.float3
     if s.gap_since != NEVER:
         count = write_gap(s, out, count, s.n, now, 0)
     return count
+
+
+@jit
+def push_detector(
+    states: Any,
+    parameters: Any,
+    net: NDArray[np.float32],
+    raw: NDArray[np.float32],
+    filtered: NDArray[np.float32],
+    out: Any,
+    trace: NDArray[np.float32],
+) -> int:
+    """Call `run_detector` for the one patient in `states`."""
+    return int(run_detector(states[0], parameters[0], net, raw, filtered, out, trace))
+
+
+@jit
+def flush_detector(
+    states: Any, parameters: Any, net: NDArray[np.float32], out: Any, trace: NDArray[np.float32]
+) -> int:
+    """Call `finish_detector` for the one patient in `states`."""
+    return int(finish_detector(states[0], parameters[0], net, out, trace))

@@ -6,7 +6,7 @@ A perceptron with two small hidden layers, evaluated inside the compiled loop. T
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ WEIGHTS: Final = "weights/peak_scorer.npz"
 
 
 class PeakScorer(NamedTuple):
-    """Weights of the perceptron, float32; a named tuple, so that numba takes it as it is."""
+    """Weights of the perceptron, float32."""
 
     w1: NDArray[np.float32]
     """Shape (features, hidden1)."""
@@ -79,23 +79,36 @@ def save_peak_scorer(scorer: PeakScorer, path: Path) -> None:
     np.savez_compressed(path, **scorer._asdict())
 
 
+def packed(scorer: PeakScorer) -> NDArray[np.float32]:
+    """Lay the weights end to end behind their two hidden sizes, as `score` takes them."""
+    sizes = np.array([scorer.b1.size, scorer.b2.size], np.float32)
+    return np.concatenate([sizes, *(weights.ravel() for weights in scorer)])
+
+
 @jit
-def score(net: Any, features: NDArray[np.float32]) -> float:
-    """Return the log-odds that the candidate is a beat."""
-    first = net.b1.copy()
-    for i in range(features.shape[0]):
+def score(net: NDArray[np.float32], features: NDArray[np.float32]) -> float:
+    """Return the log-odds that the candidate is a beat; `net` is what `packed` made."""
+    n, n1, n2 = features.shape[0], int(net[0]), int(net[1])
+    b1 = 2 + n * n1
+    w2 = b1 + n1
+    b2 = w2 + n1 * n2
+    w3 = b2 + n2
+    first = net[b1:w2].copy()
+    for i in range(n):
         x = features[i]
         if x != 0.0:
-            for j in range(first.shape[0]):
-                first[j] += x * net.w1[i, j]
-    second = net.b2.copy()
-    for i in range(first.shape[0]):
+            row = net[2 + i * n1 : 2 + (i + 1) * n1]
+            for j in range(n1):
+                first[j] += x * row[j]
+    second = net[b2:w3].copy()
+    for i in range(n1):
         x = first[i]
         if x > 0.0:
-            for j in range(second.shape[0]):
-                second[j] += x * net.w2[i, j]
-    out = net.b3[0]
-    for i in range(second.shape[0]):
+            row = net[w2 + i * n2 : w2 + (i + 1) * n2]
+            for j in range(n2):
+                second[j] += x * row[j]
+    out = net[w3 + n2]
+    for i in range(n2):
         if second[i] > 0.0:
-            out += second[i] * net.w3[i]
+            out += second[i] * net[w3 + i]
     return float(out)
