@@ -52,7 +52,7 @@ class RunReport:
     n_samples: int
     """Samples played, per lead."""
     n_events: int
-    """Events published; their `seq` is 0 to n_events - 1."""
+    """Events published; their `seq` runs from the first one's without holes."""
     n_beats: int
     """Beats with a provisional label."""
     n_late: int
@@ -93,6 +93,8 @@ class Engine:
         Seconds from any origin, for the compute latency of what isn't paced.
     on_failure : callable, optional
         Told of each failure, in one line, as it happens.
+    first_seq : int
+        `seq` of the first event; more than 0 where numbers go on from an earlier run.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Engine:
         ask: Ask | None = None,
         clock: Callable[[], float] = time.perf_counter,
         on_failure: Callable[[str], None] | None = None,
+        first_seq: int = 0,
     ) -> None:
         self._player = player
         self._chain = chain
@@ -120,6 +123,7 @@ class Engine:
         self._clock = clock
         self._labelling: Labelling | None = None
         self._on_failure = on_failure
+        self._first_seq = first_seq
         self._started: list[Sink] = []
         self._active: list[Sink] = []
         self._playing: asyncio.Task[None] | None = None
@@ -241,7 +245,8 @@ class Engine:
             return False
         compute_ms = (self._clock() - before) * _MS
         for event in events:
-            self._publish(Published(seq=self._n_events, event=event, compute_ms=compute_ms))
+            seq = self._first_seq + self._n_events
+            self._publish(Published(seq=seq, event=event, compute_ms=compute_ms))
         return True
 
     def _publish_known(self, known: Sequence[Timed]) -> None:

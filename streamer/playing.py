@@ -3,7 +3,8 @@
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from rich.console import Console
@@ -13,11 +14,13 @@ from classifier.runtime import load_model
 from replay.player import Player, parse_time
 from replay.record import Record
 from replay.records import open_record
-from streamer.broker import EMBEDDED, broker_for, check_option
+from streamer.broker import broker_for
 from streamer.chain import Chain
 from streamer.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from streamer.engine import Engine, EngineConfig, RunReport
 from streamer.events import StreamInfo
+from streamer.mqtt_options import tls_files
+from streamer.publishing import Publishing
 from streamer.sinks.annotations import AnnotationSink
 from streamer.sinks.base import Sink
 from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
@@ -55,6 +58,13 @@ class ReplayOptions:
     annotator: str = "pred"
     label: Literal["confirmed", "provisional"] = "confirmed"
     budget_ms: float = 500.0
+    outbox: Path | None = None
+    """Folder of MQTT messages that wait; None keeps them in memory."""
+    outbox_size: int | None = None
+    mqtt_version: str = "auto"
+    mqtt_ca: Path | None = None
+    mqtt_cert: Path | None = None
+    mqtt_key: Path | None = None
 
 
 class Playing:
@@ -71,7 +81,7 @@ class Playing:
     def __init__(self, options: ReplayOptions) -> None:
         self._options = options
         self._monitor = _wants_monitor(options)
-        check_option(options.mqtt)
+        self._publishing = _publishing(options)
         self._file_sinks = _file_sinks(options)
         self._record = open_record(options.record, lead=options.lead)
         self._player = _player(self._record, options)
@@ -92,8 +102,9 @@ class Playing:
         with notice_if_slow(_say_compiling):
             warm_up(record.fs, len(record.leads), self._model)
         async with broker_for(self._options.mqtt) as url:
-            mqtt = None if url is None else MqttSink(url, on_notice=self._notice)
+            mqtt = None
             if url is not None:
+                mqtt = self._publishing.sink(url, source_name(record.name), self._notice)
                 _say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(
                 budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
@@ -104,8 +115,8 @@ class Playing:
 
     def _listen(self, url: str) -> str:
         """Return the command that follows us; it finds an embedded broker by itself."""
-        found = self._options.mqtt.startswith(EMBEDDED)
-        return "ecg-stream listen" if found else f"ecg-stream listen {url}"
+        command = "ecg-stream listen"
+        return command if self._publishing.is_embedded else f"{command} {url}"
 
     def _engine(self, mqtt: MqttSink | None, summary: SummarySink) -> Engine:
         """Join everything; files come first, so that one that can't be written stops the start."""
@@ -122,6 +133,7 @@ class Playing:
             schedule=self._player.due if self._options.speed == 1.0 else None,
             config=EngineConfig(budget_ms=self._options.budget_ms),
             on_failure=self._notice,
+            first_seq=0 if mqtt is None else mqtt.first_seq,
         )
 
     def _display(self, mqtt: MqttSink | None) -> list[Sink]:
@@ -163,7 +175,14 @@ class Playing:
         Console(stderr=self._options.events == STANDARD_OUTPUT).print(text)
 
     def _conclude(self, report: RunReport, mqtt: MqttSink | None) -> int:
-        lost = 0 if mqtt is None else mqtt.shed + mqtt.undelivered
+        lost = 0 if mqtt is None else mqtt.shed
+        if mqtt is not None and mqtt.undelivered and mqtt.is_durable:
+            _say(
+                f"{mqtt.undelivered} MQTT messages wait in {self._options.outbox}; they go out "
+                "when this source is played again"
+            )
+        elif mqtt is not None:
+            lost += mqtt.undelivered
         if lost:
             _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
         if self._monitor:
@@ -196,6 +215,16 @@ def _file_sinks(options: ReplayOptions) -> list[Sink]:
     if options.annotations is not None:
         sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
     return sinks
+
+
+def _publishing(options: ReplayOptions) -> Publishing:
+    return Publishing(
+        mqtt=options.mqtt,
+        version=options.mqtt_version,
+        tls=tls_files(asdict(options), options.mqtt),
+        outbox=options.outbox,
+        outbox_size=options.outbox_size,
+    )
 
 
 def _player(record: Record, options: ReplayOptions) -> Player:

@@ -1,9 +1,11 @@
 """Putting a replay together: names, defaults and exit codes."""
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
+from mosquitto_broker import free_port
 
 from streamer.engine import RunReport
 from streamer.payload import check_source
@@ -48,9 +50,10 @@ def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunR
 class Mqtt:
     """Counters of a sink that delivered nearly all."""
 
-    def __init__(self, shed: int, undelivered: int) -> None:
+    def __init__(self, shed: int, undelivered: int, *, is_durable: bool = False) -> None:
         self.shed = shed
         self.undelivered = undelivered
+        self.is_durable = is_durable
 
 
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +65,8 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
     assert conclude(report(), Mqtt(2, 3)) == 1  # type: ignore[arg-type]
     assert "5 MQTT messages could not be delivered" in capsys.readouterr().err
+    assert conclude(report(), Mqtt(0, 3, is_durable=True)) == 0  # type: ignore[arg-type]
+    assert "3 MQTT messages wait in" in capsys.readouterr().err
 
 
 def test_one_sample_at_a_time_unless_at_full_speed() -> None:
@@ -107,3 +112,32 @@ def test_a_hint_names_a_real_broker_and_leaves_out_an_embedded_one() -> None:
 
     assert hint("embedded") == hint("embedded:1884") == "ecg-stream listen"
     assert hint("mqtt://10.0.0.7:1883") == "ecg-stream listen mqtt://10.0.0.7:1883"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"outbox": Path("x")}, "--outbox is for MQTT, which is off"),
+        ({"outbox_size": 5}, "--outbox-size needs --outbox DIR"),
+        ({"mqtt_ca": Path("ca.pem")}, "are for mqtts://HOST"),
+        ({"mqtt_key": Path("key.pem")}, "a TLS key needs its certificate"),
+    ],
+)
+def test_mqtt_options_that_contradict_each_other(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        playing(**options)
+
+
+def test_numbers_go_on_from_run_to_run_with_an_outbox(tmp_path: Path) -> None:
+    """Two whole runs through the command, each into an events file of its own."""
+    from streamer.cli import main
+
+    seqs = []
+    for run in ("a", "b"):
+        events = tmp_path / run
+        arguments = ["--speed", "max", "--stop", "0:10", "--events", str(events)]
+        mqtt = ["--mqtt", f"embedded:{free_port()}", "--outbox", str(tmp_path / "outbox")]
+        assert main(["replay", "demo", "--no-monitor", *arguments, *mqtt]) == 0
+        seqs += [json.loads(line)["seq"] for line in events.read_text().splitlines()]
+    assert len(seqs) > 20
+    assert seqs == list(range(len(seqs)))

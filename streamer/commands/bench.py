@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_robustness(benchmarks)
     _add_throughput(benchmarks)
     _add_latency(benchmarks)
+    _add_faults(benchmarks)
 
 
 def _add_detection(benchmarks: Any) -> None:
@@ -80,6 +81,15 @@ def _add_latency(benchmarks: Any) -> None:
     add("--budget-ms", type=float, default=500.0, metavar="MS", help="latency budget (500)")
     add("--mqtt", metavar="URL", help="a broker that runs already (a Mosquitto of its own)")
     add("--plot", type=Path, metavar="FILE", help="draw the distributions there (PNG, SVG, PDF)")
+    _add_files(add, html=False)
+
+
+def _add_faults(benchmarks: Any) -> None:
+    what = "kill, stop and cut off a real Mosquitto and the publisher; count lost events"
+    add = _parser(benchmarks, "faults", what, _faults).add_argument
+    add("--faults", type=int, default=200, metavar="N", help="how many (200)")
+    add("--seed", type=int, default=1, metavar="N", help="of kinds, moments and lengths (1)")
+    add("--rate", type=float, default=100.0, metavar="N", help="events a second (100)")
     _add_files(add, html=False)
 
 
@@ -206,6 +216,20 @@ def _latency(args: argparse.Namespace) -> int:
         latency.plot(report, args.plot)
     _write_json(args, lambda: latency.to_json(report))
     return 0
+
+
+def _faults(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from streamer.bench import faults
+    from streamer.bench.progress import progress
+
+    config = faults.FaultsConfig(faults=args.faults, seed=args.seed, rate=args.rate)
+    with progress("bench faults", config.faults) as advance:
+        report = asyncio.run(faults.measure_faults(config, advance))
+    _print(faults.lines(report), [])
+    _write_json(args, lambda: faults.to_json(report))
+    return 0 if report.passed else 1
 
 
 def _print(lines: list[str], tables: list[Any]) -> None:

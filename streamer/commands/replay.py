@@ -1,7 +1,10 @@
 """`ecg-stream replay`: play a record through the whole chain, to monitor, MQTT and files."""
 
 import argparse
+from pathlib import Path
 from typing import Final
+
+from streamer.mqtt_options import add_mqtt_options
 
 _TIME_HELP: Final = "such as 5:00, 1:02:03 or 90 (seconds)"
 
@@ -29,6 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL|embedded|off",
         help="broker to publish to; embedded (default) starts one on this machine",
     )
+    parser.add_argument(
+        "--outbox",
+        type=Path,
+        metavar="DIR",
+        help="keep MQTT messages on disk until they are delivered: they survive kill -9, go out "
+        "at the next start, and the numbers of a source's events go on from run to run",
+    )
+    parser.add_argument(
+        "--outbox-size",
+        type=_positive,
+        metavar="N",
+        help="messages it holds (100000); beyond, provisional labels go first",
+    )
+    add_mqtt_options(parser)
     parser.add_argument(
         "--monitor",
         action=argparse.BooleanOptionalAction,

@@ -153,7 +153,7 @@ class MqttSink:
         self.sent = self.undelivered = self.reconnects = 0
         self.last_error: str | None = None
         self._outbox = outbox or Outbox(queue_size, wall_time=wall_time)
-        self._first_seq = self._outbox.next_seq
+        self._first_seq: int = self._outbox.next_seq
         self._client_id = client_id or self._default_client_id()
         self._credentials = credentials or Credentials.from_environment(os.environ)
         self._tls = tls
@@ -188,6 +188,11 @@ class MqttSink:
     def shed(self) -> int:
         """Messages dropped because the queue was full."""
         return sum(self._outbox.shed.values())
+
+    @property
+    def first_seq(self) -> int:
+        """Number that the first event of this run must have."""
+        return self._first_seq
 
     @property
     def is_durable(self) -> bool:
