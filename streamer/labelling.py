@@ -1,8 +1,10 @@
-"""Runs a chain in real time, with the network on a thread of its own."""
+"""Runs a chain in real time, with a slow network on a thread of its own."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from classifier.features import FloatArray
 from replay.chunk import Chunk
@@ -12,6 +14,31 @@ from streamer.question import Question, Step
 
 Ask = Callable[[Question], Awaitable[FloatArray]]
 """Works out one question's probabilities, shape (4,)."""
+
+
+@dataclass(slots=True)
+class Quickness:
+    """Whether the network is quick enough to be asked between two samples.
+
+    Handing a question to a thread and its answer back costs two waits for a processor: on a busy
+    machine several times what the network itself takes.
+    """
+
+    limit_s: float = 0.004
+    """Longer answers aren't quick; a sample and a half at 360 Hz."""
+    needed: int = 8
+    """Quick answers in a row after which the network is trusted."""
+    run: int = 0
+    """Quick answers in a row so far."""
+
+    def take(self, answer_s: float) -> None:
+        """Note how long an answer took."""
+        self.run = self.run + 1 if answer_s <= self.limit_s else 0
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the last answers were all quick."""
+        return self.run >= self.needed
 
 
 class Labelling:
@@ -30,11 +57,17 @@ class Labelling:
     budget_s : float
         From an R peak to its provisional label.
     ask : callable, optional
-        Works out one question; the chain's own network on a thread if None.
+        Works out one question; the chain's own network if None.
 
     Attributes
     ----------
     queue : LabelQueue
+
+    Notes
+    -----
+    The chain's own network is asked on a thread until it has proven quick, then between two
+    samples; after one slow answer it is back on the thread. So a network that becomes slow holds
+    up the samples once, by one answer.
     """
 
     def __init__(
@@ -51,6 +84,8 @@ class Labelling:
         self._publish = publish
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="labels")
         self._ask = ask or self._ask_thread
+        self._quickness = Quickness()
+        self._is_asking = False
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -98,6 +133,8 @@ class Labelling:
 
     def _add(self, steps: Sequence[Step], arrival: Arrival) -> None:
         self._publish(self.queue.add(steps, arrival))
+        if len(self.queue) and self._quickness.is_proven:
+            self._answer_at_once()
         if len(self.queue):
             self._idle.clear()
             self._more.set()
@@ -114,18 +151,31 @@ class Labelling:
                     self._idle.set()
                 await self._more.wait()
             elif isinstance(place.step, Question):
+                self._is_asking = True
                 probabilities = await self._ask(place.step)
+                self._is_asking = False
                 self._publish(self.queue.answer(place, probabilities, self._now()))
                 self._set_timer()
 
+    def _answer_at_once(self) -> None:
+        """Ask between two samples, unless the thread is at work on what came before."""
+        while self._quickness.is_proven and not self._is_asking:
+            place = self.queue.next_question(self._now())
+            if place is None or not isinstance(place.step, Question):
+                return
+            found = self._predict(place.step)
+            self._publish(self.queue.answer(place, found, self._now()))
+
     async def _ask_thread(self, question: Question) -> FloatArray:
-        predict = self._chain.model.predict
         loop = asyncio.get_running_loop()
-        found: FloatArray = await loop.run_in_executor(
-            self._executor, predict, question.signal, question.features
-        )
-        first: FloatArray = found[0]
-        return first
+        return await loop.run_in_executor(self._executor, self._predict, question)
+
+    def _predict(self, question: Question) -> FloatArray:
+        """Ask the network, and note how long it takes."""
+        began_s = time.perf_counter()
+        found: FloatArray = self._chain.model.predict(question.signal, question.features)[0]
+        self._quickness.take(time.perf_counter() - began_s)
+        return found
 
     def _set_timer(self) -> None:
         """Be there when the next beat's time is up."""

@@ -20,11 +20,21 @@ from replay.simulate import SimulatedRecord
 from streamer.chain import Chain
 from streamer.engine import Engine, EngineConfig, RunReport
 from streamer.events import Event, LabeledBeat, Published, StreamInfo
+from streamer.labelling import Quickness
 from streamer.question import Question
 
 FS = 360.0
 SECONDS = 20
 BUDGET_S = 0.5
+INFO = StreamInfo(
+    source="test",
+    fs=FS,
+    leads=("MLII", "V1"),
+    first_sample=0,
+    n_samples=None,
+    training_record=False,
+    started_at=0.0,
+)
 
 
 @cache
@@ -82,15 +92,7 @@ async def play(
         player,
         Chain(fs=fs, n_leads=N_LEADS, model=model),
         [sink],
-        StreamInfo(
-            source="test",
-            fs=fs,
-            leads=("MLII", "V1"),
-            first_sample=0,
-            n_samples=None,
-            training_record=False,
-            started_at=0.0,
-        ),
+        dataclasses.replace(INFO, fs=fs),
         schedule=player.due,
         ask=ask,
         config=EngineConfig(budget_ms=1000 * BUDGET_S, close_timeout_s=close_timeout_s),
@@ -230,16 +232,7 @@ def test_a_network_that_fails_ends_the_run_with_its_error() -> None:
         clock = LoopClock()
         player = Player(record(), clock=clock)
         chain = Chain(fs=FS, n_leads=N_LEADS, model=SumModel())
-        info = StreamInfo(
-            source="test",
-            fs=FS,
-            leads=("MLII", "V1"),
-            first_sample=0,
-            n_samples=None,
-            training_record=False,
-            started_at=0.0,
-        )
-        await Engine(player, chain, [], info, ask=broken).run()
+        await Engine(player, chain, [], INFO, ask=broken).run()
 
     with pytest.raises(RuntimeError, match="no memory"):
         run_virtually(main())
@@ -259,16 +252,7 @@ def test_drawing_is_shed_before_beats() -> None:
         sink, clock = Sink(), LoopClock()
         player = Stalling(record(), clock=clock)
         chain = Chain(fs=FS, n_leads=N_LEADS, model=SumModel())
-        info = StreamInfo(
-            source="test",
-            fs=FS,
-            leads=("MLII", "V1"),
-            first_sample=0,
-            n_samples=None,
-            training_record=False,
-            started_at=0.0,
-        )
-        report = await Engine(player, chain, [sink], info, schedule=player.due).run()
+        report = await Engine(player, chain, [sink], INFO, schedule=player.due).run()
         return sink, report
 
     sink, report = run_virtually(main())
@@ -277,3 +261,29 @@ def test_drawing_is_shed_before_beats() -> None:
     assert [key(event) for event in sink.events if not isinstance(event, LabeledBeat)] == others(
         bulk()
     )
+
+
+async def play_alone(model: SumModel) -> tuple[Sink, RunReport]:
+    """Play with the chain's own network, on its thread or between samples."""
+    sink, clock = Sink(), LoopClock()
+    player = Player(record(), clock=clock, speed=None)
+    engine = Engine(player, Chain(fs=FS, n_leads=N_LEADS, model=model), [sink], INFO)
+    return sink, await engine.run()
+
+
+async def test_the_network_on_a_thread_or_between_samples_gives_the_labels_of_bulk() -> None:
+    sink, _ = await play_alone(SumModel())
+    for revision in (0, 1):
+        assert [key(event) for event in sink.beats(revision) if event.label is not None] == [
+            key(e) for e in bulk() if isinstance(e, LabeledBeat) and e.revision == revision
+        ]
+    assert others(sink.events) == others(bulk())
+
+
+def test_a_network_is_asked_between_samples_only_while_it_is_quick() -> None:
+    quickness = Quickness(limit_s=0.004, needed=3)
+    proven = []
+    for answer_s in (0.001, 0.001, 0.004, 0.001, 0.05, 0.001, 0.001, 0.001):
+        quickness.take(answer_s)
+        proven.append(quickness.is_proven)
+    assert proven == [False, False, True, True, False, False, False, True]
