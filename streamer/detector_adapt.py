@@ -61,6 +61,19 @@ def adapt_lead(
 
 
 @jit
+def fade_lead(s: Any, p: Any, lead: int) -> None:
+    """Expect smaller beats, and with them everything that is measured against them."""
+    level = max(s.level[lead] * p.fade, s.level_floor[lead], p.floor)
+    if level < s.level[lead]:
+        share = level / s.level[lead]
+        s.amplitude[lead] *= share
+        s.noise[lead] *= share
+        for j in range(PATCH_POINTS):
+            s.template[lead, j] *= share
+        s.level[lead] = level
+
+
+@jit
 def adapt_rhythm(s: Any, at: int) -> None:
     """Enter the RR interval that ends at `at` into the running median."""
     if s.last_at != NEVER:

@@ -75,6 +75,36 @@ def noisy(
     return _with(recording, samples)
 
 
+def motion(recording: Recording, rng: np.random.Generator) -> Recording:
+    """Add what a moved electrode does: bumps and steps of 20 ms to 1 s, in bouts of 20 s.
+
+    Synthetic, so that the recorded electrode motion `em` stays unseen.
+    """
+    samples = recording.samples.copy()
+    n = samples.shape[1]
+    bout = round(20 * FS)
+    sizes = [_beat_size(lead) for lead in samples]
+    for start in range(0, n - bout, bout):
+        if rng.random() < 0.5:
+            continue
+        rate, strength = rng.uniform(0.5, 4.0), rng.choice([0.2, 0.4, 0.8])
+        for _ in range(rng.poisson(rate * bout / FS)):
+            at = start + int(rng.integers(bout))
+            bump = _bump(rng)[: n - at]
+            for lead, size in enumerate(sizes):
+                share = strength * size * rng.laplace()
+                samples[lead, at : at + bump.size] += (share * bump).astype(np.float32)
+    return _with(recording, samples)
+
+
+def _bump(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a rise of 10 to 150 ms and a fall of 20 ms to 1 s, of height 1."""
+    rise, fall = FS * rng.uniform(0.01, 0.15), FS * np.exp(rng.uniform(np.log(0.02), 0.0))
+    t = np.arange(round(rise + 4 * fall))
+    shape = np.where(t < rise, 0.5 - 0.5 * np.cos(np.pi * t / rise), np.exp(-(t - rise) / fall))
+    return np.asarray(shape, np.float64)
+
+
 def hum(recording: Recording, rng: np.random.Generator) -> Recording:
     """Add mains hum at 50 or 60 Hz, up to a third of a beat's size."""
     samples = recording.samples.copy()
@@ -163,7 +193,8 @@ def variants(
         *(lambda lead=lead: leads_of(recording, lead, rng=rng) for lead in leads),
         lambda: noisy(mixed(), noise, 0.5, rng),
         lambda: noisy(single(), noise, 0.8, rng),
-        lambda: noisy(mixed(), noise, 1.2, rng),
+        lambda: motion(mixed(), rng),
+        lambda: motion(single(), rng),
         lambda: stretched(mixed(), rng.uniform(1.3, 1.9)),
         lambda: stretched(single(), rng.uniform(0.6, 0.8)),
         lambda: paced(stretched(mixed(), rng.uniform(1.1, 1.6)), VENTRICULAR_S, rng),

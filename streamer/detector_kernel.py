@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.detector_adapt import adapt_lead, adapt_rhythm, quality_of
+from streamer.detector_adapt import adapt_lead, adapt_rhythm, fade_lead, quality_of
 from streamer.detector_features import (
     active,
     candidate_features,
@@ -192,7 +192,7 @@ def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
         forget_refused(s)
     if silence > p.silence:
         for lead in range(s.leads):
-            s.level[lead] = max(s.level[lead] * p.fade, s.level_floor[lead], p.floor)
+            fade_lead(s, p, lead)
         set_weights(s, p)
     return count
 

@@ -46,6 +46,7 @@ def set_weights(s: Any, p: Any) -> None:
 def start(s: Any, p: Any, raw: NDArray[np.float32], i: int) -> None:
     """Fill the past with the first sample, so that nothing rises from zero."""
     s.started = 1
+    s.first = s.n
     s.learning = 1
     s.learn_until = s.n + p.learn
     s.peak_at = s.n
@@ -126,7 +127,7 @@ def follow_gap(s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count
         invalid = False
         for lead in range(s.leads):
             invalid = invalid or not np.isfinite(raw[lead, i])
-        s.gap_since = s.n if invalid else s.n - flat_run
+        s.gap_since = s.n if invalid else max(s.n - flat_run, s.first)
         s.gap_reason = INVALID if invalid else FLAT
         off_centre = abs(s.raw[0, s.n & MASK] - s.midline[0])
         if not invalid and s.known[0] and off_centre > p.rail * s.amplitude[0]:

@@ -37,6 +37,7 @@ STATE: Final = np.dtype(
     [
         ("n", np.int64),  # next sample
         ("started", np.int64),
+        ("first", np.int64),  # first sample of the stream
         ("leads", np.int64),
         # Per lead: signals
         ("raw", np.float32, (MAX_LEADS, RING)),

@@ -201,6 +201,8 @@ def test_a_record_that_begins_without_a_signal_finds_the_beats_that_come() -> No
     signal[:, :2000] = np.nan
     events = run(signal)
     assert gaps(events)[0].start == 0
+    signal[:, :2000] = 0.0
+    assert gaps(run(signal))[0].start == 0
     assert_found([p for p in peaks(events) if p > 2360], reference[reference > 2360])
 
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train on DS1 and write `peak_scorer.npz` and `metrics.json`."""
+    """Train on DS1 and write `peak_scorer.npz` and, with its figures, `peak_scorer.json`."""
     import torch
 
     from classifier.splits import DS1
@@ -45,12 +45,13 @@ def run(args: argparse.Namespace) -> int:
     config = training.DetectorTrainingConfig(seed=args.seed)
     metrics: dict[str, object] = {"records": names, "seed": args.seed}
     if args.folds:
+        metrics["folds"] = args.folds
         metrics["cross_validation"] = training.cross_validate(
             recordings, noise, config, args.folds, report
         )
     scorer = training.train(recordings, noise, config, report)
     save_peak_scorer(scorer, args.out / "peak_scorer.npz")
-    (args.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    (args.out / "peak_scorer.json").write_text(json.dumps(metrics, indent=1) + "\n")
     sys.stdout.write(_summary(metrics, args.out))
     return 0
 
