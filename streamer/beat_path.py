@@ -5,6 +5,7 @@ from typing import Final
 
 from classifier.runtime import ModelSpec
 from replay.chunk import Chunk
+from streamer.bandpass import FilteredChunk
 from streamer.beat_classifier import BeatClassifier, BeatClassifierConfig
 from streamer.events import Beat, Event, Gap, GapReason, LabeledBeat, RPeak, Tick
 from streamer.question import AskingModel, Question, Step
@@ -68,6 +69,10 @@ class BeatPath:
     def store(self, chunk: Chunk) -> None:
         """Keep samples for the windows; the detector's outputs for them come afterwards."""
         self._windower.push(chunk)
+
+    def see(self, item: FilteredChunk) -> None:
+        """Show the rhythm tracker the signal, before what was found in it."""
+        self._rhythm.push(item)
 
     def lose(self, gap: Gap) -> None:
         """Keep a loss until the detector has seen it and given what it held from before."""

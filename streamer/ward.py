@@ -1,0 +1,362 @@
+"""Many patients in one process: one compiled call and one network batch a tick."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.runtime import BeatModel
+from replay.chunk import Chunk
+from streamer.beat_path import BeatPath
+from streamer.chain import Chain, ChainConfig
+from streamer.detector import _event
+from streamer.errors import SnapshotError
+from streamer.events import CHAIN_FS, Event, LabeledBeat
+from streamer.question import Question, Step
+from streamer.resample import Resampler
+from streamer.source_index import SourceIndex
+from streamer.stage import Snapshot
+from streamer.ward_memory import WardMemory
+from streamer.windower import WindowerConfig
+
+_NEVER: Final = np.iinfo(np.int64).max
+_FIRST_ROWS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardConfig:
+    """Sizes and times of a ward."""
+
+    width: int = 180
+    """Most samples of one patient in one tick: half a second; longer chunks are cut."""
+    poll_s: float = 0.2
+    """How often the time-outs of a patient without events are looked at."""
+    chain: ChainConfig = field(
+        default_factory=lambda: ChainConfig(windower=WindowerConfig(max_peak_delay_s=2.9))
+    )
+    """Of every patient. The detector can't report a beat later than its ring of 1,024 samples
+    reaches back (2.8 s), so no more is kept."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Patient:
+    """One source of the ward, apart from what lies in the big arrays."""
+
+    source: str
+    fs: float
+    row: int
+    path: BeatPath
+    resampler: Resampler | None
+    """None at the chain's rate."""
+    at_source: SourceIndex | None
+    next_sample: int | None = None
+    """In the source's own index; None before the first sample, and at the chain's rate, where the
+    detector's state has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardEvent:
+    """An event of one patient."""
+
+    patient: Patient
+    event: Event
+
+
+class Ward:
+    """The signal paths of many patients, advanced together.
+
+    Equal to one `Chain` a patient: the same kernels and stages work on the same numbers. Only the
+    network is asked for all due beats in one batch, so that probabilities may differ in the last
+    digits (floating-point sums depend on the batch).
+
+    Parameters
+    ----------
+    model : BeatModel
+        Asked with many beats at a time.
+    n_leads : int
+        Of every patient.
+    config : WardConfig, optional
+
+    Notes
+    -----
+    Each patient has a row in the arrays of `WardMemory`, and a `BeatPath`. What happens seldom (a
+    jump in a stream, its end) is done by an ordinary `Chain`, restored from the patient's snapshot.
+    """
+
+    def __init__(
+        self, model: BeatModel, *, n_leads: int = 2, config: WardConfig | None = None
+    ) -> None:
+        self._model = model
+        self._n_leads = n_leads
+        self._config = config = config or WardConfig()
+        windower = config.chain.windower
+        window = windower.before_samples + windower.after_samples
+        kept = round(windower.max_peak_delay_s * CHAIN_FS) + window
+        self.memory = WardMemory(n_leads=n_leads, kept_samples=kept, width=config.width)
+        self._patients: dict[str, Patient] = {}
+        self._rows: list[Patient | None] = []
+        self._due = np.full(0, _NEVER, np.int64)
+        self._poll_every = max(round(config.poll_s * CHAIN_FS), 1)
+        self._polled = np.zeros(0, np.int64)
+
+    @property
+    def patients(self) -> Mapping[str, Patient]:
+        """By source name."""
+        return self._patients
+
+    def admit(self, source: str, *, fs: float = CHAIN_FS) -> Patient:
+        """Take in a new source.
+
+        Raises
+        ------
+        ValueError
+            If the name is taken or `fs` out of range.
+        """
+        if source in self._patients:
+            raise ValueError(f"source {source} is in the ward already; discharge it first")
+        resampler = None if fs == CHAIN_FS else Resampler(fs=fs, n_leads=self._n_leads)
+        row = self._free_row()
+        self.memory.clear(row)
+        patient = Patient(
+            source=source,
+            fs=fs,
+            row=row,
+            path=self._path(row),
+            resampler=resampler,
+            at_source=None if resampler is None else SourceIndex(resampler),
+        )
+        self._rows[row] = self._patients[source] = patient
+        return patient
+
+    def discharge(self, source: str) -> list[WardEvent]:
+        """End one source's stream and forget it; return its last events."""
+        patient = self._patients.pop(source)
+        events = self._as_chain(patient).flush()
+        self._rows[patient.row] = None
+        self._due[patient.row] = _NEVER
+        return [WardEvent(patient=patient, event=event) for event in events]
+
+    def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
+        """Take the next samples, equally many of every patient, at the chain's rate.
+
+        Parameters
+        ----------
+        samples : ndarray of float32, shape (rows, leads, n)
+            Row i is that of the patient whose `row` is i; rows without a patient are ignored. mV.
+
+        Raises
+        ------
+        ValueError
+            If the shape is wrong or a patient has another sampling frequency.
+        """
+        expected = (len(self._rows), self._n_leads)
+        if samples.shape[:2] != expected or samples.shape[2] > self._config.width:
+            raise ValueError(
+                f"got samples of shape {samples.shape}, expected "
+                f"({expected[0]}, {expected[1]}, up to {self._config.width})"
+            )
+        if any(patient.resampler is not None for patient in self._patients.values()):
+            raise ValueError("sources of other sampling frequencies go to push_chunks")
+        occupied = [patient is not None for patient in self._rows]
+        return self._advance(samples, np.where(occupied, samples.shape[2], 0), [])
+
+    def push_chunks(self, chunks: Mapping[str, Sequence[Chunk]]) -> list[WardEvent]:
+        """Take chunks of some sources, each at its own rate and in order.
+
+        Raises
+        ------
+        KeyError
+            If a source isn't in the ward.
+        OverlapError
+            If a chunk starts before the end of the one before it.
+        ValueError
+            If a chunk has another number of leads.
+        """
+        events: list[WardEvent] = []
+        for due in self._rounds(chunks):
+            events += self._push_round(due)
+        return events
+
+    def snapshot(self, source: str) -> Snapshot:
+        """Copy one patient's state: that of a `Chain` of the same configuration."""
+        return self._snapshot(self._patients[source])
+
+    def restore(self, source: str, snapshot: Snapshot) -> None:
+        """Continue a patient, who must have been admitted, from a snapshot.
+
+        Raises
+        ------
+        SnapshotError
+            If it is of another kind of chain.
+        """
+        patient = self._patients[source]
+        chain = self._new_chain(patient.fs)
+        chain.restore(snapshot)
+        self._take_over(patient, chain.snapshot())
+
+    def _take_over(self, patient: Patient, snapshot: Snapshot) -> None:
+        resampler, band, qrs, path = snapshot.state["stages"]
+        if snapshot.state["closed"]:
+            raise SnapshotError(f"the stream of {patient.source} had ended; admit it anew instead")
+        if patient.resampler is not None:
+            patient.resampler.restore(resampler)
+            patient.next_sample = resampler.state["next"]
+        self.memory.restore(patient.row, [band, qrs])
+        patient.path.restore(path)
+        self._due[patient.row] = 0
+
+    def _snapshot(self, patient: Patient) -> Snapshot:
+        resampler = patient.resampler or Resampler(fs=CHAIN_FS, n_leads=self._n_leads)
+        following = self._next_sample(patient)
+        position = resampler.snapshot()
+        stages = [
+            dataclasses.replace(position, state={**position.state, "next": following}),
+            *self.memory.snapshots(patient.row),
+            patient.path.snapshot(),
+        ]
+        frame = self._new_chain(patient.fs).snapshot()
+        last_sample = 0 if following is None else following - 1
+        state = {**frame.state, "stages": stages, "last_sample": last_sample}
+        return dataclasses.replace(frame, state=state)
+
+    def _next_sample(self, patient: Patient) -> int | None:
+        if patient.resampler is not None:
+            return patient.next_sample
+        return self.memory.ring(patient.row).stop
+
+    def _rounds(self, chunks: Mapping[str, Sequence[Chunk]]) -> Iterator[dict[str, Chunk]]:
+        """Deal out chunks so that each source has one short piece a round."""
+        pieces = {source: self._pieces(source, those) for source, those in chunks.items()}
+        for number in range(max(map(len, pieces.values()), default=0)):
+            yield {source: those[number] for source, those in pieces.items() if len(those) > number}
+
+    def _pieces(self, source: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+        fs = self._patients[source].fs
+        size = max(int((self._config.width - 1) * fs / CHAIN_FS), 1)
+        return [
+            Chunk(start=chunk.start + first, samples=chunk.samples[:, first : first + size])
+            for chunk in chunks
+            for first in range(0, chunk.samples.shape[1], size)
+        ]
+
+    def _push_round(self, chunks: Mapping[str, Chunk]) -> list[WardEvent]:
+        steps: list[tuple[Patient, Step]] = []
+        rows = len(self._rows)
+        samples = np.empty((rows, self._n_leads, self._config.width), np.float32)
+        counts = np.zeros(rows, np.int64)
+        for source, chunk in chunks.items():
+            patient = self._patients[source]
+            expected = self._next_sample(patient)
+            if expected is not None and chunk.start != expected:
+                steps += self._jump(patient, chunk)
+                continue
+            for resampled in self._resample(patient, chunk):
+                if expected is None:
+                    self.memory.states["n"][patient.row] = resampled.start
+                counts[patient.row] = n = resampled.samples.shape[1]
+                samples[patient.row, :, :n] = resampled.samples
+        return self._advance(samples, counts, steps)
+
+    def _resample(self, patient: Patient, chunk: Chunk) -> list[Chunk]:
+        """Bring a chunk that follows the last one to the chain's rate."""
+        if chunk.samples.shape[0] != self._n_leads:
+            raise ValueError(
+                f"got {chunk.samples.shape[0]} leads from {patient.source}, "
+                f"expected {self._n_leads}"
+            )
+        if patient.resampler is None:
+            return [chunk]
+        patient.next_sample = chunk.stop
+        return [item for item in patient.resampler.push(chunk) if isinstance(item, Chunk)]
+
+    def _jump(self, patient: Patient, chunk: Chunk) -> list[tuple[Patient, Step]]:
+        """Let a chain take a chunk that doesn't follow the last one."""
+        chain = self._as_chain(patient)
+        owned = Chunk(start=chunk.start, samples=np.ascontiguousarray(chunk.samples))
+        steps = chain.advance(owned)
+        self._take_over(patient, chain.snapshot())
+        return [(patient, step) for step in steps]
+
+    def _advance(
+        self,
+        samples: NDArray[np.float32],
+        counts: NDArray[np.int64],
+        steps: list[tuple[Patient, Step]],
+    ) -> list[WardEvent]:
+        """Run the kernel, let the time-outs fire, and answer all questions together."""
+        touched = set()
+        for owners, found in self.memory.run(samples, counts):
+            for row, output in zip(owners.tolist(), found, strict=True):
+                patient = self._rows[row]
+                if patient is not None:
+                    touched.add(row)
+                    steps += [(patient, step) for step in patient.path.take(_event(output))]
+        after = self.memory.states["n"][: len(counts)]
+        waiting = (self._due < after) | (after - self._polled >= self._poll_every)
+        touched.update(np.flatnonzero(waiting & (counts > 0)).tolist())
+        for row in touched:
+            patient = self._rows[row]
+            if patient is not None:
+                steps += self._tick(patient, int(after[row]))
+        return self._conclude(steps)
+
+    def _tick(self, patient: Patient, after: int) -> list[tuple[Patient, Step]]:
+        steps = patient.path.tick(after - 1)
+        due = patient.path.next_due
+        self._due[patient.row] = _NEVER if due is None else due
+        self._polled[patient.row] = after
+        return [(patient, step) for step in steps]
+
+    def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
+        questions = [step for _, step in steps if isinstance(step, Question)]
+        answers = iter(self._answers(questions))
+        events: list[WardEvent] = []
+        for patient, step in steps:
+            item = next(answers) if isinstance(step, Question) else step
+            for event in patient.path.follow(item):
+                outward = event if patient.at_source is None else patient.at_source(event)
+                events.append(WardEvent(patient=patient, event=outward))
+        return events
+
+    def _answers(self, questions: Sequence[Question]) -> list[LabeledBeat]:
+        if not questions:
+            return []
+        signal = np.concatenate([question.signal for question in questions])
+        features = np.concatenate([question.features for question in questions])
+        found = self._model.predict(signal, features)
+        return [question.answer(one) for question, one in zip(questions, found, strict=True)]
+
+    def _free_row(self) -> int:
+        if None in self._rows:
+            return self._rows.index(None)
+        row = len(self._rows)
+        self._rows.append(None)
+        if row >= self.memory.n_rows:
+            n = max(_FIRST_ROWS, 2 * self.memory.n_rows)
+            self.memory.grow(n)
+        self._due = np.append(self._due, _NEVER)
+        self._polled = np.append(self._polled, 0)
+        return row
+
+    def _path(self, row: int) -> BeatPath:
+        chain = self._config.chain
+        return BeatPath(
+            n_leads=self._n_leads,
+            spec=self._model.spec,
+            windower=chain.windower,
+            classifier=chain.classifier,
+            rhythm=chain.rhythm,
+            samples=self.memory.ring(row),
+        )
+
+    def _new_chain(self, fs: float) -> Chain:
+        return Chain(fs=fs, n_leads=self._n_leads, model=self._model, config=self._config.chain)
+
+    def _as_chain(self, patient: Patient) -> Chain:
+        """Return a chain that goes on where the patient is."""
+        chain = self._new_chain(patient.fs)
+        chain.restore(self._snapshot(patient))
+        return chain

@@ -1,0 +1,199 @@
+"""What a ward remembers of its patients' signals: one row a patient in a few big arrays."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay.chunk import Chunk
+from streamer import bandpass, detector
+from streamer.bandpass import BandPass, BandPassConfig
+from streamer.detector import DetectorConfig
+from streamer.detector_state import MAX_LEADS, OUTPUT, STATE, new_state, records
+from streamer.errors import OverlapError
+from streamer.peak_scorer import load_peak_scorer, packed
+from streamer.stage import Snapshot
+from streamer.ward_kernel import output_room, run_ward
+
+_OUTPUT_ROWS: Final = 16_384
+"""Detector outputs taken from one compiled call; a call that finds more is continued."""
+
+
+class WardMemory:
+    """Filter, detector and sample memory of many patients.
+
+    Parameters
+    ----------
+    n_leads : int
+        Of every patient.
+    kept_samples : int
+        Samples kept for beat windows.
+    width : int
+        Most samples of one patient in one call.
+    """
+
+    def __init__(self, *, n_leads: int, kept_samples: int, width: int) -> None:
+        self.n_leads = n_leads
+        self.width = width
+        self._capacity = kept_samples + width + 1
+        self._parameters = detector._parameters(DetectorConfig())
+        self._net = packed(load_peak_scorer())
+        design = BandPass(n_leads=n_leads, config=BandPassConfig())
+        self._sos, self._settled = design.sos, design._settled
+        self._out = records(OUTPUT, max(_OUTPUT_ROWS, output_room(width)))
+        self._owners = np.zeros(len(self._out), np.int64)
+        self._allocate(0)
+
+    def _allocate(self, n: int) -> None:
+        self.states = records(STATE, n)
+        self.filters = np.zeros((n, self.n_leads, *self._settled.shape))
+        self.held = np.zeros((n, self.n_leads))
+        self.rings = np.zeros((n, self.n_leads, self._capacity), np.float32)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows there are."""
+        return len(self.states)
+
+    @property
+    def bytes_per_row(self) -> int:
+        """Memory of one patient's signals."""
+        arrays = (self.states, self.filters, self.held, self.rings)
+        return sum(int(array.nbytes) for array in arrays) // max(self.n_rows, 1)
+
+    def grow(self, n: int) -> None:
+        """Make room for n rows, keeping what there is."""
+        before = (self.states, self.filters, self.held, self.rings)
+        self._allocate(n)
+        for old, new in zip(
+            before, (self.states, self.filters, self.held, self.rings), strict=True
+        ):
+            new[: len(old)] = old
+
+    def clear(self, row: int) -> None:
+        """Begin anew with a patient."""
+        self.states[row] = new_state(min(self.n_leads, MAX_LEADS), 0)[0]
+        self.filters[row] = 0.0
+        self.held[row] = np.nan
+        self.rings[row] = np.nan
+
+    def run(
+        self, samples: NDArray[np.float32], counts: NDArray[np.int64]
+    ) -> list[tuple[NDArray[np.int64], Any]]:
+        """Advance every patient; return patients and what was found, in blocks.
+
+        Parameters
+        ----------
+        samples : ndarray of float32, shape (rows, leads, width)
+        counts : ndarray of int64, shape (rows,)
+            How many of them each patient takes.
+        """
+        blocks, row = [], 0
+        while row < len(counts):
+            row, found = run_ward(
+                row,
+                self.states,
+                self._parameters,
+                self._net,
+                self._sos,
+                self._settled,
+                self.filters,
+                self.held,
+                self.rings,
+                samples,
+                counts,
+                self._out,
+                self._owners,
+                output_room(samples.shape[2]),
+            )
+            if found:
+                blocks.append((self._owners[:found].copy(), self._out[:found].copy()))
+        return blocks
+
+    def snapshots(self, row: int) -> list[Snapshot]:
+        """Return the row as snapshots of a `BandPass` and a `QRSDetector`."""
+        started = bool(self.states["started"][row])
+        position = int(self.states["n"][row]) if started else None
+        return [
+            Snapshot(
+                stage="BandPass",
+                version=bandpass.SNAPSHOT_VERSION,
+                state={
+                    "filter": self.filters[row].copy(),
+                    "held": self.held[row].copy(),
+                    "next": position,
+                    "closed": False,
+                },
+            ),
+            Snapshot(
+                stage="QRSDetector",
+                version=detector.SNAPSHOT_VERSION,
+                state={
+                    "patient": self.states[row : row + 1].copy(),
+                    "started": started,
+                    "closed": False,
+                },
+            ),
+        ]
+
+    def restore(self, row: int, snapshots: list[Snapshot]) -> None:
+        """Take over snapshots of a `BandPass` and a `QRSDetector`."""
+        band = snapshots[0].require("BandPass", bandpass.SNAPSHOT_VERSION)
+        qrs = snapshots[1].require("QRSDetector", detector.SNAPSHOT_VERSION)
+        self.filters[row] = band["filter"]
+        self.held[row] = band["held"]
+        self.states[row] = qrs["patient"][0]
+
+    def ring(self, row: int) -> "RingRow":
+        """Return one patient's samples for a windower."""
+        return RingRow(self, row)
+
+
+class RingRow:
+    """One patient's samples; the kernel writes them.
+
+    Looks its row up in the memory each time, because the arrays move when they grow.
+    """
+
+    def __init__(self, memory: WardMemory, row: int) -> None:
+        self._memory = memory
+        self._row = row
+
+    @property
+    def stop(self) -> int | None:
+        """One past the newest sample; None while empty."""
+        states = self._memory.states
+        return int(states["n"][self._row]) if states["started"][self._row] else None
+
+    def append(self, chunk: Chunk) -> None:
+        """Write the samples of a restored windower; the detector's state says where they end."""
+        ring = self._memory.rings[self._row]
+        n = chunk.samples.shape[1]
+        if n > ring.shape[1]:
+            raise OverlapError(f"got {n} samples for a ring of {ring.shape[1]}")
+        ring[:, np.arange(chunk.start, chunk.stop) % ring.shape[1]] = chunk.samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Copy samples `start` to `stop` (exclusive); NaN where there are none."""
+        ring = self._memory.rings[self._row]
+        window = np.full((ring.shape[0], max(stop - start, 0)), np.nan, np.float32)
+        end = self.stop
+        if end is None:
+            return window
+        first, last = max(start, end - ring.shape[1]), min(stop, end)
+        if first < last:
+            begin, finish = first % ring.shape[1], (last - 1) % ring.shape[1] + 1
+            into = window[:, first - start : last - start]
+            if begin < finish:
+                into[:] = ring[:, begin:finish]
+            else:
+                into[:, : ring.shape[1] - begin] = ring[:, begin:]
+                into[:, ring.shape[1] - begin :] = ring[:, :finish]
+        return window
+
+    def grow(self, capacity: int) -> None:
+        """Do nothing: a ward has rings of their final length."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._memory.rings[self._row] = np.nan
