@@ -13,15 +13,16 @@ import aiomqtt
 from streamer.broker import DEFAULT_URL
 from streamer.broker_note import read_note
 from streamer.errors import BrokerError
+from streamer.mqtt_access import Credentials
 from streamer.mqtt_connection import (
     Address,
     ConnectionConfig,
-    Credentials,
     backoff,
     client_identifier,
     connect,
     explain,
     is_login_refused,
+    is_refused,
     parse_url,
     unreachable,
 )
@@ -31,8 +32,10 @@ from streamer.received import Freshness, MalformedError, Received, SourceTrack, 
 LISTENING: Final = ConnectionConfig(backoff_cap_s=1.0)
 """A person waits: look for the broker every second."""
 
-_SUBACK_FAILURE: Final = 0x80
-"""MQTT 3.1.1, section 3.9.3."""
+MAX_SOURCES: Final = 20_000
+"""Sources that are followed at the same time."""
+_DETAILS: Final = frozenset({TopicKind.BEATS, TopicKind.ALARMS})
+"""What is shown only if asked for."""
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", re.ASCII)
 _UNITS_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -194,7 +197,7 @@ class Listener:
     async def _subscribe(self, client: aiomqtt.Client, address: Address) -> None:
         topics = f"{TOPIC_PREFIX}/{self._options.source or '+'}/+"
         for code in await client.subscribe(topics, qos=1):
-            if getattr(code, "is_failure", code == _SUBACK_FAILURE):
+            if is_refused(code):
                 raise BrokerError(
                     f"MQTT broker {address.url} doesn't let us read {topics}; "
                     "ask for that right, or name another broker"
@@ -219,10 +222,14 @@ class Listener:
         except MalformedError:
             self.tally.malformed += 1
             return
-        track = self.tally.tracks.setdefault(message.source, SourceTrack())
+        tracks = self.tally.tracks
+        if message.source not in tracks and len(tracks) >= MAX_SOURCES:
+            self.tally.malformed += 1  # No ward has so many; somebody makes names up.
+            return
+        track = tracks.setdefault(message.source, SourceTrack())
         if message.kind is TopicKind.STATUS:
             self._report(message.source, track.status(message))
-        else:
+        elif message.seq is not None:
             freshness, hole = track.event(message)
             self._report(message.source, hole)
             if freshness is Freshness.DUPLICATE:
@@ -237,7 +244,5 @@ class Listener:
             self._notice(f"{source}: {hole} {'event is' if hole == 1 else 'events are'} missing")
 
     def _is_wanted(self, message: Received) -> bool:
-        """Alerts made from beats stand in for the beats, so one of the two is shown."""
-        if self._options.all_beats:
-            return not message.is_copy
-        return message.kind is not TopicKind.BEATS
+        """Alerts stand in for the beats and alarms behind them."""
+        return self._options.all_beats or message.kind not in _DETAILS

@@ -53,6 +53,9 @@ def to_line(message: Received) -> Line:
         MessageType.RHYTHM: _rhythm,
         MessageType.ALARM: _alarm,
         MessageType.GAP: _gap,
+        MessageType.ALERT: _alert,
+        MessageType.ACTIVE: _active,
+        MessageType.ACKNOWLEDGE: _acknowledge,
         MessageType.STATUS: _status,
     }[message.type](message)
     return Line(
@@ -88,6 +91,33 @@ def _alarm(message: Received) -> tuple[str, str, str]:
     count = [f"{len(beats)} beats"] if isinstance(beats, list) and beats else []
     words = [message.text("rhythm") or "?", f"{priority} priority", *count]
     return "ALARM", _join(words), _PRIORITY_STYLES.get(priority, "")
+
+
+def _alert(message: Received) -> tuple[str, str, str]:
+    priority = message.text("priority") or "?"
+    beats = message.payload.get("beats")
+    times = message.number("occurrences") or 1
+    words = [
+        message.text("condition") or "?",
+        f"{priority} priority",
+        f"{len(beats)} beats" if isinstance(beats, list) and len(beats) > 1 else "",
+        f"{times:.0f} times since the last alert of it" if times > 1 else "",
+    ]
+    return "ALERT", _join(words), _PRIORITY_STYLES.get(priority, "")
+
+
+def _active(message: Received) -> tuple[str, str, str]:
+    alerts = message.payload.get("alerts")
+    names = [
+        str(item.get("condition")) if str(item.get("condition")).isprintable() else "?"
+        for item in (alerts if isinstance(alerts, list) else [])
+        if isinstance(item, dict)
+    ]
+    return "active", _join(names) or "no alert", ""
+
+
+def _acknowledge(message: Received) -> tuple[str, str, str]:
+    return "seen", message.text("condition") or "every alert", ""
 
 
 def _gap(message: Received) -> tuple[str, str, str]:

@@ -43,6 +43,8 @@ _LOGIN_REFUSED: Final = ("Bad user name or password", "Not authorized")
 """As paho names the return codes 4 and 5 of CONNACK."""
 _NO_REASON: Final = "Unspecified error"
 """As paho names an end of stream."""
+_SUBACK_FAILURE: Final = 0x80
+"""MQTT 3.1.1, section 3.9.3."""
 _VERSION_REFUSED: Final = "Unsupported protocol version"
 _MOST_IN_FLIGHT: Final = 65_535
 """MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
@@ -149,6 +151,11 @@ def is_login_refused(error: BaseException) -> bool:
     if isinstance(error, MessageRefusedError):
         return True
     return isinstance(error, MqttConnectError) and str(error.rc) in _LOGIN_REFUSED
+
+
+def is_refused(code: Any) -> bool:
+    """Whether one code of a SUBACK says no, in either version of the protocol."""
+    return bool(getattr(code, "is_failure", code == _SUBACK_FAILURE))
 
 
 def unreachable(address: Address, error: BaseException, advice: str) -> BrokerError:
@@ -392,15 +399,3 @@ async def _abandon(client: aiomqtt.Client) -> None:
     disconnected = client._disconnected
     if disconnected.done() and not disconnected.cancelled():
         disconnected.exception()
-
-
-async def until_lost(client: aiomqtt.Client) -> None:
-    """Wait until the connection breaks.
-
-    Raises
-    ------
-    aiomqtt.MqttError
-        When it does.
-    """
-    async for _ in client.messages:
-        pass

@@ -3,10 +3,11 @@
 Every message is one flat object. Readers ignore fields that they don't know; `schema` rises only
 when a field changes its meaning or goes away. `streamer.schema` states each message's form.
 
-One event may travel on two topics (a confirmed ectopic beat goes to `beats` and to `alerts`), with
-the same `seq` on both. Delivery is at least once: a receiver drops what it has seen by the key
-(topic kind, `seq`) within one run of a source, and a new run shows in the `started_at` of
-`status`.
+Every event is published once, on the topic of its kind, and delivered at least once: a receiver
+drops what it has seen by (`source`, `seq`). With an outbox on disk numbers go on from run to run;
+without one each run starts at 0, and a new run shows in `started_at` and `first_seq` of `status`.
+An alert says something about an event and carries that event's `seq`; on `alerts` each `seq` stands
+once at most.
 """
 
 import json
@@ -18,13 +19,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from classifier.labels import MODEL_LABELS, Label
+from classifier.labels import MODEL_LABELS
 from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 
 SCHEMA_VERSION: Final = 1
 TOPIC_PREFIX: Final = "ecg"
-ALERT_LABELS: Final = frozenset({Label.S, Label.V, Label.F})
-"""Classes whose confirmed beats are also alerts."""
 
 Payload = dict[str, object]
 
@@ -53,27 +52,41 @@ class MessageType(StrEnum):
     RHYTHM = "rhythm"
     ALARM = "alarm"
     GAP = "gap"
+    ALERT = "alert"
     STATUS = "status"
+    ACTIVE = "active"
+    ACKNOWLEDGE = "acknowledge"
 
 
 class TopicKind(StrEnum):
-    """Last level of a topic, `<prefix>/<source>/<kind>`."""
+    """End of a topic, `<prefix>/<source>/<kind>`."""
 
     BEATS = "beats"
-    ALERTS = "alerts"
     RHYTHM = "rhythm"
+    ALARMS = "alarms"
+    """What the rhythm tracker found."""
     GAPS = "gaps"
+    ALERTS = "alerts"
+    """What a person should look at, by the alert policy."""
     STATUS = "status"
+    """Retained."""
+    ACTIVE = "alerts/active"
+    """Alerts that are not over; retained."""
+    ACKNOWLEDGE = "alerts/ack"
+    """Read by the publisher."""
 
 
 MAIN_KIND: Final = {
     MessageType.BEAT: TopicKind.BEATS,
     MessageType.RHYTHM: TopicKind.RHYTHM,
-    MessageType.ALARM: TopicKind.ALERTS,
+    MessageType.ALARM: TopicKind.ALARMS,
     MessageType.GAP: TopicKind.GAPS,
+    MessageType.ALERT: TopicKind.ALERTS,
     MessageType.STATUS: TopicKind.STATUS,
+    MessageType.ACTIVE: TopicKind.ACTIVE,
+    MessageType.ACKNOWLEDGE: TopicKind.ACKNOWLEDGE,
 }
-"""Where each type of message is published first."""
+"""Where each type of message is published."""
 
 
 def check_source(name: str) -> str:
@@ -126,7 +139,7 @@ def to_payload(message: Published, info: StreamInfo) -> Payload:
         "sample": int(sample),
         "decided_at": int(event.decided_at),
         "fs": float(info.fs),
-        "time": utc_time(info.started_at + (sample - info.first_sample) / info.fs),
+        "time": sample_time(sample, info),
         "compute_ms": _number(message.compute_ms),
         **fields,
     }
@@ -158,23 +171,13 @@ def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
 
 
 def topic_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> str:
-    """Topic on which a payload is published first."""
-    return topics_of(payload, prefix)[0]
+    """Topic on which a payload is published."""
+    return topic(str(payload["source"]), MAIN_KIND[MessageType(str(payload["type"]))], prefix)
 
 
-def topics_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> tuple[str, ...]:
-    """Every topic on which a payload is published, in the order of publishing."""
-    kinds = [MAIN_KIND[MessageType(str(payload["type"]))]]
-    if is_alert(payload) and TopicKind.ALERTS not in kinds:
-        kinds.append(TopicKind.ALERTS)
-    return tuple(topic(str(payload["source"]), kind, prefix) for kind in kinds)
-
-
-def is_alert(payload: Mapping[str, object]) -> bool:
-    """Whether a payload is an alarm or a confirmed S, V or F beat."""
-    if payload["type"] == MessageType.BEAT:
-        return payload.get("revision") == 1 and str(payload.get("label")) in ALERT_LABELS
-    return payload["type"] == MessageType.ALARM
+def sample_time(sample: int, info: StreamInfo) -> str:
+    """UTC time of a sample, as if played in real time."""
+    return utc_time(info.started_at + (sample - info.first_sample) / info.fs)
 
 
 def utc_time(seconds: float) -> str:

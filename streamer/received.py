@@ -21,6 +21,10 @@ MAX_REMEMBERED: Final = 10_000
 """Missing sequence numbers of one source that may still come late."""
 
 
+UNNUMBERED: Final = frozenset({MessageType.STATUS, MessageType.ACTIVE, MessageType.ACKNOWLEDGE})
+"""Types of messages that are no events and speak of none."""
+
+
 class MalformedError(Exception):
     """A message that is not one of ours."""
 
@@ -33,13 +37,13 @@ class Received:
     type: MessageType
     source: str
     seq: int | None
-    """None for status."""
+    """None for what is no event: status and active alerts."""
     payload: dict[str, Any]
 
     @property
-    def is_copy(self) -> bool:
-        """Whether it is the alert made from a beat that is published on `beats` as well."""
-        return self.kind is TopicKind.ALERTS and self.type is MessageType.BEAT
+    def is_derived(self) -> bool:
+        """Whether it says something about an event, whose `seq` it carries."""
+        return self.type is MessageType.ALERT
 
     def text(self, name: str) -> str | None:
         """Return a field that holds text, else None; control characters are made harmless."""
@@ -65,7 +69,7 @@ def receive(topic: str, data: bytes, prefix: str = TOPIC_PREFIX) -> Received:
         If topic or payload is not of our form.
     """
     try:
-        source, kind_name = topic.removeprefix(f"{prefix}/").split("/")
+        source, kind_name = topic.removeprefix(f"{prefix}/").split("/", 1)
         kind = TopicKind(kind_name)
         check_source(source)
         if len(data) > MAX_PAYLOAD_BYTES:
@@ -76,10 +80,9 @@ def receive(topic: str, data: bytes, prefix: str = TOPIC_PREFIX) -> Received:
         if not _is_shallow(payload, MAX_DEPTH):
             raise ValueError("payload is nested too deeply")
         kind_of_message = MessageType(str(payload.get("type")))
-        is_copy = (kind, kind_of_message) == (TopicKind.ALERTS, MessageType.BEAT)
-        if MAIN_KIND[kind_of_message] is not kind and not is_copy:
+        if MAIN_KIND[kind_of_message] is not kind:
             raise ValueError(f"{kind_of_message} doesn't belong on {kind}")
-        seq = None if kind_of_message is MessageType.STATUS else _seq(payload)
+        seq = None if kind_of_message in UNNUMBERED else _seq(payload)
     except (ValueError, TypeError, RecursionError) as error:
         raise MalformedError(str(error)) from error
     return Received(kind=kind, type=kind_of_message, source=source, seq=seq, payload=payload)
@@ -117,8 +120,8 @@ class SourceTrack:
     """Which run; None until its status was seen."""
     next_seq: int | None = None
     """One past the highest seen; None before the first."""
-    next_copy: int = 0
-    """One past the highest seen among alerts made from beats."""
+    next_alert: int = 0
+    """One past the highest seen among alerts."""
     missing: set[int] = field(default_factory=set)
     missing_count: int = 0
     """How many numbers never came (so far)."""
@@ -132,7 +135,7 @@ class SourceTrack:
         started_at = message.text("started_at")
         goes_on = (message.number("first_seq") or 0) >= (self.next_seq or 0)
         if self.started_at is not None and started_at != self.started_at and not goes_on:
-            self.next_seq, self.next_copy = None, 0
+            self.next_seq, self.next_alert = None, 0
             self.missing.clear()
         self.started_at = started_at
         events = message.payload.get("events")
@@ -146,9 +149,9 @@ class SourceTrack:
         seq = message.seq
         if seq is None:
             return Freshness.NEW, 0
-        if message.is_copy:
-            fresh = seq >= self.next_copy
-            self.next_copy = max(self.next_copy, seq + 1)
+        if message.is_derived:
+            fresh = seq >= self.next_alert
+            self.next_alert = max(self.next_alert, seq + 1)
             return Freshness.NEW if fresh else Freshness.DUPLICATE, 0
         if self.next_seq is None:
             self.next_seq = seq

@@ -6,6 +6,7 @@ Objects may hold more fields than stated here: later versions add some, and read
 from typing import Any, Final
 
 from classifier.labels import MODEL_LABELS, Label
+from streamer.alert_policy import Condition
 from streamer.events import GapReason, Priority, Rhythm
 from streamer.outbox import Rank
 from streamer.payload import SCHEMA_VERSION, MessageType
@@ -24,6 +25,13 @@ _TIME: Final[Schema] = {
     "description": "UTC, ISO 8601",
 }
 _RHYTHM: Final[Schema] = {"enum": [rhythm.value for rhythm in Rhythm]}
+_PRIORITY: Final[Schema] = {
+    "enum": [priority.name.lower() for priority in Priority],
+    "description": "in the sense of IEC 60601-1-8",
+}
+_CONDITION: Final[Schema] = {
+    "enum": sorted({*(item.value for item in Condition), *(rhythm.value for rhythm in Rhythm)})
+}
 _TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 
 _ENVELOPE: Final[Schema] = {
@@ -87,7 +95,7 @@ ALARM: Final[Schema] = _object(
     {
         **_EVENT,
         "rhythm": _RHYTHM,
-        "priority": {"enum": [priority.name.lower() for priority in Priority]},
+        "priority": _PRIORITY,
         "beats": _SAMPLES,
     },
 )
@@ -101,6 +109,62 @@ GAP: Final[Schema] = _object(
         "ongoing": {"type": "boolean", "description": "a second message tells its end"},
     },
 )
+
+ALERT: Final[Schema] = _object(
+    MessageType.ALERT,
+    {
+        **_EVENT,
+        "seq": {**_COUNT, "description": "of the event that raised it"},
+        "condition": _CONDITION,
+        "priority": _PRIORITY,
+        "beats": _SAMPLES,
+        "provisional": {"type": "boolean", "description": "labels may still change"},
+        "latched": {"type": "boolean", "description": "stays active until acknowledged"},
+        "occurrences": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "findings since the last alert of this condition, this one included",
+        },
+    },
+)
+
+_ITEM: Final[Schema] = {
+    "condition": _CONDITION,
+    "priority": _PRIORITY,
+    "sample": _SAMPLE,
+    "decided_at": _SAMPLE,
+    "time": _TIME,
+    "latched": {"type": "boolean"},
+    "acknowledged": {"type": "boolean"},
+    "ended": {"type": "boolean", "description": "over, but not acknowledged"},
+}
+
+ACTIVE: Final[Schema] = _object(
+    MessageType.ACTIVE,
+    {
+        **_ENVELOPE,
+        "rejected": {**_COUNT, "description": "acknowledgements that were turned away so far"},
+        "alerts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": _ITEM,
+                "required": sorted(_ITEM),
+            },
+        },
+    },
+)
+
+ACKNOWLEDGE: Final[Schema] = {
+    **_object(
+        MessageType.ACKNOWLEDGE,
+        {
+            "source": _ENVELOPE["source"],
+            "condition": {**_TEXT_OR_NULL, "maxLength": 256, "description": "null is all of them"},
+        },
+    ),
+    "required": ["source", "type"],
+}
 
 STATUS: Final[Schema] = _object(
     MessageType.STATUS,
@@ -135,6 +199,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     MessageType.RHYTHM.value: RHYTHM,
     MessageType.ALARM.value: ALARM,
     MessageType.GAP.value: GAP,
+    MessageType.ALERT.value: ALERT,
     MessageType.STATUS.value: STATUS,
+    MessageType.ACTIVE.value: ACTIVE,
+    MessageType.ACKNOWLEDGE.value: ACKNOWLEDGE,
 }
 """By the `type` of the message."""

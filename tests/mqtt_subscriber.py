@@ -9,7 +9,8 @@ from typing import Any
 
 import aiomqtt
 
-from streamer.mqtt_connection import ConnectionConfig, Credentials, backoff, connect, parse_url
+from streamer.mqtt_access import Credentials
+from streamer.mqtt_connection import ConnectionConfig, backoff, connect, parse_url
 
 WAIT_S = 20.0
 QUICK = ConnectionConfig(timeout_s=5.0, backoff_first_s=0.01, backoff_cap_s=0.05)
@@ -24,6 +25,8 @@ class Collector:
         self._changed = asyncio.Condition()
 
     async def add(self, topic: str, payload: bytes) -> None:
+        if topic.endswith("/ack"):
+            return  # Anybody may write there; it needn't be ours.
         async with self._changed:
             self.messages.append((topic, json.loads(payload)))
             self._changed.notify_all()

@@ -16,7 +16,7 @@ from streamer import broker_note
 from streamer.broker import EmbeddedBroker, broker_for, check_option
 from streamer.broker_note import read_note, remove_note, write_note
 from streamer.errors import BrokerError
-from streamer.mqtt_connection import Credentials
+from streamer.mqtt_access import Credentials
 from streamer.sinks.mqtt import MqttSink
 
 

@@ -25,8 +25,8 @@ from classifier.labels import Label
 from streamer.broker import EmbeddedBroker
 from streamer.errors import BrokerError
 from streamer.listen import Listener, ListenOptions, parse_duration
-from streamer.mqtt_connection import Credentials
-from streamer.payload import dumps, to_payload, topics_of
+from streamer.mqtt_access import Credentials
+from streamer.payload import dumps, to_payload, topic_of
 from streamer.received import Received
 from streamer.sinks.mqtt import MqttSink
 
@@ -116,7 +116,7 @@ async def test_by_default_alerts_rhythm_gaps_and_status_are_shown(embedded: Embe
         await terminal.until_shown(6)
     shown = [(m.kind.value, m.type.value) for m in terminal.shown]
     assert shown == [
-        ("status", "status"), ("alerts", "beat"), ("rhythm", "rhythm"), ("alerts", "alarm"),
+        ("status", "status"), ("alerts", "alert"), ("rhythm", "rhythm"), ("alerts", "alert"),
         ("gaps", "gap"), ("status", "status"),
     ]  # fmt: skip
     assert "6 messages shown; 0 missing, 0 duplicates dropped, 0 mal" in listening.tally.summary()
@@ -125,12 +125,15 @@ async def test_by_default_alerts_rhythm_gaps_and_status_are_shown(embedded: Embe
 async def test_all_shows_every_event_once_and_in_order(embedded: EmbeddedBroker) -> None:
     terminal = Terminal()
     events = 30 * len(one_of_each())
-    listening = listener(terminal, url=embedded.url, all_beats=True, count=events + 2)
+    # Two of status; the first V beat and thirty runs are alerts as well.
+    shown = events + 2 + 31
+    listening = listener(terminal, url=embedded.url, all_beats=True, count=shown)
     async with running(listening):
         await terminal.until_noticed("listening to")
         await play(embedded.url, count=30)
-        await terminal.until_shown(events + 2)
-    assert [m.seq for m in terminal.shown if m.seq is not None] == list(range(events))
+        await terminal.until_shown(shown)
+    seqs = [m.seq for m in terminal.shown if m.seq is not None and not m.is_derived]
+    assert seqs == list(range(events))
     assert listening.succeeded
 
 
@@ -228,7 +231,7 @@ async def test_a_refused_login_is_fatal(mosquitto: str, tmp_path: Path) -> None:
 def feed(listening: Listener, seqs: list[int]) -> None:
     for seq in seqs:
         payload = to_payload(published(rhythm_event(), seq=seq), stream_info())
-        listening.take(topics_of(payload)[0], dumps(payload))
+        listening.take(topic_of(payload), dumps(payload))
 
 
 def test_holes_are_reported_and_duplicates_dropped() -> None:
@@ -238,6 +241,15 @@ def test_holes_are_reported_and_duplicates_dropped() -> None:
     assert terminal.notices == ["208: 2 events are missing", "208: 1 event is missing"]
     assert [m.seq for m in terminal.shown] == [0, 1, 4, 6]
     assert (listening.tally.missing, listening.tally.duplicates) == (3, 1)
+
+
+def test_made_up_sources_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.listen.MAX_SOURCES", 3)
+    listening = listener(Terminal())
+    for number in range(10):
+        payload = to_payload(published(gap()), stream_info(f"bed{number}"))
+        listening.take(topic_of(payload), dumps(payload))
+    assert (len(listening.tally.tracks), listening.tally.malformed) == (3, 7)
 
 
 def test_malformed_messages_are_counted_not_fatal() -> None:
@@ -299,7 +311,7 @@ async def test_the_command_prints_json_lines_and_ends_on_ctrl_c(embedded: Embedd
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0
-    assert b"10 messages shown; 0 missing" in errors
+    assert b"12 messages shown; 0 missing" in errors
     assert b"Traceback" not in errors
 
 
@@ -340,7 +352,7 @@ async def test_the_command_prints_colour_on_a_terminal(embedded: EmbeddedBroker)
     output = os.read(ours, 65_536).decode()
     os.close(ours)
     os.close(theirs)
-    assert "\x1b[1;31mV" in output
+    assert "\x1b[1;37;41mALERT" in output
     assert "ventricular run, high priority, 3 beats" in output
 
 
@@ -376,7 +388,7 @@ def test_unused_events_stay_quiet() -> None:
     listening = listener(terminal)
     for seq, event in enumerate([labeled_beat(label=Label.N), gap(), alarm()]):
         payload = to_payload(published(event, seq=seq), stream_info())
-        listening.take(topics_of(payload)[0], dumps(payload))
-    assert [m.type.value for m in terminal.shown] == ["gap", "alarm"]
+        listening.take(topic_of(payload), dumps(payload))
+    assert [m.type.value for m in terminal.shown] == ["gap"]
     assert json.loads(dumps(terminal.shown[0].payload))["reason"] == "flat"
     assert os.environ["XDG_CACHE_HOME"]

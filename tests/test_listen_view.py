@@ -42,7 +42,8 @@ def received(event: Event, **changes: object) -> Received:
         ),
         (
             alarm(),
-            "22:13:22.000  208         0:02.00  ALARM    ventricular run, high priority, 3 beats",
+            "22:13:22.000  208         0:02.00  ALARM    "
+            f"{alarm().rhythm.value}, high priority, 3 beats",
         ),
         (
             gap(start=720),
@@ -62,6 +63,23 @@ def test_status_line() -> None:
     line = to_line(receive("ecg/208/status", dumps(payload)))
     assert line.what == "offline"
     assert line.detail == "connection lost, training record, 3 messages shed"
+
+
+def test_alert_lines() -> None:
+    payload = {
+        "type": "alert", "source": "208", "seq": 7, "condition": "ventricular couplet",
+        "priority": "low", "beats": [720, 900], "occurrences": 3,
+        "time": "2026-01-01T00:00:00.000000Z",
+    }  # fmt: skip
+    line = to_line(receive("ecg/208/alerts", dumps(payload)))
+    assert (line.what, line.style) == ("ALERT", "cyan")
+    assert line.detail == (
+        "ventricular couplet, low priority, 2 beats, 3 times since the last alert of it"
+    )
+    active = {"type": "active", "source": "208", "alerts": [{"condition": "x\x1b"}, 7]}
+    assert to_line(receive("ecg/208/alerts/active", dumps(active))).detail == "?"
+    seen = {"type": "acknowledge", "source": "208"}
+    assert to_line(receive("ecg/208/alerts/ack", dumps(seen))).detail == "every alert"
 
 
 @pytest.mark.parametrize("odd", [None, [], {}, "x", True, 1e300, -1, 0])

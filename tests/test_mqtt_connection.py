@@ -8,10 +8,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from streamer.errors import BrokerError
+from streamer.mqtt_access import Credentials
 from streamer.mqtt_connection import (
     Address,
     ConnectionConfig,
-    Credentials,
     backoff,
     client_identifier,
     explain,

@@ -16,10 +16,13 @@ from mqtt_subscriber import QUICK, WAIT_S, Collector, subscriber
 from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_event, stream_info
 
 from classifier.labels import Label
+from streamer.alert_policy import Condition
 from streamer.broker import EmbeddedBroker
 from streamer.errors import BrokerError
 from streamer.mqtt_access import Credentials
+from streamer.mqtt_connection import connect, parse_url
 from streamer.outbox import Outbox, outbox_path
+from streamer.payload import dumps
 from streamer.schema import SCHEMAS
 from streamer.sinks.mqtt import ConnectionState, MqttSink, MqttSinkConfig
 
@@ -76,18 +79,19 @@ async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_u
         await seen.wait_for(ended(len(events)))
     for _, payload in seen.messages:
         jsonschema.validate(payload, SCHEMAS[payload["type"]])
-    main = [p["seq"] for t, p in seen.messages if not (is_copy(t, p) or p["type"] == "status")]
+    derived = {"alert", "status", "active"}
+    main = [p["seq"] for _, p in seen.messages if p["type"] not in derived]
     assert main == list(range(len(events)))
     assert all(t.startswith("ecg/208/") for t, _ in seen.messages)
     assert seen.states() == ["online", "offline"]
-    # One confirmed V beat and one alarm in each round.
-    assert len(seen.of("alerts")) == 2 * 5
-    assert (sink.sent, sink.queued, sink.shed, sink.undelivered) == (len(events) + 5, 0, 0, 0)
+    # The first V beat of all, and the tracker's run in each round.
+    alerts = seen.of("alerts")
+    assert [alert["condition"] for alert in alerts[:2]] == [Condition.V_FIRST, Condition.V_RUN]
+    assert len(alerts) == 1 + 5
+    assert len(set(seen.seqs("alerts"))) == len(alerts)
+    assert (sink.sent, sink.queued) == (len(events) + len(alerts), 0)
+    assert (sink.shed, sink.undelivered) == (0, 0)
     assert sink.state is ConnectionState.OFFLINE
-
-
-def is_copy(topic: str, payload: dict[str, object]) -> bool:
-    return topic.endswith("/alerts") and payload["type"] == "beat"
 
 
 async def test_a_full_speed_replay_loses_nothing(broker_url: str) -> None:
@@ -476,3 +480,26 @@ async def test_a_version_that_the_broker_does_not_speak(
             await quick_sink(embedded.url, version="5").start(stream_info())
     finally:
         await embedded.stop()
+
+
+async def test_a_person_acknowledges_a_latched_alert(broker_url: str) -> None:
+    async with subscriber(broker_url) as seen:
+        sink = quick_sink(broker_url)
+        await sink.start(stream_info())
+        sink.publish(published(alarm()))
+        sink.publish(published(QUIET_BEAT, seq=1))
+        await seen.wait_for(lambda c: any(a["alerts"] for a in c.of("active")))
+        latched = seen.of("active")[-1]["alerts"][0]
+        assert (latched["condition"], latched["latched"]) == (Condition.V_RUN, True)
+        async with connect(
+            parse_url(broker_url), identifier="nurse", credentials=Credentials(), config=QUICK
+        ) as nurse:
+            good = {"type": "acknowledge", "source": "208", "condition": Condition.V_RUN}
+            for data in (b"\xff", b"{}", dumps({**good, "source": "209"}), dumps(good)):
+                await nurse.publish("ecg/208/alerts/ack", data, qos=1)
+        await seen.wait_for(lambda c: c.of("active")[-1]["alerts"] == [])
+        assert seen.of("active")[-1]["rejected"] == 3
+        for payload in [p for _, p in seen.messages if p.get("type") in SCHEMAS]:
+            if payload["type"] == "active":
+                jsonschema.validate(payload, SCHEMAS["active"])
+        await sink.close()

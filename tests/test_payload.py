@@ -28,7 +28,6 @@ from streamer.payload import (
     to_payload,
     topic,
     topic_of,
-    topics_of,
 )
 from streamer.schema import SCHEMAS
 
@@ -130,23 +129,19 @@ def test_encoding_is_compact_sorted_and_utf8() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "kinds"),
+    ("event", "kind"),
     [
-        (labeled_beat(label=Label.V), ["beats", "alerts"]),
-        (labeled_beat(label=Label.S), ["beats", "alerts"]),
-        (labeled_beat(label=Label.F), ["beats", "alerts"]),
-        (labeled_beat(label=Label.V, revision=0), ["beats"]),
-        (labeled_beat(label=Label.N), ["beats"]),
-        (labeled_beat(label=Label.Q), ["beats"]),
-        (rhythm_event(), ["rhythm"]),
-        (alarm(), ["alerts"]),
-        (gap(), ["gaps"]),
+        (labeled_beat(label=Label.V), "beats"),
+        (labeled_beat(label=Label.V, revision=0), "beats"),
+        (rhythm_event(), "rhythm"),
+        (alarm(), "alarms"),
+        (gap(), "gaps"),
     ],
 )
-def test_topics(event: Event, kinds: list[str]) -> None:
+def test_topics(event: Event, kind: str) -> None:
     payload = to_payload(published(event), stream_info())
-    assert topics_of(payload) == tuple(f"ecg/208/{kind}" for kind in kinds)
-    assert topic_of(payload, prefix="ward/3") == f"ward/3/208/{kinds[0]}"
+    assert topic_of(payload) == f"ecg/208/{kind}"
+    assert topic_of(payload, prefix="ward/3") == f"ward/3/208/{kind}"
 
 
 def test_topic_of_status() -> None:

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_events import alarm, labeled_beat, one_of_each, published, stream_info
 
-from streamer.payload import dumps, to_payload, topics_of
+from streamer.payload import dumps, to_payload, topic_of
 from streamer.received import (
     MAX_PAYLOAD_BYTES,
     MAX_REMEMBERED,
@@ -22,8 +22,8 @@ def rhythm(seq: int, source: str = "208") -> Received:
     return receive(f"ecg/{source}/rhythm", dumps(payload))
 
 
-def alert_copy(seq: int) -> Received:
-    return receive("ecg/208/alerts", dumps({"source": "208", "type": "beat", "seq": seq}))
+def alert(seq: int) -> Received:
+    return receive("ecg/208/alerts", dumps({"source": "208", "type": "alert", "seq": seq}))
 
 
 def status(**fields: object) -> Received:
@@ -34,14 +34,13 @@ def status(**fields: object) -> Received:
 def test_everything_that_we_publish_is_accepted() -> None:
     for seq, event in enumerate(one_of_each()):
         payload = to_payload(published(event, seq=seq), stream_info())
-        for topic in topics_of(payload):
-            message = receive(topic, dumps(payload))
-            assert (message.seq, message.source) == (seq, "208")
+        message = receive(topic_of(payload), dumps(payload))
+        assert (message.seq, message.source) == (seq, "208")
 
 
 def test_unknown_fields_are_ignored() -> None:
     payload = {**to_payload(published(alarm()), stream_info()), "schema": 2, "mood": {"a": [1]}}
-    assert receive("ecg/208/alerts", dumps(payload)).text("rhythm") == "ventricular run"
+    assert receive("ecg/208/alarms", dumps(payload)).text("rhythm") == alarm().rhythm.value
 
 
 @pytest.mark.parametrize(
@@ -136,12 +135,12 @@ def test_holes_are_counted_and_may_close_late() -> None:
     assert track.missing_count == 2
 
 
-def test_alert_copies_repeat_a_number_without_being_duplicates() -> None:
+def test_alerts_repeat_a_number_without_being_duplicates() -> None:
     track = SourceTrack()
     track.event(rhythm(7))
-    assert track.event(alert_copy(7)) == (NEW, 0)
-    assert track.event(alert_copy(7)) == (DUPLICATE, 0)
-    assert track.event(alert_copy(30)) == (NEW, 0)
+    assert track.event(alert(7)) == (NEW, 0)
+    assert track.event(alert(7)) == (DUPLICATE, 0)
+    assert track.event(alert(30)) == (NEW, 0)
 
 
 def test_a_new_run_starts_anew() -> None:
@@ -182,7 +181,20 @@ def test_each_number_is_new_at_most_once(seqs: list[int]) -> None:
         assert track.missing_count == len(expected)
 
 
-def test_beats_and_copies_are_told_apart() -> None:
+def test_events_and_what_is_said_about_them_are_told_apart() -> None:
     payload = to_payload(published(labeled_beat()), stream_info())
-    assert not receive("ecg/208/beats", dumps(payload)).is_copy
-    assert receive("ecg/208/alerts", dumps(payload)).is_copy
+    assert not receive("ecg/208/beats", dumps(payload)).is_derived
+    assert alert(0).is_derived
+    active = receive("ecg/208/alerts/active", dumps({"source": "208", "type": "active"}))
+    assert active.seq is None
+
+
+def test_a_run_whose_numbers_go_on_is_followed_without_a_break() -> None:
+    track = SourceTrack()
+    track.status(status(started_at="t0", first_seq=0))
+    outcomes(track, [0, 1, 2])
+    track.status(status(started_at="t1", first_seq=5))
+    assert outcomes(track, [1, 2, 3, 4, 5]) == [
+        (DUPLICATE, 0), (DUPLICATE, 0), (NEW, 0), (NEW, 0), (NEW, 0),
+    ]  # fmt: skip
+    assert track.missing_count == 0

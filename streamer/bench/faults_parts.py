@@ -192,7 +192,7 @@ class Subscriber:
             return
         if message.seq is None:
             self._take_status(message)
-        elif not message.is_copy:
+        elif not message.is_derived:
             self.events.append((message.seq, int(message.payload["sample"])))
         self.changed.set()
 

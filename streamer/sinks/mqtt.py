@@ -18,6 +18,7 @@ from typing import Any, Final
 import aiomqtt
 
 from replay.chunk import Chunk
+from streamer.alerting import Alerting, AlertingConfig
 from streamer.events import Published, StreamInfo
 from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.mqtt_connection import (
@@ -32,10 +33,10 @@ from streamer.mqtt_connection import (
     connect,
     explain,
     is_login_refused,
+    is_refused,
     message_properties,
     parse_url,
     unreachable,
-    until_lost,
 )
 from streamer.outbox import Outbox, Outgoing, Rank
 from streamer.payload import (
@@ -48,7 +49,7 @@ from streamer.payload import (
     dumps,
     to_payload,
     topic,
-    topics_of,
+    topic_of,
 )
 from streamer.source_status import (
     CONNECTION_LOST,
@@ -106,6 +107,8 @@ class MqttSink:
         MQTT version: `5`, `3.1.1`, or `auto` (5 unless the broker refuses it).
     prefix : str
         First level of every topic.
+    alerting : AlertingConfig, optional
+        Which events become alerts.
     on_notice : callable, optional
         Gets one line when the broker is lost and when it is back.
     config, connection_config : dataclasses
@@ -141,6 +144,7 @@ class MqttSink:
         tls: TlsFiles | None = None,
         version: str = AUTO,
         prefix: str = TOPIC_PREFIX,
+        alerting: AlertingConfig | None = None,
         on_notice: Callable[[str], None] | None = None,
         config: MqttSinkConfig | None = None,
         connection_config: ConnectionConfig | None = None,
@@ -159,6 +163,8 @@ class MqttSink:
         self._tls = tls
         self._versions = Versions(version)
         self._prefix = prefix
+        self._alerting_config = alerting
+        self._alerting: Alerting | None = None
         self._notice = on_notice or (lambda line: None)
         self._config = config or MqttSinkConfig()
         self._connection_config = connection_config or ConnectionConfig()
@@ -213,6 +219,7 @@ class MqttSink:
         """
         check_source(info.source)
         self._info = info
+        self._alerting = Alerting(info, self._prefix, self._alerting_config, self._wall_time)
         self._first = asyncio.get_running_loop().create_future()
         self._worker = asyncio.create_task(self._work(info), name="mqtt-sink")
         self._worker.add_done_callback(lambda _: self._room.set())
@@ -234,7 +241,7 @@ class MqttSink:
         OutputError
             If the outbox's disk is full or fails.
         """
-        if self._info is None or self._closing:
+        if self._info is None or self._alerting is None or self._closing:
             return
         if message.seq < self._outbox.next_seq:
             raise ValueError(
@@ -242,7 +249,8 @@ class MqttSink:
                 f"go on at {self._outbox.next_seq}"
             )
         payload = to_payload(message, self._info)
-        self._outbox.put(*_outgoing(payload, self._prefix), next_seq=message.seq + 1)
+        alerts = self._alerting.outgoing(message.event, payload)
+        self._outbox.put(_outgoing(payload, self._prefix), *alerts, next_seq=message.seq + 1)
         self._wake.set()
 
     async def drain(self) -> None:
@@ -355,9 +363,11 @@ class MqttSink:
 
     async def _serve(self, client: Connection, info: StreamInfo) -> None:
         """Send in order until everything is out and we are closing, or the connection breaks."""
-        lost = asyncio.create_task(until_lost(client), name="mqtt-sink-watch")
+        lost = asyncio.create_task(self._hear(client), name="mqtt-sink-watch")
         lost.add_done_callback(lambda _: self._wake.set())
         self._send_status(client, info, self.state)
+        if self._alerting is not None:
+            self._alerting.forget_told()
         try:
             while True:
                 self._wake.clear()
@@ -366,6 +376,7 @@ class MqttSink:
                     lost.result()
                 self._fill(client)
                 self._follow_health(client, info)
+                self._tell_active(client, info)
                 if self._closing and self._outbox.is_idle:
                     break
                 await self._wake.wait()
@@ -414,6 +425,24 @@ class MqttSink:
             self.state = state
             self._send_status(client, info, state)
 
+    async def _hear(self, client: Connection) -> None:
+        """Take acknowledgements until the connection breaks, which raises."""
+        if self._alerting is None:
+            return
+        codes = await client.subscribe(self._alerting.ack_topic, qos=1)
+        if any(is_refused(code) for code in codes):
+            self._notice(f"MQTT broker {self.url} doesn't let us read {self._alerting.ack_topic}")
+        async for message in client.messages:
+            if self._alerting.acknowledge(message.payload):
+                self._wake.set()
+
+    def _tell_active(self, client: Connection, info: StreamInfo) -> None:
+        """Publish the alerts that are not over, whenever they change."""
+        payload = None if self._alerting is None else self._alerting.changed()
+        if payload is not None:
+            name = topic(info.source, TopicKind.ACTIVE, self._prefix)
+            self._send_retained(client, name, payload, MessageType.ACTIVE)
+
     def _send_status(
         self,
         client: Connection,
@@ -424,8 +453,13 @@ class MqttSink:
         if state is ConnectionState.DEGRADED:
             reason = f"{self._outbox.waiting} messages behind"
         name = topic(info.source, TopicKind.STATUS, self._prefix)
-        payload = self._status(info, state, reason)
-        properties = message_properties(client.version, _fields(MessageType.STATUS))
+        self._send_retained(client, name, self._status(info, state, reason), MessageType.STATUS)
+
+    def _send_retained(
+        self, client: Connection, name: str, payload: bytes, kind: MessageType
+    ) -> None:
+        """Send what describes the present, beside the outbox: an older one is worth nothing."""
+        properties = message_properties(client.version, _fields(kind))
         publishing = client.publish(name, payload, qos=1, retain=True, properties=properties)
         self._send(publishing, is_status=True)
 
@@ -460,11 +494,12 @@ def _fields(kind: str) -> dict[str, str]:
     return {"schema": str(SCHEMA_VERSION), "type": kind}
 
 
-def _outgoing(payload: Payload, prefix: str) -> list[Outgoing]:
-    """Address one event to its topics."""
-    encoded, kind = dumps(payload), str(payload["type"])
+def _outgoing(payload: Payload, prefix: str) -> Outgoing:
+    """Address one event to its topic."""
     rank = Rank.PROVISIONAL if payload.get("revision") == 0 else Rank.EVENT
-    return [
-        Outgoing(topic=name, payload=encoded, rank=rank, kind=kind)
-        for name in topics_of(payload, prefix)
-    ]
+    return Outgoing(
+        topic=topic_of(payload, prefix),
+        payload=dumps(payload),
+        rank=rank,
+        kind=str(payload["type"]),
+    )
