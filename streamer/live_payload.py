@@ -1,0 +1,165 @@
+"""The form in which live samples come: compact binary, or JSON for makers.
+
+Binary, little-endian: a header of 40 bytes, then the samples moment by moment, all leads of one
+moment together, primary lead first.
+
+======  ======  ============================================================================
+offset  type    meaning
+======  ======  ============================================================================
+0       4 byte  ``ECG1``
+4       uint8   1: samples are int16, `gain` units to the mV, -32768 marks an invalid one;
+                2: samples are float32 in mV, NaN marks an invalid one
+5       uint8   number of leads
+6       uint16  0, reserved
+8       uint64  sequence number of the message: 0, 1, 2, ... without holes
+16      int64   index of the first sample, counted at `fs` without holes
+24      float64 `fs`, sampling frequency in Hz
+32      float64 `gain`, units per mV (1 for float32)
+======  ======  ============================================================================
+
+JSON: ``{"seq": 0, "first_sample": 0, "fs": 360, "mv": [[0.1, 0.2, null], ...]}`` with one list a
+lead, null for an invalid sample.
+"""
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAGIC: Final = b"ECG1"
+_HEADER: Final = struct.Struct("<4sBBHQqdd")
+_INT16: Final = 1
+_FLOAT32: Final = 2
+_DTYPES: Final = {_INT16: np.dtype("<i2"), _FLOAT32: np.dtype("<f4")}
+_INVALID: Final = -32768
+_LARGEST: Final = 32767
+MAX_LEADS: Final = 16
+MAX_SAMPLES: Final = 100_000
+"""Of one lead in one message; more is an error of the sender."""
+MAX_INDEX: Final = 1 << 60
+"""Leaves room for arithmetic on sample indices in 64 bits."""
+
+
+class SamplesError(ValueError):
+    """A message that holds no samples in our form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SampleMessage:
+    """Some consecutive samples of one source.
+
+    Attributes
+    ----------
+    seq : int
+        Counts a source's messages from 0, without holes.
+    first_sample : int
+        Index of the first column.
+    fs : float
+        Sampling frequency in Hz.
+    samples : ndarray of float32, shape (leads, n)
+        mV; NaN marks invalid ones.
+    """
+
+    seq: int
+    first_sample: int
+    fs: float
+    samples: NDArray[np.float32]
+
+    @property
+    def stop(self) -> int:
+        """One past the last sample."""
+        return self.first_sample + int(self.samples.shape[1])
+
+
+def encode(message: SampleMessage, *, gain: float | None = None) -> bytes:
+    """Encode as binary: int16 at `gain` units per mV, or float32 if None."""
+    frames = message.samples.T
+    kind = _FLOAT32 if gain is None else _INT16
+    if gain is None:
+        body = frames.astype(_DTYPES[_FLOAT32])
+    else:
+        units = np.clip(np.round(frames * gain), -_LARGEST, _LARGEST)
+        body = np.where(np.isfinite(units), units, _INVALID).astype(_DTYPES[_INT16])
+    leads = message.samples.shape[0]
+    header = _HEADER.pack(
+        _MAGIC, kind, leads, 0, message.seq, message.first_sample, message.fs, gain or 1.0
+    )
+    return header + body.tobytes()
+
+
+def to_json(message: SampleMessage) -> bytes:
+    """Encode as JSON."""
+    leads = [
+        [float(value) if math.isfinite(value) else None for value in lead]
+        for lead in message.samples
+    ]
+    fields = {
+        "seq": message.seq,
+        "first_sample": message.first_sample,
+        "fs": message.fs,
+        "mv": leads,
+    }
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> SampleMessage:
+    """Decode either form.
+
+    Raises
+    ------
+    SamplesError
+        If the message is of neither form or its numbers make no sense.
+    """
+    message = _from_binary(data) if data[: len(_MAGIC)] == _MAGIC else _from_json(data)
+    leads, n = message.samples.shape
+    if not (math.isfinite(message.fs) and message.fs > 0):
+        raise SamplesError(f"fs is {message.fs}; it must be a number above 0")
+    if not (0 <= message.seq < MAX_INDEX and abs(message.first_sample) < MAX_INDEX):
+        raise SamplesError("seq or first_sample is out of range")
+    if not (1 <= leads <= MAX_LEADS and 1 <= n <= MAX_SAMPLES):
+        raise SamplesError(
+            f"got {leads} leads of {n} samples; expected 1 to {MAX_LEADS} of 1 to {MAX_SAMPLES}"
+        )
+    return message
+
+
+def _from_binary(data: bytes) -> SampleMessage:
+    if len(data) < _HEADER.size:
+        raise SamplesError(f"got {len(data)} bytes; the header alone has {_HEADER.size}")
+    _, kind, leads, _, seq, first, fs, gain = _HEADER.unpack_from(data)
+    if kind not in _DTYPES:
+        raise SamplesError(f"sample type is {kind}; expected 1 (int16) or 2 (float32)")
+    if not (math.isfinite(gain) and gain > 0):
+        raise SamplesError(f"gain is {gain}; it must be a number above 0")
+    frame_bytes = max(leads, 1) * _DTYPES[kind].itemsize
+    if (len(data) - _HEADER.size) % frame_bytes:
+        raise SamplesError(
+            f"got {len(data) - _HEADER.size} bytes of samples, no multiple of {frame_bytes}"
+        )
+    frames = np.frombuffer(data, _DTYPES[kind], offset=_HEADER.size).reshape(-1, max(leads, 1))
+    samples = np.ascontiguousarray(frames.T, np.float32)
+    if kind == _INT16:
+        samples[samples == _INVALID] = np.nan
+        samples /= np.float32(gain)
+    samples[~np.isfinite(samples)] = np.nan
+    return SampleMessage(seq=seq, first_sample=first, fs=fs, samples=samples)
+
+
+def _from_json(data: bytes) -> SampleMessage:
+    try:
+        fields: dict[str, Any] = json.loads(data)
+        samples = np.array(fields["mv"], np.float32, ndmin=2)
+        whole = (fields["seq"], fields["first_sample"])
+        if samples.ndim != 2 or not all(type(number) is int for number in whole):
+            raise ValueError("mv must be lists of equal length, seq and first_sample integers")
+        fs = float(fields["fs"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SamplesError(
+            f"neither binary samples nor JSON with seq, first_sample, fs and mv ({error})"
+        ) from error
+    samples[~np.isfinite(samples)] = np.nan
+    return SampleMessage(seq=whole[0], first_sample=whole[1], fs=fs, samples=samples)
