@@ -1,22 +1,58 @@
-"""The broker of the amqtt library, for this machine only, made to lose nothing at the end.
+"""The broker of the amqtt library, made to lose nothing at the end.
 
 Only `streamer.broker` imports this, and late: amqtt takes a while to load.
 """
 
 import asyncio
 import contextlib
+import hmac
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from amqtt.broker import Broker
+from amqtt.plugins.base import BaseAuthPlugin
+
+from streamer.mqtt_access import Credentials
 
 _POLL_S = 0.01
 _CLOSE_TIMEOUT_S = 1.0
 _ANONYMOUS = "amqtt.plugins.authentication.AnonymousAuthPlugin"
 
 
-class LoopbackBroker(Broker):  # type: ignore[misc]
-    """An amqtt broker on 127.0.0.1 that lets anyone on this machine in.
+class PasswordPlugin(BaseAuthPlugin):  # type: ignore[misc]
+    """Lets those in who know the one user name and password."""
+
+    @dataclass
+    class Config:
+        """What amqtt hands on to the plugin."""
+
+        username: str = ""
+        password: str = field(default="", repr=False)
+
+    async def authenticate(self, *, session: Any) -> bool:
+        """Compare in a time that doesn't tell how much was right."""
+        config = self.context.config
+        right = bool(config.username and config.password)
+        for given, wanted in (
+            (session.username, config.username),
+            (session.password, config.password),
+        ):
+            right &= hmac.compare_digest(str(given or "").encode(), wanted.encode())
+        return right
+
+
+class SmallBroker(Broker):  # type: ignore[misc]
+    """An amqtt broker that lets in anyone, or those who know a password.
+
+    Parameters
+    ----------
+    host : str
+        Address of the interface to listen on.
+    port : int
+        Where to listen.
+    demanded : Credentials or None
+        What clients must present; None is for loopback only.
 
     It differs from its base in two things. amqtt forgets the messages of a client that says
     goodbye although it has acknowledged them already, so the last beats of a fast replay would
@@ -24,10 +60,14 @@ class LoopbackBroker(Broker):  # type: ignore[misc]
     killed open: here it is closed.
     """
 
-    def __init__(self, port: int) -> None:
-        listener = {"type": "tcp", "bind": f"127.0.0.1:{port}"}
+    def __init__(self, host: str, port: int, demanded: Credentials | None) -> None:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        plugins: dict[str, dict[str, Any]] = {_ANONYMOUS: {"allow_anonymous": True}}
+        if demanded is not None:
+            login = {"username": demanded.username, "password": demanded.password}
+            plugins = {f"{__name__}.{PasswordPlugin.__name__}": login}
         super().__init__(
-            {"listeners": {"default": listener}, "plugins": {_ANONYMOUS: {"allow_anonymous": True}}}
+            {"listeners": {"default": {"type": "tcp", "bind": place}}, "plugins": plugins}
         )
         self._clients: set[asyncio.Task[Any]] = set()
 

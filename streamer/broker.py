@@ -1,14 +1,16 @@
 """The embedded broker: with nothing configured, subscribers on this machine still get everything.
 
 It runs in a thread with an event loop of its own, so that neither a slow subscriber delays the
-replay nor a busy replay makes subscribers time out. It listens on loopback only and asks nobody
-for a name; whoever needs more runs a real broker.
+replay nor a busy replay makes subscribers time out. It listens on loopback and asks nobody for a
+name there; on another interface it starts only with a user name and a password, and asks for them.
 """
 
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import logging
+import os
 import socket
 import threading
 import warnings
@@ -18,6 +20,7 @@ from typing import Final
 
 from streamer.broker_note import remove_note, write_note
 from streamer.errors import BrokerError
+from streamer.mqtt_access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
 from streamer.mqtt_connection import Address, parse_url
 
 HOST: Final = "127.0.0.1"
@@ -42,24 +45,39 @@ class BrokerConfig:
 
 
 class EmbeddedBroker:
-    """An MQTT 3.1.1 broker on loopback.
+    """An MQTT 3.1.1 broker, on loopback unless told otherwise.
 
     Parameters
     ----------
     port : int, optional
         Where to listen. By default 1883, or any free port when that is taken.
+    host : str
+        Address of the interface to listen on.
+    credentials : Credentials, optional
+        What clients must present, if the interface isn't loopback; from the environment by default.
     config : BrokerConfig, optional
         Bounds of starting and stopping.
 
     Raises
     ------
     ValueError
-        If `port` is not between 1 and 65535.
+        If `port` is not between 1 and 65535, or `host` is no address.
+    BrokerError
+        If others could reach it and no user name and password are set.
     """
 
-    def __init__(self, port: int | None = None, *, config: BrokerConfig | None = None) -> None:
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str = HOST,
+        credentials: Credentials | None = None,
+        config: BrokerConfig | None = None,
+    ) -> None:
         if port is not None and not 1 <= port <= _MAX_PORT:
             raise ValueError(f"port {port} is out of range; expected 1 to {_MAX_PORT}")
+        self._host = host
+        self._demanded = _demanded(host, credentials)
         self._wanted = port
         self._config = config or BrokerConfig()
         self._address: Address | None = None
@@ -88,7 +106,7 @@ class EmbeddedBroker:
         BrokerError
             If the port that was asked for is in use, or nothing can be started at all.
         """
-        port = _choose_port(self._wanted)
+        port = _choose_port(self._host, self._wanted)
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         await asyncio.to_thread(_load_amqtt)
@@ -104,7 +122,7 @@ class EmbeddedBroker:
                 f"the embedded broker didn't start within {self._config.start_timeout_s:g} s; "
                 "name a broker with --mqtt URL, or go without: --mqtt off"
             ) from None
-        self._address = Address(host=HOST, port=port)
+        self._address = Address(host=_reached_at(self._host), port=port)
         write_note(self._address.url)
 
     async def stop(self) -> None:
@@ -130,7 +148,7 @@ class EmbeddedBroker:
             asyncio.run(self._serve(port, caller, ready))
         except Exception as error:  # noqa: BLE001 - amqtt wraps and adds to what went wrong
             failure = BrokerError(
-                f"the embedded broker can't listen on {HOST}:{port}: {error}; "
+                f"the embedded broker can't listen on {self._host}:{port}: {error}; "
                 "name a broker with --mqtt URL, or go without: --mqtt off"
             )
             _tell(caller, ready, failure)
@@ -140,12 +158,12 @@ class EmbeddedBroker:
     async def _serve(
         self, port: int, caller: asyncio.AbstractEventLoop, ready: asyncio.Future[None]
     ) -> None:
-        from streamer.amqtt_broker import LoopbackBroker  # noqa: PLC0415
+        from streamer.amqtt_broker import SmallBroker  # noqa: PLC0415
 
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_log_quietly)
-        broker = LoopbackBroker(port)
+        broker = SmallBroker(self._host, port, self._demanded)
         await broker.start()
         _tell(caller, ready, None)
         await self._stopping.wait()
@@ -156,7 +174,7 @@ class EmbeddedBroker:
 
 @contextlib.asynccontextmanager
 async def broker_for(option: str) -> AsyncIterator[str | None]:
-    """Hold what `--mqtt` asks for: `off`, `embedded`, `embedded:PORT` or a URL.
+    """Hold what `--mqtt` asks for: `off`, `embedded`, `embedded:[HOST:]PORT` or a URL.
 
     Yields
     ------
@@ -173,7 +191,7 @@ async def broker_for(option: str) -> AsyncIterator[str | None]:
     if option == OFF:
         yield None
     elif option == EMBEDDED or option.startswith(f"{EMBEDDED}:"):
-        broker = EmbeddedBroker(_embedded_port(option))
+        broker = _embedded(option)
         await broker.start()
         try:
             yield broker.url
@@ -189,12 +207,14 @@ def check_option(option: str) -> str:
     Raises
     ------
     ValueError
-        If it is not `off`, `embedded`, `embedded:PORT` or a URL.
+        If it is not `off`, `embedded`, `embedded:[HOST:]PORT` or a URL.
+    BrokerError
+        If it asks for an embedded broker that others could reach, without a password.
     """
     if option == OFF:
         return option
     if option == EMBEDDED or option.startswith(f"{EMBEDDED}:"):
-        EmbeddedBroker(_embedded_port(option))
+        _embedded(option)
         return option
     try:
         parse_url(option)
@@ -203,28 +223,53 @@ def check_option(option: str) -> str:
     return option
 
 
-def _embedded_port(option: str) -> int | None:
-    _, colon, port = option.partition(":")
+def _embedded(option: str) -> EmbeddedBroker:
+    """Read `embedded`, `embedded:PORT` or `embedded:HOST:PORT`."""
+    _, colon, place = option.partition(":")
     if not colon:
-        return None
+        return EmbeddedBroker()
+    host, _, port = place.rpartition(":")
     if not port.isdecimal():
-        raise ValueError(f"--mqtt {option}: {port!r} is no port; expected embedded:PORT")
-    return int(port)
+        raise ValueError(f"--mqtt {option}: {port!r} is no port; expected embedded:[HOST:]PORT")
+    return EmbeddedBroker(int(port), host=host.strip("[]") or HOST)
 
 
-def _choose_port(wanted: int | None) -> int:
+def _demanded(host: str, credentials: Credentials | None) -> Credentials | None:
+    """Return what clients must present: nothing on loopback, never nothing elsewhere."""
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return None
+    except ValueError:
+        raise ValueError(
+            f"{host!r} is no address of an interface; expected one such as 127.0.0.1 or 0.0.0.0"
+        ) from None
+    credentials = credentials or Credentials.from_environment(os.environ)
+    if credentials.username is None or credentials.password is None:
+        raise BrokerError(
+            f"an embedded broker on {host} would be open to others; set {USERNAME_VARIABLE} and "
+            f"{PASSWORD_VARIABLE} in the environment, or stay on {HOST}"
+        )
+    return credentials
+
+
+def _reached_at(host: str) -> str:
+    """Where we reach a broker that listens there: on every interface means on loopback too."""
+    return HOST if ipaddress.ip_address(host).is_unspecified else host
+
+
+def _choose_port(host: str, wanted: int | None) -> int:
     """Return the port asked for, else 1883 if it is free, else any free one."""
     if wanted is not None:
-        if not _is_free(wanted):
+        if not _is_free(wanted, host):
             raise BrokerError(
-                f"port {wanted} on {HOST} is in use; choose another with --mqtt embedded:PORT, "
-                f"or publish to the broker there with --mqtt mqtt://{HOST}:{wanted}"
+                f"port {wanted} on {host} is in use; choose another with --mqtt embedded:PORT, "
+                f"or publish to the broker there with --mqtt mqtt://{host}:{wanted}"
             )
         return wanted
-    return DEFAULT_PORT if _is_free(DEFAULT_PORT) else _any_port()
+    return DEFAULT_PORT if _is_free(DEFAULT_PORT, host) else _any_port(host)
 
 
-def _is_free(port: int) -> bool:
+def _is_free(port: int, host: str = HOST) -> bool:
     """Whether we may listen there.
 
     Raises
@@ -232,26 +277,32 @@ def _is_free(port: int) -> bool:
     BrokerError
         If the system forbids the port to us.
     """
-    with socket.socket() as probe:
+    with socket.socket(_family(host)) as probe:
         # As the broker will do: a port that merely lingers from the last run is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except PermissionError:
             raise BrokerError(
-                f"port {port} on {HOST} needs more rights; choose one from 1024 up"
+                f"port {port} on {host} needs more rights; choose one from 1024 up"
             ) from None
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise BrokerError(f"{host} is no address of this machine") from None
             if error.errno != errno.EADDRINUSE:
                 raise
             return False
     return True
 
 
-def _any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
+def _any_port(host: str) -> int:
+    with socket.socket(_family(host)) as probe:
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
 
 
 def _load_amqtt() -> None:

@@ -333,19 +333,19 @@ class Versions:
     async def settle(
         self,
         address: Address,
-        credentials: Credentials,
         config: ConnectionConfig,
         tls: TlsFiles | None = None,
     ) -> Version:
         """Ask the broker, the first time, and return the version to speak.
 
-        The question is a connection without properties or last will: a broker that knows only
-        3.1.1 would read these as something else and wait for more.
+        The question is a connection without properties, last will or login: a broker that knows
+        only 3.1.1 would read these as something else and wait for more. A broker that refuses it
+        for another reason than the version has understood it.
 
         Raises
         ------
         aiomqtt.MqttError
-            If the broker can't be reached or refuses us for another reason.
+            If the broker can't be reached, or refuses the version that was asked for.
         """
         if self._settled:
             return self.current
@@ -354,8 +354,6 @@ class Versions:
             version=Version.V5,
             logger=_LOGGER,
             identifier=client_identifier("probe"),
-            username=credentials.username,
-            password=credentials.password,
             timeout=config.timeout_s,
             tls_context=tls_context(tls) if address.tls else None,
         )
@@ -363,9 +361,10 @@ class Versions:
             async with _entered(probe):
                 pass
         except MqttConnectError as error:
-            if str(error.rc) != _VERSION_REFUSED or not self._may_change:
-                raise
-            self.current = Version.V311
+            if str(error.rc) == _VERSION_REFUSED:
+                if not self._may_change:
+                    raise
+                self.current = Version.V311
         self._settled = True
         return self.current
 

@@ -93,7 +93,7 @@ async def test_a_broker_that_fails_to_start_says_so(monkeypatch: pytest.MonkeyPa
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         # The port is lost between the check and the start.
-        monkeypatch.setattr(broker_module, "_is_free", lambda port: True)
+        monkeypatch.setattr(broker_module, "_is_free", lambda port, host: True)
         with pytest.raises(BrokerError, match=r"can't listen on 127\.0\.0\.1.*--mqtt off"):
             await EmbeddedBroker(taken.getsockname()[1]).start()
 
@@ -195,3 +195,54 @@ def test_a_folder_that_can_not_be_written_is_no_error(
     write_note("mqtt://127.0.0.1:5000")
     remove_note("mqtt://127.0.0.1:5000")
     assert read_note() is None
+
+
+OTHERS = ["0.0.0.0", "::", "192.168.7.7"]
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_an_interface_that_others_reach_needs_a_password(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("USERNAME", "PASSWORD", "PASSWORD_FILE"):
+        monkeypatch.delenv(f"ECG_STREAM_MQTT_{name}", raising=False)
+    with pytest.raises(BrokerError, match=r"open to others; set ECG_STREAM_MQTT_USERNAME and"):
+        check_option(f"embedded:{host}:1883")
+    with pytest.raises(BrokerError, match="open to others"):
+        EmbeddedBroker(1883, host=host, credentials=Credentials(username="ward"))
+    EmbeddedBroker(1883, host=host, credentials=Credentials(username="ward", password="x"))
+    assert check_option("embedded:127.0.0.1:1883")
+
+
+async def test_beyond_loopback_only_the_right_password_lets_in() -> None:
+    right = Credentials(username="ward", password="s3cret")
+    broker = EmbeddedBroker(free_port(), host="0.0.0.0", credentials=right)
+    await broker.start()
+    try:
+        wrong = [
+            Credentials(),
+            Credentials(username="ward", password="secret"),
+            Credentials(username="ward", password=""),
+            Credentials(username="s3cret", password="s3cret"),
+        ]
+        for credentials in wrong:
+            sink = MqttSink(broker.url, credentials=credentials, connection_config=QUICK)
+            with pytest.raises(BrokerError, match="refuses us") as caught:
+                await sink.start(stream_info())
+            assert "cret" not in str(caught.value)
+        sink = MqttSink(broker.url, credentials=right, connection_config=QUICK)
+        await sink.start(stream_info())
+        await sink.close()
+    finally:
+        await broker.stop()
+
+
+def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="'ward' is no address of an interface"):
+        check_option("embedded:ward:1883")
+
+
+async def test_an_address_of_another_machine() -> None:
+    login = Credentials(username="a", password="b")
+    with pytest.raises(BrokerError, match=r"192\.0\.2\.1 is no address of this machine"):
+        await EmbeddedBroker(free_port(), host="192.0.2.1", credentials=login).start()

@@ -299,7 +299,7 @@ class MqttSink:
         while True:
             try:
                 version = await self._versions.settle(
-                    self.address, self._credentials, self._connection_config, self._tls
+                    self.address, self._connection_config, self._tls
                 )
                 async with self._connect(info, version) as client:
                     self._connected()
