@@ -10,13 +10,16 @@ from typing import Final
 
 import aiomqtt
 
+from classifier.labels import Label
 from streamer.broker import DEFAULT_URL
 from streamer.broker_note import read_note
 from streamer.errors import BrokerError
-from streamer.mqtt_access import Credentials
+from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.mqtt_connection import (
+    AUTO,
     Address,
     ConnectionConfig,
+    Versions,
     backoff,
     client_identifier,
     connect,
@@ -26,12 +29,14 @@ from streamer.mqtt_connection import (
     parse_url,
     unreachable,
 )
-from streamer.payload import TOPIC_PREFIX, TopicKind, check_source
+from streamer.payload import TOPIC_PREFIX, MessageType, TopicKind, check_source
 from streamer.received import Freshness, MalformedError, Received, SourceTrack, receive
 
 LISTENING: Final = ConnectionConfig(backoff_cap_s=1.0)
 """A person waits: look for the broker every second."""
 
+SESSION_S: Final = 300
+"""How long a broker that speaks MQTT 5 keeps messages for a listener whose connection broke."""
 MAX_SOURCES: Final = 20_000
 """Sources that are followed at the same time."""
 _DETAILS: Final = frozenset({TopicKind.BEATS, TopicKind.ALARMS})
@@ -49,10 +54,26 @@ class ListenOptions:
     source: str | None = None
     """None: every source."""
     all_beats: bool = False
-    """Every beat, not only alerts."""
+    """Every event, not only alerts, rhythm, gaps and status."""
+    labels: frozenset[str] = frozenset()
+    """Show confirmed beats of these classes too; with `all_beats`, only these beats."""
+    alarms_only: bool = False
+    """Alerts and nothing else."""
+    version: str = AUTO
+    tls: TlsFiles | None = None
     duration_s: float | None = None
     count: int | None = None
     """Messages to show before the end."""
+
+    def __post_init__(self) -> None:
+        unknown = self.labels - set(Label)
+        if unknown:
+            raise ValueError(
+                f"{', '.join(sorted(unknown))}: no such label; expected some of "
+                f"{','.join(Label)}, such as --labels V,S"
+            )
+        if self.alarms_only and (self.all_beats or self.labels):
+            raise ValueError("--alarms shows alerts only; leave --all and --labels out")
 
 
 @dataclass(slots=True)
@@ -137,6 +158,8 @@ class Listener:
         self._config = config
         self._random = random_source or random.Random()
         self._waiting_for: Address | None = None
+        self._versions = Versions(options.version)
+        self._identifier = client_identifier("listen")
 
     @property
     def succeeded(self) -> bool:
@@ -178,11 +201,16 @@ class Listener:
 
     async def _listen_to(self, address: Address) -> None:
         """Take messages until enough are shown."""
+        version = await self._versions.settle(address, self._config, self._options.tls)
         async with connect(
             address,
-            identifier=client_identifier("listen"),
+            identifier=self._identifier,
             credentials=self._credentials,
             config=self._config,
+            version=version,
+            tls=self._options.tls,
+            session_s=SESSION_S,
+            resume=self.tally.connections > 0,
         ) as client:
             await self._subscribe(client, address)
             self._waiting_for = None
@@ -245,4 +273,10 @@ class Listener:
 
     def _is_wanted(self, message: Received) -> bool:
         """Alerts stand in for the beats and alarms behind them."""
-        return self._options.all_beats or message.kind not in _DETAILS
+        options = self._options
+        if options.alarms_only:
+            return message.type is MessageType.ALERT
+        if message.type is MessageType.BEAT and options.labels:
+            confirmed = message.number("revision") == 1
+            return message.text("label") in options.labels and (confirmed or options.all_beats)
+        return options.all_beats or message.kind not in _DETAILS

@@ -45,6 +45,7 @@ _NO_REASON: Final = "Unspecified error"
 """As paho names an end of stream."""
 _SUBACK_FAILURE: Final = 0x80
 """MQTT 3.1.1, section 3.9.3."""
+_CLOSED_EARLY: Final = "it closed the connection without an answer"
 _VERSION_REFUSED: Final = "Unsupported protocol version"
 _MOST_IN_FLIGHT: Final = 65_535
 """MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
@@ -196,6 +197,14 @@ class Connection(aiomqtt.Client):
     ) -> None:
         self.receive_maximum = getattr(properties, "ReceiveMaximum", None) or _MOST_IN_FLIGHT
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        """Notice an end before the answer too, for which aiomqtt would wait until its time-out."""
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(_CLOSED_EARLY))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any

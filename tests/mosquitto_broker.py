@@ -20,14 +20,23 @@ def free_port() -> int:
 class Mosquitto:
     """One broker; keeps its port over restarts."""
 
-    def __init__(self, executable: str, folder: Path, *, password_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        executable: str,
+        folder: Path,
+        *,
+        password_file: Path | None = None,
+        config: str | None = None,
+    ) -> None:
         self.port = free_port()
         self._executable = executable
         self._process: subprocess.Popen[bytes] | None = None
         self._config = folder / f"mosquitto-{self.port}.conf"
         access = f"password_file {password_file}" if password_file else "allow_anonymous true"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\n{access}\npersistence false\n"
+            config.replace("PORT", str(self.port))
+            if config is not None
+            else f"listener {self.port} 127.0.0.1\n{access}\npersistence false\n"
             # Read only when root starts it: it could not read the password file as another user.
             "max_queued_messages 0\nlog_dest none\nuser root\n"
         )

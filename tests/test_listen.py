@@ -24,6 +24,7 @@ from sample_events import (
 from classifier.labels import Label
 from streamer.broker import EmbeddedBroker
 from streamer.errors import BrokerError
+from streamer.events import Event
 from streamer.listen import Listener, ListenOptions, parse_duration
 from streamer.mqtt_access import Credentials
 from streamer.payload import dumps, to_payload, topic_of
@@ -135,6 +136,57 @@ async def test_all_shows_every_event_once_and_in_order(embedded: EmbeddedBroker)
     seqs = [m.seq for m in terminal.shown if m.seq is not None and not m.is_derived]
     assert seqs == list(range(events))
     assert listening.succeeded
+
+
+def shown_with(events: list[Event], **options: object) -> list[Received]:
+    terminal = Terminal()
+    listening = listener(terminal, **options)
+    for seq, event in enumerate(events):
+        payload = to_payload(published(event, seq=seq), stream_info())
+        listening.take(topic_of(payload), dumps(payload))
+    raised = {"type": "alert", "source": "208", "seq": 0, "condition": "x", "priority": "low"}
+    listening.take("ecg/208/alerts", dumps(raised))
+    return terminal.shown
+
+
+def test_filters() -> None:
+    events: list[Event] = [
+        labeled_beat(label=Label(letter), revision=revision)
+        for letter in "NSV"
+        for revision in (0, 1)
+    ]
+    events += [rhythm_event(), alarm(), gap()]
+
+    def kinds(**options: object) -> list[tuple[str, object, object]]:
+        return [(m.type.value, m.text("label"), m.number("revision"))
+                for m in shown_with(events, **options)]  # fmt: skip
+
+    quiet = [("rhythm", None, None), ("gap", None, None), ("alert", None, None)]
+    assert kinds() == quiet
+    assert kinds(labels=frozenset("VS")) == [("beat", "S", 1), ("beat", "V", 1), *quiet]
+    assert kinds(alarms_only=True) == [("alert", None, None)]
+    assert len(kinds(all_beats=True)) == len(events) + 1
+    both = kinds(all_beats=True, labels=frozenset("V"))
+    assert [kind for kind in both if kind[0] == "beat"] == [("beat", "V", 0), ("beat", "V", 1)]
+    with pytest.raises(ValueError, match="X: no such label; expected some of N,S,V,F,Q"):
+        ListenOptions(labels=frozenset("VX"))
+    with pytest.raises(ValueError, match="leave --all and --labels out"):
+        ListenOptions(alarms_only=True, all_beats=True)
+
+
+async def test_a_missing_event_is_an_exit_code_for_scripts(embedded: EmbeddedBroker) -> None:
+    process = await command(embedded.url, "--strict", "--count", "2", "--alarms")
+    await read_until(process.stderr, "listening to")
+    publisher = sink(embedded.url)
+    await publisher.start(stream_info())
+    for seq in (0, 5):
+        publisher.publish(published(alarm(), seq=seq))
+        publisher.publish(published(labeled_beat(label=Label.N), seq=seq + 1))
+    await publisher.close()
+    output, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == 3
+    assert b"208: 3 events are missing" in errors
+    assert output.count(b"ALERT") == 2
 
 
 async def test_one_source_only(embedded: EmbeddedBroker) -> None:

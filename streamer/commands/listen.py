@@ -7,19 +7,23 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from streamer.mqtt_options import add_mqtt_options, tls_files
+
 if TYPE_CHECKING:
     from streamer.received import Received
 
 EXIT_OK = 0
 EXIT_NOT_ENOUGH = 1
+EXIT_MISSING = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Show alerts, rhythm, signal gaps and status as they are published. Waits for a broker, "
-        "survives its restarts, and says on standard error when an event is missing. Exits with 1 "
-        "when --for ends without a broker or before --count."
+        "survives its restarts, and says on standard error when an event is missing. Exit codes: "
+        "0 all well, 1 no broker or fewer messages than --count, 2 wrong usage, 3 events are "
+        "missing (only with --strict)."
     )
     parser.add_argument(
         "url",
@@ -28,11 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="broker, mqtt://HOST[:PORT] or mqtts://...; by default the embedded broker of a "
         "replay on this machine, else mqtt://127.0.0.1:1883",
     )
-    parser.add_argument("--all", action="store_true", help="show every beat, not only alerts")
+    parser.add_argument("--all", action="store_true", help="show every event, not only alerts")
+    parser.add_argument(
+        "--labels", type=_labels, default=frozenset(), metavar="V,S", help="show beats of these too"
+    )
+    parser.add_argument("--alarms", action="store_true", help="show alerts and nothing else")
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if events are missing")
     parser.add_argument("--source", metavar="NAME", help="show one source only, such as 208")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--for", dest="duration", metavar="TIME", help="stop after 60s, 5m, 1h")
     parser.add_argument("--count", type=int, metavar="N", help="stop after N messages shown")
+    add_mqtt_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
         url=args.url,
         source=args.source,
         all_beats=args.all,
+        labels=args.labels,
+        alarms_only=args.alarms,
+        version=args.mqtt_version,
+        tls=tls_files(vars(args), args.url),
         duration_s=None if args.duration is None else parse_duration(args.duration),
         count=args.count,
     )
@@ -59,7 +73,13 @@ def run(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     _notice(listener.tally.summary())
-    return EXIT_OK if interrupted or listener.succeeded else EXIT_NOT_ENOUGH
+    if not (interrupted or listener.succeeded):
+        return EXIT_NOT_ENOUGH
+    return EXIT_MISSING if args.strict and listener.tally.missing else EXIT_OK
+
+
+def _labels(text: str) -> frozenset[str]:
+    return frozenset(text.upper().split(","))
 
 
 def _notice(line: str) -> None:
