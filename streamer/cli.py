@@ -9,9 +9,11 @@ from typing import Final
 
 COMMANDS: Final[dict[str, str]] = {
     "replay": "play a record through the whole chain, to monitor, MQTT and files",
+    "ward": "label many patients at once, from looped records or live sources",
     "listen": "show what a running replay publishes over MQTT",
     "annotate": "label whole records or databases at full speed into WFDB annotation files",
     "score": "compare annotation files beat by beat as EC57 asks",
+    "export": "turn recorded events into HL7 FHIR",
     "records": "list the records at hand",
     "download": "fetch a database from PhysioNet",
     "train": "train the beat classifier",

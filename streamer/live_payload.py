@@ -34,7 +34,7 @@ _MAGIC: Final = b"ECG1"
 _HEADER: Final = struct.Struct("<4sBBHQqdd")
 _INT16: Final = 1
 _FLOAT32: Final = 2
-_DTYPES: Final = {_INT16: np.dtype("<i2"), _FLOAT32: np.dtype("<f4")}
+_DTYPES: Final[dict[int, np.dtype[Any]]] = {_INT16: np.dtype("<i2"), _FLOAT32: np.dtype("<f4")}
 _INVALID: Final = -32768
 _LARGEST: Final = 32767
 MAX_LEADS: Final = 16
@@ -88,7 +88,7 @@ def encode(message: SampleMessage, *, gain: float | None = None) -> bytes:
     header = _HEADER.pack(
         _MAGIC, kind, leads, 0, message.seq, message.first_sample, message.fs, gain or 1.0
     )
-    return header + body.tobytes()
+    return header + bytes(body.tobytes())
 
 
 def to_json(message: SampleMessage) -> bytes:

@@ -112,6 +112,10 @@ class SampleTrack:
         """One past the last sample that was passed on."""
         return self._next_sample
 
+    def resume(self, next_sample: int) -> None:
+        """Go on after a break: samples before `next_sample` were passed on already."""
+        self._next_sample = next_sample
+
     def is_restart(self, message: SampleMessage) -> bool:
         """Whether a message belongs to a new run of the source: its stream must begin anew."""
         if self._next_sample is None or self.fs is None:

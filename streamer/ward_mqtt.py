@@ -1,0 +1,222 @@
+"""One MQTT connection for a whole ward: events out, live samples in.
+
+Like `streamer.sinks.mqtt` it delivers at least once and in order: what the broker hasn't
+acknowledged is sent again after a reconnect. Unlike there the queue is in memory only, and messages
+are handed to paho in bulk instead of one task each, because a ward publishes thousands a second.
+"""
+
+import asyncio
+import os
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiomqtt
+
+from streamer.mqtt_access import Credentials
+from streamer.mqtt_connection import (
+    Connection,
+    ConnectionConfig,
+    backoff,
+    client_identifier,
+    connect,
+    explain,
+    parse_url,
+    unreachable,
+)
+from streamer.payload import TOPIC_PREFIX
+
+SAMPLES: Final = "samples"
+"""Last level of the topic that live samples come on: `ecg/<source>/samples`."""
+_LEVELS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardMqttConfig:
+    """Bounds of the connection."""
+
+    in_flight: int = 2000
+    """Messages sent but not acknowledged: hides the broker's delay at thousands a second."""
+    queue_size: int = 500_000
+    """Messages kept while the broker is away; beyond it the oldest is shed and counted."""
+    flush_timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    topic: str
+    payload: bytes
+    retain: bool
+
+
+class WardMqtt:
+    """Publishes for many sources, and takes in live samples.
+
+    Parameters
+    ----------
+    url : str
+    on_samples : callable, optional
+        Gets source name, payload and time of arrival (event loop's clock) of each message on
+        `ecg/<source>/samples`; without it nothing is subscribed.
+    on_notice : callable, optional
+        Gets a line when the broker is lost.
+    config, connection_config : bounds
+
+    Attributes
+    ----------
+    sent, shed, reconnects : int
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_samples: Callable[[str, bytes, float], None] | None = None,
+        on_notice: Callable[[str], None] | None = None,
+        config: WardMqttConfig | None = None,
+        connection_config: ConnectionConfig | None = None,
+    ) -> None:
+        self.address = parse_url(url)
+        self.sent = self.shed = self.reconnects = 0
+        self._on_samples = on_samples
+        self._notice = on_notice or (lambda line: None)
+        self._config = config or WardMqttConfig()
+        self._connection_config = connection_config or ConnectionConfig()
+        self._waiting: deque[_Message] = deque()
+        self._in_flight: dict[int, _Message] = {}
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def queued(self) -> int:
+        """Messages not yet acknowledged."""
+        return len(self._waiting) + len(self._in_flight)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether messages wait that couldn't even be sent."""
+        return bool(self._waiting)
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises
+        ------
+        BrokerError
+            If the broker can't be reached or refuses us.
+        """
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._worker = asyncio.create_task(self._work(first), name="ward-mqtt")
+        await asyncio.wait({self._worker, first}, return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            self._worker.result()
+        first.result()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Queue a message; never blocks."""
+        if len(self._waiting) >= self._config.queue_size:
+            self._waiting.popleft()
+            self.shed += 1
+        self._waiting.append(_Message(topic, payload, retain))
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Send what is queued, within a bound, and leave."""
+        self._closing = True
+        self._wake.set()
+        if self._worker is not None:
+            await asyncio.wait({self._worker}, timeout=self._config.flush_timeout_s)
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def _work(self, first: asyncio.Future[None]) -> None:
+        delays = backoff(self._connection_config, random.Random())
+        while True:
+            try:
+                async with connect(
+                    self.address,
+                    identifier=client_identifier("ward"),
+                    credentials=Credentials.from_environment(os.environ),
+                    config=self._connection_config,
+                    in_flight=self._config.in_flight,
+                ) as client:
+                    await self._connected(client, first)
+                    delays = backoff(self._connection_config, random.Random())
+                    await self._serve(client)
+                return
+            except aiomqtt.MqttError as error:
+                self._recall()
+                if not first.done():
+                    first.set_exception(unreachable(self.address, error, "name another one"))
+                    return
+                self._notice(f"MQTT broker {self.address.url} is lost ({explain(error)})")
+            if self._closing:
+                return
+            await asyncio.sleep(next(delays))
+
+    async def _connected(self, client: Connection, first: asyncio.Future[None]) -> None:
+        if self._on_samples is not None:
+            await client.subscribe(f"{TOPIC_PREFIX}/+/{SAMPLES}", qos=1)
+        if first.done():
+            self.reconnects += 1
+            self._notice(f"MQTT broker {self.address.url} is back; {self.queued} messages to send")
+        else:
+            first.set_result(None)
+
+    async def _serve(self, client: Connection) -> None:
+        """Send and receive until everything is out and we are closing, or the connection breaks."""
+        receiving = asyncio.create_task(self._receive(client), name="ward-mqtt-receive")
+        receiving.add_done_callback(lambda _: self._wake.set())
+        self._listen_for_acknowledgements(client)
+        try:
+            while True:
+                self._wake.clear()
+                if receiving.done():
+                    receiving.result()
+                self._fill(client)
+                if self._closing and not self.queued:
+                    return
+                await self._wake.wait()
+        finally:
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+
+    async def _receive(self, client: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        async for message in client.messages:
+            levels = str(message.topic).split("/")
+            if self._on_samples is None or len(levels) != _LEVELS:
+                continue
+            if isinstance(message.payload, bytes):
+                self._on_samples(levels[1], message.payload, loop.time())
+
+    def _listen_for_acknowledgements(self, client: Connection) -> None:
+        """Have paho tell us, before aiomqtt, which messages the broker has."""
+        paho = client._client
+        before = paho.on_publish
+
+        def acknowledged(*args: Any) -> None:
+            if self._in_flight.pop(args[2], None) is not None:
+                self.sent += 1
+                if not self._in_flight or len(self._waiting):
+                    self._wake.set()
+            if before is not None:
+                before(*args)
+
+        paho.on_publish = acknowledged
+
+    def _fill(self, client: Connection) -> None:
+        while self._waiting and len(self._in_flight) < self._config.in_flight:
+            message = self._waiting.popleft()
+            info = client._client.publish(
+                message.topic, message.payload, qos=1, retain=message.retain
+            )
+            self._in_flight[info.mid] = message
+
+    def _recall(self) -> None:
+        """Put what wasn't acknowledged back in front."""
+        self._waiting.extendleft(reversed(self._in_flight.values()))
+        self._in_flight.clear()

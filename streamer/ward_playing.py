@@ -1,0 +1,259 @@
+"""Put together what `ecg-stream ward` runs: sources, network, broker, files and summary."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from classifier.runtime import load_model
+from replay.record import Record
+from replay.records import open_record, records_of
+from streamer.batched_model import BatchedModel
+from streamer.broker import broker_for, check_option
+from streamer.errors import OutputError
+from streamer.events import Published, StreamInfo
+from streamer.looped import LoopedRecords
+from streamer.payload import (
+    SCHEMA_VERSION,
+    TOPIC_PREFIX,
+    MessageType,
+    TopicKind,
+    dumps,
+    to_payload,
+    topic,
+    topic_of,
+    utc_time,
+)
+from streamer.ward import Ward
+from streamer.ward_beds import Beds
+from streamer.ward_mqtt import WardMqtt
+from streamer.ward_run import WardRun, WardRunConfig
+
+STATS: Final = "stats"
+_STATS_EVERY_S: Final = 5.0
+_QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardOptions:
+    """What was asked for on the command line."""
+
+    records: tuple[str, ...] = ()
+    """Looped; mitdb's if empty."""
+    patients: int | None = None
+    """None: one a record."""
+    live: bool = False
+    """Label what comes on `ecg/<source>/samples` instead."""
+    leads: int = 2
+    seconds: float | None = None
+    speed: float | None = 1.0
+    """None is as fast as possible."""
+    tick_ms: float = 50.0
+    budget_ms: float = 500.0
+    mqtt: str = "embedded"
+    events: Path | None = None
+    snapshots: Path | None = None
+    snapshot_every_s: float = 30.0
+    monitor: bool = False
+
+
+class WardPlaying:
+    """One run of a ward, from its options to its exit code.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense.
+    """
+
+    def __init__(self, options: WardOptions) -> None:
+        if options.live and options.mqtt == "off":
+            raise ValueError("--live takes its samples from MQTT; leave out --mqtt off")
+        if options.live and options.speed is None:
+            raise ValueError("--live comes at its own pace; leave out --speed max")
+        check_option(options.mqtt)
+        self._options = options
+        self._mqtt: WardMqtt | None = None
+        self._file: TextIO | None = None
+        self._stats_due_s = 0.0
+        self._began_s = time.monotonic()
+        model = BatchedModel(load_model())
+        model.warm_up()
+        self._ward = Ward(model, n_leads=options.leads)
+        self._beds = Beds(self._publish, budget_ms=options.budget_ms)
+        self._run: WardRun | None = None
+
+    async def run(self) -> int:
+        """Run until the end or an interrupt; print a summary.
+
+        Raises
+        ------
+        StreamerError
+            If the broker or a file can't be used.
+        """
+        options = self._options
+        looped = None if options.live else LoopedRecords(_records(options), options.leads)
+        if options.snapshots is not None:
+            _make_folder(options.snapshots)
+        self._file = _open(options.events)
+        try:
+            async with broker_for(options.mqtt) as url:
+                await self._run_with(url, looped)
+        finally:
+            if self._file is not None:
+                self._file.close()
+        sys.stdout.write("\n".join(self.summary()) + "\n")
+        return 0
+
+    async def _run_with(self, url: str | None, looped: LoopedRecords | None) -> None:
+        options = self._options
+        self._run = run = WardRun(
+            self._ward,
+            self._beds,
+            n_leads=options.leads,
+            config=WardRunConfig(
+                tick_s=options.tick_ms / 1000.0,
+                snapshot_every_s=options.snapshot_every_s,
+                paced=options.speed is not None,
+            ),
+            snapshots=options.snapshots,
+            on_source=self._announce,
+            on_tick=self._tick,
+        )
+        if url is not None:
+            self._mqtt = WardMqtt(url, on_samples=run.receive if looped is None else None)
+            await self._mqtt.start()
+            _say(f"MQTT broker {url}")
+        try:
+            if looped is None:
+                _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
+                await run.run_live(options.seconds)
+            else:
+                n = options.patients or len(looped.names)
+                await run.run_looped(looped, bed_names(looped.names, n), options.seconds)
+        finally:
+            if self._mqtt is not None:
+                await self._mqtt.close()
+
+    def summary(self) -> list[str]:
+        """Say what the run came to."""
+        totals = self._beds.totals
+        lines = [
+            f"{totals.beats} beats, {totals.events} events; {totals.late} beats later than "
+            f"{self._options.budget_ms:g} ms",
+        ]
+        if totals.added.count:
+            quantiles = (f"{k} {totals.added.quantile(q):.1f}" for k, q in _QUANTILES.items())
+            lines.append(f"added latency, ms: {', '.join(quantiles)}")
+        if self._run is not None:
+            lines.append(f"{self._run.late_ticks} of {self._run.ticks} ticks began late")
+            if self._options.live:
+                lines.append(f"{self._run.malformed} malformed messages")
+        if self._mqtt is not None:
+            mqtt = self._mqtt
+            lines.append(f"MQTT: {mqtt.sent} sent, {mqtt.queued} not sent, {mqtt.shed} shed")
+        return lines
+
+    def _publish(self, info: StreamInfo, message: Published) -> None:
+        payload = to_payload(message, info)
+        if self._mqtt is None and self._file is None:
+            return
+        encoded = dumps(payload)
+        if self._mqtt is not None:
+            self._mqtt.publish(topic_of(payload), encoded)
+        if self._file is not None:
+            self._file.write(encoded.decode() + "\n")
+
+    def _announce(self, info: StreamInfo, came: bool) -> None:
+        """Publish a source's status."""
+        if self._mqtt is None:
+            return
+        bed = self._beds.beds.get(info.source)
+        fields = {
+            "schema": SCHEMA_VERSION,
+            "type": MessageType.STATUS.value,
+            "source": info.source,
+            "fs": info.fs,
+            "time": utc_time(time.time()),
+            "state": "online" if came else "offline",
+            "reason": None if came else "finished",
+            "started_at": utc_time(info.started_at),
+            "leads": list(info.leads),
+            "first_sample": info.first_sample,
+            "n_samples": info.n_samples,
+            "training_record": info.training_record,
+            "first_seq": 0,
+            "events": 0 if bed is None else bed.seq,
+            "waiting": self._mqtt.queued,
+            "shed": self._mqtt.shed,
+            "shed_by_rank": {},
+            "expired": 0,
+        }
+        name = topic(info.source, TopicKind.STATUS)
+        self._mqtt.publish(name, dumps(fields), retain=True)
+
+    def _tick(self, now_s: float) -> None:
+        """Write what the file has, and publish statistics, when the queue leaves time for them."""
+        if self._file is not None:
+            self._file.flush()
+        if self._mqtt is None or now_s < self._stats_due_s or self._mqtt.is_behind:
+            return
+        self._stats_due_s = now_s + _STATS_EVERY_S
+        self._mqtt.publish(f"{TOPIC_PREFIX}/ward/{STATS}", json.dumps(self.statistics()).encode())
+
+    def statistics(self) -> dict[str, object]:
+        """Return the figures of the whole ward, for programs."""
+        totals, run = self._beds.totals, self._run
+        live = {} if run is None else run.live
+        return {
+            "schema": SCHEMA_VERSION,
+            "source": "ward",
+            "time": utc_time(time.time()),
+            "patients": len(self._beds),
+            "beats": totals.beats,
+            "late": totals.late,
+            "budget_ms": self._options.budget_ms,
+            "added_ms": {name: totals.added.quantile(q) for name, q in _QUANTILES.items()},
+            "late_ticks": 0 if run is None else run.late_ticks,
+            "lost_samples": sum(source.track.counts.lost_samples for source in live.values()),
+            "duplicates": sum(source.track.counts.duplicates for source in live.values()),
+            "reordered": sum(source.track.counts.reordered for source in live.values()),
+            "clock_drift_ppm": {name: source.track.drift_ppm for name, source in live.items()},
+        }
+
+
+def bed_names(records: tuple[str, ...], n: int) -> list[str]:
+    """Name n patients after the records they play: `208`, `208.2`, ..."""
+    names = []
+    for k in range(n):
+        lap, record = divmod(k, len(records))
+        names.append(records[record] if lap == 0 else f"{records[record]}.{lap + 1}")
+    return names
+
+
+def _records(options: WardOptions) -> list[Record]:
+    names = list(options.records) or records_of("mitdb")
+    return [open_record(name) for name in names]
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error
+
+
+def _open(path: Path | None) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return path.open("a")
+    except OSError as error:
+        raise OutputError(f"can't write events to {path}: {error.strerror}") from error
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
