@@ -236,6 +236,7 @@ class Chain:
         steps: list[Step] = []
         self._path.store(item)
         for filtered in self._bandpass.push(item):
+            self._path.see(filtered)
             for found in self._detector.push(filtered):
                 steps += self._path.take(found)
         return [*steps, *self._path.settle(), *self._path.tick(item.stop - 1)]

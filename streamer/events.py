@@ -116,18 +116,32 @@ class Priority(IntEnum):
 
 
 class Rhythm(StrEnum):
-    """Rhythm of a stretch of beats."""
+    """Rhythm of a stretch of beats; `streamer.rhythm_table` defines each."""
 
     UNKNOWN = "unknown"
     SINUS = "sinus rhythm"
-    BRADYCARDIA = "bradycardia"
-    TACHYCARDIA = "tachycardia"
-    IRREGULAR = "irregular rhythm"
+    SINUS_BRADYCARDIA = "sinus bradycardia"
+    SINUS_TACHYCARDIA = "sinus tachycardia"
+    ATRIAL_FIBRILLATION = "atrial fibrillation"
     BIGEMINY = "ventricular bigeminy"
     TRIGEMINY = "ventricular trigeminy"
+    BRADYCARDIA = "bradycardia"
+    """A low rate, whatever the rhythm: an alarm only."""
+    TACHYCARDIA = "tachycardia"
+    """A high rate, whatever the rhythm: an alarm only."""
+    EXTREME_BRADYCARDIA = "extreme bradycardia"
+    EXTREME_TACHYCARDIA = "extreme tachycardia"
     V_COUPLET = "ventricular couplet"
-    V_RUN = "ventricular run"
+    S_COUPLET = "supraventricular couplet"
+    VENTRICULAR_TACHYCARDIA = "ventricular tachycardia"
+    IDIOVENTRICULAR = "idioventricular rhythm"
+    SUPRAVENTRICULAR_TACHYCARDIA = "supraventricular tachycardia"
+    S_RUN = "supraventricular run"
     PAUSE = "pause"
+    ASYSTOLE = "asystole"
+    VENTRICULAR_FIBRILLATION = "ventricular fibrillation"
+    """Flutter too: the signal alone doesn't tell them apart."""
+    LEAD_OFF = "lead off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +199,7 @@ class Published:
     """An event on its way to the sinks."""
 
     seq: int
-    """Counts every event of a source from 0, without holes."""
+    """Counts every event of a source without holes: from 0, or on from an earlier run."""
     event: Event
     """With samples in the source's own index."""
     compute_ms: float

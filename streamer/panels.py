@@ -1,5 +1,7 @@
 """The numeric panels of the monitor, each a list of rows of styled text."""
 
+from typing import Final
+
 from streamer import big_digits, palette
 from streamer.clock_format import clock
 from streamer.events import Alarm, Priority, Rhythm
@@ -161,8 +163,22 @@ def alarm_list(state: MonitorState, width: int, rows: int) -> list[Row]:
     ]
 
 
+_SHORT: Final[dict[Rhythm, str]] = {
+    Rhythm.VENTRICULAR_FIBRILLATION: "VF",
+    Rhythm.VENTRICULAR_TACHYCARDIA: "VT",
+    Rhythm.SUPRAVENTRICULAR_TACHYCARDIA: "SVT",
+    Rhythm.ATRIAL_FIBRILLATION: "AF",
+    Rhythm.IDIOVENTRICULAR: "IVR",
+    Rhythm.S_RUN: "S run",
+    Rhythm.S_COUPLET: "S couplet",
+    Rhythm.EXTREME_BRADYCARDIA: "extr. brady",
+    Rhythm.EXTREME_TACHYCARDIA: "extr. tachy",
+}
+"""The field's abbreviations, for narrow lists."""
+
+
 def _short(rhythm: Rhythm) -> str:
-    return str(rhythm).replace("ventricular", "V")
+    return _SHORT.get(rhythm, str(rhythm).replace("ventricular", "V"))
 
 
 def rhythm(state: MonitorState) -> Row:

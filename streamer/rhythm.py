@@ -1,36 +1,28 @@
-"""Follow the rhythm beat by beat: rhythm changes and alarms."""
+"""Follow the rhythm beat by beat and in the signal itself: rhythm changes and alarms."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
-from classifier.labels import Label
+from streamer.bandpass import FilteredChunk
 from streamer.errors import StageClosedError
-from streamer.events import CHAIN_FS, Alarm, Gap, GapReason, LabeledBeat, Rhythm, RhythmEvent, Tick
-from streamer.rhythm_rules import (
-    PERIODS,
-    PRIORITIES,
-    PastBeat,
-    RhythmConfig,
-    candidate,
-    heart_rate,
-    rate_rhythm,
-)
+from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Rhythm, RhythmEvent, Tick
+from streamer.rhythm_conditions import Evidence
+from streamer.rhythm_config import RhythmConfig
+from streamer.rhythm_facts import Facts, packed, unpacked, with_bounds
+from streamer.rhythm_signal import Measurement, SignalWatch
+from streamer.rhythm_table import Layer, News, Transition, rows
 from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 Output = RhythmEvent | Alarm
 
 
 class RhythmTracker:
-    """Name the rhythm from confirmed labels, and raise alarms.
-
-    Two layers: a *background* rhythm (unknown, sinus, bradycardia, tachycardia, irregular,
-    bigeminy, trigeminy) that changes only after several beats agree, and an *episode* (V run,
-    pause) that lies over it at once and gives it back when it ends. A `RhythmEvent` says that
-    what is on top has changed. A V couplet is over as soon as it is known, so it is an alarm only.
+    """Name the rhythm and raise alarms, by the rules of `streamer.rhythm_table`.
 
     Parameters
     ----------
@@ -40,34 +32,41 @@ class RhythmTracker:
     Notes
     -----
     Labels count once confirmed (revision 1); that a beat is there at all counts at once (revision
-    0), for pauses. The decision delay is that of the confirmed label, except for a pause: known
-    `pause_s` + `pause_margin_s` after the last R peak, or with the beat that ends it. Silence
-    while samples are lost is no pause; other gaps are known only at their end, so that a silence
-    in them is announced first, and the gap then makes the rhythm unknown.
+    0), for rates and silences. What the signal says comes from `FilteredChunk`s at the chain's
+    rate: each is pushed before the events that were found in it, and its measurements take effect
+    in the order of time among them. Without chunks there is no alarm of a silence or of
+    fibrillation, because a missing detection alone proves neither. The decision delay of each rule
+    stands in the table.
     """
 
     def __init__(self, config: RhythmConfig | None = None) -> None:
         self._config = RhythmConfig() if config is None else config
-        self._pause_samples = round(self._config.pause_s * CHAIN_FS)
-        self._pause_delay = self._pause_samples + round(self._config.pause_margin_s * CHAIN_FS)
+        self._watch = SignalWatch(self._config.signal)
         self.reset()
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._beats: deque[PastBeat] = deque(maxlen=self._config.history_beats)
-        self._background = Rhythm.UNKNOWN
-        self._episode: Rhythm | None = None
-        self._rival = Rhythm.UNKNOWN
-        self._rival_since: deque[int] = deque(maxlen=self._config.hold_beats)
-        self._v_streak: list[int] = []
-        self._rate_alarm: Rhythm | None = None
-        self._last_peak: int | None = None
-        self._pause_due: int | None = None
-        self._now = -1
+        self._watch.reset()
+        self._waiting: deque[Measurement] = deque()
+        self._facts = with_bounds(Facts(self._config))
+        self._states: dict[Layer, Rhythm | None] = {
+            Layer.BACKGROUND: Rhythm.UNKNOWN,
+            Layer.EPISODE: None,
+            Layer.RATE: None,
+            Layer.MOMENT: None,
+        }
+        self._rival: Rhythm | None = None
+        self._rival_since: list[int] = []
+        self._shown = Rhythm.UNKNOWN
         self._closed = False
 
-    def push(self, item: LabeledBeat | Gap | Tick) -> list[Output]:
-        """Take a label, a gap or the time; return what became known, in order of `decided_at`.
+    def push(self, item: FilteredChunk | LabeledBeat | Gap | Tick) -> list[Output]:
+        """Take samples, a label, a gap or the time.
+
+        Returns
+        -------
+        list of RhythmEvent and Alarm
+            What became known, in order of `decided_at`; nothing from a chunk itself.
 
         Raises
         ------
@@ -76,23 +75,29 @@ class RhythmTracker:
         """
         if self._closed:
             raise StageClosedError("the rhythm tracker was flushed; reset it before pushing again")
+        if isinstance(item, FilteredChunk):
+            if self._facts.first is None:
+                self._facts.first = item.start
+            self._waiting.extend(self._watch.push(item))
+            return []
         if isinstance(item, Tick):
-            self._now = item.sample
-            return self._time_out(before=item.sample + 1)
-        self._now = item.decided_at
+            outputs = self._measure(before=item.sample + 1)
+            self._facts.now = item.sample
+            return outputs
+        outputs = self._measure(before=item.decided_at)
+        self._facts.now = item.decided_at
         if isinstance(item, Gap):
-            return self._push_gap(item)
-        outputs = self._time_out(before=item.decided_at)
+            return outputs + self._take_gap(item)
         if item.revision == 0:
-            return outputs + self._see(item.beat.rpeak.sample, item.decided_at)
+            return outputs + self._see(item)
         return outputs + self._confirm(item)
 
     def flush(self) -> list[Output]:
-        """End the stream: two V beats at the end are a couplet."""
+        """End the stream: two ectopic beats at the end are a couplet."""
         if self._closed:
             return []
         self._closed = True
-        return self._end_v_streak(self._now)
+        return self._end_streaks()
 
     def snapshot(self) -> Snapshot:
         """Copy the whole state."""
@@ -100,16 +105,15 @@ class RhythmTracker:
             stage=type(self).__name__,
             version=_VERSION,
             state={
-                "beats": [[b.sample, b.label.value, b.rr_samples] for b in self._beats],
-                "background": self._background.value,
-                "episode": None if self._episode is None else self._episode.value,
-                "rival": self._rival.value,
+                "facts": dict(packed(self._facts)),
+                "watch": self._watch.state(),
+                "states": {
+                    layer.value: None if state is None else state.value
+                    for layer, state in self._states.items()
+                },
+                "rival": None if self._rival is None else self._rival.value,
                 "rival_since": list(self._rival_since),
-                "v_streak": list(self._v_streak),
-                "rate_alarm": None if self._rate_alarm is None else self._rate_alarm.value,
-                "last_peak": self._last_peak,
-                "pause_due": self._pause_due,
-                "now": self._now,
+                "shown": self._shown.value,
                 "closed": self._closed,
             },
         )
@@ -124,162 +128,178 @@ class RhythmTracker:
         """
         state = snapshot.require(type(self).__name__, _VERSION)
         self.reset()
-        self._beats.extend(PastBeat(n, Label(label), rr) for n, label, rr in state["beats"])
-        self._background = Rhythm(state["background"])
-        self._episode = None if state["episode"] is None else Rhythm(state["episode"])
-        self._rival = Rhythm(state["rival"])
-        self._rival_since.extend(state["rival_since"])
-        self._v_streak = list(state["v_streak"])
-        self._rate_alarm = None if state["rate_alarm"] is None else Rhythm(state["rate_alarm"])
-        self._last_peak = state["last_peak"]
-        self._pause_due = state["pause_due"]
-        self._now = state["now"]
+        self._facts = unpacked(self._config, state["facts"])
+        self._watch.restore(state["watch"])
+        for layer, value in state["states"].items():
+            self._states[Layer(layer)] = None if value is None else Rhythm(value)
+        self._rival = None if state["rival"] is None else Rhythm(state["rival"])
+        self._rival_since = list(state["rival_since"])
+        self._shown = Rhythm(state["shown"])
         self._closed = state["closed"]
 
-    def _time_out(self, *, before: int) -> list[Output]:
-        """Announce the pause that was due before that sample, if one was."""
-        due, onset = self._pause_due, self._last_peak
-        if due is None or onset is None or due >= before:
-            return []
-        self._pause_due = None
-        return [
-            *self._begin(Rhythm.PAUSE, onset, due, (onset,)),
-            self._alarm(Rhythm.PAUSE, onset, due, (onset,)),
-        ]
-
-    def _see(self, sample: int, decided_at: int) -> list[Output]:
-        """Take note of a beat's place; it ends a pause."""
+    def _measure(self, *, before: int) -> list[Output]:
+        """Let the measurements take effect that were due before that sample."""
         outputs: list[Output] = []
-        if self._episode is Rhythm.PAUSE:
-            outputs += self._end_episode(sample, decided_at)
-        elif self._last_peak is not None and sample - self._last_peak >= self._pause_samples:
-            evidence = (self._last_peak, sample)
-            outputs.append(self._alarm(Rhythm.PAUSE, self._last_peak, decided_at, evidence))
-        self._last_peak = sample
-        self._pause_due = max(sample + self._pause_delay, decided_at)
+        while self._waiting and self._waiting[0].sample < before:
+            measurement = self._waiting.popleft()
+            self._facts.now = measurement.sample
+            self._facts.measure(measurement)
+            outputs += self._apply(Layer.EPISODE, News.SIGNAL)
         return outputs
+
+    def _see(self, item: LabeledBeat) -> list[Output]:
+        """Take note of a beat's place."""
+        rpeak = item.beat.rpeak
+        self._facts.see(rpeak.sample, rpeak.quality)
+        outputs = self._apply(Layer.MOMENT, News.PEAK)
+        outputs += self._apply(Layer.EPISODE, News.PEAK)
+        return outputs + self._apply(Layer.RATE, News.PEAK)
 
     def _confirm(self, item: LabeledBeat) -> list[Output]:
-        """Add a confirmed beat to the history and see what it changes."""
-        sample = item.beat.rpeak.sample
-        rr = sample - self._beats[-1].sample if self._beats else None
-        if rr is not None and rr >= self._pause_samples:
-            rr = None
-        beat = PastBeat(sample, item.label or Label.Q, rr)
-        outputs = self._follow_v(beat, item.decided_at)
-        self._beats.append(beat)
-        if self._episode is None:
-            outputs += self._follow_background(sample, item.decided_at)
-        return outputs + self._follow_rate(sample, item.decided_at)
+        """Add a confirmed beat and see what it changes."""
+        self._facts.confirm(item)
+        outputs = self._apply(Layer.MOMENT, News.BEAT)
+        outputs += self._apply(Layer.EPISODE, News.BEAT)
+        if self._states[Layer.EPISODE] is None:
+            outputs += self._follow_background(item.beat.rpeak.sample)
+        return outputs
 
-    def _follow_v(self, beat: PastBeat, decided_at: int) -> list[Output]:
-        """Count V beats in a row: couplets and runs."""
+    def _end_streaks(self) -> list[Output]:
+        """Say what the streaks come to when nothing follows them."""
+        facts = self._facts
+        facts.ended, facts.streak = facts.streak, []
+        facts.s_ended, facts.s_streak = facts.s_streak, []
+        return self._apply(Layer.MOMENT, News.BEAT)
+
+    def _take_gap(self, gap: Gap) -> list[Output]:
+        if gap.reason is GapReason.LOST:
+            return self._lose(gap)
         outputs: list[Output] = []
-        if beat.label is not Label.V or beat.rr_samples is None:
-            outputs += self._end_v_streak(decided_at)
-            if self._episode is Rhythm.V_RUN:
-                outputs += self._end_episode(beat.sample, decided_at)
-        if beat.label is Label.V:
-            # One more than a run is kept, so that a run is announced only once.
-            self._v_streak = [*self._v_streak, beat.sample][-self._config.v_run_beats - 1 :]
-            if len(self._v_streak) == self._config.v_run_beats:
-                evidence = tuple(self._v_streak)
-                if self._episode is None:
-                    outputs += self._begin(Rhythm.V_RUN, evidence[0], decided_at, evidence)
-                outputs.append(self._alarm(Rhythm.V_RUN, evidence[0], decided_at, evidence))
+        if self._facts.gap is None:
+            outputs += self._begin_gap(gap)
+        if not gap.ongoing:
+            outputs += self._end_gap(gap)
         return outputs
 
-    def _is_run(self) -> bool:
-        return len(self._v_streak) >= self._config.v_run_beats
-
-    def _end_v_streak(self, decided_at: int) -> list[Output]:
-        streak, is_run = tuple(self._v_streak), self._is_run()
-        self._v_streak = []
-        if len(streak) < 2 or is_run:
+    def _begin_gap(self, gap: Gap) -> list[Output]:
+        """Forget the beats; a silence goes on, and so does the memory of the signal."""
+        facts = self._facts
+        facts.gap, facts.gap_start = gap.reason, gap.start
+        facts.note_flatness()
+        if facts.flat_is_natural:
             return []
-        return [self._alarm(Rhythm.V_COUPLET, streak[0], decided_at, streak)]
+        facts.rate_before_gap = facts.rate_bpm
+        outputs = self._end_streaks()
+        self._forget_beats()
+        self._set(Layer.BACKGROUND, Rhythm.UNKNOWN)
+        outputs += self._apply(Layer.EPISODE, News.GAP)
+        return outputs + self._show(Evidence(gap.start))
 
-    def _follow_background(self, sample: int, decided_at: int) -> list[Output]:
-        """Change the background once enough beats in a row speak for the same other rhythm."""
-        rhythm = candidate(self._beats, self._background, self._config)
-        if rhythm is not self._rival or rhythm is self._background:
-            self._rival = rhythm
-            self._rival_since.clear()
-        self._rival_since.append(sample)
-        at_once = self._background is Rhythm.UNKNOWN or rhythm in PERIODS
-        full = len(self._rival_since) == self._config.hold_beats
-        if rhythm is self._background or not (at_once or full):
-            return []
-        evidence = self._evidence(rhythm)
-        self._background = rhythm
-        outputs: list[Output] = [self._event(rhythm, evidence[0], decided_at, evidence)]
-        if rhythm in PERIODS or rhythm is Rhythm.IRREGULAR:
-            outputs.append(self._alarm(rhythm, evidence[0], decided_at, evidence))
-        return outputs
+    def _end_gap(self, gap: Gap) -> list[Output]:
+        facts = self._facts
+        facts.gap = None
+        facts.calm_hops = 0
+        if facts.episode is Rhythm.LEAD_OFF:
+            # Nobody saw whether the heart was beating.
+            facts.last_peak, facts.first, facts.interval = None, gap.stop, None
+        outputs = self._apply(Layer.EPISODE, News.GAP)
+        return outputs + self._show(Evidence(gap.stop))
 
-    def _evidence(self, rhythm: Rhythm) -> tuple[int, ...]:
-        """Return the beats that make the new background rhythm."""
-        if self._background is Rhythm.UNKNOWN:
-            return tuple(beat.sample for beat in self._beats)
-        if rhythm in PERIODS:
-            length = PERIODS[rhythm] * self._config.cycles
-            return tuple(beat.sample for beat in self._beats)[-length:]
-        return tuple(self._rival_since)
-
-    def _follow_rate(self, sample: int, decided_at: int) -> list[Output]:
-        """Raise an alarm when the rate leaves its limits, once each time."""
-        rate, config = heart_rate(self._beats, self._config), self._config
-        if rate is None:
-            return []
-        limits = (config.bradycardia_alarm_bpm, config.tachycardia_alarm_bpm)
-        rhythm = rate_rhythm(rate, limits, self._rate_alarm, config.alarm_hysteresis_bpm)
-        before, self._rate_alarm = self._rate_alarm, rhythm
-        if rhythm is Rhythm.SINUS or rhythm is before:
-            return []
-        evidence = tuple(beat.sample for beat in self._beats)[-config.rate_beats - 1 :]
-        return [self._alarm(rhythm, sample, decided_at, evidence)]
-
-    def _push_gap(self, gap: Gap) -> list[Output]:
-        """Forget what was before the gap: after it nothing is known."""
-        # No sample came in a stretch that was lost, so no silence was seen in it.
-        before = gap.start if gap.reason is GapReason.LOST else gap.decided_at
-        outputs = self._time_out(before=min(before, gap.decided_at))
-        outputs += self._end_v_streak(gap.decided_at)
-        known = self._background is not Rhythm.UNKNOWN or self._episode is not None
-        now = self._now
+    def _lose(self, gap: Gap) -> list[Output]:
+        """Begin anew: in a stretch that never came anything may have happened."""
+        outputs = self._end_streaks()
+        shown = self._shown
+        now, waiting, watch = self._facts.now, self._waiting, self._watch.state()
         self.reset()
-        self._now = now
-        if known:
-            outputs.append(self._event(Rhythm.UNKNOWN, gap.start, gap.decided_at, ()))
+        self._watch.restore(watch)
+        self._waiting, self._shown = waiting, shown
+        self._facts.now, self._facts.first = now, gap.stop
+        return outputs + self._show(Evidence(gap.start))
+
+    def _forget_beats(self) -> None:
+        facts = self._facts
+        facts.beats.clear()
+        facts.seen.clear()
+        facts.seen_quality.clear()
+        facts.streak, facts.ended, facts.s_streak, facts.s_ended = [], [], [], []
+        facts.fast_since = None
+        self._states[Layer.RATE] = None
+        self._rival_since = []
+
+    def _apply(self, layer: Layer, on: News) -> list[Output]:
+        """Take the first row of a layer that applies, and say what it changes."""
+        state = self._states[layer]
+        for row in rows(layer, on, state):
+            evidence = row.when(self._facts, state)
+            if evidence is not None:
+                return self._take(row, evidence)
+        return []
+
+    def _take(self, row: Transition, evidence: Evidence) -> list[Output]:
+        if row.layer is not Layer.MOMENT:
+            self._set(row.layer, row.to)
+        outputs: list[Output] = self._show(evidence)
+        if row.priority is not None and row.to is not None:
+            outputs.append(
+                Alarm(
+                    rhythm=row.to,
+                    priority=row.priority,
+                    onset=evidence.onset,
+                    decided_at=self._facts.now,
+                    beats=evidence.beats,
+                )
+            )
         return outputs
 
-    def _begin(
-        self, rhythm: Rhythm, onset: int, decided_at: int, evidence: tuple[int, ...]
-    ) -> list[Output]:
-        """Lay an episode over the background."""
-        self._episode = rhythm
-        self._rival_since.clear()
-        return [self._event(rhythm, onset, decided_at, evidence)]
+    def _set(self, layer: Layer, state: Rhythm | None) -> None:
+        self._states[layer] = state
+        if layer is Layer.EPISODE:
+            self._facts.episode = state
+            self._rival_since = []
+        elif layer is Layer.BACKGROUND and state is not None:
+            self._facts.background = state
 
-    def _end_episode(self, sample: int, decided_at: int) -> list[Output]:
-        """Give back the background rhythm, from this beat on."""
-        self._episode = None
-        return [self._event(self._background, sample, decided_at, (sample,))]
+    def _follow_background(self, sample: int) -> list[Output]:
+        """Change the background once enough beats in a row speak for the same other rhythm."""
+        state = self._states[Layer.BACKGROUND]
+        row, evidence = self._candidate(state)
+        if row is None or evidence is None or row.to is state:
+            self._rival, self._rival_since = None, []
+            return []
+        if row.to is not self._rival:
+            self._rival, self._rival_since = row.to, []
+        self._rival_since.append(sample)
+        at_once = state is Rhythm.UNKNOWN
+        if not at_once and len(self._rival_since) < row.hold_beats:
+            return []
+        if not at_once and len(evidence.beats) < len(self._rival_since):
+            since = tuple(self._rival_since)
+            evidence = Evidence(since[0], since)
+        self._rival, self._rival_since = None, []
+        return self._take(row, evidence)
 
-    def _event(
-        self, rhythm: Rhythm, onset: int, decided_at: int, beats: tuple[int, ...]
-    ) -> RhythmEvent:
-        rate = heart_rate(self._beats, self._config)
+    def _candidate(self, state: Rhythm | None) -> tuple[Transition | None, Evidence | None]:
+        """Return the first row that holds, be it the one that leads to the present state."""
+        for row in rows(Layer.BACKGROUND, News.BEAT, None):
+            evidence = row.when(self._facts, state)
+            if evidence is not None:
+                return row, evidence
+        return None, None
+
+    def _show(self, evidence: Evidence) -> list[Output]:
+        """Tell of the rhythm on top if it is another than before."""
+        background = self._states[Layer.BACKGROUND] or Rhythm.UNKNOWN
+        top = self._states[Layer.EPISODE] or background
+        if top is self._shown:
+            return []
+        self._shown = top
+        return [self._event(top, evidence.onset, evidence.beats)]
+
+    def _event(self, rhythm: Rhythm, onset: int, beats: Sequence[int]) -> RhythmEvent:
         return RhythmEvent(
-            rhythm=rhythm, onset=onset, decided_at=decided_at, heart_rate_bpm=rate, beats=beats
-        )
-
-    @staticmethod
-    def _alarm(rhythm: Rhythm, onset: int, decided_at: int, beats: tuple[int, ...]) -> Alarm:
-        return Alarm(
             rhythm=rhythm,
-            priority=PRIORITIES[rhythm],
             onset=onset,
-            decided_at=decided_at,
-            beats=beats,
+            decided_at=self._facts.now,
+            heart_rate_bpm=self._facts.rate_bpm,
+            beats=tuple(beats),
         )

@@ -208,7 +208,7 @@ def _rhythms(summary: Summary) -> _Rows:
     for rhythm, episodes in longest:
         seconds = episodes.samples / summary.info.fs
         times = f"{episodes.n} time{'s' if episodes.n != 1 else ''}"
-        row = _plain(f"{clock(seconds):>8}  {rhythm!s:<24}{times}")
+        row = _plain(f"{clock(seconds):>8}  {rhythm!s:<30}{times}")
         rows.append(("" if rows else "rhythm", row))
     return rows or [("rhythm", _plain("not known"))]
 
@@ -216,12 +216,12 @@ def _rhythms(summary: Summary) -> _Rows:
 def _notices(summary: Summary) -> _Rows:
     rows: _Rows = []
     for (rhythm, priority), n in sorted(summary.alarms.items(), key=lambda item: -item[0][1]):
-        row = _plain(f"{n:>8}  {rhythm!s:<24}{priority.name.lower()} priority")
+        row = _plain(f"{n:>8}  {rhythm!s:<30}{priority.name.lower()} priority")
         rows.append(("" if rows else "alarms", row))
     rows = rows or [("alarms", _plain("none"))]
     fs = summary.info.fs
     for reason, gap in summary.gaps.items():
-        row = _plain(f"{gap.n:>8}  {reason!s:<24}{gap.samples / fs:.1f} s without signal")
+        row = _plain(f"{gap.n:>8}  {reason!s:<30}{gap.samples / fs:.1f} s without signal")
         rows.append(("gaps", row))
     return rows
 

@@ -80,7 +80,7 @@ def rhythm_event(onset: int = 360) -> RhythmEvent:
 
 def alarm(onset: int = 720) -> Alarm:
     return Alarm(
-        rhythm=Rhythm.V_RUN,
+        rhythm=Rhythm.VENTRICULAR_TACHYCARDIA,
         priority=Priority.HIGH,
         onset=onset,
         decided_at=onset + 500,

@@ -150,7 +150,12 @@ def _beat_inputs(samples: NDArray[np.float32], cuts: Cuts) -> list[Any]:
 
 
 def _label_inputs(samples: NDArray[np.float32], cuts: Cuts) -> list[Any]:
-    return _ticked(_labeled(), samples, cuts)
+    """Each chunk's filtered signal comes before what was found in it, as in the chain."""
+    return [
+        item
+        for chunk, filtered in zip(chunks(samples, cuts), _filtered(samples, cuts), strict=True)
+        for item in (filtered, *_block(_labeled(), chunk), Tick(sample=chunk.stop - 1))
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ def test_what_a_line_says() -> None:
     assert line(labeled_beat(3600, Label.Q, rr_s=(), reason="flat")) == "0:10.000  beat Q  (flat)"
     assert line(rhythm_event(onset=360)) == "0:06.000  rhythm sinus rhythm since 0:01.000, 75 bpm"
     assert line(alarm(onset=720)) == (
-        "0:03.389  ALARM ventricular run since 0:02.000, high priority"
+        "0:03.389  ALARM ventricular tachycardia since 0:02.000, high priority"
     )
     assert line(gap(start=1080)) == "0:04.111  gap flat at 0:03.000, 1.000 s without signal"
 

@@ -161,13 +161,13 @@ def test_without_colours_the_words_still_say_it(monkeypatch: pytest.MonkeyPatch)
     console.print(render(state, 80, 24))
     text = file.getvalue()
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", text)
-    assert "!!! HIGH VENTRICULAR RUN 0:00 ago !!!" in text
+    assert "!!! HIGH VENTRICULAR TACHYCARDIA 0:00 ago !!!" in text
 
 
 def test_alarm_and_its_age() -> None:
     state = full_state()
     publish(state, alarm(onset=3000))
-    assert "!!! HIGH VENTRICULAR RUN 0:01 ago !!!" in lines(state)[1]
+    assert "!!! HIGH VENTRICULAR TACHYCARDIA 0:01 ago !!!" in lines(state)[1]
     observe(state, 3000 + 500 + 3600 + 1)
     assert lines(state)[1].rstrip().endswith("1 alarm")
 
@@ -178,7 +178,7 @@ def test_alarms_take_the_place_of_a_missing_reference() -> None:
     publish(state, alarm(onset=3000))
     shown = screen(state)
     assert "REFERENCE" not in shown
-    assert re.search(r"!!! V run +0:01", shown)
+    assert re.search(r"!!! VT +0:01", shown)
 
 
 def test_lost_signal_is_said_at_once_and_marked_when_it_is_over() -> None:

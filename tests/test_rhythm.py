@@ -1,6 +1,7 @@
-"""Rhythm transitions and alarms with exact samples, on beats placed by hand."""
+"""Every transition of the table with exact samples, on beats and signals placed by hand."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifier.labels import Label
+from streamer.bandpass import FilteredChunk
 from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import (
     Alarm,
@@ -28,18 +30,28 @@ DELAY = 127
 CONFIRM = 720
 """Samples after which a label is confirmed without a next beat, as the classifier has it."""
 
-Item = LabeledBeat | Gap | Tick
+HOP = 90
+"""Samples from one measurement of the signal to the next."""
+
+Item = FilteredChunk | LabeledBeat | Gap | Tick
 Output = RhythmEvent | Alarm
 
 
-def labeled(sample: int, label: str, revision: int, decided_at: int) -> LabeledBeat:
+def labeled(
+    sample: int,
+    label: str,
+    revision: int,
+    decided_at: int,
+    quality: float = 1.0,
+    window: np.ndarray | None = None,
+) -> LabeledBeat:
     rpeak = RPeak(
-        sample=sample, amplitude_mv=1.0, decided_at=sample + 40, search_back=False, quality=1.0
+        sample=sample, amplitude_mv=1.0, decided_at=sample + 40, search_back=False, quality=quality
     )
     beat = Beat(
         rpeak=rpeak,
         window_start=sample - 128,
-        window=np.zeros((1, 256), np.float32),
+        window=np.zeros((1, 256), np.float32) if window is None else window,
         rr_s=np.zeros(0, np.float32),
         decided_at=sample + DELAY,
     )
@@ -90,17 +102,49 @@ def alarms(outputs: Sequence[Output]) -> list[tuple[Rhythm, int, int]]:
     return [(o.rhythm, o.onset, o.decided_at) for o in outputs if isinstance(o, Alarm)]
 
 
+def with_signal(
+    events: Iterator[Item] | Sequence[Item], signal: np.ndarray, cuts: Sequence[int] = ()
+) -> Iterator[Item]:
+    """Mix the events with the signal they were found in, as the chain does."""
+    waiting = [event for event in events if not isinstance(event, Tick)]
+    edges = [0, *cuts, signal.size]
+    for start, stop in pairwise(edges):
+        part = np.ascontiguousarray(signal[None, start:stop], np.float32)
+        yield FilteredChunk(start=start, raw=part, filtered=part)
+        while waiting and waiting[0].decided_at < stop:
+            yield waiting.pop(0)
+        yield Tick(sample=stop - 1)
+
+
+def spikes(beats: Sequence[tuple[int, str]], n: int, noise: float = 0.01) -> np.ndarray:
+    """Make a signal with a narrow wave at each beat over a little noise."""
+    t = np.arange(n)
+    signal = noise * np.random.default_rng(1).standard_normal(n)
+    for sample, _ in beats:
+        signal += np.exp(-0.5 * ((t - sample) / 5.0) ** 2)
+    return signal
+
+
+def sine(start: int, stop: int, n: int, hz: float = 5.0) -> np.ndarray:
+    """Make flutter of 1 mV from `start` to `stop`."""
+    t = np.arange(n)
+    return np.where((t >= start) & (t < stop), 0.5 * np.sin(2 * np.pi * hz * (t - start) / 360), 0)
+
+
+# Background
+
+
 @pytest.mark.parametrize(
     ("rr", "rhythm", "rate"),
     [
         (300, Rhythm.SINUS, 72),
         (360, Rhythm.SINUS, 60),
-        (361, Rhythm.BRADYCARDIA, 59.834),
+        (361, Rhythm.SINUS_BRADYCARDIA, 59.834),
         (216, Rhythm.SINUS, 100),
-        (215, Rhythm.TACHYCARDIA, 100.465),
+        (215, Rhythm.SINUS_TACHYCARDIA, 100.465),
     ],
 )
-def test_first_rhythm_is_named_after_four_intervals(rr: int, rhythm: Rhythm, rate: float) -> None:
+def test_first_rhythm_is_named_after_five_beats(rr: int, rhythm: Rhythm, rate: float) -> None:
     (event,) = [o for o in run(items(steady(10, rr))) if isinstance(o, RhythmEvent)]
     # The fifth beat's label is confirmed by the sixth.
     assert (event.rhythm, event.onset, event.decided_at) == (rhythm, 1000, 1000 + 5 * rr + DELAY)
@@ -112,14 +156,14 @@ def test_too_few_beats_have_no_rhythm() -> None:
     assert run(items(steady(5, 300))) == []
 
 
-def test_faster_rate_needs_four_beats_of_evidence() -> None:
+def test_faster_rate_needs_three_beats_of_evidence() -> None:
     beats = steady(12, 300)
     fast = steady(12, 200, start=beats[-1][0] + 200)
     found = rhythms(run(items(beats + fast)))
-    # The median of 8 intervals is fast with the fifth fast one; three more beats must agree.
-    onset = fast[4][0]
-    assert found[1] == (Rhythm.TACHYCARDIA, onset, fast[8][0] + DELAY)
-    assert len(found) == 2
+    (tachycardia,) = found[1:]
+    assert tachycardia[0] is Rhythm.SINUS_TACHYCARDIA
+    # Confirmed with the beat after the third that says so.
+    assert tachycardia[2] - tachycardia[1] == 3 * 200 + DELAY
 
 
 def test_rate_at_the_limit_does_not_chatter() -> None:
@@ -127,12 +171,139 @@ def test_rate_at_the_limit_does_not_chatter() -> None:
     assert len(rhythms(run(items(beats)))) <= 2
 
 
+def test_bigeminy_needs_three_cycles() -> None:
+    outputs = run(items(labels("NNNNNNNVNVNVNN")))
+    # The pattern N V N V N V is complete with the sixth of its beats.
+    event = (Rhythm.BIGEMINY, 1000 + 6 * 300, 1000 + 12 * 300 + DELAY)
+    assert rhythms(outputs)[1] == event
+    assert alarms(outputs) == [event]
+    assert len(rhythms(run(items(labels("NNNNNNNVNVNNNN"))))) == 1
+
+
+def test_bigeminy_ends_where_its_last_v_was() -> None:
+    found = rhythms(run(items(labels("NNNNNNNVNVNVNNNNNNNN"))))
+    assert [event[0] for event in found] == [Rhythm.SINUS, Rhythm.BIGEMINY, Rhythm.SINUS]
+    # V at 11, N at 12 still alternates; 13 to 15 don't, and are known with 16.
+    assert found[2][1:] == (1000 + 12 * 300, 1000 + 16 * 300 + DELAY)
+
+
+def test_trigeminy_needs_three_cycles() -> None:
+    found = rhythms(run(items(labels("NNNNNNVNNVNNVN"))))
+    assert found[1] == (Rhythm.TRIGEMINY, 1000 + 4 * 300, 1000 + 13 * 300 + DELAY)
+
+
+def test_fusion_beats_break_a_pattern() -> None:
+    found = rhythms(run(items(labels("NNNNNNNVNVNFNVNVNNN"))))
+    assert [event[0] for event in found] == [Rhythm.SINUS]
+
+
+def irregular(count: int, start: int) -> list[tuple[int, str]]:
+    intervals = [220, 340, 260, 400, 240, 310, 370, 230]
+    samples = start + np.cumsum([intervals[k % len(intervals)] for k in range(count)])
+    return [(int(sample), "N") for sample in samples]
+
+
+def waved(beats: Sequence[tuple[int, str]], p_mv: float) -> Iterator[Item]:
+    """Give each beat a window with a P wave, or with a wave at another place each time."""
+    rng = np.random.default_rng(2)
+    t = np.arange(256)
+    for item in items(beats):
+        assert isinstance(item, LabeledBeat)
+        sample = item.beat.rpeak.sample
+        at = 70 if p_mv else rng.integers(30, 120)
+        window = 0.1 * np.exp(-0.5 * ((t - at) / 8.0) ** 2)[None].astype(np.float32)
+        yield labeled(sample, str(item.label), item.revision, item.decided_at, window=window)
+
+
+def test_fibrillation_is_irregular_without_p_waves() -> None:
+    beats = steady(40, 300)
+    beats += irregular(48, beats[-1][0])
+    beats += steady(48, 300, start=beats[-1][0] + 300)
+    outputs = run(waved(beats, p_mv=0.0))
+    assert [event[0] for event in rhythms(outputs)] == [
+        Rhythm.SINUS,
+        Rhythm.ATRIAL_FIBRILLATION,
+        Rhythm.SINUS,
+    ]
+    assert [alarm[0] for alarm in alarms(outputs)] == [Rhythm.ATRIAL_FIBRILLATION]
+    event = rhythms(outputs)[1]
+    assert beats[40][0] - 16 * 300 <= event[1] <= beats[56][0]
+    assert event[2] <= beats[76][0]
+
+
+def test_irregular_beats_with_p_waves_are_no_fibrillation() -> None:
+    beats = steady(40, 300)
+    beats += irregular(48, beats[-1][0])
+    found = [event[0] for event in rhythms(run(waved(beats, p_mv=0.1)))]
+    assert Rhythm.ATRIAL_FIBRILLATION not in found
+
+
+def test_isolated_premature_beats_are_not_irregular() -> None:
+    beats, sample = [], 1000
+    for k in range(80):
+        beats.append((sample, "S" if k % 8 == 7 else "N"))
+        sample += {6: 200, 7: 400}.get(k % 8, 300)
+    assert [event[0] for event in rhythms(run(items(beats)))] == [Rhythm.SINUS]
+
+
+def test_noise_beats_have_no_rhythm() -> None:
+    found = rhythms(run(items(labels("NNNNNN" + "Q" * 20))))
+    assert [event[0] for event in found] == [Rhythm.SINUS, Rhythm.UNKNOWN]
+
+
+# Rate
+
+
 def test_rate_alarms_come_once_at_wider_limits() -> None:
-    assert alarms(run(items(steady(30, 190)))) == []
-    fast = alarms(run(items(steady(30, 170))))
-    assert fast == [(Rhythm.TACHYCARDIA, 1000 + 4 * 170, 1000 + 5 * 170 + DELAY)]
-    slow = alarms(run(items(steady(30, 440))))
-    assert slow == [(Rhythm.BRADYCARDIA, 1000 + 4 * 440, 1000 + 5 * 440 + DELAY)]
+    assert alarms(run(items(steady(30, 200)))) == []
+    (fast,) = alarms(run(items(steady(30, 170))))
+    # The fourth R peak makes the third interval.
+    assert fast == (Rhythm.TACHYCARDIA, 1000, 1000 + 3 * 170 + DELAY)
+    (slow,) = alarms(run(items(steady(30, 440))))
+    assert slow == (Rhythm.BRADYCARDIA, 1000, 1000 + 3 * 440 + DELAY)
+
+
+@pytest.mark.parametrize(("bpm", "within_s"), [(120, 5.0), (40, 5.0)])
+def test_a_step_of_the_rate_is_an_alarm_within_five_seconds(bpm: int, within_s: float) -> None:
+    beats = steady(20, 270)
+    onset = beats[-1][0]
+    beats += steady(12, round(60 * 360 / bpm), start=onset + round(60 * 360 / bpm))
+    (first, *_) = [alarm for alarm in alarms(run(items(beats))) if alarm[2] > onset]
+    assert first[0] in {Rhythm.TACHYCARDIA, Rhythm.BRADYCARDIA}
+    assert first[2] - onset <= within_s * 360
+
+
+def test_seventeen_very_fast_beats_are_extreme() -> None:
+    found = alarms(run(items(steady(40, 150))))
+    assert found[1] == (Rhythm.EXTREME_TACHYCARDIA, 1000, 1000 + 16 * 150 + DELAY)
+    assert len(found) == 2
+
+
+def test_five_very_slow_beats_are_extreme() -> None:
+    found = alarms(run(items(steady(12, 600))))
+    assert found[1] == (Rhythm.EXTREME_BRADYCARDIA, 1000, 1000 + 4 * 600 + DELAY)
+
+
+def test_bigeminy_has_the_rate_of_all_its_beats() -> None:
+    beats, sample = [], 1000
+    for k in range(30):
+        beats.append((sample, "NV"[k % 2]))
+        sample += (200, 400)[k % 2]
+    rates = [o.heart_rate_bpm for o in run(items(beats)) if isinstance(o, RhythmEvent)]
+    assert rates
+    assert all(rate == pytest.approx(72, rel=0.2) for rate in rates)
+
+
+def test_noise_is_no_rate() -> None:
+    inputs = [
+        labeled(item.beat.rpeak.sample, "Q", item.revision, item.decided_at, quality=0.2)
+        for item in items(steady(40, 120))
+        if isinstance(item, LabeledBeat)
+    ]
+    assert alarms(run(inputs)) == []
+
+
+# Couplets and runs
 
 
 def test_couplet_is_an_alarm_when_the_third_beat_is_not_v() -> None:
@@ -141,6 +312,11 @@ def test_couplet_is_an_alarm_when_the_third_beat_is_not_v() -> None:
     assert [event[0] for event in rhythms(outputs)] == [Rhythm.SINUS]
     (alarm,) = [o for o in outputs if isinstance(o, Alarm)]
     assert (alarm.priority, alarm.beats) == (Priority.LOW, (3100, 3400))
+
+
+def test_supraventricular_couplet() -> None:
+    outputs = run(items(labels("NNNNNNNSSNNNN")))
+    assert alarms(outputs) == [(Rhythm.S_COUPLET, 1000 + 7 * 300, 1000 + 10 * 300 + DELAY)]
 
 
 def test_couplet_at_the_end_is_announced() -> None:
@@ -153,100 +329,196 @@ def test_single_v_is_no_alarm() -> None:
     assert alarms(run(items(labels("NNNNNNVNNNNNNVNNNNN")))) == []
 
 
-def test_run_begins_with_the_third_v_and_ends_with_the_next_other_beat() -> None:
-    outputs = run(items(labels("NNNNNNNVVVVVNNNN")))
-    first, third, after = 1000 + 7 * 300, 1000 + 9 * 300, 1000 + 12 * 300
-    assert rhythms(outputs)[1:] == [
-        (Rhythm.V_RUN, first, third + 300 + DELAY),
+def ectopic_run(label: str, rr: int, count: int = 5) -> list[tuple[int, str]]:
+    beats = steady(7, 300)
+    beats += steady(count, rr, start=beats[-1][0] + rr, label=label)
+    return beats + steady(5, 300, start=beats[-1][0] + 300)
+
+
+@pytest.mark.parametrize(
+    ("label", "rr", "rhythm", "priority"),
+    [
+        ("V", 216, Rhythm.VENTRICULAR_TACHYCARDIA, Priority.HIGH),
+        ("V", 217, Rhythm.IDIOVENTRICULAR, Priority.MEDIUM),
+        ("V", 400, Rhythm.IDIOVENTRICULAR, Priority.MEDIUM),
+        ("S", 216, Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM),
+        ("S", 217, Rhythm.S_RUN, Priority.LOW),
+    ],
+)
+def test_three_ectopic_beats_are_a_run(
+    label: str, rr: int, rhythm: Rhythm, priority: Priority
+) -> None:
+    beats = ectopic_run(label, rr)
+    first, known, after = beats[7][0], beats[10][0] + DELAY, beats[12][0]
+    outputs = run(items(beats))
+    assert rhythms(outputs)[1:3] == [
+        (rhythm, first, known),
         (Rhythm.SINUS, after, after + 300 + DELAY),
     ]
-    assert alarms(outputs) == [(Rhythm.V_RUN, first, third + 300 + DELAY)]
-    (alarm,) = [o for o in outputs if isinstance(o, Alarm)]
-    assert (alarm.priority, alarm.beats) == (Priority.HIGH, (3100, 3400, 3700))
+    (alarm,) = [o for o in outputs if isinstance(o, Alarm) and o.rhythm is rhythm]
+    assert (alarm.onset, alarm.decided_at, alarm.priority) == (first, known, priority)
+    assert alarm.beats == tuple(sample for sample, _ in beats[7:10])
 
 
-def test_bigeminy_needs_three_cycles() -> None:
-    outputs = run(items(labels("NNNNNNNVNVNVNN")))
-    # The pattern N V N V N V is complete with the sixth of its beats.
-    event = (Rhythm.BIGEMINY, 1000 + 6 * 300, 1000 + 12 * 300 + DELAY)
-    assert rhythms(outputs)[1] == event
-    assert alarms(outputs) == [event]
-    assert len(rhythms(run(items(labels("NNNNNNNVNVNNNN"))))) == 1
+def test_a_slow_run_at_the_usual_pace_is_no_other_pacemaker() -> None:
+    assert [e[0] for e in rhythms(run(items(ectopic_run("V", 300))))] == [Rhythm.SINUS]
 
 
-def test_bigeminy_ends_after_four_other_beats() -> None:
-    found = rhythms(run(items(labels("NNNNNNNVNVNVNNNNNNNN"))))
-    assert [event[0] for event in found] == [Rhythm.SINUS, Rhythm.BIGEMINY, Rhythm.SINUS]
-    # V at 11, N at 12 still alternates; 13 to 16 don't.
-    assert found[2][1:] == (1000 + 13 * 300, 1000 + 17 * 300 + DELAY)
+def test_a_run_that_speeds_up_becomes_a_tachycardia() -> None:
+    beats = steady(7, 300)
+    beats += steady(4, 380, start=beats[-1][0] + 380, label="V")
+    beats += steady(6, 150, start=beats[-1][0] + 150, label="V")
+    found = [event[0] for event in rhythms(run(items([*beats, (beats[-1][0] + 300, "N")])))]
+    assert found[:3] == [Rhythm.SINUS, Rhythm.IDIOVENTRICULAR, Rhythm.VENTRICULAR_TACHYCARDIA]
 
 
-def test_trigeminy_needs_three_cycles() -> None:
-    found = rhythms(run(items(labels("NNNNNNVNNVNNVN"))))
-    assert found[1] == (Rhythm.TRIGEMINY, 1000 + 4 * 300, 1000 + 13 * 300 + DELAY)
-
-
-def irregular(count: int, start: int) -> list[tuple[int, str]]:
-    intervals = [220, 340, 260, 400, 240, 310, 370, 230]
-    samples = start + np.cumsum([intervals[k % len(intervals)] for k in range(count)])
-    return [(int(sample), "N") for sample in samples]
-
-
-def test_irregular_rhythm_is_entered_and_left() -> None:
-    beats = steady(20, 300)
-    beats += irregular(24, beats[-1][0])
-    beats += steady(24, 300, start=beats[-1][0] + 300)
-    outputs = run(items(beats))
-    assert [event[0] for event in rhythms(outputs)] == [
+def test_a_fast_run_holds_fusion_and_what_keeps_its_pace() -> None:
+    beats = steady(7, 300)
+    for k, label in enumerate("VFVSV"):
+        beats.append((3100 + k * 150, label))
+    beats += steady(5, 300, start=beats[-1][0] + 300)
+    found = rhythms(run(items(beats)))
+    assert [e[0] for e in found] == [
         Rhythm.SINUS,
-        Rhythm.IRREGULAR,
+        Rhythm.VENTRICULAR_TACHYCARDIA,
         Rhythm.SINUS,
     ]
-    assert [alarm[0] for alarm in alarms(outputs)] == [Rhythm.IRREGULAR]
+    assert found[2][1] == beats[12][0]
 
 
-def test_isolated_premature_beats_are_not_irregular() -> None:
-    beats, sample = [], 1000
-    for k in range(60):
-        beats.append((sample, "S" if k % 8 == 7 else "N"))
-        sample += {6: 200, 7: 400}.get(k % 8, 300)
-    assert [event[0] for event in rhythms(run(items(beats)))] == [Rhythm.SINUS]
+def test_noise_is_no_run() -> None:
+    inputs = [
+        labeled(b.beat.rpeak.sample, str(b.label), b.revision, b.decided_at, quality=0.4)
+        for b in items(ectopic_run("V", 150))
+        if isinstance(b, LabeledBeat)
+    ]
+    assert Rhythm.VENTRICULAR_TACHYCARDIA not in [a[0] for a in alarms(run(inputs))]
 
 
-def test_pause_is_announced_by_the_clock() -> None:
+# Silence
+
+
+def silent(beats: Sequence[tuple[int, str]], end: int, **gaps: Gap) -> list[Item]:
+    events = [item for item in items(beats, end=end) if not isinstance(item, Tick)]
+    events += list(gaps.values())
+    events.sort(key=lambda item: item.decided_at)
+    return list(with_signal(events, spikes(beats, end + 1)))
+
+
+def hop_from(sample: float) -> int:
+    """Return the first measurement at which so much time has passed."""
+    return -(-round(sample + 1) // HOP) * HOP - 1
+
+
+def test_pause_and_asystole_are_announced_by_the_clock() -> None:
     beats = steady(8, 300)
     last = beats[-1][0]
-    due = last + 900 + 216
-    outputs = run(items(beats, end=due))
-    assert rhythms(outputs)[-1] == (Rhythm.PAUSE, last, due)
-    assert alarms(outputs) == [(Rhythm.PAUSE, last, due)]
-    assert alarms(run(items(beats, end=due - 1))) == []
-
-
-def test_beat_ends_the_pause_and_gives_the_rhythm_back() -> None:
-    beats = [*steady(8, 300), *steady(8, 300, start=5000)]
-    outputs = run(items(beats))
+    pause, asystole = hop_from(last + 3.1 * 360), hop_from(last + 4.4 * 360)
+    outputs = run(silent(beats, end=asystole))
     assert rhythms(outputs)[1:] == [
-        (Rhythm.PAUSE, 3100, 3100 + 1116),
-        (Rhythm.SINUS, 5000, 5000 + DELAY),
+        (Rhythm.PAUSE, last, pause),
+        (Rhythm.ASYSTOLE, last, asystole),
     ]
+    assert alarms(outputs) == rhythms(outputs)[1:]
+    assert [o.priority for o in outputs if isinstance(o, Alarm)] == [
+        Priority.MEDIUM,
+        Priority.HIGH,
+    ]
+    assert alarms(run(silent(beats, end=pause - 1))) == []
 
 
-def test_pause_that_a_beat_ends_before_its_time_is_an_alarm_only() -> None:
+def test_a_silence_of_beats_without_a_quiet_signal_is_no_alarm() -> None:
+    beats = steady(8, 300)
+    missed = [*beats, *steady(8, 300, start=beats[-1][0] + 300)]
+    events = items(beats, end=missed[-1][0])
+    assert alarms(run(with_signal(events, spikes(missed, missed[-1][0])))) == []
+    assert alarms(run(items(beats, end=missed[-1][0]))) == []
+
+
+def test_a_beat_ends_the_silence_and_gives_the_rhythm_back() -> None:
+    beats = [*steady(8, 300), *steady(8, 300, start=5400)]
+    found = rhythms(run(silent(beats, end=8000)))
+    assert [event[0] for event in found] == [
+        Rhythm.SINUS,
+        Rhythm.PAUSE,
+        Rhythm.ASYSTOLE,
+        Rhythm.SINUS,
+    ]
+    assert found[-1][1:] == (5400, 5400 + DELAY)
+
+
+def test_a_pause_that_a_beat_ends_before_its_time_is_an_alarm_only() -> None:
     beats = [*steady(8, 300), *steady(8, 300, start=3100 + 900)]
-    outputs = run(items(beats))
+    outputs = run(silent(beats, end=6500))
     assert alarms(outputs) == [(Rhythm.PAUSE, 3100, 4000 + DELAY)]
     assert [event[0] for event in rhythms(outputs)] == [Rhythm.SINUS]
     beats = [*steady(8, 300), *steady(8, 300, start=3100 + 899)]
-    assert alarms(run(items(beats))) == []
+    assert alarms(run(silent(beats, end=6500))) == []
 
 
-def gap(start: int, stop: int, reason: GapReason) -> Gap:
-    return Gap(start=start, stop=stop, reason=reason, decided_at=stop)
+def gap(start: int, stop: int, reason: GapReason, decided_at: int, *, ongoing: bool) -> Gap:
+    return Gap(start=start, stop=stop, reason=reason, decided_at=decided_at, ongoing=ongoing)
+
+
+def off(start: int, stop: int) -> dict[str, Gap]:
+    """Tell of a lead-off as the detector does: a second after it began, and at its end."""
+    known = start + 360
+    return {
+        "told": gap(start, known, GapReason.FLAT, known, ongoing=True),
+        "over": gap(start, stop, GapReason.FLAT, stop, ongoing=False),
+    }
+
+
+def test_lead_off_is_a_state_of_its_own() -> None:
+    beats = [*steady(8, 300), *steady(8, 300, start=6000)]
+    outputs = run(silent(beats, end=8500, **off(3300, 5800)))
+    assert rhythms(outputs)[1:] == [
+        (Rhythm.LEAD_OFF, 3300, 3660),
+        (Rhythm.UNKNOWN, 5800, 5800),
+        (Rhythm.SINUS, 6000, 6000 + 5 * 300 + DELAY),
+    ]
+    assert alarms(outputs) == [(Rhythm.LEAD_OFF, 3300, 3660)]
+
+
+def test_lead_off_does_not_silence_an_asystole_that_began_before_it() -> None:
+    beats = steady(8, 300)
+    last = beats[-1][0]
+    outputs = run(silent(beats, end=6000, **off(last + 500, 5900)))
+    asystole = hop_from(last + 4.4 * 360)
+    assert (Rhythm.ASYSTOLE, last, asystole) in alarms(outputs)
+    assert rhythms(outputs)[-1] == (Rhythm.ASYSTOLE, last, asystole)
+
+
+def test_lead_off_does_not_end_an_asystole() -> None:
+    beats = steady(8, 300)
+    last = beats[-1][0]
+    outputs = run(silent(beats, end=9000, **off(last + 1800, 8000)))
+    assert [event[0] for event in rhythms(outputs)] == [
+        Rhythm.SINUS,
+        Rhythm.PAUSE,
+        Rhythm.ASYSTOLE,
+    ]
+
+
+def test_a_flat_line_from_a_source_without_noise_is_a_silence() -> None:
+    beats = steady(8, 300)
+    last = beats[-1][0]
+    events = [item for item in items(beats, end=6000) if not isinstance(item, Tick)]
+    events += off(last + 50, 5999).values()
+    events.sort(key=lambda item: item.decided_at)
+    outputs = run(with_signal(events, spikes(beats, 6000, noise=0.0)))
+    assert (Rhythm.ASYSTOLE, last, hop_from(last + 4.4 * 360)) in alarms(outputs)
+    assert Rhythm.LEAD_OFF not in [alarm[0] for alarm in alarms(outputs)]
+
+
+def test_a_recording_that_begins_in_silence_is_an_asystole() -> None:
+    noise = 0.01 * np.random.default_rng(1).standard_normal(3000)
+    assert alarms(run(with_signal([], noise))) == [(Rhythm.ASYSTOLE, 0, hop_from(6 * 360))]
 
 
 def test_lost_samples_are_no_pause() -> None:
-    inputs = [*items(steady(8, 300), end=3800), gap(3801, 9000, GapReason.LOST)]
+    inputs = silent(steady(8, 300), end=3800)
+    inputs.append(gap(3801, 9000, GapReason.LOST, 9000, ongoing=False))
     inputs += list(items(steady(8, 300, start=9100)))
     outputs = run(inputs)
     assert alarms(outputs) == []
@@ -256,20 +528,76 @@ def test_lost_samples_are_no_pause() -> None:
     ]
 
 
-def test_silence_before_the_loss_is_a_pause() -> None:
-    inputs = [*items(steady(8, 300)), gap(3100 + 1117, 9000, GapReason.LOST)]
-    assert alarms(run(inputs)) == [(Rhythm.PAUSE, 3100, 3100 + 1116)]
-
-
 def test_nothing_is_carried_over_a_gap() -> None:
-    inputs = [*items(labels("NNNNNNNVV"), end=4200), gap(4201, 4300, GapReason.FLAT)]
+    inputs = [
+        *items(labels("NNNNNNNVV"), end=4200),
+        gap(4201, 4300, GapReason.SATURATED, 4300, ongoing=False),
+    ]
     inputs += list(items(labels("VNNN", start=4400)))
-    assert alarms(run(inputs)) == [(Rhythm.V_COUPLET, 3100, 4300)]
+    found = alarms(run(inputs))
+    assert (Rhythm.V_COUPLET, 3100, 4300) in found
+    assert Rhythm.IDIOVENTRICULAR not in [alarm[0] for alarm in found]
 
 
-def test_noise_beats_have_no_rate() -> None:
-    found = rhythms(run(items(labels("NNNNNN" + "QQQQQQQQQQQQQQQQQQQQ"))))
-    assert [event[0] for event in found] == [Rhythm.SINUS, Rhythm.UNKNOWN]
+# Flutter and fibrillation
+
+
+def test_flutter_is_found_in_the_signal_without_any_beat() -> None:
+    beats = steady(8, 300)
+    onset = beats[-1][0] + 200
+    n = onset + 5 * 360
+    signal = spikes(beats, n) + sine(onset, n, n)
+    found = alarms(run(with_signal(items(beats, end=n), signal)))
+    assert [alarm[0] for alarm in found] == [Rhythm.VENTRICULAR_FIBRILLATION]
+    assert found[0][2] - onset <= 5 * 360
+
+
+def test_flutter_ends_with_its_waves() -> None:
+    beats = [*steady(8, 300), *steady(12, 300, start=6000)]
+    n = 9600
+    signal = spikes(beats, n) + sine(3300, 5800, n)
+    found = [event[0] for event in rhythms(run(with_signal(items(beats, end=n), signal)))]
+    assert found == [Rhythm.SINUS, Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.SINUS]
+
+
+def test_shaking_while_the_heart_beats_well_is_no_flutter() -> None:
+    beats = steady(30, 300)
+    n = beats[-1][0]
+    signal = spikes(beats, n) + sine(3300, n, n)
+    assert alarms(run(with_signal(items(beats, end=n), signal))) == []
+
+
+@pytest.mark.parametrize(("hz", "height"), [(1.5, 1.0), (15.0, 1.0), (5.0, 0.1)])
+def test_other_waves_are_no_flutter(hz: float, height: float) -> None:
+    n = 3600
+    found = alarms(run(with_signal([], height * sine(0, n, n, hz=hz))))
+    assert Rhythm.VENTRICULAR_FIBRILLATION not in [alarm[0] for alarm in found]
+
+
+# The stage
+
+
+@given(st.lists(st.integers(1, 6999), max_size=20, unique=True).map(sorted))
+@settings(max_examples=20, deadline=None)
+def test_cuts_change_nothing(cuts: list[int]) -> None:
+    beats = [*steady(8, 300), *steady(5, 300, start=5000)]
+    signal = spikes(beats, 7000)
+    events = list(items(beats, end=6999))
+    assert run(with_signal(events, signal, cuts)) == run(with_signal(events, signal))
+
+
+def test_a_snapshot_within_a_silence_goes_on() -> None:
+    beats = steady(8, 300)
+    inputs = list(with_signal(items(beats, end=6000), spikes(beats, 6001), range(100, 6000, 100)))
+    whole = run(inputs)
+    tracker, outputs = RhythmTracker(), []
+    for item in inputs:
+        if isinstance(item, FilteredChunk):
+            snapshot = tracker.snapshot()
+            tracker = RhythmTracker()
+            tracker.restore(snapshot)
+        outputs += tracker.push(item)
+    assert outputs + tracker.flush() == whole
 
 
 BEATS = st.lists(
@@ -290,8 +618,8 @@ def test_ticks_and_snapshots_change_nothing(
     for item in inputs:
         until = item.sample if isinstance(item, Tick) else item.decided_at
         for sample in data.draw(st.lists(st.integers(0, 300), max_size=2).map(sorted)):
-            if 0 <= tracker._now < until - 1 - sample:
-                outputs += tracker.push(Tick(sample=tracker._now + 1 + sample))
+            if 0 <= tracker._facts.now < until - 1 - sample:
+                outputs += tracker.push(Tick(sample=tracker._facts.now + 1 + sample))
         snapshot = tracker.snapshot()
         tracker = RhythmTracker()
         tracker.restore(snapshot)
@@ -328,6 +656,6 @@ def test_snapshot_of_another_stage_is_refused() -> None:
 
 
 def test_limits_can_be_chosen() -> None:
-    tracker = RhythmTracker(RhythmConfig(pause_s=1.0, pause_margin_s=0.5))
-    outputs = [o for item in items(steady(8, 300), end=3640) for o in tracker.push(item)]
-    assert alarms(outputs) == [(Rhythm.PAUSE, 3100, 3640)]
+    tracker = RhythmTracker(RhythmConfig(tachycardia_alarm_bpm=70.0))
+    outputs = [o for item in items(steady(8, 300)) for o in tracker.push(item)]
+    assert [alarm[0] for alarm in alarms(outputs)] == [Rhythm.TACHYCARDIA]

@@ -29,7 +29,7 @@ def events() -> list[Event]:
         *result,
         rhythm(Rhythm.UNKNOWN, 0),
         rhythm(Rhythm.SINUS, 720),
-        rhythm(Rhythm.V_RUN, 1080),
+        rhythm(Rhythm.VENTRICULAR_TACHYCARDIA, 1080),
         rhythm(Rhythm.SINUS, 1440),
         alarm(1080),
         gap(3000),
@@ -56,11 +56,11 @@ def test_collects_durations_and_numbers() -> None:
     assert summary.ledger.counts[Label.N] == 11
     assert summary.ledger.counts[Label.V] == 1
     assert summary.heart_rate.minimum == summary.heart_rate.maximum == pytest.approx(75.0)
-    sinus, run = summary.rhythms[Rhythm.SINUS], summary.rhythms[Rhythm.V_RUN]
+    sinus, run = summary.rhythms[Rhythm.SINUS], summary.rhythms[Rhythm.VENTRICULAR_TACHYCARDIA]
     assert (sinus.n, sinus.samples) == (2, 360 + 2160)
     assert (run.n, run.samples) == (1, 360)
     assert Rhythm.UNKNOWN not in summary.rhythms
-    assert summary.alarms == {(Rhythm.V_RUN, Priority.HIGH): 1}
+    assert summary.alarms == {(Rhythm.VENTRICULAR_TACHYCARDIA, Priority.HIGH): 1}
     assert summary.gaps[GapReason.FLAT].samples == 360
 
 
@@ -77,10 +77,10 @@ def test_reads_like_this() -> None:
         "made-up       0:10.000 played, 0:00.000 to 0:10.000  training record",
         "beats         12    N 11  S 0  V 1  F 0  Q 0",
         "heart rate    75 bpm median, 75 to 75",
-        "rhythm            0:07  sinus rhythm            2 times",
-        "                  0:01  ventricular run         1 time",
-        "alarms               1  ventricular run         high priority",
-        "gaps                 1  flat                    1.0 s without signal",
+        "rhythm            0:07  sinus rhythm                  2 times",
+        "                  0:01  ventricular tachycardia       1 time",
+        "alarms               1  ventricular tachycardia       high priority",
+        "gaps                 1  flat                          1.0 s without signal",
         "latency ms       median      p95      p99      max   budget 500 ms, 0 late",
         "  decision        352.8    352.8    352.8    352.8   of signal, from the R peak",
         "  compute           1.5      1.5      1.5      1.5   until the label was out",

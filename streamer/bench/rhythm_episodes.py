@@ -1,0 +1,208 @@
+"""Episodes in reference annotations and in the chain's events, and how the two agree.
+
+As EC57's `epicmp` does it: an episode counts as found if any part of it was named, and by
+duration the common time is set against the time of either. Runs are compared run by run.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from classifier.labels import SYMBOL_TO_LABEL, Label
+from replay.record import Reference
+from streamer.events import Event, Rhythm, RhythmEvent
+
+Span = tuple[int, int]
+"""First and one past the last sample."""
+
+MARKS: Final[dict[str, tuple[str, ...]]] = {
+    "AF": ("(AF",),
+    "VF": ("(VF",),
+    "VT": ("(VT",),
+    "bigeminy": ("(B",),
+    "trigeminy": ("(T",),
+    "SVT": ("(SVTA",),
+    "idioventricular": ("(IVR",),
+}
+"""How the auxiliary text of a rhythm change begins; flutter counts as fibrillation, as in
+`epicmp`. `(BII` is no bigeminy: see `spans_of`."""
+NAMED: Final[dict[str, frozenset[Rhythm]]] = {
+    "AF": frozenset({Rhythm.ATRIAL_FIBRILLATION}),
+    "VF": frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
+    "VT": frozenset({Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.VENTRICULAR_FIBRILLATION}),
+    "bigeminy": frozenset({Rhythm.BIGEMINY}),
+    "trigeminy": frozenset({Rhythm.TRIGEMINY}),
+    "SVT": frozenset({Rhythm.SUPRAVENTRICULAR_TACHYCARDIA}),
+    "idioventricular": frozenset({Rhythm.IDIOVENTRICULAR}),
+}
+"""The chain's own names for them."""
+EXACT: Final = frozenset({"(B", "(T", "(VT"})
+RUN_BEATS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Counts and samples behind Se and +P of one kind of episode; they add up over records."""
+
+    n_reference: int = 0
+    n_found: int = 0
+    """Reference episodes that were named at least in part."""
+    n_named: int = 0
+    n_right: int = 0
+    """Named episodes that overlap with a reference episode."""
+    reference_s: float = 0.0
+    named_s: float = 0.0
+    common_s: float = 0.0
+
+    def __add__(self, other: "Agreement") -> "Agreement":
+        fields = Agreement.__dataclass_fields__
+        return Agreement(**{name: getattr(self, name) + getattr(other, name) for name in fields})
+
+    @property
+    def episode_se(self) -> float | None:
+        """Sensitivity by episode, 0 to 1."""
+        return _ratio(self.n_found, self.n_reference)
+
+    @property
+    def episode_ppv(self) -> float | None:
+        """Positive predictivity by episode."""
+        return _ratio(self.n_right, self.n_named)
+
+    @property
+    def duration_se(self) -> float | None:
+        """Sensitivity by duration."""
+        return _ratio(self.common_s, self.reference_s)
+
+    @property
+    def duration_ppv(self) -> float | None:
+        """Positive predictivity by duration."""
+        return _ratio(self.common_s, self.named_s)
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def spans_of(reference: Reference, kind: str, stop: int) -> list[Span]:
+    """Return the reference's episodes of one kind, neighbours joined.
+
+    Parameters
+    ----------
+    reference : Reference
+        Annotations with rhythm changes.
+    kind : str
+        Key of `MARKS`.
+    stop : int
+        One past the last sample of the record.
+    """
+    changes = [
+        (int(sample), text.rstrip("\0"))
+        for sample, text in zip(reference.samples, reference.aux, strict=True)
+        if text.startswith("(")
+    ]
+    edges = [*changes, (stop, "")]
+    marks = MARKS[kind]
+    found = [
+        (start, end)
+        for (start, text), (end, _) in pairwise(edges)
+        if any(text == mark if mark in EXACT else text.startswith(mark) for mark in marks)
+    ]
+    return joined(found)
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Join spans that touch or overlap; they must ascend."""
+    result: list[Span] = []
+    for start, stop in spans:
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((start, stop))
+    return result
+
+
+def named_spans(events: Iterable[Event], rhythms: frozenset[Rhythm], stop: int) -> list[Span]:
+    """Return the stretches that the chain gave one of these names."""
+    changes = [event for event in events if isinstance(event, RhythmEvent)]
+    edges = [*((event.onset, event.rhythm) for event in changes), (stop, Rhythm.UNKNOWN)]
+    # An onset may lie before that of the event before it: the later knowledge counts.
+    for k in range(len(edges) - 2, -1, -1):
+        edges[k] = (min(edges[k][0], edges[k + 1][0]), edges[k][1])
+    spans = [(a, b) for (a, rhythm), (b, _) in pairwise(edges) if rhythm in rhythms and b > a]
+    return joined(spans)
+
+
+def agreement(
+    reference: Sequence[Span], named: Sequence[Span], *, fs: float, start: int = 0
+) -> Agreement:
+    """Compare episodes from sample `start` on."""
+    ours = [(max(a, start), b) for a, b in named if b > start]
+    theirs = [(max(a, start), b) for a, b in reference if b > start]
+    common = sum(max(min(b, d) - max(a, c), 0) for a, b in theirs for c, d in ours)
+    return Agreement(
+        n_reference=len(theirs),
+        n_found=sum(_meets(span, ours) for span in theirs),
+        n_named=len(ours),
+        n_right=sum(_meets(span, theirs) for span in ours),
+        reference_s=_seconds(theirs, fs),
+        named_s=_seconds(ours, fs),
+        common_s=common / fs,
+    )
+
+
+def _meets(span: Span, others: Sequence[Span]) -> bool:
+    return any(a < span[1] and span[0] < b for a, b in others)
+
+
+def _seconds(spans: Sequence[Span], fs: float) -> float:
+    return sum(b - a for a, b in spans) / fs
+
+
+def reference_runs(
+    reference: Reference, label: Label, *, least: int = RUN_BEATS, most: int | None = None
+) -> list[Span]:
+    """Return runs of beats of one class, first to last beat; beats in flutter are left out."""
+    runs: list[list[int]] = [[]]
+    in_flutter = False
+    for sample, symbol in zip(reference.samples, reference.symbols, strict=True):
+        if symbol in {"[", "]"}:
+            in_flutter = symbol == "["
+            runs.append([])
+            continue
+        beat = SYMBOL_TO_LABEL.get(symbol)
+        if beat is None or in_flutter:
+            continue
+        if beat is label:
+            runs[-1].append(int(sample))
+        elif runs[-1]:
+            runs.append([])
+    long = [run for run in runs if least <= len(run) <= (most or len(run))]
+    return [(run[0], run[-1] + 1) for run in long]
+
+
+def flutter_spans(reference: Reference, stop: int) -> list[Span]:
+    """Return the stretches of ventricular flutter by beat annotations ([ and ]) and rhythm."""
+    spans, begun = spans_of(reference, "VF", stop), None
+    for sample, symbol in zip(reference.samples, reference.symbols, strict=True):
+        if symbol == "[":
+            begun = int(sample)
+        elif symbol == "]" and begun is not None:
+            spans.append((begun, int(sample)))
+            begun = None
+    return joined(sorted(spans))
+
+
+def run_agreement(
+    reference: Sequence[Span],
+    named: Sequence[Span],
+    *,
+    ignored: Sequence[Span],
+    fs: float,
+    start: int,
+    tolerance: int,
+) -> Agreement:
+    """Compare run by run: each counts as found if one of the others overlaps within `tolerance`."""
+    theirs = [(a - tolerance, b + tolerance) for a, b in reference if a >= start]
+    ours = [span for span in named if span[0] >= start and not _meets(span, ignored)]
+    return agreement(theirs, ours, fs=fs)

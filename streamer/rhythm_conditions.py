@@ -1,0 +1,369 @@
+"""The conditions of the transition table: pure functions of the facts and the present state.
+
+Each returns its evidence where it holds, else None.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from classifier.labels import Label
+from streamer.events import CHAIN_FS, Rhythm
+from streamer.rhythm_facts import Facts, PastBeat
+
+State = Rhythm | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a rule applies."""
+
+    onset: int
+    """First sample of what it found."""
+    beats: tuple[int, ...] = ()
+    """R peaks that show it."""
+
+
+def _of(beats: Sequence[PastBeat]) -> Evidence:
+    samples = tuple(beat.sample for beat in beats)
+    return Evidence(samples[0], samples)
+
+
+# Signal
+
+
+def fibrillation(facts: Facts, _state: State) -> Evidence | None:
+    """Sine-like waves: at once where they are clear, else with a fast rhythm or for long."""
+    config, measured = facts.config, facts.measured
+    if not measured or facts.is_clearly_beating() or facts.is_organised():
+        return None
+    short = measured[-1].leakage_short < config.vf_leakage_loose
+    fast_s = 0.0
+    if facts.fast_since is not None and facts.last_peak is not None:
+        fast_s = (facts.last_peak - facts.fast_since) / CHAIN_FS
+    fast = fast_s >= config.vf_fast_s
+    looks_so = facts.wave_like and short and fast
+    if (
+        facts.sine_hops < config.vf_sine_hops
+        and facts.wild_hops < config.vf_wild_hops
+        and not looks_so
+    ):
+        return None
+    window = round(config.signal.long_s * CHAIN_FS)
+    return Evidence(max(measured[-1].sample + 1 - window, 0))
+
+
+def fibrillation_over(facts: Facts, _state: State) -> Evidence | None:
+    """No such waves for a while."""
+    if facts.calm_hops < facts.config.vf_hold_hops:
+        return None
+    return Evidence(facts.now + 1 - round(facts.calm_hops * facts.config.signal.hop_s * CHAIN_FS))
+
+
+def asystole(facts: Facts, _state: State) -> Evidence | None:
+    """No beat for long, and nothing like one in the signal."""
+    config = facts.config
+    least_s = config.asystole_s + config.asystole_margin_s
+    if facts.last_peak is None:
+        least_s = max(least_s, config.first_beat_s)
+    if facts.silence_s() < least_s or not _began_before_gap(facts):
+        return None
+    return _silence(facts, config.asystole_s)
+
+
+def pause(facts: Facts, _state: State) -> Evidence | None:
+    """No beat for a while, and nothing like one in the signal."""
+    config = facts.config
+    if facts.last_peak is None or facts.silence_s() < config.pause_s + config.pause_margin_s:
+        return None
+    if facts.gap is not None and not facts.flat_is_natural:
+        return None
+    return _silence(facts, config.pause_s)
+
+
+def _silence(facts: Facts, least_s: float) -> Evidence | None:
+    """Return the silence if the signal has been quiet since the last T wave."""
+    config = facts.config
+    if facts.quiet_s() < least_s - config.t_wave_s - config.signal.hop_s:
+        return None
+    peak = facts.last_peak
+    return Evidence(facts.silence_onset(), () if peak is None else (peak,))
+
+
+_OVERDUE: Final = 1.5
+"""Times the usual interval after which a beat is missing."""
+
+
+def _began_before_gap(facts: Facts) -> bool:
+    """Whether a beat was missing already when the signal went, if it did."""
+    if facts.gap is None or facts.flat_is_natural:
+        return True
+    rate = facts.rate_before_gap
+    usual = CHAIN_FS if rate is None else 60 * CHAIN_FS / rate
+    return facts.gap_start - facts.silence_onset() > _OVERDUE * usual
+
+
+def past_pause(facts: Facts, _state: State) -> Evidence | None:
+    """Find a pause that the newest beat has ended before it was announced."""
+    config = facts.config
+    if facts.interval is None or facts.episode in {Rhythm.PAUSE, Rhythm.ASYSTOLE}:
+        return None
+    start, stop = facts.interval
+    if stop - start < config.pause_s * CHAIN_FS or facts.gap is not None:
+        return None
+    first, last = start + config.t_wave_s * CHAIN_FS, stop - config.signal.hop_s * CHAIN_FS
+    hop = config.signal.hop_s * CHAIN_FS
+    between = [m for m in facts.measured if first + hop <= m.sample < last]
+    if not between or any(facts.loudness(m) > config.quiet_part for m in between):
+        return None
+    return Evidence(start, (start, stop))
+
+
+def beat_again(facts: Facts, _state: State) -> Evidence | None:
+    """Find the beat that ends a silence."""
+    return None if facts.last_peak is None else Evidence(facts.last_peak, (facts.last_peak,))
+
+
+def lead_off(facts: Facts, _state: State) -> Evidence | None:
+    """No signal, unless the source is always so flat between beats."""
+    if facts.gap is None or facts.flat_is_natural:
+        return None
+    return Evidence(facts.gap_start)
+
+
+def lead_on(facts: Facts, _state: State) -> Evidence | None:
+    """Find that there is a signal again."""
+    return Evidence(facts.now) if facts.gap is None else None
+
+
+# Runs
+
+
+def _is_tachycardia(facts: Facts, streak: Sequence[PastBeat]) -> bool:
+    rate = facts.rate_of(streak[-facts.config.run_beats :])
+    return rate is not None and rate >= 60.0 / facts.config.run_rr_s
+
+
+def ventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Find a fast ventricular run."""
+    if len(facts.streak) < facts.config.run_beats or not _is_tachycardia(facts, facts.streak):
+        return None
+    return _of(facts.streak[: facts.config.run_beats])
+
+
+def idioventricular(facts: Facts, _state: State) -> Evidence | None:
+    """Find a slow ventricular run: another pacemaker, so another pace."""
+    config, streak = facts.config, facts.streak
+    if len(streak) < config.run_beats or _is_tachycardia(facts, streak):
+        return None
+    if min(beat.quality for beat in streak) < config.escape_quality:
+        return None
+    rate = facts.rate_of(streak)
+    if facts.usual_rr is not None and rate is not None:
+        pace = 60 * CHAIN_FS / rate
+        if abs(pace - facts.usual_rr) <= config.escape_pace * facts.usual_rr:
+            return None
+    return _of(streak[: config.run_beats])
+
+
+def supraventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Find a fast supraventricular run."""
+    found = _supraventricular(facts)
+    return found if found is not None and _is_tachycardia(facts, facts.s_streak) else None
+
+
+def supraventricular_run(facts: Facts, _state: State) -> Evidence | None:
+    """Find a slow supraventricular run."""
+    found = _supraventricular(facts)
+    return found if found is not None and not _is_tachycardia(facts, facts.s_streak) else None
+
+
+def _supraventricular(facts: Facts) -> Evidence | None:
+    """Find a supraventricular run; in fibrillation every early beat would seem to be one."""
+    if facts.background is Rhythm.ATRIAL_FIBRILLATION:
+        return None
+    streak = facts.s_streak[-facts.config.run_beats :]
+    return _of(streak) if len(streak) == facts.config.run_beats else None
+
+
+def ventricular_run_over(facts: Facts, _state: State) -> Evidence | None:
+    """Find the beat that ends a ventricular run."""
+    return None if facts.streak and not facts.ended else _newest(facts)
+
+
+def supraventricular_run_over(facts: Facts, _state: State) -> Evidence | None:
+    """Find the beat that ends a supraventricular run."""
+    return None if facts.s_streak else _newest(facts)
+
+
+def _newest(facts: Facts) -> Evidence | None:
+    return _of([facts.beats[-1]]) if facts.beats else None
+
+
+def ventricular_couplet(facts: Facts, _state: State) -> Evidence | None:
+    """Two ventricular beats that are over."""
+    return _of(facts.ended) if len(facts.ended) == 2 else None
+
+
+def supraventricular_couplet(facts: Facts, _state: State) -> Evidence | None:
+    """Two supraventricular ectopic beats that are over."""
+    if len(facts.s_ended) != 2 or facts.background is Rhythm.ATRIAL_FIBRILLATION:
+        return None
+    return _of(facts.s_ended)
+
+
+# Background
+
+
+def unknowable(facts: Facts, state: State) -> Evidence | None:
+    """Nothing but noise among the last beats; one good beat in four is enough to go on."""
+    recent = list(facts.beats)[-2 * facts.config.min_beats :]
+    if len(recent) < 2 * facts.config.min_beats:
+        return None
+    good = sum(beat.label is not Label.Q for beat in recent)
+    limit = len(recent) // 4 if state is Rhythm.UNKNOWN else 1
+    return _of(recent) if good < limit else None
+
+
+def bigeminy(facts: Facts, _state: State) -> Evidence | None:
+    """Every second beat ventricular."""
+    return _pattern(facts, 2)
+
+
+def trigeminy(facts: Facts, _state: State) -> Evidence | None:
+    """Every third beat ventricular."""
+    return _pattern(facts, 3)
+
+
+_PATTERN: Final = frozenset({Label.V, Label.N, Label.S})
+"""Classes of beats in a pattern; fusion and noise break it."""
+
+
+def _pattern(facts: Facts, period: int) -> Evidence | None:
+    length = period * facts.config.cycles
+    recent = list(facts.beats)[-length:]
+    if len(recent) < length or any(beat.rr_samples is None for beat in recent[1:]):
+        return None
+    if any(beat.label not in _PATTERN for beat in recent):
+        return None
+    marks = [beat.label is Label.V for beat in recent]
+    return _of(recent) if sum(marks[:period]) == 1 and marks[period:] == marks[:-period] else None
+
+
+def atrial_fibrillation(facts: Facts, state: State) -> Evidence | None:
+    """Irregular, and without P waves."""
+    config = facts.config
+    stays = state is Rhythm.ATRIAL_FIBRILLATION
+    irregularity = facts.irregularity()
+    if irregularity is None:
+        return _middle(facts) if stays else None
+    if irregularity < (config.af_irregularity_end if stays else config.af_irregularity):
+        return None
+    coherence = facts.atrial_coherence()
+    limit = config.af_coherence_end if stays else config.af_coherence
+    return None if coherence is None or coherence > limit else _middle(facts)
+
+
+def _middle(facts: Facts) -> Evidence:
+    """Return the later half of the window: where the measure begins to hold."""
+    return _of(list(facts.beats)[-(facts.config.af_beats // 2) :])
+
+
+def slow(facts: Facts, state: State) -> Evidence | None:
+    """Slower than sinus rhythm."""
+    rate, config = facts.rate_bpm, facts.config
+    stays = state is Rhythm.SINUS_BRADYCARDIA
+    limit = config.bradycardia_bpm + config.rate_hysteresis_bpm * stays
+    return _after(facts, state) if rate is not None and rate < limit - _ROUNDING else None
+
+
+def fast(facts: Facts, state: State) -> Evidence | None:
+    """Faster than sinus rhythm."""
+    rate, config = facts.rate_bpm, facts.config
+    stays = state is Rhythm.SINUS_TACHYCARDIA
+    limit = config.tachycardia_bpm - config.rate_hysteresis_bpm * stays
+    return _after(facts, state) if rate is not None and rate > limit + _ROUNDING else None
+
+
+def ordinary(facts: Facts, state: State) -> Evidence | None:
+    """Neither, and nothing else applied."""
+    return None if facts.rate_bpm is None else _after(facts, state)
+
+
+_ROUNDING: Final = 1e-9
+"""A rate of exactly 60 or 100 a minute is ordinary."""
+
+
+def _after(facts: Facts, state: State) -> Evidence | None:
+    """Return the evidence of a rate; after fibrillation it begins in the middle of its window."""
+    if not facts.beats:
+        return None
+    if state is Rhythm.ATRIAL_FIBRILLATION:
+        return _middle(facts)
+    if state is Rhythm.UNKNOWN:
+        return _of(list(facts.beats)) if len(facts.beats) > facts.config.min_beats else None
+    if state in {Rhythm.BIGEMINY, Rhythm.TRIGEMINY}:
+        return _of(_since_ventricular(facts))
+    return _of(list(facts.beats)[-1:])
+
+
+def _since_ventricular(facts: Facts) -> list[PastBeat]:
+    """Return the beats after the last ventricular one: there its pattern has ended."""
+    beats = list(facts.beats)
+    last = max((k for k, beat in enumerate(beats) if beat.label is Label.V), default=-1)
+    return beats[last + 1 :] or beats[-1:]
+
+
+# Rate
+
+
+def extreme_tachycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Very fast over many beats."""
+    config = facts.config
+    return _rate_over(facts, config.extreme_tachycardia_beats, config.extreme_tachycardia_bpm, +1)
+
+
+def extreme_bradycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Very slow over a few beats."""
+    config = facts.config
+    return _rate_over(facts, config.extreme_bradycardia_beats, config.extreme_bradycardia_bpm, -1)
+
+
+def _rate_over(facts: Facts, n_beats: int, limit_bpm: float, sign: int) -> Evidence | None:
+    peaks = list(facts.seen)[-n_beats:]
+    if len(peaks) < n_beats or not facts.is_rate_good():
+        return None
+    rate = 60 * CHAIN_FS * (n_beats - 1) / (peaks[-1] - peaks[0])
+    return Evidence(peaks[0], tuple(peaks)) if sign * (rate - limit_bpm) > 0 else None
+
+
+def tachycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Fast enough for an alarm."""
+    rate = facts.rate_bpm
+    reached = rate is not None and rate >= facts.config.tachycardia_alarm_bpm
+    return _rate_evidence(facts) if reached and facts.is_rate_good() else None
+
+
+def bradycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Slow enough for an alarm."""
+    rate = facts.rate_bpm
+    reached = rate is not None and rate <= facts.config.bradycardia_alarm_bpm
+    return _rate_evidence(facts) if reached and facts.is_rate_good() else None
+
+
+def rate_is_back(facts: Facts, state: State) -> Evidence | None:
+    """Well within the limits again."""
+    rate, config = facts.rate_bpm, facts.config
+    if rate is None:
+        return None
+    margin = config.alarm_hysteresis_bpm
+    if state in {Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA}:
+        back = rate < config.tachycardia_alarm_bpm - margin
+    else:
+        back = rate > config.bradycardia_alarm_bpm + margin
+    return _rate_evidence(facts) if back else None
+
+
+def _rate_evidence(facts: Facts) -> Evidence:
+    peaks = tuple(facts.seen)[-facts.config.rate_least - 1 :]
+    return Evidence(peaks[0], peaks)

@@ -1,0 +1,417 @@
+"""What the rules of the rhythm tracker are told: the last beats, the silence, the signal."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.labels import Label
+from streamer.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
+from streamer.rhythm_config import RhythmConfig
+from streamer.rhythm_signal import Measurement
+
+_P_COLUMNS: Final = slice(38, 110)
+"""Of a beat's window: 250 to 50 ms before the R peak, where a P wave is."""
+_P_POINTS: Final = 12
+"""Points that are kept of it: 60 Hz, ample for a P wave."""
+_HEART: Final = frozenset({Label.N, Label.S})
+"""Beats that tell of the atria."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastBeat:
+    """One confirmed beat."""
+
+    sample: int
+    label: Label
+    rr_samples: int | None
+    """Interval from the beat before; None after a gap or a pause."""
+    quality: float = 1.0
+    p_wave: tuple[tuple[float, ...], ...] = ()
+    """What lies before the QRS complex in each lead, in mV without its trend; () if not known."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """All that the rules may look at; the tracker keeps it up to date."""
+
+    config: RhythmConfig
+    beats: deque[PastBeat] = field(default_factory=deque)
+    """Confirmed beats, oldest first."""
+    streak: list[PastBeat] = field(default_factory=list)
+    """Ventricular beats in a row, the newest last."""
+    ended: list[PastBeat] = field(default_factory=list)
+    """The streak that the newest beat has ended."""
+    s_streak: list[PastBeat] = field(default_factory=list)
+    s_ended: list[PastBeat] = field(default_factory=list)
+    """The same for supraventricular ectopic beats."""
+    seen: deque[int] = field(default_factory=deque)
+    """R peaks, oldest first, whether confirmed or not; none from before a gap."""
+    last_peak: int | None = None
+    """Newest R peak; it outlives a gap without a signal, so that a silence goes on through it."""
+    first: int | None = None
+    """First sample of the silence if no beat has been seen yet."""
+    now: int = -1
+    measured: deque[Measurement] = field(default_factory=deque)
+    levels: deque[tuple[float, ...]] = field(default_factory=deque)
+    """Deflection of each lead at the last beats, mV."""
+    gap: GapReason | None = None
+    """Why there is no signal now."""
+    gap_start: int = 0
+    flat_is_natural: bool = False
+    """Whether the source is as flat between beats as it is when a lead is off."""
+    fast_since: int | None = None
+    """R peak from which on all intervals were as short as in a tachycardia."""
+    sine_hops: int = 0
+    """Measurements in a row that look like flutter over the long window."""
+    wild_hops: int = 0
+    """Measurements in a row that look like coarse fibrillation."""
+    calm_hops: int = 0
+    """Measurements in a row that look like neither."""
+    wave_like: bool = False
+    """Whether the newest measurement has the span, rate and activity of either."""
+    interval: tuple[int, int] | None = None
+    """The newest two R peaks."""
+    seen_quality: deque[float] = field(default_factory=deque)
+    """Signal quality at each of `seen`."""
+    rate_before_gap: float | None = None
+    """Heart rate when the gap began."""
+    background: Rhythm = Rhythm.UNKNOWN
+    episode: Rhythm | None = None
+    """The tracker's state on these layers."""
+    usual_rr: float | None = None
+    """Median interval in samples of the beats before the streak."""
+
+    # Beats
+
+    def see(self, sample: int, quality: float) -> None:
+        """Take note of an R peak."""
+        c = self.config
+        while len(self.seen) > c.extreme_tachycardia_beats:
+            self.seen.popleft()
+            self.seen_quality.popleft()
+        self.seen_quality.append(quality)
+        self.interval = None if self.last_peak is None else (self.last_peak, sample)
+        fastest = c.flutter_rr_s * CHAIN_FS
+        if self.last_peak is None or sample - self.last_peak > fastest:
+            self.fast_since = sample
+        self.seen.append(sample)
+        self.last_peak = sample
+        if self.measured:
+            self.levels.append(self._deflection_at(sample))
+
+    def confirm(self, item: LabeledBeat) -> None:
+        """Add a confirmed beat."""
+        sample = item.beat.rpeak.sample
+        rr = sample - self.beats[-1].sample if self.beats else None
+        if rr is not None and rr >= self.config.pause_s * CHAIN_FS:
+            rr = None
+        label = item.label or Label.Q
+        beat = PastBeat(
+            sample, label, rr, item.beat.rpeak.quality, p_wave(item) if label in _HEART else ()
+        )
+        self._follow_streak(beat)
+        self._follow_s_streak(beat)
+        self.beats.append(beat)
+
+    def _follow_streak(self, beat: PastBeat) -> None:
+        self.ended = []
+        if self._goes_on(beat):
+            # The first beats of a streak are its evidence, the last ones say how fast it is.
+            self.streak = [*self.streak, beat]
+            keep = self.config.run_beats
+            if len(self.streak) > 4 * keep:
+                self.streak = self.streak[:keep] + self.streak[-2 * keep :]
+            return
+        self.ended, self.streak = self.streak, []
+        if beat.label is Label.V and beat.quality >= self.config.run_quality:
+            self.streak = [beat]
+            self.usual_rr = self._usual_rr()
+
+    def _goes_on(self, beat: PastBeat) -> bool:
+        """Whether the beat belongs to the ventricular streak before it."""
+        if not self.streak or beat.rr_samples is None:
+            return False
+        if beat.quality < self.config.run_quality:
+            return False
+        if beat.label is Label.V:
+            return True
+        if beat.rr_samples > self.config.run_rr_s * CHAIN_FS:
+            return False
+        # In a fast run one beat in a few is taken for fusion, or for supraventricular.
+        run = len(self.streak) >= self.config.run_beats
+        return beat.label is Label.F or (beat.label is Label.S and run and self._keeps_pace(beat))
+
+    def _keeps_pace(self, beat: PastBeat) -> bool:
+        before = self.streak[-1].rr_samples
+        if before is None or beat.rr_samples is None:
+            return False
+        return abs(beat.rr_samples - before) <= self.config.run_pace * before
+
+    def _follow_s_streak(self, beat: PastBeat) -> None:
+        self.s_ended = []
+        if beat.label is Label.S and (not self.s_streak or beat.rr_samples is not None):
+            self.s_streak = [*self.s_streak, beat][-4 * self.config.run_beats :]
+            return
+        self.s_ended, self.s_streak = self.s_streak, []
+
+    def _usual_rr(self) -> float | None:
+        known = [b.rr_samples for b in self.beats if b.rr_samples and b.label in _HEART]
+        return median(known) if len(known) >= self.config.min_beats else None
+
+    @property
+    def rate_bpm(self) -> float | None:
+        """Heart rate: a mean of the recent intervals without their extremes."""
+        return mean_rate_bpm(list(pairwise(self.seen)), self.config)
+
+    def is_rate_good(self) -> bool:
+        """Whether the newest beats can be trusted to be beats."""
+        recent = list(self.seen_quality)[-self.config.rate_least - 1 :]
+        return bool(recent) and median(recent) >= self.config.run_quality
+
+    def rate_of(self, beats: Sequence[PastBeat]) -> float | None:
+        """Beats a minute from the first to the last of these beats."""
+        if len(beats) < 2:
+            return None
+        return 60 * CHAIN_FS * (len(beats) - 1) / (beats[-1].sample - beats[0].sample)
+
+    # Atria
+
+    def irregularity(self) -> float | None:
+        """Median difference of successive RR intervals as a part of the median interval.
+
+        Intervals next to a beat that isn't N or S are left out: they say nothing about the atria.
+        """
+        recent = list(self.beats)[-self.config.af_beats - 1 :]
+        intervals = [
+            after.rr_samples if before.label in _HEART and after.label in _HEART else None
+            for before, after in pairwise(recent)
+        ]
+        usable = [value for value in intervals if value is not None]
+        differences = [
+            abs(b - a) for a, b in pairwise(intervals) if a is not None and b is not None
+        ]
+        if len(differences) < self.config.af_min_differences:
+            return None
+        return median(differences) / median(usable)
+
+    def atrial_coherence(self) -> float | None:
+        """How much the stretches before the QRS complexes are alike, 0 to 1, in the best lead.
+
+        The energy of their mean over the mean of their energies, less what chance gives: P waves
+        that come before every beat remain in a mean, fibrillatory waves don't. None if there are
+        too few beats.
+        """
+        recent = [b.p_wave for b in list(self.beats)[-self.config.af_beats - 1 :] if b.p_wave]
+        if len(recent) < self.config.af_min_differences:
+            return None
+        stack = np.asarray(recent)
+        return max(_coherence(stack[:, lead]) for lead in range(stack.shape[1]))
+
+    # Silence and signal
+
+    def measure(self, measurement: Measurement) -> None:
+        """Take what the signal says now."""
+        c = self.config
+        self.measured.append(measurement)
+        while len(self.measured) > c.history_hops:
+            self.measured.popleft()
+        moves = measurement.span_mv >= c.vf_span_mv and measurement.activity >= c.vf_activity
+        low, high = c.vf_band_hz
+        fits = moves and low <= measurement.frequency_hz <= high and self.gap is None
+        self.wave_like = fits
+        self.sine_hops = self.sine_hops + 1 if fits and measurement.leakage < c.vf_leakage else 0
+        wild = fits and measurement.leakage < c.vf_leakage_loose
+        self.wild_hops = self.wild_hops + 1 if wild else 0
+        waves = wild or (fits and measurement.leakage_short < c.vf_leakage_loose)
+        self.calm_hops = 0 if waves else self.calm_hops + 1
+
+    def _deflection_at(self, sample: int) -> tuple[float, ...]:
+        """Largest deflection of each lead in the hops about a beat."""
+        near = [m.deflection_mv for m in self.measured if abs(m.sample - sample) <= CHAIN_FS // 4]
+        return tuple(map(max, zip(*near, strict=True))) if near else self.measured[-1].deflection_mv
+
+    def loudness(self, measurement: Measurement) -> float:
+        """Deflection of a hop as a part of that of the beats, averaged over the leads."""
+        usual = self._level()
+        parts = [
+            min(value / max(level, self.config.quiet_floor_mv), 2.0)
+            for value, level in zip(measurement.deflection_mv, usual, strict=False)
+        ]
+        return sum(parts) / len(parts) if parts else 2.0
+
+    def _level(self) -> tuple[float, ...]:
+        n_leads = len(self.measured[-1].deflection_mv) if self.measured else 0
+        if len(self.levels) < self.config.min_beats:
+            return (self.config.usual_mv,) * n_leads
+        return tuple(median(values) for values in zip(*self.levels, strict=True))
+
+    def quiet_s(self) -> float:
+        """For how long up to now the signal has shown nothing like a beat."""
+        hops = 0
+        for measurement in reversed(self.measured):
+            if self.loudness(measurement) > self.config.quiet_part:
+                break
+            hops += 1
+        return hops * self.config.signal.hop_s
+
+    def silence_s(self) -> float:
+        """For how long there has been no beat, in seconds."""
+        since = self.first if self.last_peak is None else self.last_peak
+        return 0.0 if since is None else (self.now - since) / CHAIN_FS
+
+    def silence_onset(self) -> int:
+        """Where the silence began."""
+        return self.last_peak if self.last_peak is not None else (self.first or 0)
+
+    def is_clearly_beating(self) -> bool:
+        """Whether good N beats were confirmed in the last seconds, which fibrillation excludes."""
+        since = self.now - self.config.vf_veto_s * CHAIN_FS
+        good = [
+            b
+            for b in self.beats
+            if b.sample >= since and b.label is Label.N and b.quality >= self.config.vf_veto_quality
+        ]
+        return len(good) >= self.config.vf_veto_beats
+
+    def is_organised(self) -> bool:
+        """Whether the last beats are clear ventricular ones: a tachycardia, no fibrillation."""
+        config = self.config
+        recent = list(self.beats)[-config.vf_organised_beats :]
+        if len(recent) < config.vf_organised_beats:
+            return False
+        clear = all(b.label is Label.V and b.quality >= config.vf_organised_quality for b in recent)
+        rate = self.rate_of(recent)
+        return clear and rate is not None and rate <= config.vf_organised_bpm
+
+    def note_flatness(self) -> None:
+        """Remember whether the source is flat between its beats, before a gap begins."""
+        before = [m.roughness_mv for m in self.measured if m.sample < self.gap_start]
+        self.flat_is_natural = bool(before) and min(before) < self.config.smooth_mv
+
+
+def mean_rate_bpm(pairs: list[tuple[int, int]], config: RhythmConfig) -> float | None:
+    """Return the rate from successive R peaks; None before there are enough.
+
+    Intervals of the last `rate_window_s`, but at least `rate_least` and at most `rate_most`; a
+    quarter of them is left out at either end, so that neither a premature beat nor its pause
+    counts, and bigeminy, whose intervals alternate, has the rate of all its beats.
+    """
+    if len(pairs) < config.rate_least:
+        return None
+    newest = pairs[-1][1]
+    window = config.rate_window_s * CHAIN_FS
+    recent = [b - a for a, b in pairs if newest - a <= window][-config.rate_most :]
+    if len(recent) < config.rate_least:
+        recent = [b - a for a, b in pairs[-config.rate_least :]]
+    recent.sort()
+    cut = max(len(recent) // 4, 1) if len(recent) > 2 else 0
+    middle = recent[cut : len(recent) - cut]
+    return 60 * CHAIN_FS * len(middle) / sum(middle)
+
+
+def p_wave(item: LabeledBeat) -> tuple[tuple[float, ...], ...]:
+    """Cut out what lies before the QRS complex, without its trend; () where samples are missing."""
+    part = item.beat.window[:, _P_COLUMNS]
+    if part.size == 0 or not np.isfinite(part).all():
+        return ()
+    points = part.reshape(part.shape[0], _P_POINTS, -1).mean(axis=2)
+    ends = (points[:, :2].mean(axis=1), points[:, -2:].mean(axis=1))
+    ramp = np.linspace(0.0, 1.0, _P_POINTS)
+    straight = ends[0][:, None] + (ends[1] - ends[0])[:, None] * ramp
+    return tuple(tuple(row) for row in (points - straight).astype(np.float32).tolist())
+
+
+def _coherence(waves: NDArray[np.float64]) -> float:
+    """Energy of the mean over the mean energy, corrected for the number; outliers left out."""
+    energy = (waves**2).sum(axis=1)
+    kept = waves[energy <= _OUTLIER * np.median(energy)]
+    mean_energy = float((kept**2).sum(axis=1).mean())
+    if mean_energy <= 0.0:
+        return 0.0
+    raw = float((kept.mean(axis=0) ** 2).sum()) / mean_energy
+    chance = 1.0 / len(kept)
+    return (raw - chance) / (1.0 - chance)
+
+
+_OUTLIER: Final = 4.0
+"""Stretches of more than this many times the median energy hold an artefact."""
+
+
+_ENUMS: Final[dict[str, type[GapReason] | type[Rhythm]]] = {
+    "gap": GapReason,
+    "background": Rhythm,
+    "episode": Rhythm,
+}
+_BEATS: Final = frozenset({"beats", "streak", "ended", "s_streak", "s_ended"})
+
+
+def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
+    """Yield every field but the configuration as plain values, for a snapshot."""
+    for name in Facts.__dataclass_fields__:
+        if name != "config":
+            yield name, _plain(getattr(facts, name), waves=name == "beats")
+
+
+def _plain(value: Any, *, waves: bool) -> Any:
+    if isinstance(value, PastBeat):
+        wave = np.array(value.p_wave if waves else (), np.float32)
+        return [value.sample, value.label.value, value.rr_samples, value.quality, wave]
+    if isinstance(value, Measurement):
+        return [
+            _plain(getattr(value, name), waves=False) for name in Measurement.__dataclass_fields__
+        ]
+    if isinstance(value, GapReason | Rhythm):
+        return value.value
+    if isinstance(value, deque | list | tuple):
+        return [_plain(item, waves=waves) for item in value]
+    return value
+
+
+def unpacked(config: RhythmConfig, state: dict[str, Any]) -> Facts:
+    """Make facts from what `packed` yielded."""
+    facts = Facts(config)
+    for name, value in state.items():
+        kind = type(getattr(facts, name))
+        whole = _whole(name, value)
+        setattr(facts, name, kind(whole) if kind in {deque, list} else whole)
+    return with_bounds(facts)
+
+
+def _whole(name: str, value: Any) -> Any:
+    """Turn one field's plain value back."""
+    if value is None:
+        return None
+    if name in _BEATS:
+        return [_beat(*item) for item in value]
+    if name == "measured":
+        return [_measurement(item) for item in value]
+    if name == "levels":
+        return [tuple(item) for item in value]
+    if name == "interval":
+        return tuple(value)
+    return _ENUMS[name](value) if name in _ENUMS else value
+
+
+def with_bounds(facts: Facts) -> Facts:
+    """Give the histories their longest lengths."""
+    config = facts.config
+    facts.beats = deque(facts.beats, maxlen=config.history_beats)
+    facts.levels = deque(facts.levels, maxlen=config.rate_most)
+    return facts
+
+
+def _beat(
+    sample: int, label: str, rr: int | None, quality: float, waves: NDArray[np.float32]
+) -> PastBeat:
+    return PastBeat(sample, Label(label), rr, quality, tuple(map(tuple, waves.tolist())))
+
+
+def _measurement(values: list[Any]) -> Measurement:
+    fields = dict(zip(Measurement.__dataclass_fields__, values, strict=True))
+    return Measurement(**{**fields, "deflection_mv": tuple(fields["deflection_mv"])})

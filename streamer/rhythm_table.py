@@ -1,0 +1,397 @@
+"""The transition table of the rhythm tracker: the one place where rhythm rules live.
+
+Each row says on which layer, upon what kind of news, from which state to which, and why. Layers:
+the *background* is what the heart does between episodes; an *episode* lies over it at once and
+gives it back; *rate* alarms hold whatever the rhythm is; a *moment* is over as soon as it is
+known. For every layer the first row that applies is taken.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from streamer import rhythm_conditions as c
+from streamer.events import Priority, Rhythm
+from streamer.rhythm_conditions import Evidence
+from streamer.rhythm_facts import Facts
+
+State = Rhythm | None
+"""None: no episode, or a rate within its limits."""
+
+
+class Layer(StrEnum):
+    """Which part of the state a transition changes."""
+
+    EPISODE = "episode"
+    BACKGROUND = "background"
+    RATE = "rate"
+    MOMENT = "moment"
+
+
+class News(StrEnum):
+    """What makes the tracker look at its rules."""
+
+    PEAK = "R peak"
+    BEAT = "confirmed beat"
+    SIGNAL = "signal measurement"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One row of the table."""
+
+    layer: Layer
+    on: News
+    after: frozenset[State] | None
+    """States that it starts from; None is any other than `to`."""
+    to: State
+    when: Callable[[Facts, State], Evidence | None]
+    """The evidence where the rule applies, from the facts and the state now."""
+    words: str
+    """The rule in words."""
+    source: str = ""
+    """Who defines it."""
+    time_to_alarm: str = ""
+    """From its onset until the event."""
+    priority: Priority | None = None
+    """Of its alarm; None raises none."""
+    hold_beats: int = 1
+    """Beats in a row for which it must apply."""
+
+
+_QUIET: Final = "Clifford et al. 2016, doi:10.1088/0967-3334/37/8/E5"
+_EC57: Final = "ANSI/AAMI EC57:2012"
+_MONITORS: Final = "IEC 60601-2-27, usual defaults of adult bedside monitors"
+_HRS: Final = "Kusumoto et al. 2018, doi:10.1161/CIR.0000000000000628"
+_ESC_VA: Final = "Zeppenfeld et al. 2022, doi:10.1093/eurheartj/ehac262"
+
+_CALM: Final[frozenset[State]] = frozenset({None})
+_RUNS: Final[frozenset[State]] = frozenset(
+    {
+        Rhythm.VENTRICULAR_TACHYCARDIA,
+        Rhythm.IDIOVENTRICULAR,
+        Rhythm.SUPRAVENTRICULAR_TACHYCARDIA,
+        Rhythm.S_RUN,
+    }
+)
+_SLOW_RUNS: Final[frozenset[State]] = _RUNS - {Rhythm.VENTRICULAR_TACHYCARDIA}
+_S_RUNS: Final[frozenset[State]] = frozenset({Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Rhythm.S_RUN})
+_SILENT: Final[frozenset[State]] = frozenset({Rhythm.PAUSE, Rhythm.ASYSTOLE})
+_OFF: Final[frozenset[State]] = frozenset({Rhythm.LEAD_OFF})
+
+_EPISODES: Final = (
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.SIGNAL,
+        after=_CALM | _RUNS | _SILENT,
+        to=Rhythm.VENTRICULAR_FIBRILLATION,
+        when=c.fibrillation,
+        words="sine-like waves of 150 to 600/min in every moving lead, no good N beats",
+        source=f"{_QUIET}; Kuo & Dillman 1978",
+        time_to_alarm="3 to 5 s",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.SIGNAL,
+        after=frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
+        to=None,
+        when=c.fibrillation_over,
+        words="1.5 s without such waves",
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.SIGNAL,
+        after=_CALM | _RUNS | _OFF | {Rhythm.PAUSE, Rhythm.VENTRICULAR_FIBRILLATION},
+        to=Rhythm.ASYSTOLE,
+        when=c.asystole,
+        words="no beat for 4.4 s and a quiet signal; through a lead-off that began later",
+        source=_QUIET,
+        time_to_alarm="4.4 to 4.7 s after the last beat",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.SIGNAL,
+        after=_CALM | _RUNS,
+        to=Rhythm.PAUSE,
+        when=c.pause,
+        words="no beat for 3.1 s and a quiet signal",
+        source=_HRS,
+        time_to_alarm="3.1 to 3.4 s after the last beat",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.PEAK,
+        after=_SILENT,
+        to=None,
+        when=c.beat_again,
+        words="a beat",
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.GAP,
+        after=_CALM | _RUNS | {Rhythm.PAUSE, Rhythm.VENTRICULAR_FIBRILLATION},
+        to=Rhythm.LEAD_OFF,
+        when=c.lead_off,
+        words="no lead has a signal: flat, at the rail or invalid",
+        source="streamer.events.GapReason",
+        time_to_alarm="1 s",
+        priority=Priority.LOW,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.GAP,
+        after=_OFF,
+        to=None,
+        when=c.lead_on,
+        words="a signal",
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
+        after=_CALM | _SLOW_RUNS,
+        to=Rhythm.VENTRICULAR_TACHYCARDIA,
+        when=c.ventricular_tachycardia,
+        words="3 ventricular beats in a row at 100/min or more",
+        source=f"{_EC57}; {_ESC_VA}",
+        time_to_alarm="third interval + 0.36 s",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
+        after=_CALM | _S_RUNS,
+        to=Rhythm.IDIOVENTRICULAR,
+        when=c.idioventricular,
+        words="3 ventricular beats in a row below 100/min, at another pace than before",
+        source=f"{_EC57}; {_ESC_VA}",
+        time_to_alarm="third interval + 0.36 s",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
+        after=_CALM | {Rhythm.S_RUN},
+        to=Rhythm.SUPRAVENTRICULAR_TACHYCARDIA,
+        when=c.supraventricular_tachycardia,
+        words="3 supraventricular ectopic beats in a row at 100/min or more, not in AF",
+        source=_EC57,
+        time_to_alarm="third interval + 0.36 s",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
+        after=_CALM,
+        to=Rhythm.S_RUN,
+        when=c.supraventricular_run,
+        words="3 supraventricular ectopic beats in a row below 100/min, not in AF",
+        source=_EC57,
+        time_to_alarm="third interval + 0.36 s",
+        priority=Priority.LOW,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
+        after=frozenset({Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.IDIOVENTRICULAR}),
+        to=None,
+        when=c.ventricular_run_over,
+        words="a beat from elsewhere",
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
+        after=_S_RUNS,
+        to=None,
+        when=c.supraventricular_run_over,
+        words="a beat from elsewhere",
+    ),
+)
+
+_BACKGROUND: Final = (
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.UNKNOWN,
+        when=c.unknowable,
+        words="8 beats in a row in noise",
+        time_to_alarm="8 beats",
+    ),
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.BIGEMINY,
+        when=c.bigeminy,
+        words="every second beat ventricular, 3 times",
+        source=_EC57,
+        time_to_alarm="6 beats",
+        priority=Priority.LOW,
+    ),
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.TRIGEMINY,
+        when=c.trigeminy,
+        words="every third beat ventricular, 3 times",
+        source=_EC57,
+        time_to_alarm="9 beats",
+        priority=Priority.LOW,
+    ),
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.ATRIAL_FIBRILLATION,
+        when=c.atrial_fibrillation,
+        words="irregular RR intervals and no constant P wave over 32 beats",
+        source="Dash et al. 2009, doi:10.1007/s10439-009-9740-z",
+        time_to_alarm="16 to 36 beats",
+        priority=Priority.LOW,
+        hold_beats=4,
+    ),
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.SINUS_BRADYCARDIA,
+        when=c.slow,
+        words="below 60/min",
+        source=_HRS,
+        time_to_alarm="5 beats",
+        hold_beats=3,
+    ),
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.SINUS_TACHYCARDIA,
+        when=c.fast,
+        words="above 100/min",
+        source="Page et al. 2016, doi:10.1161/CIR.0000000000000311",
+        time_to_alarm="7 beats",
+        hold_beats=3,
+    ),
+    Transition(
+        layer=Layer.BACKGROUND,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.SINUS,
+        when=c.ordinary,
+        words="60 to 100/min and nothing else",
+        source=_HRS,
+        time_to_alarm="5 beats",
+        hold_beats=3,
+    ),
+)
+
+_RATES: Final = (
+    Transition(
+        layer=Layer.RATE,
+        on=News.PEAK,
+        after=None,
+        to=Rhythm.EXTREME_TACHYCARDIA,
+        when=c.extreme_tachycardia,
+        words="above 140/min over 17 beats",
+        source=_QUIET,
+        time_to_alarm="17 beats",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        layer=Layer.RATE,
+        on=News.PEAK,
+        after=None,
+        to=Rhythm.EXTREME_BRADYCARDIA,
+        when=c.extreme_bradycardia,
+        words="below 40/min over 5 beats",
+        source=_QUIET,
+        time_to_alarm="5 beats",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        layer=Layer.RATE,
+        on=News.PEAK,
+        after=frozenset({None, Rhythm.BRADYCARDIA, Rhythm.EXTREME_BRADYCARDIA}),
+        to=Rhythm.TACHYCARDIA,
+        when=c.tachycardia,
+        words="115/min or more",
+        source=_MONITORS,
+        time_to_alarm="5 s",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        layer=Layer.RATE,
+        on=News.PEAK,
+        after=frozenset({None, Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA}),
+        to=Rhythm.BRADYCARDIA,
+        when=c.bradycardia,
+        words="50/min or less",
+        source=_MONITORS,
+        time_to_alarm="5 s",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        layer=Layer.RATE,
+        on=News.PEAK,
+        after=None,
+        to=None,
+        when=c.rate_is_back,
+        words="10/min inside the limits",
+    ),
+)
+
+_MOMENTS: Final = (
+    Transition(
+        layer=Layer.MOMENT,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.V_COUPLET,
+        when=c.ventricular_couplet,
+        words="2 ventricular beats in a row, then another",
+        source=_EC57,
+        time_to_alarm="third interval + 0.36 s",
+        priority=Priority.LOW,
+    ),
+    Transition(
+        layer=Layer.MOMENT,
+        on=News.BEAT,
+        after=None,
+        to=Rhythm.S_COUPLET,
+        when=c.supraventricular_couplet,
+        words="2 supraventricular ectopic beats in a row, then another, not in AF",
+        source=_EC57,
+        time_to_alarm="third interval + 0.36 s",
+        priority=Priority.LOW,
+    ),
+    Transition(
+        layer=Layer.MOMENT,
+        on=News.PEAK,
+        after=None,
+        to=Rhythm.PAUSE,
+        when=c.past_pause,
+        words="a beat after a quiet of 2.5 s that was not announced before",
+        source=_HRS,
+        time_to_alarm="0.36 s after that beat",
+        priority=Priority.MEDIUM,
+    ),
+)
+
+TRANSITIONS: Final[tuple[Transition, ...]] = (*_EPISODES, *_BACKGROUND, *_RATES, *_MOMENTS)
+"""Every rule, in the order in which they are tried."""
+
+
+def rows(layer: Layer, on: News, state: State) -> tuple[Transition, ...]:
+    """Return the rows that may apply, in order."""
+    return tuple(
+        row
+        for row in TRANSITIONS
+        if row.layer is layer
+        and row.on is on
+        and (row.to is not state if row.after is None else state in row.after)
+    )
