@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 MAX_INTEGER = 2**53
 """Largest that JSON readers agree on (RFC 8259, section 6)."""
@@ -114,15 +116,44 @@ class Guard:
         RejectedError
             If the message is too large, too frequent, malformed or invalid.
         """
+        return self.admit_with(data, now_s, self._decode)
+
+    def admit_with(self, data: object, now_s: float, parse: Callable[[bytes], T]) -> T:
+        """Return what `parse` makes of a message of another form, such as binary samples.
+
+        Parameters
+        ----------
+        data : bytes
+            The payload; anything else is rejected.
+        now_s : float
+            As in `admit`.
+        parse : callable
+            Raises ValueError, TypeError or KeyError if the message isn't one of its form.
+
+        Raises
+        ------
+        RejectedError
+            If the message is too large, too frequent, or `parse` raises.
+        """
         try:
             self._take_token(now_s)
-            message = decode(data, self.limits)
-            if self._validate is not None:
-                _checked(self._validate, message)
+            if not isinstance(data, bytes | bytearray):
+                raise RejectedError(Rejection.INVALID, "no bytes")
+            if len(data) > self.limits.max_bytes:
+                raise RejectedError(
+                    Rejection.TOO_LARGE, f"{len(data)} bytes, limit {self.limits.max_bytes}"
+                )
+            parsed = _checked(parse, bytes(data))
         except RejectedError as error:
             self.rejected[error.rejection] += 1
             raise
         self.accepted += 1
+        return parsed
+
+    def _decode(self, data: bytes) -> dict[str, Any]:
+        message = decode(data, self.limits)
+        if self._validate is not None:
+            self._validate(message)
         return message
 
     def _take_token(self, now_s: float) -> None:
@@ -207,8 +238,10 @@ def _constant(text: str) -> NoReturn:
     raise RejectedError(Rejection.BAD_NUMBER, text)
 
 
-def _checked(validate: Callable[[dict[str, Any]], object], message: dict[str, Any]) -> None:
+def _checked(parse: Callable[[bytes], T], data: bytes) -> T:
     try:
-        validate(message)
+        return parse(data)
+    except RejectedError:
+        raise
     except (ValueError, TypeError, KeyError) as error:
         raise RejectedError(Rejection.INVALID, str(error)) from None

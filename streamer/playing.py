@@ -65,6 +65,7 @@ class ReplayOptions:
     mqtt_ca: Path | None = None
     mqtt_cert: Path | None = None
     mqtt_key: Path | None = None
+    ha_discovery: bool = False
 
 
 class Playing:
@@ -224,6 +225,7 @@ def _publishing(options: ReplayOptions) -> Publishing:
         tls=tls_files(asdict(options), options.mqtt),
         outbox=options.outbox,
         outbox_size=options.outbox_size,
+        ha_discovery=options.ha_discovery,
     )
 
 

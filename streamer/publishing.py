@@ -32,6 +32,8 @@ class Publishing:
     outbox: Path | None = None
     """Folder; None keeps the queue in memory."""
     outbox_size: int | None = None
+    ha_discovery: bool = False
+    """Whether to announce the source to Home Assistant."""
 
     def __post_init__(self) -> None:
         check_option(self.mqtt)
@@ -64,5 +66,6 @@ class Publishing:
             outbox=outbox,
             tls=self.tls,
             version=version,
+            ha_discovery=self.ha_discovery,
             on_notice=on_notice,
         )

@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="messages it holds (100000); beyond, provisional labels go first",
     )
+    parser.add_argument(
+        "--ha-discovery",
+        action="store_true",
+        help="announce heart rate, last beat and alerts to Home Assistant",
+    )
     add_mqtt_options(parser)
     parser.add_argument(
         "--monitor",

@@ -20,6 +20,7 @@ import aiomqtt
 from replay.chunk import Chunk
 from streamer.alerting import Alerting, AlertingConfig
 from streamer.events import Published, StreamInfo
+from streamer.home_assistant import discovery
 from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.mqtt_connection import (
     AUTO,
@@ -109,6 +110,8 @@ class MqttSink:
         First level of every topic.
     alerting : AlertingConfig, optional
         Which events become alerts.
+    ha_discovery : bool
+        Whether to announce the source to Home Assistant.
     on_notice : callable, optional
         Gets one line when the broker is lost and when it is back.
     config, connection_config : dataclasses
@@ -145,6 +148,7 @@ class MqttSink:
         version: str = AUTO,
         prefix: str = TOPIC_PREFIX,
         alerting: AlertingConfig | None = None,
+        ha_discovery: bool = False,
         on_notice: Callable[[str], None] | None = None,
         config: MqttSinkConfig | None = None,
         connection_config: ConnectionConfig | None = None,
@@ -165,6 +169,7 @@ class MqttSink:
         self._prefix = prefix
         self._alerting_config = alerting
         self._alerting: Alerting | None = None
+        self._ha_discovery = ha_discovery
         self._notice = on_notice or (lambda line: None)
         self._config = config or MqttSinkConfig()
         self._connection_config = connection_config or ConnectionConfig()
@@ -368,6 +373,8 @@ class MqttSink:
         self._send_status(client, info, self.state)
         if self._alerting is not None:
             self._alerting.forget_told()
+        for name, payload in discovery(info, self._prefix) if self._ha_discovery else ():
+            self._send(client.publish(name, payload, qos=1, retain=True), is_status=True)
         try:
             while True:
                 self._wake.clear()
