@@ -168,7 +168,12 @@ class WardRun:
             live.pending += live.track.tick(now_s)
             if now_s - live.heard_s > self._config.absent_s:
                 self._leave(source)
-        due = {source: live.pending for source, live in self.live.items() if live.pending}
+        self._push_pending(list(self.live))
+
+    def _push_pending(self, sources: list[str]) -> None:
+        """Push what has come of some sources."""
+        now_s = self._now()
+        due = {s: self.live[s].pending for s in sources if self.live[s].pending}
         fitted = {s: [self._fit(chunk) for chunk in chunks] for s, chunks in due.items()}
         for source in due:
             bed = self._beds.beds[source]
@@ -253,7 +258,9 @@ class WardRun:
         return True
 
     def _leave(self, source: str) -> None:
-        self.live.pop(source, None)
+        if source in self.live:
+            self._push_pending([source])
+            del self.live[source]
         events = self._ward.discharge(source)
         self._beds.take(events, self._now(), is_timed=self._config.paced)
         self._on_source(self._beds.beds[source].info, False)
