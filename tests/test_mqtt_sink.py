@@ -20,7 +20,7 @@ from streamer.alert_policy import Condition
 from streamer.broker import EmbeddedBroker
 from streamer.errors import BrokerError
 from streamer.mqtt_access import Credentials
-from streamer.mqtt_connection import connect, parse_url
+from streamer.mqtt_connection import Version, connect, parse_url
 from streamer.outbox import Outbox, outbox_path
 from streamer.payload import dumps
 from streamer.schema import SCHEMAS
@@ -503,3 +503,79 @@ async def test_a_person_acknowledges_a_latched_alert(broker_url: str) -> None:
             if payload["type"] == "active":
                 jsonschema.validate(payload, SCHEMAS["active"])
         await sink.close()
+
+
+@pytest.mark.mosquitto
+async def test_ten_minutes_without_a_broker_at_full_rate_cost_nothing(
+    real_broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Two revisions of every beat at 200/min for ten minutes, and some alarms."""
+    gate = asyncio.Event()
+    outbox = durable(tmp_path, capacity=100_000)
+    sink = quick_sink(real_broker.url, outbox=outbox, sleep=lambda _: gate.wait())
+    await sink.start(stream_info())
+    real_broker.kill()
+    await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
+    count = 2 * 200 * 10
+    for seq in range(count):
+        event = alarm() if seq % 500 == 0 else labeled_beat(label=Label.N, revision=seq % 2)
+        sink.publish(published(event, seq=seq))
+    assert sink.queued >= count
+    await real_broker.start()
+    async with subscriber(real_broker.url) as seen:
+        gate.set()
+        await sink.close()
+        await seen.wait_for(ended(count))
+    seqs = [p["seq"] for p in (*seen.of("beats"), *seen.of("alarms"))]
+    assert sorted(set(seqs)) == list(range(count))
+    assert seen.unique_seqs("beats") == sorted(seen.unique_seqs("beats"))
+    assert (sink.shed, sink.undelivered) == (0, 0)
+
+
+@pytest.mark.mosquitto
+async def test_alerts_expire_with_mqtt_5_and_events_do_not(real_broker: Mosquitto) -> None:
+    executable = shutil.which("mosquitto_sub")
+    if executable is None:
+        pytest.skip("mosquitto_sub is not installed")
+    process = await asyncio.create_subprocess_exec(
+        executable, "-V", "5", "-p", str(real_broker.port), "-q", "1", "-t", "ecg/208/status",
+        "-t", "ecg/208/alerts", "-t", "ecg/208/alarms", "-C", "3", "-W", "20", "-F", "%t %E",
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    sink = quick_sink(real_broker.url)
+    await sink.start(stream_info())
+    lines = [await asyncio.wait_for(process.stdout.readline(), WAIT_S)]
+    sink.publish(published(alarm()))
+    rest, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+    await sink.close()
+    expiry = {}
+    for line in (lines[0] + rest).decode().splitlines():
+        topic, _, seconds = line.partition(" ")
+        expiry[topic] = seconds
+    assert expiry["ecg/208/alarms"] == expiry["ecg/208/status"] == ""
+    assert 3590 <= int(expiry["ecg/208/alerts"]) <= 3600
+
+
+@pytest.mark.mosquitto
+async def test_no_more_is_in_flight_than_the_broker_allows(mosquitto: str, tmp_path: Path) -> None:
+    config = "listener PORT 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 3\n"
+    async with Mosquitto(mosquitto, tmp_path, config=config) as broker:
+        async with connect(
+            parse_url(broker.url),
+            identifier="x",
+            credentials=Credentials(),
+            config=QUICK,
+            version=Version.V5,
+        ) as client:
+            assert client.receive_maximum == 3
+        sink = quick_sink(broker.url)
+        await sink.start(stream_info())
+        most = 0
+        for seq in range(100):
+            sink.publish(published(QUIET_BEAT, seq=seq))
+            await sink.drain()
+            most = max(most, len(sink._sending))
+        await sink.close()
+    assert sink.sent == 100
+    assert most <= 3

@@ -1,11 +1,14 @@
 """Putting a replay together: names, defaults and exit codes."""
 
+import asyncio
 import json
+import sys
 import threading
 from pathlib import Path
 
 import pytest
-from mosquitto_broker import free_port
+from mosquitto_broker import Mosquitto, free_port
+from mqtt_subscriber import subscriber
 
 from streamer.engine import RunReport
 from streamer.payload import check_source
@@ -141,3 +144,44 @@ def test_numbers_go_on_from_run_to_run_with_an_outbox(tmp_path: Path) -> None:
         seqs += [json.loads(line)["seq"] for line in events.read_text().splitlines()]
     assert len(seqs) > 20
     assert seqs == list(range(len(seqs)))
+
+
+@pytest.mark.mosquitto
+async def test_kill_9_in_the_middle_of_a_replay_costs_no_event(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    """The real command, killed and started again; the broker is down when it is killed."""
+
+    async def replay(events: Path, *options: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "streamer.cli", "replay", "demo", "--stop", "1:00",
+            "--mqtt", broker.url, "--outbox", str(tmp_path / "outbox"),
+            "--events", str(events), "--no-monitor", *options,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+
+    files = [tmp_path / "first", tmp_path / "second"]
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        first = await replay(files[0], "--speed", "20")
+        await seen.wait_for(lambda c: len(c.of("beats")) > 20)
+        connections = seen.connections
+        broker.kill()
+        while files[0].read_text().count("\n") < 60:  # noqa: ASYNC110 - another process's file
+            await asyncio.sleep(0.01)
+        first.kill()
+        await first.wait()
+        await broker.start()
+        await seen.wait_for(lambda c: c.connections > connections)
+        second = await replay(files[1], "--speed", "max")
+        assert await second.wait() == 0
+        await seen.wait_for(lambda c: c.states()[-1] == "offline")
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    written = [json.loads(line) for line in lines if line.endswith("}")]
+    events = [p for _, p in seen.messages if p["type"] in {"beat", "rhythm", "alarm", "gap"}]
+    came = {payload["seq"]: payload for payload in events}
+    assert sorted(came) == list(range(len(came)))
+    assert list(came) == sorted(came), "in order, once repeats are dropped"
+    # Killed between the file and the outbox, one event at most stands in the file alone.
+    unsent = [e for e in written if came.get(e["seq"], {}).get("time") != e["time"]]
+    assert len(unsent) <= 1
+    assert len(written) > 200
