@@ -27,6 +27,7 @@ from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
 from streamer.sinks.lines import LinesSink
 from streamer.sinks.monitor import MonitorSink
 from streamer.sinks.mqtt import MqttSink
+from streamer.sinks.samples import SamplesSink
 from streamer.sinks.summary import SummarySink
 from streamer.summary import render_summary
 from streamer.warm_up import notice_if_slow, warm_up
@@ -58,6 +59,8 @@ class ReplayOptions:
     annotator: str = "pred"
     label: Literal["confirmed", "provisional"] = "confirmed"
     budget_ms: float = 500.0
+    publish_samples: bool = False
+    """Also publish the raw samples, for `ecg-stream ward --live`."""
     outbox: Path | None = None
     """Folder of MQTT messages that wait; None keeps them in memory."""
     outbox_size: int | None = None
@@ -124,6 +127,9 @@ class Playing:
         sinks: list[Sink] = [*self._file_sinks, summary]
         if mqtt is not None:
             sinks.append(mqtt)
+            if self._options.publish_samples:
+                # A name of its own: the ward labels it on topics of its own.
+                sinks.append(SamplesSink(mqtt.url, name=f"{self._info().source}.live"))
         sinks += self._display(mqtt)
         return Engine(
             self._player,

@@ -32,8 +32,8 @@ class WardConfig:
 
     width: int = 180
     """Most samples of one patient in one tick: half a second; longer chunks are cut."""
-    poll_s: float = 0.2
-    """How often the time-outs of a patient without events are looked at."""
+    poll_s: float = 0.25
+    """How often the signal and the time-outs of a patient without beats are looked at."""
     chain: ChainConfig = field(
         default_factory=lambda: ChainConfig(windower=WindowerConfig(max_peak_delay_s=2.9))
     )
@@ -95,12 +95,17 @@ class Ward:
         windower = config.chain.windower
         window = windower.before_samples + windower.after_samples
         kept = round(windower.max_peak_delay_s * CHAIN_FS) + window
-        self.memory = WardMemory(n_leads=n_leads, kept_samples=kept, width=config.width)
+        self._poll_every = max(round(config.poll_s * CHAIN_FS), 1)
+        self.memory = WardMemory(
+            n_leads=n_leads,
+            kept_samples=kept,
+            width=config.width,
+            seen_every=self._poll_every,
+        )
         self._patients: dict[str, Patient] = {}
         self._rows: list[Patient | None] = []
         self._due = np.full(0, _NEVER, np.int64)
-        self._poll_every = max(round(config.poll_s * CHAIN_FS), 1)
-        self._polled = np.zeros(0, np.int64)
+        self._seen = np.zeros(0, np.int64)
 
     @property
     def patients(self) -> Mapping[str, Patient]:
@@ -120,6 +125,7 @@ class Ward:
         resampler = None if fs == CHAIN_FS else Resampler(fs=fs, n_leads=self._n_leads)
         row = self._free_row()
         self.memory.clear(row)
+        self._seen[row] = 0
         patient = Patient(
             source=source,
             fs=fs,
@@ -133,11 +139,20 @@ class Ward:
 
     def discharge(self, source: str) -> list[WardEvent]:
         """End one source's stream and forget it; return its last events."""
+        events = self.settle(source)
         patient = self._patients.pop(source)
-        events = self._as_chain(patient).flush()
+        rest = self._as_chain(patient).flush()
         self._rows[patient.row] = None
         self._due[patient.row] = _NEVER
-        return [WardEvent(patient=patient, event=event) for event in events]
+        return [*events, *(WardEvent(patient=patient, event=event) for event in rest)]
+
+    def settle(self, source: str) -> list[WardEvent]:
+        """Let a patient's signal and time-outs take effect up to the newest sample."""
+        patient = self._patients[source]
+        if self._next_sample(patient) is None:
+            return []
+        self._show(patient)
+        return self._conclude(self._tick(patient))
 
     def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
         """Take the next samples, equally many of every patient, at the chain's rate.
@@ -181,7 +196,10 @@ class Ward:
         return events
 
     def snapshot(self, source: str) -> Snapshot:
-        """Copy one patient's state: that of a `Chain` of the same configuration."""
+        """Copy one patient's state: that of a `Chain` of the same configuration.
+
+        The patient must have been settled (`settle`) since the last samples.
+        """
         return self._snapshot(self._patients[source])
 
     def restore(self, source: str, snapshot: Snapshot) -> None:
@@ -207,6 +225,7 @@ class Ward:
         self.memory.restore(patient.row, [band, qrs])
         patient.path.restore(path)
         self._due[patient.row] = 0
+        self._seen[patient.row] = self.memory.states["n"][patient.row]
 
     def _snapshot(self, patient: Patient) -> Snapshot:
         resampler = patient.resampler or Resampler(fs=CHAIN_FS, n_leads=self._n_leads)
@@ -244,6 +263,7 @@ class Ward:
 
     def _push_round(self, chunks: Mapping[str, Chunk]) -> list[WardEvent]:
         steps: list[tuple[Patient, Step]] = []
+        events: list[WardEvent] = []
         rows = len(self._rows)
         samples = np.empty((rows, self._n_leads, self._config.width), np.float32)
         counts = np.zeros(rows, np.int64)
@@ -251,14 +271,16 @@ class Ward:
             patient = self._patients[source]
             expected = self._next_sample(patient)
             if expected is not None and chunk.start != expected:
+                events += self.settle(source)
                 steps += self._jump(patient, chunk)
                 continue
             for resampled in self._resample(patient, chunk):
                 if expected is None:
                     self.memory.states["n"][patient.row] = resampled.start
+                    self._seen[patient.row] = resampled.start
                 counts[patient.row] = n = resampled.samples.shape[1]
                 samples[patient.row, :, :n] = resampled.samples
-        return self._advance(samples, counts, steps)
+        return events + self._advance(samples, counts, steps)
 
     def _resample(self, patient: Patient, chunk: Chunk) -> list[Chunk]:
         """Bring a chunk that follows the last one to the chain's rate."""
@@ -287,27 +309,35 @@ class Ward:
         steps: list[tuple[Patient, Step]],
     ) -> list[WardEvent]:
         """Run the kernel, let the time-outs fire, and answer all questions together."""
-        touched = set()
-        for owners, found in self.memory.run(samples, counts):
-            for row, output in zip(owners.tolist(), found, strict=True):
-                patient = self._rows[row]
-                if patient is not None:
-                    touched.add(row)
-                    steps += [(patient, step) for step in patient.path.take(_event(output))]
+        blocks = self.memory.run(samples, counts)
         after = self.memory.states["n"][: len(counts)]
-        waiting = (self._due < after) | (after - self._polled >= self._poll_every)
-        touched.update(np.flatnonzero(waiting & (counts > 0)).tolist())
-        for row in touched:
-            patient = self._rows[row]
-            if patient is not None:
-                steps += self._tick(patient, int(after[row]))
+        waiting = (self._due < after) | (after - self._seen >= self._poll_every)
+        touched = set(np.flatnonzero(waiting & (counts > 0)).tolist())
+        touched.update(row for owners, _ in blocks for row in owners.tolist())
+        patients = [patient for row in sorted(touched) if (patient := self._rows[row]) is not None]
+        for patient in patients:
+            self._show(patient)
+        for owners, found in blocks:
+            for row, output in zip(owners.tolist(), found, strict=True):
+                owner = self._rows[row]
+                if owner is not None:
+                    steps += [(owner, step) for step in owner.path.take(_event(output))]
+        for patient in patients:
+            steps += self._tick(patient)
         return self._conclude(steps)
 
-    def _tick(self, patient: Patient, after: int) -> list[tuple[Patient, Step]]:
+    def _show(self, patient: Patient) -> None:
+        """Show the rhythm tracker the signal since it was shown last."""
+        start, row = int(self._seen[patient.row]), patient.row
+        if start < self.memory.states["n"][row]:
+            patient.path.see(self.memory.last_filtered(row, start))
+            self._seen[row] = self.memory.states["n"][row]
+
+    def _tick(self, patient: Patient) -> list[tuple[Patient, Step]]:
+        after = int(self.memory.states["n"][patient.row])
         steps = patient.path.tick(after - 1)
         due = patient.path.next_due
         self._due[patient.row] = _NEVER if due is None else due
-        self._polled[patient.row] = after
         return [(patient, step) for step in steps]
 
     def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
@@ -338,7 +368,7 @@ class Ward:
             n = max(_FIRST_ROWS, 2 * self.memory.n_rows)
             self.memory.grow(n)
         self._due = np.append(self._due, _NEVER)
-        self._polled = np.append(self._polled, 0)
+        self._seen = np.append(self._seen, 0)
         return row
 
     def _path(self, row: int) -> BeatPath:

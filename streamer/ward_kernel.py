@@ -30,6 +30,7 @@ def run_ward(
     filters: NDArray[np.float64],
     held: NDArray[np.float64],
     rings: NDArray[np.float32],
+    filtered_rings: NDArray[np.float32],
     samples: NDArray[np.float32],
     counts: NDArray[np.int64],
     out: Any,
@@ -43,7 +44,7 @@ def run_ward(
     """
     total = 0
     no_trace = np.empty((0, 0), np.float32)
-    capacity = rings.shape[2]
+    capacity, filtered_capacity = rings.shape[2], filtered_rings.shape[2]
     for i in range(first, counts.shape[0]):
         count = counts[i]
         if count == 0:
@@ -53,10 +54,11 @@ def run_ward(
         raw = np.ascontiguousarray(samples[i, :, :count])
         filtered = np.empty_like(raw)
         start = states[i].n
+        _filter_leads(sos, settled, filters[i], held[i], raw, filtered)
         for lead in range(raw.shape[0]):
             for k in range(count):
                 rings[i, lead, (start + k) % capacity] = raw[lead, k]
-        _filter_leads(sos, settled, filters[i], held[i], raw, filtered)
+                filtered_rings[i, lead, (start + k) % filtered_capacity] = filtered[lead, k]
         found = run_detector(states[i], parameters[0], net, raw, filtered, out[total:], no_trace)
         for k in range(found):
             owners[total + k] = i

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from replay.chunk import Chunk
 from streamer import bandpass, detector
-from streamer.bandpass import BandPass, BandPassConfig
+from streamer.bandpass import BandPass, BandPassConfig, FilteredChunk
 from streamer.detector import DetectorConfig
 from streamer.detector_state import MAX_LEADS, OUTPUT, STATE, new_state, records
 from streamer.errors import OverlapError
@@ -30,12 +30,15 @@ class WardMemory:
         Samples kept for beat windows.
     width : int
         Most samples of one patient in one call.
+    seen_every : int
+        The band-passed samples of so many, and of one call more, are kept.
     """
 
-    def __init__(self, *, n_leads: int, kept_samples: int, width: int) -> None:
+    def __init__(self, *, n_leads: int, kept_samples: int, width: int, seen_every: int) -> None:
         self.n_leads = n_leads
         self.width = width
         self._capacity = kept_samples + width + 1
+        self._filtered_capacity = seen_every + width + 1
         self._parameters = detector._parameters(DetectorConfig())
         self._net = packed(load_peak_scorer())
         design = BandPass(n_leads=n_leads, config=BandPassConfig())
@@ -49,6 +52,7 @@ class WardMemory:
         self.filters = np.zeros((n, self.n_leads, *self._settled.shape))
         self.held = np.zeros((n, self.n_leads))
         self.rings = np.zeros((n, self.n_leads, self._capacity), np.float32)
+        self.filtered = np.zeros((n, self.n_leads, self._filtered_capacity), np.float32)
 
     @property
     def n_rows(self) -> int:
@@ -58,16 +62,17 @@ class WardMemory:
     @property
     def bytes_per_row(self) -> int:
         """Memory of one patient's signals."""
-        arrays = (self.states, self.filters, self.held, self.rings)
-        return sum(int(array.nbytes) for array in arrays) // max(self.n_rows, 1)
+        return sum(int(array.nbytes) for array in self._arrays) // max(self.n_rows, 1)
+
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        return (self.states, self.filters, self.held, self.rings, self.filtered)
 
     def grow(self, n: int) -> None:
         """Make room for n rows, keeping what there is."""
-        before = (self.states, self.filters, self.held, self.rings)
+        before = self._arrays
         self._allocate(n)
-        for old, new in zip(
-            before, (self.states, self.filters, self.held, self.rings), strict=True
-        ):
+        for old, new in zip(before, self._arrays, strict=True):
             new[: len(old)] = old
 
     def clear(self, row: int) -> None:
@@ -100,6 +105,7 @@ class WardMemory:
                 self.filters,
                 self.held,
                 self.rings,
+                self.filtered,
                 samples,
                 counts,
                 self._out,
@@ -144,6 +150,15 @@ class WardMemory:
         self.held[row] = band["held"]
         self.states[row] = qrs["patient"][0]
 
+    def last_filtered(self, row: int, start: int) -> FilteredChunk:
+        """Return a patient's samples from `start` to the newest, raw and band-passed."""
+        stop = int(self.states["n"][row])
+        return FilteredChunk(
+            start=start,
+            raw=_read_ring(self.rings[row], start, stop),
+            filtered=_read_ring(self.filtered[row], start, stop),
+        )
+
     def ring(self, row: int) -> "RingRow":
         """Return one patient's samples for a windower."""
         return RingRow(self, row)
@@ -182,13 +197,7 @@ class RingRow:
             return window
         first, last = max(start, end - ring.shape[1]), min(stop, end)
         if first < last:
-            begin, finish = first % ring.shape[1], (last - 1) % ring.shape[1] + 1
-            into = window[:, first - start : last - start]
-            if begin < finish:
-                into[:] = ring[:, begin:finish]
-            else:
-                into[:, : ring.shape[1] - begin] = ring[:, begin:]
-                into[:, ring.shape[1] - begin :] = ring[:, :finish]
+            window[:, first - start : last - start] = _read_ring(ring, first, last)
         return window
 
     def grow(self, capacity: int) -> None:
@@ -197,3 +206,11 @@ class RingRow:
     def clear(self) -> None:
         """Forget everything."""
         self._memory.rings[self._row] = np.nan
+
+
+def _read_ring(ring: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
+    """Copy samples `start` to `stop`, which the ring must hold; shape (leads, stop - start)."""
+    first, last = start % ring.shape[1], (stop - 1) % ring.shape[1] + 1
+    if first < last:
+        return np.ascontiguousarray(ring[:, first:last])
+    return np.concatenate([ring[:, first:], ring[:, :last]], axis=1)

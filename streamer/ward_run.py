@@ -194,10 +194,12 @@ class WardRun:
         return Chunk(start=chunk.start, samples=samples)
 
     def _publish(self, events: list[WardEvent]) -> None:
-        now_s = self._now()
-        self._beds.take(events, now_s, is_timed=self._config.paced)
+        self._take(events)
         self.ticks += 1
-        self._on_tick(now_s)
+        self._on_tick(self._now())
+
+    def _take(self, events: list[WardEvent]) -> None:
+        self._beds.take(events, self._now(), is_timed=self._config.paced)
 
     def _admit_looped(self, source: str, began_s: float) -> None:
         self._ward.admit(source)
@@ -261,8 +263,7 @@ class WardRun:
         if source in self.live:
             self._push_pending([source])
             del self.live[source]
-        events = self._ward.discharge(source)
-        self._beds.take(events, self._now(), is_timed=self._config.paced)
+        self._take(self._ward.discharge(source))
         self._on_source(self._beds.beds[source].info, False)
         self._beds.close(source)
         path = self._path(source)
@@ -289,6 +290,7 @@ class WardRun:
             source = self._turns.popleft()
             path = self._path(source)
             if source in self._beds.beds and path is not None:
+                self._take(self._ward.settle(source))
                 states.append((path, self._state(source)))
         if states:
             loop = asyncio.get_running_loop()

@@ -170,6 +170,7 @@ def test_a_patient_moves_from_ward_to_ward_by_snapshot() -> None:
     second.admit("bed")
     half = 2611
     events = first.push_chunks({"bed": [Chunk(start=0, samples=signal[:, :half])]})
+    events += first.settle("bed")
     second.restore("bed", first.snapshot("bed"))
     events += second.push_chunks({"bed": [Chunk(start=half, samples=signal[:, half:])]})
     events += second.discharge("bed")

@@ -97,6 +97,7 @@ def test_a_snapshot_comes_back_from_its_file(tmp_path: Path) -> None:
     ward.admit("bed")
     samples = ecg(4000, FS)
     ward.push_chunks({"bed": [Chunk(start=0, samples=samples)]})
+    ward.settle("bed")
     snapshot = ward.snapshot("bed")
     path = tmp_path / "bed.snapshot"
     write_snapshot(path, {"chain": snapshot, "next_sample": 4000})

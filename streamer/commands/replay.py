@@ -78,6 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="latency budget of a provisional label, from its R peak (500)",
     )
+    parser.add_argument(
+        "--publish-samples",
+        action="store_true",
+        help="publish the raw samples too, on ecg/<source>/samples, for ecg-stream ward --live",
+    )
     parser.set_defaults(usage_error=parser.error)
 
 
