@@ -1,7 +1,7 @@
-"""What publisher and listener share: broker address, credentials, connection, back-off.
+"""What publisher and listener share: one connection to a broker, in either protocol version.
 
-Beside this file only `streamer.sinks.mqtt`, which publishes, and `streamer.listen`, which
-subscribes, know aiomqtt.
+Only the `mqtt_*` modules, those that publish and those that subscribe know aiomqtt; what aiomqtt
+and paho don't offer in public is touched in this file alone.
 """
 
 import asyncio
@@ -15,38 +15,47 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiomqtt
-from aiomqtt.exceptions import MqttCodeError, MqttConnectError
+from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from streamer.errors import BrokerError
-from streamer.mqtt_access import (
-    PASSWORD_VARIABLE,
-    USERNAME_VARIABLE,
-    Credentials,
-    TlsFiles,
-    tls_context,
+from streamer.mqtt_access import Credentials, TlsFiles, tls_context
+from streamer.mqtt_address import Address, parse_url
+from streamer.mqtt_errors import (
+    VERSION_REFUSED,
+    MessageRefusedError,
+    explain,
+    is_login_refused,
+    is_refused,
+    unreachable,
 )
+
+__all__ = [
+    "AUTO",
+    "Address",
+    "Connection",
+    "ConnectionConfig",
+    "MessageRefusedError",
+    "Version",
+    "Versions",
+    "backoff",
+    "client_identifier",
+    "connect",
+    "explain",
+    "is_login_refused",
+    "is_refused",
+    "message_properties",
+    "parse_url",
+    "unreachable",
+]
 
 _LOGGER: Final = logging.getLogger(__name__)
 # Lost connections are reported in our own words; a program that wants the library's may listen.
 _LOGGER.addHandler(logging.NullHandler())
 
-_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-"""The ports that IANA assigned to MQTT and to MQTT over TLS."""
-
-
-_LOGIN_REFUSED: Final = ("Bad user name or password", "Not authorized")
-"""As paho names the return codes 4 and 5 of CONNACK."""
-_NO_REASON: Final = "Unspecified error"
-"""As paho names an end of stream."""
-_SUBACK_FAILURE: Final = 0x80
-"""MQTT 3.1.1, section 3.9.3."""
 _CLOSED_EARLY: Final = "it closed the connection without an answer"
-_VERSION_REFUSED: Final = "Unsupported protocol version"
 _MOST_IN_FLIGHT: Final = 65_535
 """MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
 
@@ -74,48 +83,6 @@ class ConnectionConfig:
     backoff_factor: float = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a broker listens."""
-
-    host: str
-    port: int
-    tls: bool = False
-
-    @property
-    def url(self) -> str:
-        """The address as `parse_url` reads it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
-
-
-def parse_url(url: str) -> Address:
-    """Read `mqtt://host[:port]` or `mqtts://host[:port]` (TLS).
-
-    Raises
-    ------
-    ValueError
-        If the URL has another form; credentials in it are refused, and not repeated.
-    """
-    if "@" in url:
-        raise ValueError(
-            "an MQTT URL must not hold a username or password, where others can read them; "
-            f"set {USERNAME_VARIABLE} and {PASSWORD_VARIABLE} in the environment"
-        )
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
-        rest = parts.path.removeprefix("/") + parts.query + parts.fragment
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or rest:
-            raise ValueError
-    except (KeyError, ValueError):
-        raise ValueError(
-            f"{url!r} is no MQTT URL; expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT], "
-            "such as mqtt://localhost:1883"
-        ) from None
-    return Address(host=parts.hostname, port=port, tls=parts.scheme == "mqtts")
-
-
 def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[float]:
     """Yield, without end, seconds to wait before each next attempt.
 
@@ -134,42 +101,6 @@ def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[
 def client_identifier(role: str) -> str:
     """Name for one connection; unique, since a broker drops the older of two equal ones."""
     return f"ecg-stream-{role}-{uuid.uuid4().hex[:8]}"
-
-
-def explain(error: BaseException) -> str:
-    """Say in a few words why a connection failed or ended."""
-    if isinstance(error, MqttConnectError):
-        return f"it refuses us: {error.rc}"
-    cause = error.__cause__
-    if isinstance(cause, MqttCodeError):
-        reason = str(cause.rc)
-        return "it closed the connection" if reason == _NO_REASON else reason.lower()
-    return str(cause or error) or type(error).__name__
-
-
-def is_login_refused(error: BaseException) -> bool:
-    """Whether the broker rejects our credentials or messages, which no waiting cures."""
-    if isinstance(error, MessageRefusedError):
-        return True
-    return isinstance(error, MqttConnectError) and str(error.rc) in _LOGIN_REFUSED
-
-
-def is_refused(code: Any) -> bool:
-    """Whether one code of a SUBACK says no, in either version of the protocol."""
-    return bool(getattr(code, "is_failure", code == _SUBACK_FAILURE))
-
-
-def unreachable(address: Address, error: BaseException, advice: str) -> BrokerError:
-    """Make the one-line error for a broker that can't be used from the start."""
-    if isinstance(error, MessageRefusedError):
-        advice = f"ask for the right to publish there, or {advice}"
-    elif isinstance(error, MqttConnectError) and str(error.rc) == _VERSION_REFUSED:
-        advice = f"try another --mqtt-version, or {advice}"
-    elif isinstance(error, MqttConnectError):
-        advice = f"check {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}, or {advice}"
-    else:
-        advice = f"start a broker there, or {advice}"
-    return BrokerError(f"MQTT broker {address.url} can't be used: {explain(error)}; {advice}")
 
 
 class Connection(aiomqtt.Client):
@@ -314,10 +245,6 @@ def _properties(packet_type: int) -> Properties:
     return Properties(packet_type)  # type: ignore[no-untyped-call]
 
 
-class MessageRefusedError(aiomqtt.MqttError):
-    """The broker doesn't take what we publish."""
-
-
 class Versions:
     """Which protocol version to speak: the one asked for, or 5 unless the broker refuses it.
 
@@ -370,7 +297,7 @@ class Versions:
             async with _entered(probe):
                 pass
         except MqttConnectError as error:
-            if str(error.rc) == _VERSION_REFUSED:
+            if str(error.rc) == VERSION_REFUSED:
                 if not self._may_change:
                     raise
                 self.current = Version.V311
