@@ -157,6 +157,8 @@ class RhythmTracker:
 
     def _confirm(self, item: LabeledBeat) -> list[Output]:
         """Add a confirmed beat and see what it changes."""
+        if item.beat.rpeak.sample < self._facts.forgotten_before:
+            return []
         self._facts.confirm(item)
         outputs = self._apply(Layer.MOMENT, News.BEAT)
         outputs += self._apply(Layer.EPISODE, News.BEAT)
@@ -223,6 +225,7 @@ class RhythmTracker:
         facts.seen_quality.clear()
         facts.streak, facts.ended, facts.s_streak, facts.s_ended = [], [], [], []
         facts.fast_since = None
+        facts.forgotten_before = facts.gap_start
         self._states[Layer.RATE] = None
         self._rival_since = []
 

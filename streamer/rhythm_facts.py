@@ -63,6 +63,8 @@ class Facts:
     gap: GapReason | None = None
     """Why there is no signal now."""
     gap_start: int = 0
+    forgotten_before: int = 0
+    """Beats before this sample no longer count."""
     flat_is_natural: bool = False
     """Whether the source is as flat between beats as it is when a lead is off."""
     fast_since: int | None = None

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_throughput(benchmarks)
     _add_latency(benchmarks)
     _add_faults(benchmarks)
+    _add_rhythm(benchmarks)
 
 
 def _add_detection(benchmarks: Any) -> None:
@@ -90,6 +91,18 @@ def _add_faults(benchmarks: Any) -> None:
     add("--faults", type=int, default=200, metavar="N", help="how many (200)")
     add("--seed", type=int, default=1, metavar="N", help="of kinds, moments and lengths (1)")
     add("--rate", type=float, default=100.0, metavar="N", help="events a second (100)")
+    _add_files(add, html=False)
+
+
+def _add_rhythm(benchmarks: Any) -> None:
+    what = "rhythm and alarms against reference annotations; time to alarm on simulated onsets"
+    add = _parser(benchmarks, "rhythm", what, _rhythm).add_argument
+    add("--database", default="mitdb", metavar="NAME", help="database or folder (mitdb)")
+    _add_records(add)
+    add("--from", dest="start", default="5:00", metavar="TIME", help="of episodes (5:00)")
+    add("--stop", metavar="TIME", help="cut every record there (not at all)")
+    add("--trials", type=int, default=24, metavar="N", help="simulated onsets of a kind (24)")
+    add("--only-simulated", action="store_true", help="leave the records out")
     _add_files(add, html=False)
 
 
@@ -230,6 +243,25 @@ def _faults(args: argparse.Namespace) -> int:
     _print(faults.lines(report), [])
     _write_json(args, lambda: faults.to_json(report))
     return 0 if report.passed else 1
+
+
+def _rhythm(args: argparse.Namespace) -> int:
+    from streamer.bench import rhythm, rhythm_onsets
+    from streamer.bench.excerpt import choose_records
+    from streamer.bench.progress import progress
+
+    if args.trials < 0:
+        raise ValueError(f"--trials is {args.trials}; give 0 or more")
+    names = [] if args.only_simulated else choose_records(args.database, args.records)
+    scenarios = rhythm_onsets.SCENARIOS if args.trials else ()
+    with progress("bench rhythm", len(names) + len(scenarios)) as advance:
+        results = rhythm.measure_rhythm(names, stop=args.stop, start=args.start, advance=advance)
+        onsets = rhythm_onsets.measure_onsets(
+            trials=-(-args.trials // 2), scenarios=scenarios, advance=advance
+        )
+    _print(rhythm.introduction(results, args.start), rhythm.tables(results, onsets))
+    _write_json(args, lambda: rhythm.to_json(results, onsets))
+    return 0
 
 
 def _print(lines: list[str], tables: list[Any]) -> None:
