@@ -10,10 +10,9 @@ import contextlib
 import os
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import aiomqtt
 
@@ -26,7 +25,6 @@ from streamer.mqtt_connection import (
     AUTO,
     Connection,
     ConnectionConfig,
-    MessageRefusedError,
     Version,
     Versions,
     backoff,
@@ -34,14 +32,13 @@ from streamer.mqtt_connection import (
     connect,
     explain,
     is_login_refused,
-    is_refused,
     message_properties,
     parse_url,
     unreachable,
 )
+from streamer.mqtt_delivery import Delivery, Mailbox, user_properties
 from streamer.outbox import Outbox, Outgoing, Rank
 from streamer.payload import (
-    SCHEMA_VERSION,
     TOPIC_PREFIX,
     MessageType,
     Payload,
@@ -49,15 +46,12 @@ from streamer.payload import (
     check_source,
     dumps,
     to_payload,
-    topic,
     topic_of,
 )
 from streamer.source_status import (
     CONNECTION_LOST,
-    FINISHED,
     ConnectionState,
     Health,
-    status_payload,
 )
 
 __all__ = ["ConnectionState", "MqttSink", "MqttSinkConfig"]
@@ -76,15 +70,6 @@ class MqttSinkConfig:
     """Queue length at which a replay that isn't in real time may go on."""
     flush_timeout_s: float = 5.0
     """How long `close` waits for the queue to empty."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sending:
-    """The task that ends with a message's acknowledgement."""
-
-    task: asyncio.Task[None]
-    is_status: bool
-    """Status is no part of the outbox: a lost connection outdates it."""
 
 
 class MqttSink:
@@ -168,7 +153,6 @@ class MqttSink:
         self._versions = Versions(version)
         self._prefix = prefix
         self._alerting_config = alerting
-        self._alerting: Alerting | None = None
         self._ha_discovery = ha_discovery
         self._notice = on_notice or (lambda line: None)
         self._config = config or MqttSinkConfig()
@@ -177,12 +161,9 @@ class MqttSink:
         self._random = random_source or random.Random()
         self._wall_time = wall_time
         self._health = Health(self._outbox.capacity)
-        self._sending: deque[_Sending] = deque()
-        self._info: StreamInfo | None = None
+        self._mailbox: Mailbox | None = None
         self._worker: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
-        self._closing = False
-        self._wake = asyncio.Event()
         self._room = asyncio.Event()
 
     @property
@@ -223,15 +204,27 @@ class MqttSink:
             If the source's name can't stand in a topic.
         """
         check_source(info.source)
-        self._info = info
-        self._alerting = Alerting(info, self._prefix, self._alerting_config, self._wall_time)
+        self._mailbox = self._make_mailbox(info)
         self._first = asyncio.get_running_loop().create_future()
-        self._worker = asyncio.create_task(self._work(info), name="mqtt-sink")
+        self._worker = asyncio.create_task(self._work(self._mailbox), name="mqtt-sink")
         self._worker.add_done_callback(lambda _: self._room.set())
         await asyncio.wait({self._worker, self._first}, return_when=asyncio.FIRST_COMPLETED)
         if not self._first.done():
             self._worker.result()
         self._first.result()
+
+    def _make_mailbox(self, info: StreamInfo) -> Mailbox:
+        return Mailbox(
+            info=info,
+            prefix=self._prefix,
+            outbox=self._outbox,
+            alerting=Alerting(info, self._prefix, self._alerting_config, self._wall_time),
+            announcements=discovery(info, self._prefix) if self._ha_discovery else [],
+            first_seq=self._first_seq,
+            health=self._health,
+            wall_time=self._wall_time,
+            wake=asyncio.Event(),
+        )
 
     def observe(self, chunk: Chunk) -> None:
         """Ignore raw samples."""
@@ -246,17 +239,18 @@ class MqttSink:
         OutputError
             If the outbox's disk is full or fails.
         """
-        if self._info is None or self._alerting is None or self._closing:
+        mailbox = self._mailbox
+        if mailbox is None or mailbox.closing:
             return
         if message.seq < self._outbox.next_seq:
             raise ValueError(
-                f"event {message.seq} of {self._info.source} was published before; "
+                f"event {message.seq} of {mailbox.info.source} was published before; "
                 f"go on at {self._outbox.next_seq}"
             )
-        payload = to_payload(message, self._info)
-        alerts = self._alerting.outgoing(message.event, payload)
+        payload = to_payload(message, mailbox.info)
+        alerts = mailbox.alerting.outgoing(message.event, payload)
         self._outbox.put(_outgoing(payload, self._prefix), *alerts, next_seq=message.seq + 1)
-        self._wake.set()
+        mailbox.wake.set()
 
     async def drain(self) -> None:
         """Wait until the queue is short; as long as it takes while the broker is away."""
@@ -270,8 +264,9 @@ class MqttSink:
 
         What could not be sent is counted in `undelivered`; the broker then publishes the last will.
         """
-        self._closing = True
-        self._wake.set()
+        if self._mailbox is not None:
+            self._mailbox.closing = True
+            self._mailbox.wake.set()
         try:
             if self._worker is not None:
                 await self._end(self._worker)
@@ -298,7 +293,7 @@ class MqttSink:
             return f"ecg-stream-replay-{self._outbox.client_id}"
         return client_identifier("replay")
 
-    async def _work(self, info: StreamInfo) -> None:
+    async def _work(self, mailbox: Mailbox) -> None:
         """Connect, serve, and do it again whenever the connection breaks."""
         delays = backoff(self._connection_config, self._random)
         while True:
@@ -306,16 +301,16 @@ class MqttSink:
                 version = await self._versions.settle(
                     self.address, self._connection_config, self._tls
                 )
-                async with self._connect(info, version) as client:
+                async with self._connect(mailbox, version) as client:
                     self._connected()
                     delays = backoff(self._connection_config, self._random)
-                    await self._serve(client, info)
+                    await self._deliver(client, mailbox)
                 return
             except aiomqtt.MqttError as error:
                 if not self._may_retry(error):
                     return
                 self._lost(error)
-            if self._closing and self._outbox.is_idle:
+            if mailbox.closing and self._outbox.is_idle:
                 return
             await self._sleep(next(delays))
 
@@ -332,14 +327,14 @@ class MqttSink:
         return False
 
     def _connect(
-        self, info: StreamInfo, version: Version
+        self, mailbox: Mailbox, version: Version
     ) -> contextlib.AbstractAsyncContextManager[Connection]:
         will = aiomqtt.Will(
-            topic(info.source, TopicKind.STATUS, self._prefix),
-            self._status(info, ConnectionState.OFFLINE, CONNECTION_LOST),
+            mailbox.topic(TopicKind.STATUS),
+            mailbox.status(ConnectionState.OFFLINE, CONNECTION_LOST),
             qos=1,
             retain=True,
-            properties=message_properties(version, _fields(MessageType.STATUS), will=True),
+            properties=message_properties(version, user_properties(MessageType.STATUS), will=True),
         )
         return connect(
             self.address,
@@ -366,139 +361,26 @@ class MqttSink:
         if was_online:
             self._notice(f"MQTT broker {self.url} is lost ({self.last_error}); trying again")
 
-    async def _serve(self, client: Connection, info: StreamInfo) -> None:
-        """Send in order until everything is out and we are closing, or the connection breaks."""
-        lost = asyncio.create_task(self._hear(client), name="mqtt-sink-watch")
-        lost.add_done_callback(lambda _: self._wake.set())
-        self._send_status(client, info, self.state)
-        if self._alerting is not None:
-            self._alerting.forget_told()
-        for name, payload in discovery(info, self._prefix) if self._ha_discovery else ():
-            self._send(client.publish(name, payload, qos=1, retain=True), is_status=True)
-        try:
-            while True:
-                self._wake.clear()
-                self._settle(client, info)
-                if lost.done():
-                    lost.result()
-                self._fill(client)
-                self._follow_health(client, info)
-                self._tell_active(client, info)
-                if self._closing and self._outbox.is_idle:
-                    break
-                await self._wake.wait()
-            self._send_status(client, info, ConnectionState.OFFLINE, FINISHED)
-            await asyncio.gather(*(sending.task for sending in self._sending))
-        finally:
-            await self._recall(lost)
+    async def _deliver(self, client: Connection, mailbox: Mailbox) -> None:
+        await Delivery(
+            client,
+            mailbox,
+            in_flight=self._config.in_flight,
+            on_settled=self._settled,
+            on_state=self._set_state,
+            on_notice=self._notice,
+        ).run()
 
-    def _settle(self, client: Connection, info: StreamInfo) -> None:
-        """Forget what was acknowledged, oldest first; an attempt that failed raises."""
-        if client.refusal is not None:
-            where = topic(info.source, TopicKind.STATUS, self._prefix).rpartition("/")[0]
-            raise MessageRefusedError(f"it refuses our messages under {where}/: {client.refusal}")
-        acknowledged = 0
-        failed: asyncio.Task[None] | None = None
-        while self._sending and self._sending[0].task.done():
-            if self._sending[0].task.exception() is not None:
-                failed = self._sending[0].task
-                break
-            if not self._sending.popleft().is_status:
-                acknowledged += 1
-            elif self._first is not None and not self._first.done():
-                self._first.set_result(None)
-        self.sent += self._outbox.acknowledge(acknowledged)
-        if failed is not None:
-            failed.result()
+    def _settled(self, acknowledged: int, present: bool) -> None:
+        """Count; the first status that is taken shows that we may publish."""
+        self.sent += acknowledged
+        if present and self._first is not None and not self._first.done():
+            self._first.set_result(None)
         if self._outbox.waiting <= self._config.drain_to:
             self._room.set()
 
-    def _fill(self, client: Connection) -> None:
-        room = min(self._config.in_flight, client.receive_maximum) - len(self._sending)
-        for _ in range(room):
-            message = self._outbox.take()
-            if message is None:
-                return
-            left_s = None if message.expires_at is None else message.expires_at - self._wall_time()
-            properties = message_properties(
-                client.version, _fields(message.kind), expires_in_s=left_s
-            )
-            self._send(client.publish(message.topic, message.payload, qos=1, properties=properties))
-
-    def _follow_health(self, client: Connection, info: StreamInfo) -> None:
-        """Tell subscribers when we fall far behind, and when we have caught up."""
-        state = self._health.judge(self._outbox.waiting)
-        if state is not self.state:
-            self.state = state
-            self._send_status(client, info, state)
-
-    async def _hear(self, client: Connection) -> None:
-        """Take acknowledgements until the connection breaks, which raises."""
-        if self._alerting is None:
-            return
-        codes = await client.subscribe(self._alerting.ack_topic, qos=1)
-        if any(is_refused(code) for code in codes):
-            self._notice(f"MQTT broker {self.url} doesn't let us read {self._alerting.ack_topic}")
-        async for message in client.messages:
-            if self._alerting.acknowledge(message.payload):
-                self._wake.set()
-
-    def _tell_active(self, client: Connection, info: StreamInfo) -> None:
-        """Publish the alerts that are not over, whenever they change."""
-        payload = None if self._alerting is None else self._alerting.changed()
-        if payload is not None:
-            name = topic(info.source, TopicKind.ACTIVE, self._prefix)
-            self._send_retained(client, name, payload, MessageType.ACTIVE)
-
-    def _send_status(
-        self,
-        client: Connection,
-        info: StreamInfo,
-        state: ConnectionState,
-        reason: str | None = None,
-    ) -> None:
-        if state is ConnectionState.DEGRADED:
-            reason = f"{self._outbox.waiting} messages behind"
-        name = topic(info.source, TopicKind.STATUS, self._prefix)
-        self._send_retained(client, name, self._status(info, state, reason), MessageType.STATUS)
-
-    def _send_retained(
-        self, client: Connection, name: str, payload: bytes, kind: MessageType
-    ) -> None:
-        """Send what describes the present, beside the outbox: an older one is worth nothing."""
-        properties = message_properties(client.version, _fields(kind))
-        publishing = client.publish(name, payload, qos=1, retain=True, properties=properties)
-        self._send(publishing, is_status=True)
-
-    def _send(self, publishing: Coroutine[Any, Any, None], *, is_status: bool = False) -> None:
-        """Start one publish; tasks first run in the order of their creation, so order is kept."""
-        task = asyncio.create_task(publishing)
-        task.add_done_callback(lambda _: self._wake.set())
-        self._sending.append(_Sending(task=task, is_status=is_status))
-
-    async def _recall(self, lost: asyncio.Task[None]) -> None:
-        """Stop what is under way; what was not acknowledged will be sent again."""
-        tasks = [lost, *(sending.task for sending in self._sending)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._sending.clear()
-        self._outbox.recall()
-
-    def _status(self, info: StreamInfo, state: ConnectionState, reason: str | None) -> bytes:
-        return status_payload(
-            info,
-            self._outbox,
-            state=state,
-            reason=reason,
-            now=self._wall_time(),
-            first_seq=self._first_seq,
-        )
-
-
-def _fields(kind: str) -> dict[str, str]:
-    """User properties: enough to route a message without opening it."""
-    return {"schema": str(SCHEMA_VERSION), "type": kind}
+    def _set_state(self, state: ConnectionState) -> None:
+        self.state = state
 
 
 def _outgoing(payload: Payload, prefix: str) -> Outgoing:
