@@ -14,7 +14,9 @@ from classifier.runtime import load_model
 from replay.player import Player, parse_time
 from replay.record import Record
 from replay.records import open_record
+from streamer import palette
 from streamer.broker import broker_for
+from streamer.calm_memory import calm_memory
 from streamer.chain import Chain
 from streamer.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from streamer.engine import Engine, EngineConfig, RunReport
@@ -30,6 +32,7 @@ from streamer.sinks.mqtt import MqttSink
 from streamer.sinks.samples import SamplesSink
 from streamer.sinks.summary import SummarySink
 from streamer.summary import render_summary
+from streamer.transport import Transport
 from streamer.warm_up import notice_if_slow, warm_up
 
 START_LEAD_S: Final = 0.25
@@ -69,6 +72,8 @@ class ReplayOptions:
     mqtt_cert: Path | None = None
     mqtt_key: Path | None = None
     ha_discovery: bool = False
+    theme: str = "dark"
+    """Of the monitor; see `streamer.palette.THEMES`."""
 
 
 class Playing:
@@ -89,6 +94,10 @@ class Playing:
         self._file_sinks = _file_sinks(options)
         self._record = open_record(options.record, lead=options.lead)
         self._player = _player(self._record, options)
+        # With keys to change the pace, the schedule is the transport's.
+        self._transport = _transport(self._player, self._record.fs) if self._monitor else None
+        self._engine_to_stop: Engine | None = None
+        palette.use(options.theme)
         self._reference = self._record.reference()
         self._model = load_model()
 
@@ -113,7 +122,8 @@ class Playing:
             summary = SummarySink(
                 budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
             )
-            report = await self._engine(mqtt, summary).run()
+            with calm_memory():
+                report = await self._engine(mqtt, summary).run()
         self._print(render_summary(summary.summary))
         return self._conclude(report, mqtt)
 
@@ -131,17 +141,24 @@ class Playing:
                 # A name of its own: the ward labels it on topics of its own.
                 sinks.append(SamplesSink(mqtt.url, name=f"{self._info().source}.live"))
         sinks += self._display(mqtt)
-        return Engine(
-            self._player,
+        source = self._transport or self._player
+        engine = Engine(
+            source,
             Chain(fs=self._record.fs, n_leads=len(self._record.leads), model=self._model),
             sinks,
             self._info(),
             paced=self._options.speed == 1.0,
-            schedule=self._player.due if self._options.speed == 1.0 else None,
+            schedule=source.due if self._options.speed == 1.0 else None,
             config=EngineConfig(budget_ms=self._options.budget_ms),
             on_failure=self._notice,
             first_seq=0 if mqtt is None else mqtt.first_seq,
         )
+        self._engine_to_stop = engine
+        return engine
+
+    def _quit(self) -> None:
+        if self._engine_to_stop is not None:
+            self._engine_to_stop.stop()
 
     def _display(self, mqtt: MqttSink | None) -> list[Sink]:
         """Return the monitor or plain lines; nothing where JSON lines have standard output."""
@@ -153,14 +170,20 @@ class Playing:
                     mqtt=mqtt,
                     reference=self._reference,
                     speed=options.speed,
+                    transport=self._transport,
+                    on_quit=self._quit,
                 )
             ]
         return [] if self._options.events == STANDARD_OUTPUT else [LinesSink(sys.stdout)]
 
     def _info(self) -> StreamInfo:
         record, player = self._record, self._player
-        if player.speed is not None:
-            player.begin_at = time.monotonic() + START_LEAD_S
+        if self._options.speed is not None:
+            begin_at = time.monotonic() + START_LEAD_S
+            if self._transport is None:
+                player.begin_at = begin_at
+            else:
+                self._transport.begin_at = begin_at
         trained_on = record.database == "mitdb" and record.name in self._model.spec.training_records
         return StreamInfo(
             source=source_name(record.name),
@@ -244,6 +267,13 @@ def _player(record: Record, options: ReplayOptions) -> Player:
         chunk=options.chunk or (round(record.fs) if fast else 1),
         speed=options.speed,
     )
+
+
+def _transport(player: Player, fs: float) -> Transport:
+    """Take the pace over from the player."""
+    transport = Transport(player, fs=fs, speed=player.speed)
+    player.speed = None
+    return transport
 
 
 def _say(line: str) -> None:

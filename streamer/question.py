@@ -33,7 +33,7 @@ class Question:
         return dataclasses.replace(
             self.blank,
             label=best if self.blank.reason is None else Label.Q,
-            probabilities=tuple(float(p) for p in probabilities),
+            probabilities=tuple(probabilities.tolist()),
             late=late,
         )
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from replay.chunk import Chunk
+from streamer.calm_memory import calm_memory
 from streamer.errors import SnapshotError
 from streamer.events import CHAIN_FS, StreamInfo
 from streamer.live_payload import SampleMessage, SamplesError, decode
@@ -124,13 +125,14 @@ class WardRun:
             size = max(round(self._config.tick_s * CHAIN_FS), 1)
             total = None if seconds is None else round(seconds * CHAIN_FS)
             states, done = self._ward.memory.states, 0
-            while not self._stopping.is_set() and (total is None or done < total):
-                n = size if total is None else min(size, total - done)
-                done += n
-                await self._wait_until(began_s + done / CHAIN_FS)
-                samples = records.read(states["n"][: len(names)], n)
-                self._publish(self._ward.push(samples))
-                self._save_some(size / CHAIN_FS)
+            with calm_memory():
+                while not self._stopping.is_set() and (total is None or done < total):
+                    n = size if total is None else min(size, total - done)
+                    done += n
+                    await self._wait_until(began_s + done / CHAIN_FS)
+                    samples = records.read(states["n"][: len(names)], n)
+                    self._publish(self._ward.push(samples))
+                    self._save_some(size / CHAIN_FS)
             await self._finish()
 
     async def run_live(self, seconds: float | None) -> None:

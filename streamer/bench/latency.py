@@ -5,7 +5,6 @@ process of its own on the same machine, whose clock is so the same.
 """
 
 import asyncio
-import gc
 import json
 import tempfile
 import time
@@ -23,6 +22,7 @@ from replay.player import Player
 from replay.record import Record
 from replay.records import open_record
 from streamer.bench.mosquitto import running_mosquitto, running_subscriber
+from streamer.calm_memory import calm_memory
 from streamer.chain import Chain
 from streamer.engine import Engine, EngineConfig, RunReport
 from streamer.errors import StreamerError
@@ -120,13 +120,8 @@ def _measure(
     settings: LatencySettings, record: Record, model: BeatModel, url: str, output: Path
 ) -> LatencyReport:
     notes, lateness = _Notes(), _Lateness()
-    with running_subscriber(url, output):
-        gc.collect()
-        gc.freeze()  # What exists by now lives on; looking through it would only cost time.
-        try:
-            info, run = asyncio.run(_replay(settings, record, model, url, notes, lateness))
-        finally:
-            gc.unfreeze()
+    with running_subscriber(url, output), calm_memory():
+        info, run = asyncio.run(_replay(settings, record, model, url, notes, lateness))
     received = _received(output, info.source)
     return _report(settings, info, notes.messages, received, lateness.values, run)
 

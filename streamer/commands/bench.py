@@ -68,7 +68,13 @@ def _add_robustness(benchmarks: Any) -> None:
 def _add_throughput(benchmarks: Any) -> None:
     what = "time a sample of the detection stages, as a ratio to scipy.signal.sosfilt"
     add = _parser(benchmarks, "throughput", what, _throughput).add_argument
-    add("--stage", choices=("detector",), default="detector", help="what to time (detector)")
+    add(
+        "--stage",
+        choices=("detector", "ward"),
+        default="detector",
+        help="what to time: the detection stages of one patient, or a ward of many (detector)",
+    )
+    add("--plot", type=Path, metavar="FILE", help="of a ward: draw cost against patients there")
     add("--seconds", type=float, default=600.0, metavar="N", help="signal in bulk (600)")
     add("--rounds", type=int, default=7, metavar="N", help="repeats (7)")
     _add_files(add, html=False)
@@ -204,6 +210,8 @@ def _robustness(args: argparse.Namespace) -> int:
 def _throughput(args: argparse.Namespace) -> int:
     from streamer.bench import throughput
 
+    if args.stage == "ward":
+        return _throughput_ward(args)
     if args.seconds < 1 or args.rounds < 1:
         raise ValueError("--seconds and --rounds must be 1 or more")
     config = throughput.ThroughputConfig(
@@ -212,6 +220,17 @@ def _throughput(args: argparse.Namespace) -> int:
     timings = throughput.measure_throughput(config)
     _print(throughput.introduction(config), throughput.tables(timings))
     _write_json(args, lambda: throughput.to_json(timings, config))
+    return 0
+
+
+def _throughput_ward(args: argparse.Namespace) -> int:
+    from streamer.bench import throughput_ward
+
+    report = throughput_ward.measure_ward(advance=lambda line: print(line, file=sys.stderr))  # noqa: T201
+    _print(throughput_ward.introduction(report), [throughput_ward.table(report)])
+    if args.plot is not None:
+        throughput_ward.plot(report, args.plot)
+    _write_json(args, lambda: throughput_ward.to_json(report))
     return 0
 
 
