@@ -2,10 +2,11 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Final
+from typing import Final, NoReturn
 
 COMMANDS: Final[dict[str, str]] = {
     "replay": "play a record through the whole chain, to monitor, MQTT and files",
@@ -22,9 +23,17 @@ COMMANDS: Final[dict[str, str]] = {
 }
 """Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
 
+EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage block in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
 def _module(command: str) -> str:
@@ -33,7 +42,7 @@ def _module(command: str) -> str:
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Build the parser; only the module of `command` is imported, so that help is fast."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ecg-stream",
         description="Streaming, real-time ECG beat classifier. Not a medical device.",
     )
@@ -68,6 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(module.run(args))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
     except _expected_errors() as error:
         if args.debug:
             raise
