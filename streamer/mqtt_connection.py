@@ -127,8 +127,6 @@ class Connection(aiomqtt.Client):
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
     ) -> None:
         self.receive_maximum = getattr(properties, "ReceiveMaximum", None) or _MOST_IN_FLIGHT
-        if self.receive_maximum < self._client.max_inflight_messages:
-            self._client.max_inflight_messages_set(self.receive_maximum)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(

@@ -103,6 +103,7 @@ class Delivery:
         self._notice = on_notice
         self._state = mailbox.health.judge(mailbox.outbox.waiting)
         self._sending: deque[_Sending] = deque()
+        self._present: deque[tuple[str, bytes, str | None]] = deque()
 
     async def run(self) -> None:
         """Send in order until everything is out and the mailbox closes.
@@ -118,28 +119,30 @@ class Delivery:
         hearing.add_done_callback(lambda _: mailbox.wake.set())
         self._introduce()
         try:
-            while True:
-                mailbox.wake.clear()
-                self._settle()
-                if hearing.done():
-                    hearing.result()
-                self._fill()
+            while not (mailbox.closing and mailbox.outbox.is_idle):
                 self._follow_health()
-                self._tell_active()
-                if mailbox.closing and mailbox.outbox.is_idle:
-                    break
-                await mailbox.wake.wait()
+                await self._step(hearing)
             self._send_status(ConnectionState.OFFLINE, FINISHED)
-            await asyncio.gather(*(sending.task for sending in self._sending))
+            while self._present or self._sending:
+                await self._step(hearing)
         finally:
             await self._recall(hearing)
+
+    async def _step(self, hearing: asyncio.Task[None]) -> None:
+        """Send what may be sent, wait until something happens, and settle it."""
+        self._mailbox.wake.clear()
+        self._tell_active()
+        self._fill()
+        await self._mailbox.wake.wait()
+        self._settle()
+        if hearing.done():
+            hearing.result()
 
     def _introduce(self) -> None:
         """Say all that describes the present: the broker may know none of it, or old news."""
         self._send_status(self._state)
         self._mailbox.alerting.forget_told()
-        for name, payload in self._mailbox.announcements:
-            self._send(self._client.publish(name, payload, qos=1, retain=True), is_present=True)
+        self._present.extend((name, payload, None) for name, payload in self._mailbox.announcements)
 
     def _settle(self) -> None:
         """Forget what was acknowledged, oldest first; an attempt that failed raises."""
@@ -163,6 +166,9 @@ class Delivery:
 
     def _fill(self) -> None:
         for _ in range(self._limit - len(self._sending)):
+            if self._present:
+                self._publish_present(*self._present.popleft())
+                continue
             message = self._mailbox.outbox.take()
             if message is None:
                 return
@@ -208,9 +214,12 @@ class Delivery:
         self._send_present(TopicKind.STATUS, payload, MessageType.STATUS)
 
     def _send_present(self, where: TopicKind, payload: bytes, kind: MessageType) -> None:
-        """Send, retained, what describes the present: an older one is worth nothing."""
-        properties = message_properties(self._client.version, user_properties(kind))
-        name = self._mailbox.topic(where)
+        """Send, before anything that waits, what describes the present."""
+        self._present.append((self._mailbox.topic(where), payload, kind))
+
+    def _publish_present(self, name: str, payload: bytes, kind: str | None) -> None:
+        fields = {} if kind is None else user_properties(kind)
+        properties = message_properties(self._client.version, fields)
         publishing = self._client.publish(name, payload, qos=1, retain=True, properties=properties)
         self._send(publishing, is_present=True)
 
