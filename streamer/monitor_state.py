@@ -9,8 +9,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.beat_ledger import BeatLedger
+from streamer.burden import Burden
 from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.gain import Gain
 from streamer.ring import SampleRing
@@ -49,6 +51,25 @@ class MqttStatus(Protocol):
         ...
 
 
+class Pace(Protocol):
+    """How the source is being played, read whenever a frame is drawn."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        ...
+
+    @property
+    def seeking(self) -> bool:
+        """Whether it runs ahead to the next alarm."""
+        ...
+
+    @property
+    def speed(self) -> float | None:
+        """Factor of real time; None is as fast as possible."""
+        ...
+
+
 class ReferenceAnnotations(Protocol):
     """Annotations that came with a record."""
 
@@ -79,6 +100,8 @@ class MonitorConfig:
     """Less change than this is none: a step of 11 bits over 10 mV is 0.005 mV."""
     gain_every_s: float = 0.5
     """How often the vertical scale is looked at."""
+    message_s: float = 4.0
+    """How long a message to the person at the keys stays, in seconds of the wall clock."""
 
 
 class MonitorState:
@@ -96,8 +119,19 @@ class MonitorState:
         Annotations for the running score.
     speed : float, optional
         Factor of real time that was asked for; None is as fast as possible.
+    pace : Pace, optional
+        How the source is played; None if nobody can change it.
     config : MonitorConfig, optional
         Sizes and times.
+
+    Attributes
+    ----------
+    shows_help : bool
+        Whether the keys are shown over the trace.
+    message : str or None
+        What the person at the keys should know right now.
+    top_lead : int
+        Row of the lead that is drawn on top.
 
     Raises
     ------
@@ -118,8 +152,15 @@ class MonitorState:
         mqtt: MqttStatus | None = None,
         reference: ReferenceAnnotations | None = None,
         speed: float | None = 1.0,
+        pace: Pace | None = None,
         config: MonitorConfig | None = None,
     ) -> None:
+        self.pace = pace
+        self.shows_help = False
+        self.message: str | None = None
+        self.top_lead = 0
+        self.burden = Burden(info.fs)
+        self._acknowledged: set[tuple[str, int]] = set()
         self.info = info
         self.mqtt = mqtt
         self.speed = speed
@@ -170,6 +211,9 @@ class MonitorState:
         event = message.event
         if isinstance(event, LabeledBeat):
             self.ledger.take(event, message.compute_ms)
+            if event.revision > 0:
+                sample = event.beat.rpeak.sample
+                self.burden.add(sample, ventricular=event.label is Label.V)
             if self.score is not None:
                 self.score.beat(event.beat.rpeak.sample, event.label)
                 self.score.advance(self.now)
@@ -228,7 +272,35 @@ class MonitorState:
     def active_alarm(self) -> Alarm | None:
         """The alarm for the banner: the highest of those that last or ended a moment ago."""
         active = [alarm for alarm in self.alarms if self._is_active(alarm)]
-        return max(active, key=lambda alarm: (alarm.priority, alarm.decided_at), default=None)
+        return max(active, key=self._urgency, default=None)
+
+    def _urgency(self, alarm: Alarm) -> tuple[bool, int, int]:
+        """Order alarms: those that nobody has seen first, then by priority, then the newest."""
+        return (not self.is_acknowledged(alarm), int(alarm.priority), alarm.decided_at)
+
+    def acknowledge(self) -> Alarm | None:
+        """Mark the alarm in the banner as seen; return it, None if there is none."""
+        alarm = self.active_alarm
+        if alarm is not None:
+            remembered = {(a.rhythm.value, a.decided_at) for a in self.alarms}
+            self._acknowledged &= remembered
+            self._acknowledged.add((alarm.rhythm.value, alarm.decided_at))
+        return alarm
+
+    def is_acknowledged(self, alarm: Alarm) -> bool:
+        """Tell whether a person has seen the alarm."""
+        return (alarm.rhythm.value, alarm.decided_at) in self._acknowledged
+
+    def next_lead(self) -> str:
+        """Draw the next lead on top and return its name."""
+        self.top_lead = (self.top_lead + 1) % len(self.info.leads)
+        return self.info.leads[self.top_lead]
+
+    @property
+    def lead_order(self) -> tuple[int, ...]:
+        """Rows of the leads as they are drawn, the top one first."""
+        n = len(self.info.leads)
+        return tuple((self.top_lead + k) % n for k in range(n))
 
     def _is_active(self, alarm: Alarm) -> bool:
         if self.age_s(alarm.decided_at) <= self.config.alarm_hold_s:

@@ -9,6 +9,7 @@ from rich.segment import Segment
 
 from streamer import palette, panels
 from streamer.clock_format import clock
+from streamer.monitor_keys import help_rows
 from streamer.monitor_state import MonitorState
 from streamer.panels import Row
 from streamer.screen_lines import Frame, Line, Part, beside, block, line, rule, single_cells, spread
@@ -30,6 +31,7 @@ MINIMUM_WIDTH: Final = 40
 MINIMUM_HEIGHT: Final = 10
 """Below this size there is nothing useful to show."""
 
+_HELP_WIDTH: Final = 46
 _PANEL_ROWS: Final = 5
 _PANEL_HEIGHT: Final = 20
 """From this height on, there is room for the numeric panels below the trace."""
@@ -60,6 +62,8 @@ def render(state: MonitorState, width: int, height: int) -> Frame:
     wide = width >= WIDE_WIDTH and height >= WIDE_HEIGHT
     body_height = height - 3
     body = _wide_body(state, width, body_height) if wide else _body(state, width, body_height)
+    if state.shows_help:
+        body = _with_help(body, width)
     return Frame(
         [
             _header(state, width),
@@ -68,6 +72,20 @@ def render(state: MonitorState, width: int, height: int) -> Frame:
             _progress(state, width),
         ]
     )
+
+
+def _with_help(body: list[Line], width: int) -> list[Line]:
+    """Lay the list of keys over the middle of the screen."""
+    rows = [
+        [(f"  {keys:<9}", palette.STRONG), (words, palette.PLAIN)] for keys, words in help_rows()
+    ]
+    inner = min(_HELP_WIDTH, width)
+    box = [rule([(1, "KEYS")], inner), *block(rows, inner, len(rows)), rule([], inner)]
+    top = max((len(body) - len(box)) // 2, 0)
+    shown = box[: len(body) - top]
+    left = (width - inner) // 2
+    centred = [[*line([], left), *row, *line([], width - inner - left)] for row in shown]
+    return [*body[:top], *centred, *body[top + len(shown) :]]
 
 
 def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None:
@@ -131,9 +149,17 @@ def _progress(state: MonitorState, width: int) -> Line:
 
 
 def _speed(state: MonitorState) -> list[Part]:
-    asked = "max" if state.speed is None else f"{state.speed:g}×"
+    if state.message is not None:
+        return [(f" {single_cells(state.message)} ", palette.NOTE)]
+    pace = state.pace
+    if pace is not None and pace.paused:
+        return [(" PAUSED ", palette.NOTE)]
+    if pace is not None and pace.seeking:
+        return [(" TO NEXT ALARM ", palette.NOTE)]
+    speed = state.speed if pace is None else pace.speed
+    asked = "max" if speed is None else f"{speed:g}×"
     measured = state.measured_speed
-    if state.speed is None and measured is not None:
+    if speed is None and measured is not None:
         asked += f" {measured:.0f}×"
     return [(f" {asked} ", palette.FAINT)]
 
@@ -151,17 +177,18 @@ def _body(state: MonitorState, width: int, height: int) -> list[Line]:
 def _trace(state: MonitorState, width: int, height: int, *, leads: int) -> list[Line]:
     """Beat letters, one or two leads, time axis."""
     sweep = sweep_for(state, width - GUTTER)
-    names = state.info.leads
+    order = state.lead_order
+    names = [state.info.leads[row] for row in order]
     first = height - 2
     lines = []
     if leads > 1:
         second = (first - 1) * 2 // 5
         first -= second + 1
         title = Segment(f"{single_cells(names[1])[: GUTTER - 1]:>{GUTTER - 1}} ", palette.TITLE)
-        lines = [[title, *line([], width - GUTTER)], *lead_lines(state, 1, sweep, second)]
+        lines = [[title, *line([], width - GUTTER)], *lead_lines(state, order[1], sweep, second)]
     return [
         label_line(state, sweep, single_cells(names[0])),
-        *lead_lines(state, 0, sweep, first),
+        *lead_lines(state, order[0], sweep, first),
         *lines,
         axis_line(state, sweep),
     ]
@@ -238,7 +265,7 @@ def _side(state: MonitorState, width: int, height: int) -> list[Line]:
     large = height >= _LARGE_DIGITS_HEIGHT
     sections: list[tuple[str, list[Row]]] = [
         ("HEART RATE", panels.heart_rate(state, large=large)),
-        ("BEATS", panels.beat_counts(state, inner)),
+        ("BEATS", [*panels.beat_counts(state, inner), panels.burden(state)]),
         ("LATENCY ms from the R peak", panels.latency(state, inner)),
         ("SIGNAL", [panels.quality(state, inner)]),
         ("VS REFERENCE %", panels.reference_score(state)),

@@ -41,6 +41,19 @@ def beat_counts(state: MonitorState, width: int) -> list[Row]:
     return rows
 
 
+def burden(state: MonitorState) -> Row:
+    """Return the ventricular beats of the last hour, or of less while there has been less."""
+    part = state.burden.part
+    if part is None:
+        return [("V burden --", palette.FAINT)]
+    since = "/h" if state.burden.is_whole_hour(state.now) else " so far"
+    return [
+        ("V burden ", palette.FAINT),
+        (f"{state.burden.an_hour}{since}", palette.PLAIN),
+        (f"  {part * 100.0:.1f}%", palette.FAINT),
+    ]
+
+
 def latency(state: MonitorState, width: int) -> list[Row]:
     """Show the latency of provisional labels from the R peak, against the budget."""
     ledger = state.ledger
@@ -201,10 +214,13 @@ def alarm_banner(state: MonitorState) -> Row:
     if alarm is None:
         word = "alarm" if state.n_alarms == 1 else "alarms"
         return [(f"{state.n_alarms} {word} ", palette.FAINT)] if state.n_alarms else []
-    return [(_alarm_words(state, alarm), palette.ALARM[alarm.priority])]
+    style = palette.FAINT if state.is_acknowledged(alarm) else palette.ALARM[alarm.priority]
+    return [(_alarm_words(state, alarm), style)]
 
 
 def _alarm_words(state: MonitorState, alarm: Alarm) -> str:
+    if state.is_acknowledged(alarm):
+        return f" {alarm.rhythm} {clock(state.age_s(alarm.onset))} ago, acknowledged "
     mark = palette.ALARM_MARK[alarm.priority]
     age = clock(state.age_s(alarm.onset))
     return f" {mark} {alarm.priority.name} {str(alarm.rhythm).upper()} {age} ago {mark} "

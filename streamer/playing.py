@@ -30,6 +30,7 @@ from streamer.sinks.lines import LinesSink
 from streamer.sinks.monitor import MonitorSink
 from streamer.sinks.mqtt import MqttSink
 from streamer.sinks.samples import SamplesSink
+from streamer.sinks.statistics import StatisticsSink
 from streamer.sinks.summary import SummarySink
 from streamer.summary import render_summary
 from streamer.transport import Transport
@@ -136,7 +137,8 @@ class Playing:
         """Join everything; files come first, so that one that can't be written stops the start."""
         sinks: list[Sink] = [*self._file_sinks, summary]
         if mqtt is not None:
-            sinks.append(mqtt)
+            # Before the sink that it publishes through, so that it is closed before.
+            sinks += [StatisticsSink(mqtt, budget_ms=self._options.budget_ms), mqtt]
             if self._options.publish_samples:
                 # A name of its own: the ward labels it on topics of its own.
                 sinks.append(SamplesSink(mqtt.url, name=f"{self._info().source}.live"))

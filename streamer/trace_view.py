@@ -33,16 +33,20 @@ _TACHOGRAM_MS: Final = ((400.0, 1200.0), (200.0, 1600.0), (0.0, 2400.0))
 """Ranges of RR intervals, the first that holds all shown ones is taken."""
 
 _LABELS: Final[tuple[Label | None, ...]] = (*Label, None)
-_TABLE: Final[list[Style]] = [
-    *(palette.BEAT[label] for label in _LABELS),
-    palette.GRID,
-    palette.HEAD,
-    palette.NOTE,
-]
 _TRACE: Final = _LABELS.index(Label.N)
 _GRID: Final = len(_LABELS)
 _HEAD: Final = _GRID + 1
 _NOTE: Final = _HEAD + 1
+
+
+def _table() -> list[Style]:
+    """Return the styles by number, of the theme in use."""
+    return [
+        *(palette.BEAT[label] for label in _LABELS),
+        palette.GRID,
+        palette.HEAD,
+        palette.NOTE,
+    ]
 
 
 def sweep_for(state: MonitorState, cells: int) -> Sweep:
@@ -73,7 +77,7 @@ def lead_lines(state: MonitorState, lead: int, sweep: Sweep, rows: int) -> list[
     return [
         [
             Segment(f"{_signed(scale[row])}┤" if row in scale else "     │", palette.FRAME),
-            *runs(text, styles[row], _TABLE),
+            *runs(text, styles[row], _table()),
         ]
         for row, text in enumerate(braille.text(cells))
     ]
@@ -92,7 +96,7 @@ def label_line(state: MonitorState, sweep: Sweep, lead: str) -> Line:
             span = [cell, cell + 1] if cell + 1 < sweep.cells else [cell]
             _write(text, styles, span, letter(beat), _LABELS.index(beat.label))
     gutter = Segment(f"{lead[: GUTTER - 1]:>{GUTTER - 1}} ", palette.TITLE)
-    return [gutter, *runs("".join(text), styles, _TABLE)]
+    return [gutter, *runs("".join(text), styles, _table())]
 
 
 def axis_line(state: MonitorState, sweep: Sweep) -> Line:
@@ -110,7 +114,10 @@ def axis_line(state: MonitorState, sweep: Sweep) -> Line:
             span = list(range(tick, min(tick + len(label), sweep.cells)))
             _write(text, styles, span, label, _GRID)
     gutter = Segment("  mV " + "└", palette.FRAME)
-    return [gutter, *runs("".join(text), styles, [*_TABLE[:_GRID], palette.FRAME, *_TABLE[_HEAD:]])]
+    return [
+        gutter,
+        *runs("".join(text), styles, [*_table()[:_GRID], palette.FRAME, *_table()[_HEAD:]]),
+    ]
 
 
 def letter(beat: BeatMark) -> str:
@@ -145,7 +152,7 @@ def tachogram_lines(state: MonitorState, width: int, rows: int) -> list[Line]:
     return [
         [
             Segment(f"{scale[row]:5.0f}┤" if row in scale else "     │", palette.FRAME),
-            *runs(text, styles[row], _TABLE),
+            *runs(text, styles[row], _table()),
         ]
         for row, text in enumerate(braille.text(cells))
     ]

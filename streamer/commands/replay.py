@@ -57,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show the monitor (default on a terminal) or plain lines",
     )
     parser.add_argument(
+        "--theme",
+        choices=("dark", "light", "colour-blind", "none"),
+        default="dark",
+        help="colours of the monitor (dark); NO_COLOR is heeded too",
+    )
+    parser.add_argument(
         "--events", metavar="FILE", help="write every event as a JSON line; - is standard output"
     )
     parser.add_argument(

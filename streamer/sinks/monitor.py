@@ -2,19 +2,26 @@
 
 import asyncio
 import atexit
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.segment import ControlType, Segment
 
 from replay.chunk import Chunk
+from replay.player import format_time
 from streamer.errors import OutputError
-from streamer.events import Published, StreamInfo
-from streamer.monitor_state import MonitorState, MqttStatus, ReferenceAnnotations
+from streamer.events import Alarm, Published, StreamInfo
+from streamer.monitor_keys import Command, KeyReader
+from streamer.monitor_state import TRACE_SECONDS, MonitorState, MqttStatus, ReferenceAnnotations
 from streamer.monitor_view import render
 from streamer.screen_lines import Frame
+from streamer.strip_svg import StripMark, strip_svg
+from streamer.trace_view import letter
+from streamer.transport import Transport
 
 _SLOWEST_S: Final = 0.5
 """A frame is drawn at least this often, however late the event loop is."""
@@ -87,6 +94,15 @@ class MonitorSink:
     speed : float, optional
         Factor of real time that was asked for; None is as fast as possible.
 
+    transport : Transport, optional
+        What the keys change the pace of; without it there are no keys.
+    keyboard : file, optional
+        The terminal that keys come from; standard input if None.
+    folder : Path, optional
+        Where strips are written; the current folder if None.
+    on_quit : callable, optional
+        Called when the person at the keys has had enough.
+
     Raises
     ------
     ValueError
@@ -107,6 +123,10 @@ class MonitorSink:
         reference: ReferenceAnnotations | None = None,
         fps: float = 20.0,
         speed: float | None = 1.0,
+        transport: Transport | None = None,
+        keyboard: TextIO | None = None,
+        folder: Path | None = None,
+        on_quit: Callable[[], None] | None = None,
     ) -> None:
         if fps <= 0.0:
             raise ValueError(f"got {fps} frames per second, expected more than 0")
@@ -118,6 +138,11 @@ class MonitorSink:
         self._reference = reference
         self._fps = fps
         self._speed = speed
+        self._transport = transport
+        self._keys = KeyReader(self.command, keyboard)
+        self._folder = Path() if folder is None else folder
+        self._on_quit = on_quit
+        self._message_until = 0.0
         self._state: MonitorState | None = None
         self._live: Live | None = None
         self._task: asyncio.Task[None] | None = None
@@ -156,6 +181,7 @@ class MonitorSink:
             mqtt=self._mqtt,
             reference=self._reference,
             speed=self._speed,
+            pace=self._transport,
         )
         self._live = Live(
             console=self._console,
@@ -166,6 +192,8 @@ class MonitorSink:
             get_renderable=lambda: self._frame,
         )
         self._live.start()
+        if self._transport is not None:
+            self._keys.open()
         # An interrupt may come at any moment, even during close().
         atexit.register(self._live.stop)
         self._task = asyncio.create_task(self._draw(self._state, self._live), name="monitor")
@@ -185,6 +213,55 @@ class MonitorSink:
         if self._task is not None and self._task.done():
             self._task.result()
         self.state.publish(message)
+        if isinstance(message.event, Alarm) and self._transport is not None:
+            self._transport.found()
+
+    def command(self, command: Command) -> None:
+        """Do what a key asks for."""
+        match command:
+            case Command.HELP:
+                self.state.shows_help = not self.state.shows_help
+            case Command.LEAD:
+                self._say(f"lead {self.state.next_lead()} on top")
+            case Command.ACKNOWLEDGE:
+                alarm = self.state.acknowledge()
+                self._say("no alarm" if alarm is None else f"{alarm.rhythm} acknowledged")
+            case Command.FREEZE:
+                self._freeze()
+            case Command.QUIT:
+                if self._on_quit is not None:
+                    self._on_quit()
+            case _:
+                if self._transport is not None:
+                    _change_pace(self._transport, command)
+
+    def _freeze(self) -> None:
+        """Write what the trace shows as a strip."""
+        state = self.state
+        info = state.info
+        start = max(state.now - round(TRACE_SECONDS * info.fs), info.first_sample)
+        at = format_time(state.now, info.fs).replace(":", "-")
+        path = self._folder / f"{info.source}-{at}.svg"
+        svg = strip_svg(
+            state.ring.read(start, state.now),
+            fs=info.fs,
+            start=start,
+            leads=info.leads,
+            marks=[StripMark(beat.sample, letter(beat)) for beat in state.ledger.since(start)],
+            title=f"{info.source} at {format_time(start, info.fs)}",
+        )
+        try:
+            path.write_text(svg, encoding="utf-8")
+        except OSError as error:
+            self._say(f"can't write {path.name}: {error.strerror or error}")
+        else:
+            self._say(f"wrote {path.name}")
+
+    def _say(self, message: str) -> None:
+        """Show a message for a few seconds."""
+        self.state.message = message
+        loop = asyncio.get_running_loop()
+        self._message_until = loop.time() + self.state.config.message_s
 
     async def drain(self) -> None:
         """Let a frame be drawn."""
@@ -192,6 +269,7 @@ class MonitorSink:
 
     async def close(self) -> None:
         """Give the screen back as it was; raises what went wrong while drawing, if anything did."""
+        self._keys.close()
         if self._live is not None:
             self._live.stop()
             atexit.unregister(self._live.stop)
@@ -214,6 +292,8 @@ class MonitorSink:
             while True:
                 started = loop.time()
                 if pacer.is_time(started):
+                    if started > self._message_until:
+                        state.message = None
                     state.measured_speed = _speed_since(state, started - begun)
                     width, height = self._console.size
                     self._frame = _WholeFrame(render(state, width, height))
@@ -222,6 +302,16 @@ class MonitorSink:
                 await asyncio.sleep(max(pacer.due_s - loop.time(), 0.0))
         finally:
             live.stop()
+
+
+def _change_pace(transport: Transport, command: Command) -> None:
+    changes = {
+        Command.PAUSE: transport.toggle_pause,
+        Command.FASTER: transport.faster,
+        Command.SLOWER: transport.slower,
+        Command.NEXT_ALARM: transport.seek,
+    }
+    changes[command]()
 
 
 def _speed_since(state: MonitorState, elapsed_s: float) -> float | None:
