@@ -37,6 +37,8 @@ class Publishing:
 
     def __post_init__(self) -> None:
         check_option(self.mqtt)
+        if self.is_embedded and self.version == Version.V5:
+            raise ValueError("the embedded broker speaks MQTT 3.1.1 only; leave --mqtt-version out")
         if self.mqtt == OFF and self.outbox is not None:
             raise ValueError("--outbox is for MQTT, which is off")
         if self.outbox_size is not None and self.outbox is None:

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiomqtt
+import jsonschema
 
 from streamer.mqtt_access import Credentials
 from streamer.mqtt_connection import ConnectionConfig, backoff, connect, parse_url
+from streamer.schema import SCHEMAS
 
+VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in SCHEMAS.items()}
 WAIT_S = 20.0
 QUICK = ConnectionConfig(timeout_s=5.0, backoff_first_s=0.01, backoff_cap_s=0.05)
 
@@ -20,6 +23,7 @@ class Collector:
     """What came, in order: (topic, payload)."""
 
     def __init__(self) -> None:
+        self.invalid: list[str] = []
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self.connections = 0
         self._changed = asyncio.Condition()
@@ -27,8 +31,14 @@ class Collector:
     async def add(self, topic: str, payload: bytes) -> None:
         if topic.endswith("/ack"):
             return  # Anybody may write there; it needn't be ours.
+        message = json.loads(payload)
+        if topic.startswith("ecg/"):
+            validator = VALIDATORS[message["type"]]
+            self.invalid += [
+                f"{topic}: {error.message}" for error in validator.iter_errors(message)
+            ]
         async with self._changed:
-            self.messages.append((topic, json.loads(payload)))
+            self.messages.append((topic, message))
             self._changed.notify_all()
 
     async def connected(self) -> None:
@@ -61,6 +71,7 @@ async def subscriber(url: str, topics: str = "ecg/#") -> AsyncIterator[Collector
     try:
         await collector.wait_for(lambda c: c.connections)
         yield collector
+        assert collector.invalid == [], "every message keeps its schema"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

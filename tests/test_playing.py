@@ -35,7 +35,7 @@ def test_a_source_name_is_fit_for_a_topic(record: str, source: str) -> None:
 
 
 def playing(**options: object) -> Playing:
-    return Playing(ReplayOptions(record="demo", mqtt="off", **options))  # type: ignore[arg-type]
+    return Playing(ReplayOptions(**{"record": "demo", "mqtt": "off", **options}))  # type: ignore[arg-type]
 
 
 def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunReport:
@@ -121,6 +121,7 @@ def test_a_hint_names_a_real_broker_and_leaves_out_an_embedded_one() -> None:
     ("options", "words"),
     [
         ({"outbox": Path("x")}, "--outbox is for MQTT, which is off"),
+        ({"mqtt": "embedded", "mqtt_version": "5"}, "embedded broker speaks MQTT 3.1.1 only"),
         ({"outbox_size": 5}, "--outbox-size needs --outbox DIR"),
         ({"mqtt_ca": Path("ca.pem")}, "are for mqtts://HOST"),
         ({"mqtt_key": Path("key.pem")}, "a TLS key needs its certificate"),
