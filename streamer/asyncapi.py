@@ -23,6 +23,7 @@ SUMMARIES: Final[dict[MessageType, str]] = {
     MessageType.GAP: "A stretch without a usable signal.",
     MessageType.ALERT: "The alert policy calls for attention; carries the seq of its event.",
     MessageType.STATUS: "How the source stands with its broker; retained, and the last will.",
+    MessageType.STATISTICS: "Latencies so far: what a beat costs; shed first when time is short.",
     MessageType.ACTIVE: "Alerts that are not over or not acknowledged; retained.",
     MessageType.ACKNOWLEDGE: "A person has seen one active alert, or all of them.",
 }

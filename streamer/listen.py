@@ -39,7 +39,7 @@ SESSION_S: Final = 300
 """How long a broker that speaks MQTT 5 keeps messages for a listener whose connection broke."""
 MAX_SOURCES: Final = 20_000
 """Sources that are followed at the same time."""
-_DETAILS: Final = frozenset({TopicKind.BEATS, TopicKind.ALARMS})
+_DETAILS: Final = frozenset({TopicKind.BEATS, TopicKind.ALARMS, TopicKind.STATISTICS})
 """What is shown only if asked for."""
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", re.ASCII)
 _UNITS_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -57,6 +57,7 @@ def to_line(message: Received) -> Line:
         MessageType.ACTIVE: _active,
         MessageType.ACKNOWLEDGE: _acknowledge,
         MessageType.STATUS: _status,
+        MessageType.STATISTICS: _statistics,
     }[message.type](message)
     return Line(
         clock=_clock(message),
@@ -137,6 +138,17 @@ def _status(message: Received) -> tuple[str, str, str]:
         f"{shed:.0f} messages shed" if shed else "",
     ]
     return state, _join(words), "bold green" if state == "online" else "bold"
+
+
+def _statistics(message: Received) -> tuple[str, str, str]:
+    latency = message.payload.get("latency_ms")
+    p99 = latency.get("p99") if isinstance(latency, dict) else None
+    words = [
+        f"{message.number('beats') or 0:.0f} beats",
+        f"{message.number('late') or 0:.0f} late",
+        f"p99 {p99:.0f} ms" if isinstance(p99, int | float) else "",
+    ]
+    return "stats", _join(words), "dim"
 
 
 def _probability(message: Received, label: str) -> float | None:

@@ -54,6 +54,7 @@ class MessageType(StrEnum):
     GAP = "gap"
     ALERT = "alert"
     STATUS = "status"
+    STATISTICS = "stats"
     ACTIVE = "active"
     ACKNOWLEDGE = "acknowledge"
 
@@ -70,6 +71,7 @@ class TopicKind(StrEnum):
     """What a person should look at, by the alert policy."""
     STATUS = "status"
     """Retained."""
+    STATISTICS = "stats"
     ACTIVE = "alerts/active"
     """Alerts that are not over; retained."""
     ACKNOWLEDGE = "alerts/ack"
@@ -83,6 +85,7 @@ MAIN_KIND: Final = {
     MessageType.GAP: TopicKind.GAPS,
     MessageType.ALERT: TopicKind.ALERTS,
     MessageType.STATUS: TopicKind.STATUS,
+    MessageType.STATISTICS: TopicKind.STATISTICS,
     MessageType.ACTIVE: TopicKind.ACTIVE,
     MessageType.ACKNOWLEDGE: TopicKind.ACKNOWLEDGE,
 }

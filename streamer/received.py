@@ -21,7 +21,9 @@ MAX_REMEMBERED: Final = 10_000
 """Missing sequence numbers of one source that may still come late."""
 
 
-UNNUMBERED: Final = frozenset({MessageType.STATUS, MessageType.ACTIVE, MessageType.ACKNOWLEDGE})
+UNNUMBERED: Final = frozenset(
+    {MessageType.STATUS, MessageType.STATISTICS, MessageType.ACTIVE, MessageType.ACKNOWLEDGE}
+)
 """Types of messages that are no events and speak of none."""
 
 

@@ -194,6 +194,28 @@ STATUS: Final[Schema] = _object(
     },
 )
 
+_QUANTILES: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        name: {"type": ["number", "null"], "minimum": 0}
+        for name in ("median", "p95", "p99", "p99.9", "max")
+    },
+    "description": "ms; null while nothing was measured",
+}
+
+STATISTICS: Final[Schema] = _object(
+    MessageType.STATISTICS,
+    {
+        **_ENVELOPE,
+        "budget_ms": {"type": "number", "exclusiveMinimum": 0},
+        "beats": {**_COUNT, "description": "beats published so far"},
+        "late": {**_COUNT, "description": "those whose first label missed the budget"},
+        "decision_delay_ms": {**_QUANTILES, "description": "signal time from R peak to decision"},
+        "compute_ms": {**_QUANTILES, "description": "until the label was out"},
+        "latency_ms": {**_QUANTILES, "description": "the sum of both"},
+    },
+)
+
 SCHEMAS: Final[dict[str, Schema]] = {
     MessageType.BEAT.value: BEAT,
     MessageType.RHYTHM.value: RHYTHM,
@@ -201,6 +223,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     MessageType.GAP.value: GAP,
     MessageType.ALERT.value: ALERT,
     MessageType.STATUS.value: STATUS,
+    MessageType.STATISTICS.value: STATISTICS,
     MessageType.ACTIVE.value: ACTIVE,
     MessageType.ACKNOWLEDGE.value: ACKNOWLEDGE,
 }

@@ -39,6 +39,7 @@ from streamer.mqtt_connection import (
 from streamer.mqtt_delivery import Delivery, Mailbox, user_properties
 from streamer.outbox import Outbox, Outgoing, Rank
 from streamer.payload import (
+    SCHEMA_VERSION,
     TOPIC_PREFIX,
     MessageType,
     Payload,
@@ -47,6 +48,7 @@ from streamer.payload import (
     dumps,
     to_payload,
     topic_of,
+    utc_time,
 )
 from streamer.source_status import (
     CONNECTION_LOST,
@@ -250,6 +252,36 @@ class MqttSink:
         payload = to_payload(message, mailbox.info)
         alerts = mailbox.alerting.outgoing(message.event, payload)
         self._outbox.put(_outgoing(payload, self._prefix), *alerts, next_seq=message.seq + 1)
+        mailbox.wake.set()
+
+    def publish_statistics(self, fields: Payload) -> None:
+        """Queue statistics, unless messages wait already: those come first.
+
+        Parameters
+        ----------
+        fields : dict
+            What `streamer.schema.STATISTICS` asks for beside the source, its `fs` and the time.
+        """
+        mailbox = self._mailbox
+        if mailbox is None or mailbox.closing or self._outbox.waiting:
+            return
+        payload: Payload = {
+            "schema": SCHEMA_VERSION,
+            "type": MessageType.STATISTICS.value,
+            "source": mailbox.info.source,
+            "fs": mailbox.info.fs,
+            "time": utc_time(self._wall_time()),
+            **fields,
+        }
+        kind = MessageType.STATISTICS
+        self._outbox.put(
+            Outgoing(
+                topic=topic_of(payload, self._prefix),
+                payload=dumps(payload),
+                rank=Rank.STATISTICS,
+                kind=kind,
+            )
+        )
         mailbox.wake.set()
 
     async def drain(self) -> None:

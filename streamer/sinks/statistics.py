@@ -1,0 +1,90 @@
+"""Publishes a replay's latencies every few seconds of signal, when there is time for it."""
+
+from typing import Final, Protocol
+
+from replay.chunk import Chunk
+from streamer.beat_ledger import BeatLedger
+from streamer.events import LabeledBeat, Published, StreamInfo
+from streamer.histogram import QuantileHistogram
+from streamer.payload import Payload
+
+QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+_EVERY_S: Final = 5.0
+_DIGITS: Final = 3
+
+
+class TakesStatistics(Protocol):
+    """Where statistics go; `streamer.sinks.mqtt.MqttSink` is one."""
+
+    def publish_statistics(self, fields: Payload) -> None:
+        """Take statistics; never blocks."""
+        ...
+
+
+class StatisticsSink:
+    """Keeps account of latencies and hands them on every `every_s` of signal.
+
+    They are shed first: the engine shows no samples while it is behind schedule, so that nothing
+    is counted up then, and `MqttSink` drops them while other messages wait.
+
+    Parameters
+    ----------
+    output : TakesStatistics
+    budget_ms : float
+        Latency budget of a first label, from the R peak, in ms.
+    every_s : float
+    """
+
+    def __init__(
+        self, output: TakesStatistics, *, budget_ms: float = 500.0, every_s: float = _EVERY_S
+    ) -> None:
+        self._output = output
+        self._budget_ms = budget_ms
+        self._every_s = every_s
+        self._ledger: BeatLedger | None = None
+        self._every = self._due = 0
+
+    async def start(self, info: StreamInfo) -> None:
+        """Begin a new account."""
+        self._ledger = BeatLedger(fs=info.fs, budget_ms=self._budget_ms)
+        self._every = max(round(self._every_s * info.fs), 1)
+        self._due = info.first_sample + self._every
+
+    def observe(self, chunk: Chunk) -> None:
+        """Publish when it is time."""
+        if chunk.stop >= self._due:
+            self._due = chunk.stop + self._every
+            self._publish()
+
+    def publish(self, message: Published) -> None:
+        """Count a beat."""
+        if self._ledger is not None and isinstance(message.event, LabeledBeat):
+            self._ledger.take(message.event, message.compute_ms)
+
+    async def drain(self) -> None:
+        """Return at once: nothing is queued."""
+
+    async def close(self) -> None:
+        """Publish the last figures."""
+        self._publish()
+
+    def _publish(self) -> None:
+        ledger = self._ledger
+        if ledger is None:
+            return
+        self._output.publish_statistics(
+            {
+                "budget_ms": ledger.budget_ms,
+                "beats": ledger.n_beats,
+                "late": ledger.n_late,
+                "decision_delay_ms": quantiles(ledger.decision_delay),
+                "compute_ms": quantiles(ledger.compute),
+                "latency_ms": quantiles(ledger.latency),
+            }
+        )
+
+
+def quantiles(histogram: QuantileHistogram) -> dict[str, float | None]:
+    """Return the quantiles that are published; None while there is nothing to count."""
+    found = {name: histogram.quantile(fraction) for name, fraction in QUANTILES.items()}
+    return {name: None if v is None else round(v, _DIGITS) for name, v in found.items()}
