@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_robustness(benchmarks)
     _add_throughput(benchmarks)
     _add_latency(benchmarks)
+    _add_soak(benchmarks)
     _add_faults(benchmarks)
     _add_rhythm(benchmarks)
 
@@ -109,6 +110,14 @@ def _add_rhythm(benchmarks: Any) -> None:
     add("--stop", metavar="TIME", help="cut every record there (not at all)")
     add("--trials", type=int, default=24, metavar="N", help="simulated onsets of a kind (24)")
     add("--only-simulated", action="store_true", help="leave the records out")
+    _add_files(add, html=False)
+
+
+def _add_soak(benchmarks: Any) -> None:
+    what = "a ward left running: flat memory, no drift, nothing lost"
+    add = _parser(benchmarks, "soak", what, _soak).add_argument
+    add("--minutes", type=float, default=60.0, metavar="N", help="how long (60)")
+    add("--patients", type=int, default=48, metavar="N", help="how many (48)")
     _add_files(add, html=False)
 
 
@@ -232,6 +241,18 @@ def _throughput_ward(args: argparse.Namespace) -> int:
         throughput_ward.plot(report, args.plot)
     _write_json(args, lambda: throughput_ward.to_json(report))
     return 0
+
+
+def _soak(args: argparse.Namespace) -> int:
+    from streamer.bench import soak
+
+    if args.minutes <= 0 or args.patients < 1:
+        raise ValueError("--minutes and --patients must be above 0")
+    config = soak.SoakConfig(minutes=args.minutes, patients=args.patients)
+    report = soak.measure_soak(config)
+    _print(soak.introduction(report), [soak.table(report)])
+    _write_json(args, lambda: soak.to_json(report))
+    return 0 if report.passed else 1
 
 
 def _latency(args: argparse.Namespace) -> int:
