@@ -29,7 +29,7 @@ from streamer.mqtt_connection import (
     parse_url,
     unreachable,
 )
-from streamer.payload import TOPIC_PREFIX, MessageType, TopicKind, check_source
+from streamer.payload import MessageType, TopicKind, check_source, topic
 from streamer.received import Freshness, MalformedError, Received, SourceTrack, receive
 
 LISTENING: Final = ConnectionConfig(backoff_cap_s=1.0)
@@ -39,6 +39,15 @@ SESSION_S: Final = 300
 """How long a broker that speaks MQTT 5 keeps messages for a listener whose connection broke."""
 MAX_SOURCES: Final = 20_000
 """Sources that are followed at the same time."""
+_FOLLOWED: Final = (
+    TopicKind.STATUS,
+    TopicKind.BEATS,
+    TopicKind.RHYTHM,
+    TopicKind.ALARMS,
+    TopicKind.GAPS,
+    TopicKind.ALERTS,
+)
+"""All that has numbers, so that holes show, and status first; live samples are left to others."""
 _DETAILS: Final = frozenset({TopicKind.BEATS, TopicKind.ALARMS, TopicKind.STATISTICS})
 """What is shown only if asked for."""
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", re.ASCII)
@@ -223,11 +232,13 @@ class Listener:
                     return
 
     async def _subscribe(self, client: aiomqtt.Client, address: Address) -> None:
-        topics = f"{TOPIC_PREFIX}/{self._options.source or '+'}/+"
-        for code in await client.subscribe(topics, qos=1):
+        source = self._options.source or "+"
+        names = [topic(source, kind) for kind in _FOLLOWED]
+        codes = await client.subscribe([(name, 1) for name in names])
+        for name, code in zip(names, codes, strict=True):
             if is_refused(code):
                 raise BrokerError(
-                    f"MQTT broker {address.url} doesn't let us read {topics}; "
+                    f"MQTT broker {address.url} doesn't let us read {name}; "
                     "ask for that right, or name another broker"
                 )
 
@@ -243,10 +254,10 @@ class Listener:
             )
         self._waiting_for = address
 
-    def take(self, topic: str, data: object) -> None:
+    def take(self, name: str, data: object) -> None:
         """Judge one message from the network; show it if it is new and wanted."""
         try:
-            message = receive(topic, data if isinstance(data, bytes) else b"")
+            message = receive(name, data if isinstance(data, bytes) else b"")
         except MalformedError:
             self.tally.malformed += 1
             return

@@ -27,6 +27,7 @@ from streamer.errors import BrokerError
 from streamer.events import Event
 from streamer.listen import Listener, ListenOptions, parse_duration
 from streamer.mqtt_access import Credentials
+from streamer.mqtt_connection import connect, parse_url
 from streamer.payload import dumps, to_payload, topic_of
 from streamer.received import Received
 from streamer.sinks.mqtt import MqttSink
@@ -444,3 +445,17 @@ def test_unused_events_stay_quiet() -> None:
     assert [m.type.value for m in terminal.shown] == ["gap"]
     assert json.loads(dumps(terminal.shown[0].payload))["reason"] == "flat"
     assert os.environ["XDG_CACHE_HOME"]
+
+
+async def test_live_samples_are_left_to_others(embedded: EmbeddedBroker) -> None:
+    terminal = Terminal()
+    listening = listener(terminal, url=embedded.url, count=1)
+    task = asyncio.create_task(listening.run())
+    await terminal.until_noticed("listening to")
+    async with connect(
+        parse_url(embedded.url), identifier="bed", credentials=Credentials(), config=QUICK
+    ) as bed:
+        await bed.publish("ecg/208/samples", b"ECG1\x00\xff", qos=1)
+        await bed.publish("ecg/208/rhythm", b'{"source":"208","type":"rhythm","seq":0}', qos=1)
+    await asyncio.wait_for(task, WAIT_S)
+    assert (listening.tally.shown, listening.tally.malformed) == (1, 0)
