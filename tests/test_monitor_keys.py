@@ -209,6 +209,10 @@ def test_a_strip_is_drawn_to_scale() -> None:
     assert "nan" not in svg
 
 
+def _files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_commands_reach_the_monitor(tmp_path: Path) -> None:
     playing, _ = transport()
     quits: list[bool] = []
@@ -225,8 +229,8 @@ async def test_commands_reach_the_monitor(tmp_path: Path) -> None:
         assert not playing.paused
         assert sink.state.shows_help
         assert quits == [True]
-        (name,) = os.listdir(tmp_path)
-        assert name == "made-up-0-10.svg"
+        names = [path.name for path in _files(tmp_path)]
+        assert names == ["made-up-0-10.svg"]
     finally:
         await sink.close()
 
