@@ -22,6 +22,7 @@ from sample_events import (
 )
 
 from classifier.labels import Label
+from streamer.bench.faults_link import Link
 from streamer.broker import EmbeddedBroker
 from streamer.errors import BrokerError
 from streamer.events import Event
@@ -459,3 +460,33 @@ async def test_live_samples_are_left_to_others(embedded: EmbeddedBroker) -> None
         await bed.publish("ecg/208/rhythm", b'{"source":"208","type":"rhythm","seq":0}', qos=1)
     await asyncio.wait_for(task, WAIT_S)
     assert (listening.tally.shown, listening.tally.malformed) == (1, 0)
+
+
+@pytest.mark.mosquitto
+async def test_with_mqtt_5_a_broken_connection_costs_a_listener_nothing(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    """The broker keeps the session and hands over what came while nobody listened."""
+    count = 100
+    terminal = Terminal()
+    async with Mosquitto(mosquitto, tmp_path) as broker, Link(broker.port) as link:
+        publisher = sink(broker.url)
+        listening = listener(terminal, url=link.url, all_beats=True)
+        async with running(listening):
+            await terminal.until_noticed("listening to")
+            await publisher.start(stream_info())
+            for seq in range(count):
+                publisher.publish(published(labeled_beat(label=Label.N), seq=seq))
+                if seq == count // 2:
+                    await terminal.until_shown(1 + seq)
+                    link.freeze()
+                    link.cut()
+            # All is published while the listener is away.
+            await publisher.close()
+            link.thaw()
+            async with asyncio.timeout(WAIT_S):
+                while not has_ended(terminal):
+                    terminal.changed.clear()
+                    await terminal.changed.wait()
+    assert [m.seq for m in terminal.shown if m.seq is not None] == list(range(count))
+    assert (listening.tally.missing, listening.tally.connections) == (0, 2)
