@@ -1,5 +1,7 @@
 """Put together what `ecg-stream ward` runs: sources, network, broker, files and summary."""
 
+import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -14,6 +16,7 @@ from streamer.batched_model import BatchedModel
 from streamer.broker import broker_for, check_option
 from streamer.errors import OutputError
 from streamer.events import Published, StreamInfo
+from streamer.live_streams import read_stdin, serve_tcp
 from streamer.looped import LoopedRecords
 from streamer.payload import (
     SCHEMA_VERSION,
@@ -46,6 +49,10 @@ class WardOptions:
     """None: one a record."""
     live: bool = False
     """Label what comes on `ecg/<source>/samples` instead."""
+    tcp: int | None = None
+    """Port on which live sources may connect."""
+    stdin: str | None = None
+    """`frames`, or the sampling frequency of text."""
     leads: int = 2
     seconds: float | None = None
     speed: float | None = 1.0
@@ -69,7 +76,10 @@ class WardPlaying:
     """
 
     def __init__(self, options: WardOptions) -> None:
-        if options.live and options.mqtt == "off":
+        others = options.tcp is not None or options.stdin is not None
+        if others and not options.live:
+            raise ValueError("--tcp and --stdin are live sources; add --live")
+        if options.live and options.mqtt == "off" and not others:
             raise ValueError("--live takes its samples from MQTT; leave out --mqtt off")
         if options.live and options.speed is None:
             raise ValueError("--live comes at its own pace; leave out --speed max")
@@ -128,14 +138,30 @@ class WardPlaying:
             _say(f"MQTT broker {url}")
         try:
             if looped is None:
-                _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
-                await run.run_live(options.seconds)
+                await self._run_live(run)
             else:
                 n = options.patients or len(looped.names)
                 await run.run_looped(looped, bed_names(looped.names, n), options.seconds)
         finally:
             if self._mqtt is not None:
                 await self._mqtt.close()
+
+    async def _run_live(self, run: WardRun) -> None:
+        options = self._options
+        async with contextlib.AsyncExitStack() as stack:
+            if self._mqtt is not None:
+                _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
+            if options.tcp is not None:
+                await stack.enter_async_context(
+                    await serve_tcp(options.tcp, run.receive, notice=_say)
+                )
+                _say(f"waiting for TCP sources on port {options.tcp}")
+            if options.stdin is not None:
+                reading = asyncio.create_task(read_stdin(options.stdin, run.receive))
+                if options.tcp is None and options.mqtt == "off":
+                    reading.add_done_callback(lambda _: run.stop())
+                stack.push_async_callback(_end, reading)
+            await run.run_live(options.seconds)
 
     def summary(self) -> list[str]:
         """Say what the run came to."""
@@ -252,6 +278,13 @@ def _open(path: Path | None) -> TextIO | None:
         return path.open("a")
     except OSError as error:
         raise OutputError(f"can't write events to {path}: {error.strerror}") from error
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """Stop reading; what went wrong in it is raised here."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _say(line: str) -> None:

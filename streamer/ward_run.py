@@ -265,7 +265,8 @@ class WardRun:
         if source in self.live:
             self._push_pending([source])
             del self.live[source]
-        self._take(self._ward.discharge(source))
+        # The end of the stream decided these, no matter when it was noticed.
+        self._beds.take(self._ward.discharge(source), self._now(), is_timed=False)
         self._on_source(self._beds.beds[source].info, False)
         self._beds.close(source)
         path = self._path(source)

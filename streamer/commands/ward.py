@@ -14,6 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="label what comes over MQTT on ecg/<source>/samples instead of records",
     )
+    add("--tcp", type=_count, metavar="PORT", help="with --live: let sources connect there too")
+    add(
+        "--stdin",
+        metavar="HZ|frames",
+        type=_stdin,
+        help="with --live: read samples from standard input, as text at HZ or in frames",
+    )
     add("--leads", type=int, choices=(1, 2), default=2, help="leads of each patient (2)")
     add("--seconds", type=_positive, metavar="S", help="stop after so much signal (never)")
     add(
@@ -75,6 +82,12 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
     return int(text)
+
+
+def _stdin(text: str) -> str:
+    if text != "frames":
+        _positive(text)
+    return text
 
 
 def _positive(text: str) -> float:
