@@ -13,6 +13,7 @@ COMMANDS: Final[dict[str, str]] = {
     "ward": "label many patients at once, from looped records or live sources",
     "listen": "show what a running replay publishes over MQTT",
     "annotate": "label whole records or databases at full speed into WFDB annotation files",
+    "report": "write a recording's report as a self-contained HTML page",
     "score": "compare annotation files beat by beat as EC57 asks",
     "export": "turn recorded events into HL7 FHIR",
     "records": "list the records at hand",

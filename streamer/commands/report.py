@@ -1,0 +1,41 @@
+"""`ecg-stream report`: one recording as a self-contained HTML page."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("source", help="record as for replay, or a file of `replay --events`")
+    parser.add_argument(
+        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="(report.html)"
+    )
+    parser.add_argument("--start", metavar="TIME", help="where to begin, such as 5:00")
+    parser.add_argument("--stop", metavar="TIME", help="where to end")
+    parser.add_argument("--lead", help="lead to analyse, by name (MLII where there is one)")
+    parser.add_argument(
+        "--record", help="with a file of events: the record that its signal is in, for strips"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report and say where."""
+    from replay.records import open_record
+    from streamer.bench.page import write_page
+    from streamer.report import report_page
+    from streamer.report_data import from_events, from_record
+
+    path = Path(args.source)
+    if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
+        record = None if args.record is None else open_record(args.record, lead=args.lead)
+        data = from_events(path, record)
+    else:
+        record = open_record(args.source, lead=args.lead)
+        data = from_record(record, start=args.start, stop=args.stop)
+    write_page(args.out, report_page(data))
+    sys.stderr.write(
+        f"{args.out}: {len(data.beats)} beats, {len(data.alarms)} alarms, "
+        f"{data.seconds / 60:.1f} minutes\n"
+    )
+    return 0
