@@ -2,9 +2,9 @@
 
 TCP: a connection is one source. It begins with the source's name on a line of its own; then
 messages follow, each as four bytes of length (uint32, little-endian) and a payload as
-`streamer.live_payload` describes it. Standard input holds such messages, without the name (`frames`)
-or text: one moment a line, a number in mV for each lead, separated by blanks or commas; what is no
-number is an invalid sample.
+`streamer.live_payload` describes it. Standard input holds such messages without the name
+(`frames`), or text: one moment a line, a number in mV for each lead, separated by blanks or
+commas; what is no number is an invalid sample.
 """
 
 import asyncio

@@ -33,6 +33,7 @@ from streamer.ward import Ward
 from streamer.ward_beds import Beds
 from streamer.ward_mqtt import WardMqtt
 from streamer.ward_run import WardRun, WardRunConfig
+from streamer.ward_screen import WardScreen
 
 STATS: Final = "stats"
 _STATS_EVERY_S: Final = 5.0
@@ -136,6 +137,9 @@ class WardPlaying:
             self._mqtt = WardMqtt(url, on_samples=run.receive if looped is None else None)
             await self._mqtt.start()
             _say(f"MQTT broker {url}")
+        screen = None
+        if options.monitor:
+            screen = asyncio.create_task(WardScreen(self._ward, self._beds, run.stop).run())
         try:
             if looped is None:
                 await self._run_live(run)
@@ -143,6 +147,8 @@ class WardPlaying:
                 n = options.patients or len(looped.names)
                 await run.run_looped(looped, bed_names(looped.names, n), options.seconds)
         finally:
+            if screen is not None:
+                await _end(screen)
             if self._mqtt is not None:
                 await self._mqtt.close()
 

@@ -131,6 +131,8 @@ class WardRun:
                     done += n
                     await self._wait_until(began_s + done / CHAIN_FS)
                     samples = records.read(states["n"][: len(names)], n)
+                    for bed in self._beds.beds.values():
+                        bed.last_sample += n
                     self._publish(self._ward.push(samples))
                     self._save_some(size / CHAIN_FS)
             await self._finish()

@@ -58,16 +58,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how often (30)",
     )
+    add(
+        "--monitor",
+        action=argparse.BooleanOptionalAction,
+        help="show the patients by urgency (default on a terminal)",
+    )
     parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the ward and return the exit code."""
     import asyncio
+    import sys
 
     from streamer.ward_playing import WardOptions, WardPlaying
 
     chosen = {**vars(args), "speed": 1.0 if args.speed == "1" else None}
+    if args.monitor is None:
+        chosen["monitor"] = sys.stdout.isatty() and sys.stdin.isatty()
     chosen["records"] = tuple(args.records)
     fields = WardOptions.__dataclass_fields__
     options = WardOptions(**{name: chosen[name] for name in fields if name in chosen})
