@@ -23,6 +23,10 @@ _HEART: Final = frozenset({Label.N, Label.S})
 """Beats that tell of the atria."""
 
 
+_LOUDEST: Final = 2.0
+"""Times the beats' deflection: what is beyond is an artefact and counts no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class PastBeat:
     """One confirmed beat."""
@@ -239,13 +243,18 @@ class Facts:
         return tuple(map(max, zip(*near, strict=True))) if near else self.measured[-1].deflection_mv
 
     def loudness(self, measurement: Measurement) -> float:
-        """Deflection of a hop as a part of that of the beats, averaged over the leads."""
-        usual = self._level()
-        parts = [
-            min(value / max(level, self.config.quiet_floor_mv), 2.0)
-            for value, level in zip(measurement.deflection_mv, usual, strict=False)
+        """Deflection of a hop as a part of that of the beats, over all leads that move.
+
+        Leads in which the beats are large count more: a small lead is mostly noise.
+        """
+        floor = self.config.quiet_floor_mv
+        moving = [
+            (min(value, _LOUDEST * max(level, floor)), max(level, floor))
+            for value, level in zip(measurement.deflection_mv, self._level(), strict=False)
+            if value > self.config.smooth_mv
         ]
-        return sum(parts) / len(parts) if parts else 2.0
+        usual = sum(level for _, level in moving)
+        return sum(value for value, _ in moving) / usual if usual else 0.0
 
     def _level(self) -> tuple[float, ...]:
         n_leads = len(self.measured[-1].deflection_mv) if self.measured else 0
