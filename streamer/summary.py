@@ -1,12 +1,13 @@
 """What a run came to: collected in bounded memory, printed at its end or when it is stopped."""
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Final
 
 from rich.style import Style
 from rich.text import Text
 
+from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer import palette
 from streamer.beat_ledger import BeatLedger
@@ -22,10 +23,13 @@ from streamer.events import (
     StreamInfo,
 )
 from streamer.histogram import QuantileHistogram
+from streamer.hrv import Variability, nn_intervals, variability
 from streamer.monitor_state import MqttStatus, ReferenceAnnotations
 from streamer.running_score import RunningScore, Tally
 
 _NAME_WIDTH: Final = 14
+_MOST_NORMAL: Final = 100_000
+"""Beats remembered for the variability: about a day."""
 _QUANTILES: Final = ((0.5, "median"), (0.95, "p95"), (0.99, "p99"), (1.0, "max"))
 
 
@@ -88,6 +92,7 @@ class Summary:
             self.score = RunningScore(
                 reference.samples, reference.symbols, fs=info.fs, first_sample=info.first_sample
             )
+        self._normal: deque[tuple[int, bool]] = deque(maxlen=_MOST_NORMAL)
         self._rhythm: RhythmEvent | None = None
         self._finished = False
 
@@ -122,12 +127,20 @@ class Summary:
     def _take_beat(self, event: LabeledBeat, compute_ms: float) -> None:
         sample = event.beat.rpeak.sample
         is_new = self.ledger.take(event, compute_ms)
+        if event.revision > 0:
+            self._normal.append((sample, event.label is Label.N))
         rate = self.ledger.heart_rate_bpm(sample) if is_new else None
         if rate is not None:
             self.heart_rate.add(rate)
         if self.score is not None:
             self.score.beat(sample, event.label)
             self.score.advance(self.now)
+
+    def variability(self) -> Variability | None:
+        """Measure the variability of the NN intervals of the last day; None without enough."""
+        samples, labels = zip(*self._normal, strict=True) if self._normal else ((), ())
+        names = [Label.N.value if normal else None for normal in labels]
+        return variability(*nn_intervals(samples, names, self.info.fs))
 
     def _end_rhythm(self, stop: int) -> None:
         if self._rhythm is None or self._rhythm.rhythm is Rhythm.UNKNOWN:
@@ -199,7 +212,15 @@ def _beats(summary: Summary) -> _Rows:
     rate = "unknown"
     if low is not None and middle is not None and high is not None:
         rate = f"{middle:.0f} bpm median, {low:.0f} to {high:.0f}"
-    return [("beats", words), ("heart rate", _plain(rate))]
+    return [("beats", words), ("heart rate", _plain(rate)), *_variability(summary)]
+
+
+def _variability(summary: Summary) -> _Rows:
+    found = summary.variability()
+    if found is None:
+        return []
+    words = f"SDNN {found.sdnn_ms:.0f} ms, RMSSD {found.rmssd_ms:.0f} ms, pNN50 {found.pnn50:.0f}%"
+    return [("HRV", _plain(words, f" over {found.n_intervals} NN intervals"))]
 
 
 def _rhythms(summary: Summary) -> _Rows:

@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pytest
@@ -116,3 +117,13 @@ async def test_the_sink_feeds_it() -> None:
     await sink.close()
     assert sink.summary.now == 360
     assert sink.summary.ledger.n_beats == 1
+
+
+def test_variability_needs_twenty_normal_intervals() -> None:
+    summary = Summary(info())
+    for k in range(30):
+        for revision in (0, 1):
+            beat = labeled_beat(sample=288 * (k + 1) + k % 3, label=Label.N, revision=revision)
+            summary.publish(published(beat))
+    shown = printed(summary)
+    assert any(re.fullmatch(r"HRV +SDNN \d+ ms, .* over 29 NN intervals", line) for line in shown)
