@@ -62,12 +62,12 @@ class RhythmConfig:
     """Intervals over which irregularity is measured."""
     af_min_differences: int = 8
     """Differences of successive intervals that must be usable among them."""
-    af_irregularity: float = 0.075
-    af_irregularity_end: float = 0.055
+    af_irregularity: float = 0.09
+    af_irregularity_end: float = 0.06
     """Median difference of successive intervals over the median interval. Dash et al. 2009
     (doi:10.1007/s10439-009-9740-z) have 0.1 for the root mean square; a median is smaller."""
-    af_coherence: float = 0.4
-    af_coherence_end: float = 0.5
+    af_coherence: float = 0.37
+    af_coherence_end: float = 0.47
     """More alike than this before the QRS complexes: there are P waves."""
     af_hold_beats: int = 4
 
