@@ -104,9 +104,9 @@ def replace(name: str, block: Block, folder: Path) -> None:
     """Run a block's commands and put their output into the README."""
     output = [run(command, folder) for command in block.commands][-1]
     typed = "\n".join(f"$ {command}" for command in block.commands)
-    body = f"```text\n{typed}\n{chosen(output, block.sections)}\n```"
+    body = f"```text\n{typed}\n{chosen(output, block.sections)}\n```\n"
     text = README.read_text()
-    pattern = rf"(<!-- begin {name} -->\n).*?(\n<!-- end {name} -->)"
+    pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
     changed, count = re.subn(pattern, lambda m: m[1] + body + m[2], text, count=1, flags=re.DOTALL)
     if count != 1:
         raise SystemExit(f"README.md has no block '{name}'")
