@@ -37,8 +37,6 @@ class RhythmConfig:
     17 beats."""
     min_beats: int = 4
     """Beats before anything is said about the patient's usual intervals or amplitudes."""
-    hold_beats: int = 3
-    """Beats in a row that must say the same before the background rhythm changes."""
 
     # Patterns and runs
     cycles: int = 3
@@ -69,7 +67,6 @@ class RhythmConfig:
     af_coherence: float = 0.37
     af_coherence_end: float = 0.47
     """More alike than this before the QRS complexes: there are P waves."""
-    af_hold_beats: int = 4
 
     # Silence
     pause_s: float = 2.5

@@ -75,7 +75,11 @@ def test_alarm_stays_while_its_rhythm_lasts() -> None:
     publish(
         state,
         RhythmEvent(
-            rhythm=Rhythm.VENTRICULAR_TACHYCARDIA, onset=720, decided_at=1220, heart_rate_bpm=150.0, beats=(720,)
+            rhythm=Rhythm.VENTRICULAR_TACHYCARDIA,
+            onset=720,
+            decided_at=1220,
+            heart_rate_bpm=150.0,
+            beats=(720,),
         ),
     )
     publish(state, raised)
