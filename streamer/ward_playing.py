@@ -32,8 +32,9 @@ from streamer.payload import (
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
 from streamer.ward_mqtt import WardMqtt
-from streamer.ward_run import WardRun, WardRunConfig
+from streamer.ward_run import WardRun, WardRunConfig, warm_up_ward
 from streamer.ward_screen import WardScreen
+from streamer.warm_up import notice_if_slow
 
 STATS: Final = "stats"
 _STATS_EVERY_S: Final = 5.0
@@ -92,6 +93,8 @@ class WardPlaying:
         self._began_s = time.monotonic()
         model = BatchedModel(load_model())
         model.warm_up()
+        with notice_if_slow(lambda: _say("compiling the signal path (first run only) ...")):
+            warm_up_ward(model, options.leads)
         self._ward = Ward(model, n_leads=options.leads)
         self._beds = Beds(self._publish, budget_ms=options.budget_ms)
         self._run: WardRun | None = None

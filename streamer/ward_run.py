@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from classifier.runtime import BeatModel
 from replay.chunk import Chunk
 from streamer.calm_memory import calm_memory
 from streamer.errors import SnapshotError
@@ -26,6 +27,8 @@ from streamer.ward import Ward, WardEvent
 from streamer.ward_beds import Beds
 
 _TRAINING_UNKNOWN: Final = False
+_WARM_UP_S: Final = 6.0
+"""Long enough for the detector to finish learning and for beats to be labelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +332,19 @@ class WardRun:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def warm_up_ward(model: BeatModel, n_leads: int) -> None:
+    """Have the ward's kernel compiled and loaded: the first time takes half a minute.
+
+    A few spikes go through a ward that is then thrown away.
+    """
+    ward = Ward(model, n_leads=n_leads)
+    ward.admit("nobody")
+    samples = np.zeros((n_leads, round(_WARM_UP_S * CHAIN_FS)), np.float32)
+    samples[:, :: round(CHAIN_FS)] = 1.0
+    ward.push_chunks({"nobody": [Chunk(start=0, samples=samples)]})
+    ward.discharge("nobody")
 
 
 def _write_all(states: list[tuple[Path, dict[str, object]]]) -> None:

@@ -27,7 +27,7 @@ from streamer.ward import Ward
 from streamer.ward_beds import Beds
 from streamer.ward_mqtt import WardMqtt
 from streamer.ward_playing import bed_names
-from streamer.ward_run import WardRun, WardRunConfig
+from streamer.ward_run import WardRun, WardRunConfig, warm_up_ward
 
 SCHEMA_VERSION: Final = 1
 _MB: Final = 1024.0 * 1024.0
@@ -126,6 +126,7 @@ def measure_soak(config: SoakConfig | None = None) -> SoakReport:
 async def _soak(config: SoakConfig, url: str) -> SoakReport:
     model = BatchedModel(load_model())
     model.warm_up()
+    warm_up_ward(model, n_leads=2)
     records = LoopedRecords([open_record(name) for name in config.records])
     mqtt = WardMqtt(url)
     await mqtt.start()
