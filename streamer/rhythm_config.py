@@ -120,7 +120,7 @@ class RhythmConfig:
     """Good N beats that say the heart is beating, whatever shakes the signal."""
 
     vf_organised_beats: int = 6
-    vf_organised_quality: float = 0.9
+    vf_organised_quality: float = 0.8
     vf_organised_bpm: float = 240.0
     """As many clear V beats in a row, no faster than this, are a tachycardia."""
 
