@@ -39,7 +39,8 @@ class DetectorConfig:
     """How long an envelope maximum must stand unbeaten before it is decided on."""
     refractory_s: float = 0.175
     """No two beats closer than this. Shorter than the physiological 200 ms (Pan & Tompkins 1985):
-    a P wave taken for a beat must not hide the beat itself."""
+    a P wave taken for a beat must not hide the beat itself. More than twice `reach_s`, so that R
+    peaks ascend."""
     reach_s: float = 0.083
     """How far from its expected place the R peak may lie."""
     learn_s: float = 1.5

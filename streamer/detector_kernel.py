@@ -44,7 +44,10 @@ EDGE: Final = 8
 """Samples after its peak at which a lead-off step is already flat."""
 FIRST_LEVEL: Final = 0.8
 """Share of the largest envelope of the learning period that becomes the beat level."""
-FIRST_NOISE: Final = 0.1
+NOISE_STEP: Final = 4
+REST_SHARE: Final = 0.5
+REST_LEAST: Final = 0.3
+"""An envelope below half the beat level is rest, and takes up at least this share of a rhythm."""
 FIRST_AMPLITUDE: Final = 0.6
 SURPRISE: Final = 2.5
 """Beat levels above which a first beat can't be explained by what was learnt."""
@@ -70,7 +73,6 @@ def accept(
             adapt_lead(s, p, other, peak, at, now, patch)
     adapt_rhythm(s, at)
     s.last_at = at
-    s.last_peak = peak
     s.last_score = log_odds
     forget_refused(s)
     set_weights(s, p)
@@ -94,8 +96,6 @@ def decide(
     if s.last_at != NEVER and at - s.last_at < p.refractory:
         return count
     peak, _ = locate(s, p, primary(s, p), at, now)
-    if s.last_peak != NEVER and peak <= s.last_peak:
-        return count
     if is_edge(s, p, peak, now):
         return count
     candidate_features(s, p, peak, at, now, f)
@@ -124,6 +124,19 @@ def learn_again(s: Any, p: Any, now: int) -> None:
 
 
 @jit
+def first_noise(s: Any, p: Any, lead: int, level: float, now: int) -> float:
+    """Return the mean envelope of the learning period where it is far below the beat level."""
+    total, count = 0.0, 0
+    for i in range(now - p.learn, now, NOISE_STEP):
+        value = float(s.envelope[lead, i & MASK])
+        if value < REST_SHARE * level:
+            total += value
+            count += 1
+    # Hardly any rest: noise from end to end.
+    return total / count if count * NOISE_STEP > REST_LEAST * p.learn else level
+
+
+@jit
 def end_learning(
     s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, trace: Any
 ) -> int:
@@ -139,7 +152,7 @@ def end_learning(
             top = max(top, s.envelope[lead, s.held_at[h] & MASK])
         s.level[lead] = max(FIRST_LEVEL * top, p.floor)
         s.level_floor[lead] = p.fade_floor * s.level[lead]
-        s.noise[lead] = FIRST_NOISE * s.level[lead]
+        s.noise[lead] = first_noise(s, p, lead, s.level[lead], now)
         s.known[lead] = top > p.floor
         low, high = s.raw[lead, now & MASK], s.raw[lead, now & MASK]
         for j in range(RING):

@@ -67,7 +67,6 @@ STATE: Final = np.dtype(
         ("peak_reset", np.int64),
         # The last beat and the rhythm
         ("last_at", np.int64),
-        ("last_peak", np.int64),
         ("last_score", np.float64),
         ("last_ratio", np.float64),
         ("rr", np.float64, (RR_COUNT,)),
@@ -134,7 +133,7 @@ def records(dtype: np.dtype[Any], n: int) -> Any:
 def new_state(leads: int, start: int) -> Any:
     """Return the state of a detector whose first sample will be `start`, shape (1,)."""
     state = records(STATE, 1)
-    for name in ("gap_since", "last_at", "last_peak", "back_at"):
+    for name in ("gap_since", "last_at", "back_at"):
         state[name] = NEVER
     state["n"] = start
     state["leads"] = leads

@@ -3,6 +3,8 @@
 `test_detector_branches.py` runs this module uncompiled too, to see every branch taken.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -325,3 +327,40 @@ def test_weights_for_other_features_are_refused(tmp_path) -> None:
     save_peak_scorer(wrong, tmp_path / "scorer.npz")
     with pytest.raises(StreamerError, match="takes 5 features"):
         load_peak_scorer(tmp_path / "scorer.npz")
+
+
+def test_events_do_not_depend_on_the_cuts_nor_on_a_restored_snapshot() -> None:
+    signal, _ = regular()
+    chunk = BandPass(n_leads=2).push(Chunk(start=0, samples=signal))[0]
+    cuts = [0, 1000, 1001, 1400, 4000, signal.shape[1]]
+    detector, events = QRSDetector(n_leads=2), []
+    for start, stop in itertools.pairwise(cuts):
+        events += detector.push(part(chunk, start, stop, start))
+        restored = QRSDetector(n_leads=2)
+        restored.restore(detector.snapshot())
+        detector = restored
+    assert events + detector.flush() == run(signal)
+
+
+def test_the_step_into_a_flat_line_is_no_beat() -> None:
+    signal, reference = regular(20.0)
+    step = int(reference[12] + reference[13]) // 2
+    signal[:, step:] = 1.5
+    assert_found(peaks(run(signal, scorer=amplitude_scorer())), reference[:13])
+
+
+def test_beats_after_a_start_of_faint_noise_are_found() -> None:
+    signal, reference = regular(20.0)
+    quiet = round(5.5 * FS)
+    rng = np.random.default_rng(0)
+    signal[:, :quiet] = rng.normal(0, 0.004, (2, quiet)).astype(np.float32)
+    found = peaks(run(signal))
+    assert_found(found, reference[reference > quiet])
+
+
+def test_search_back_is_not_stopped_by_a_gap() -> None:
+    signal, reference, weak = weakened(0.28)
+    signal[:, weak + 100 :] = np.nan
+    config = DetectorConfig(back_threshold=-9.0)
+    events = run(signal, scorer=amplitude_scorer(), config=config)
+    assert_found(peaks(events), reference[reference <= weak])

@@ -33,7 +33,7 @@ def uncompiled(tmp_path_factory: pytest.TempPathFactory) -> subprocess.Completed
         [*run, "no:cacheprovider", str(tests)], env=environment, check=True, capture_output=True
     )
     return subprocess.run(
-        [*command, "report", "--show-missing", "--fail-under=100"],
+        [*command, "report", f"--include={names}", "--show-missing", "--fail-under=100"],
         env=environment,
         capture_output=True,
         text=True,
