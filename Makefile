@@ -49,6 +49,7 @@ tests: $(VENV)/developer
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS)
 
 figures: $(VENV)/developer ## regenerate every table and picture of the README
+	$(BIN)/python -m pip install --quiet -c constraints.txt '.[dev,peers]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/figures.py
 
 clean: ## remove what the other targets made

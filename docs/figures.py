@@ -63,6 +63,7 @@ BLOCKS = {
         commands=(LABELS.format("provisional"), SCORE.format("provisional")),
         sections=("DS2, 22 of 22", "DS2 without 232"),
     ),
+    "rhythm": Block(commands=("ecg-stream bench rhythm",)),
     "speed": Block(commands=("ecg-stream bench throughput --stage detector",)),
 }
 ONLY_GROSS = ("DS2, 22 of 22", "DS2 without 232")
