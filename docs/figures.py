@@ -106,12 +106,24 @@ def replace(name: str, block: Block, folder: Path) -> None:
     output = [run(command, folder) for command in block.commands][-1]
     typed = "\n".join(f"$ {command}" for command in block.commands)
     body = f"```text\n{typed}\n{chosen(output, block.sections)}\n```\n"
+    insert(name, body)
+
+
+def insert(name: str, body: str) -> None:
+    """Put `body` into the README's block."""
     text = README.read_text()
     pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
     changed, count = re.subn(pattern, lambda m: m[1] + body + m[2], text, count=1, flags=re.DOTALL)
     if count != 1:
         raise SystemExit(f"README.md has no block '{name}'")
     README.write_text(changed)
+
+
+def rules() -> None:
+    """Put the rhythm tracker's transition table and its diagram into the README."""
+    from streamer.rhythm_diagram import diagram, table  # noqa: PLC0415
+
+    insert("rules", f"{table().strip()}\n\n```mermaid\n{diagram().strip()}\n```\n")
 
 
 def picture(record: str, path: Path, size: tuple[int, int]) -> None:
@@ -147,10 +159,12 @@ def picture(record: str, path: Path, size: tuple[int, int]) -> None:
 
 def main() -> None:
     """Regenerate what is named on the command line, or all."""
-    names = sys.argv[1:] or ["picture", *BLOCKS]
+    names = sys.argv[1:] or ["picture", "rules", *BLOCKS]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            if name == "picture":
+            if name == "rules":
+                rules()
+            elif name == "picture":
                 picture("208", ROOT / "docs" / "monitor.svg", PICTURE_SIZE)
             else:
                 replace(name, BLOCKS[name], Path(folder))
