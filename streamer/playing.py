@@ -91,6 +91,7 @@ class Playing:
     def __init__(self, options: ReplayOptions) -> None:
         self._options = options
         self._monitor = _wants_monitor(options)
+        self._was_quit = False
         self._publishing = _publishing(options)
         self._file_sinks = _file_sinks(options)
         self._record = open_record(options.record, lead=options.lead)
@@ -159,6 +160,7 @@ class Playing:
         return engine
 
     def _quit(self) -> None:
+        self._was_quit = True  # as asked for on screen: no failure, unlike a signal
         if self._engine_to_stop is not None:
             self._engine_to_stop.stop()
 
@@ -222,7 +224,7 @@ class Playing:
                 _say(failure)
         if report.failures or lost:
             return EXIT_ERROR
-        return EXIT_INTERRUPTED if report.interrupted else 0
+        return EXIT_INTERRUPTED if report.interrupted and not self._was_quit else 0
 
 
 def source_name(record: str) -> str:
