@@ -1,10 +1,8 @@
 """Play a source through the chain to the sinks, at its own pace, until it ends or is stopped."""
 
 import asyncio
-import contextlib
-import signal
 import time
-from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +14,7 @@ from streamer.label_queue import Timed
 from streamer.labelling import Ask, Labelling
 from streamer.sinks.base import Sink
 from streamer.stage import Stage
+from streamer.stop_signals import stop_signals
 
 _MS: Final = 1000.0
 
@@ -152,7 +151,7 @@ class Engine:
         await self._start()
         if self._paced and isinstance(self._chain, Chain):
             self._labelling = self._labelling_for(self._chain)
-        with _signals(self.stop):
+        with stop_signals(self.stop):
             try:
                 await self._play_until_stopped()
             finally:
@@ -338,19 +337,3 @@ def _in_words(sink: Sink, error: Exception) -> str:
     if isinstance(error, StreamerError):
         return str(error)
     return f"{type(sink).__name__} failed: {type(error).__name__}: {error}"
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call `stop`, where the platform and the thread allow it."""
-    loop = asyncio.get_running_loop()
-    installed = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, stop)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        for number in installed:
-            loop.remove_signal_handler(number)

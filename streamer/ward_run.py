@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from streamer.live_track import SampleTrack
 from streamer.looped import LoopedRecords
 from streamer.payload import check_source
 from streamer.snapshot_file import SUFFIX, read_snapshot, write_snapshot
+from streamer.stop_signals import stop_signals
 from streamer.ward import Ward, WardEvent
 from streamer.ward_beds import Beds
 
@@ -121,7 +121,7 @@ class WardRun:
         self, records: LoopedRecords, names: list[str], seconds: float | None
     ) -> None:
         """Play looped records to so many patients; for ever if `seconds` is None."""
-        with _signals(self.stop):
+        with stop_signals(self.stop):
             began_s = self._now()
             for name in names:
                 self._admit_looped(name, began_s)
@@ -142,7 +142,7 @@ class WardRun:
 
     async def run_live(self, seconds: float | None) -> None:
         """Label what comes in by `receive` until stopped."""
-        with _signals(self.stop):
+        with stop_signals(self.stop):
             began_s, ticks = self._now(), 0
             while not self._stopping.is_set():
                 ticks += 1
@@ -350,19 +350,3 @@ def warm_up_ward(model: BeatModel, n_leads: int) -> None:
 def _write_all(states: list[tuple[Path, dict[str, object]]]) -> None:
     for path, state in states:
         write_snapshot(path, state)
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM end the run in order."""
-    loop = asyncio.get_running_loop()
-    installed = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, stop)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        for number in installed:
-            loop.remove_signal_handler(number)
