@@ -29,7 +29,11 @@ REASONS: Final = (GapReason.INVALID, GapReason.FLAT, GapReason.SATURATED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig:
-    """Constants of the detector; those without a source were chosen by cross-validation on DS1."""
+    """Constants of the detector.
+
+    `dominance_s`, `refractory_s` and `back_threshold` were compared by two-fold cross-validation on
+    DS1; the others without a source are judgement.
+    """
 
     window_s: float = 0.083
     """Length of the slope envelope's moving average: a normal QRS complex."""
@@ -79,7 +83,7 @@ class QRSDetector:
     envelopes, each relative to its own beat level, are added. A maximum of the sum that stands
     unbeaten for `dominance_s` is a candidate. A perceptron judges it by its waveform, by how it
     fits the running template, by the envelope before it and by the rhythm so far. The R peak is the
-    largest deflection of the raw primary lead around it.
+    most prominent sample of the raw primary lead around it.
 
     Parameters
     ----------
@@ -93,7 +97,7 @@ class QRSDetector:
 
     Notes
     -----
-    Decision delay: 165 ms after the R peak as a rule, up to `learn_s` at the start, up to
+    Decision delay: 175 ms after the R peak as a rule, up to `learn_s` at the start, up to
     1.5 RR intervals with search-back. Envelope after Pan & Tompkins 1985
     (doi:10.1109/TBME.1985.325532) with these deviations: absolute instead of squared slope (gain
     enters linearly), two leads, and the learned decision in place of their two thresholds.
@@ -160,7 +164,7 @@ class QRSDetector:
         return [*jumped, *(_event(row) for row in self._out[:count])] if count else jumped
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
-        """Begin at the first chunk's start, and anew (with what was learnt) after a jump."""
+        """Begin at the first chunk's start, and anew, with nothing learnt, after a jump."""
         expected = int(self._state["n"][0])
         if not self._started:
             self._started = True

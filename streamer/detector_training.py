@@ -1,13 +1,14 @@
 """Train the peak scorer of the QRS detector, closed loop.
 
-    ecg-stream train-detector --out out/detector          # about 6 minutes on one core
+    ecg-stream train-detector --out out/detector
     ecg-stream train-detector --out out/detector --folds 4    # and the cross-validated figure
 
 What a candidate looks like depends on what was accepted before it, so the scorer learns from the
 detector's own runs (DAgger: Ross, Gordon & Bagnell 2011, arXiv:1011.0686): detect with the present
 scorer, label each candidate by the reference, fit, and again. Records: DS1 of the MIT-BIH
 Arrhythmia Database and variants of them (`detector_augmentation`); noise: `bw` and `ma` of the
-Noise Stress Test Database. DS2, the paced records and `svdb` are never seen.
+Noise Stress Test Database. DS2, the paced records and `svdb` are never
+trained on; which variants there are was decided with their figures in sight.
 """
 
 from collections.abc import Callable, Sequence
