@@ -28,7 +28,10 @@ def example_inputs(n: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
 def export_torchscript(
     network: BeatNetwork, path: Path, spec: ModelSpec, extra: dict[str, Any] | None = None
 ) -> ModelSpec:
-    """Write `path` (frozen TorchScript) and the sidecar beside it.
+    """Write `path` (TorchScript) and the sidecar beside it.
+
+    The weights keep their names, so that `classifier.explanation` can rebuild the network;
+    `classifier.runtime` freezes what it loads.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ def export_torchscript(
         scripted = torch.jit.trace(  # type: ignore[no-untyped-call]
             network.eval(), example_inputs(), check_trace=False
         )
-        torch.jit.save(torch.jit.freeze(scripted), buffer)
+        torch.jit.save(scripted, buffer)
     content = without_source_paths(buffer.getvalue())
     spec = replace(spec, sha256=hashlib.sha256(content).hexdigest())
     sidecar = {"format_version": FORMAT_VERSION} | asdict(spec) | (extra or {})
