@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from classifier.recipes import RECIPES
+
 if TYPE_CHECKING:
     from classifier.dataset import BeatDataset
     from classifier.training import TrainingConfig
@@ -39,18 +41,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only-cv", action="store_true", help="cross-validate, print the figures and stop"
     )
     parser.add_argument("--no-ds2", action="store_true", help="skip the report on DS2")
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        help="train a known small project's network on its own, intra-patient protocol instead",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the whole pipeline."""
+    if args.recipe:
+        from streamer.recipe_run import run_recipe
+
+        return run_recipe(args)
     import torch
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-    from classifier.artefacts import evaluate, write_metrics
+    from classifier.artefacts import evaluate, experiments, write_metrics
     from classifier.dataset import require_disjoint
     from classifier.runtime import MODEL_NAME, load_model
     from classifier.splits import DS1, DS2
+    from streamer.training_report import write_training_report
 
     console = Console()
     torch.set_num_threads(args.threads)
@@ -75,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
             metrics["ds2"] = evaluate(load_model(args.out / f"{MODEL_NAME}.pt"), ds2)
     if not args.only_cv:
         write_metrics(args.out, metrics)
+        path = write_training_report(args.out, metrics, experiments())
+        console.print(f"report: {path}")
     _print(console, metrics)
     return 0
 
