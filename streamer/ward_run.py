@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from streamer.calm_memory import calm_memory
 from streamer.errors import SnapshotError
 from streamer.events import CHAIN_FS, StreamInfo
 from streamer.live_payload import SampleMessage, SamplesError, decode
-from streamer.live_track import SampleTrack
+from streamer.live_track import SampleTrack, TrackConfig
 from streamer.looped import LoopedRecords
 from streamer.payload import check_source
 from streamer.snapshot_file import SUFFIX, read_snapshot, write_snapshot
@@ -41,6 +41,8 @@ class WardRunConfig:
         From one compiled call to the next; half of it is added to the latency on average.
     absent_s : float
         A live source that is silent for so long has left.
+    track : TrackConfig
+        How long a live source's missing messages are waited for.
     snapshot_every_s : float
         How often each patient's state is written.
     paced : bool
@@ -49,6 +51,7 @@ class WardRunConfig:
 
     tick_s: float = 0.05
     absent_s: float = 30.0
+    track: TrackConfig = field(default_factory=TrackConfig)
     snapshot_every_s: float = 30.0
     paced: bool = True
 
@@ -221,7 +224,7 @@ class WardRun:
             raise SamplesError(f"{source} has {message.fs:g} Hz; expected 50 to 5000")
         self._ward.admit(source, fs=message.fs)
         began_s = now_s - message.samples.shape[1] / message.fs
-        live = LiveSource(track=SampleTrack(), heard_s=now_s, pending=[])
+        live = LiveSource(track=SampleTrack(self._config.track), heard_s=now_s, pending=[])
         self.live[source] = live
         if not self._resume(source, began_s, message):
             info = self._info(

@@ -13,10 +13,14 @@ import jsonschema
 from streamer.mqtt_access import Credentials
 from streamer.mqtt_connection import ConnectionConfig, backoff, connect, parse_url
 from streamer.schema import SCHEMAS
+from streamer.sinks.mqtt import MqttSinkConfig
 
 VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in SCHEMAS.items()}
-WAIT_S = 20.0
-QUICK = ConnectionConfig(timeout_s=5.0, backoff_first_s=0.01, backoff_cap_s=0.05)
+WAIT_S = 60.0
+"""For what comes at once, on a machine that has much else to do."""
+QUICK = ConnectionConfig(timeout_s=WAIT_S, backoff_first_s=0.01, backoff_cap_s=0.05)
+PATIENT = MqttSinkConfig(flush_timeout_s=WAIT_S)
+"""For a sink that is closed and must have sent everything."""
 
 
 class Collector:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import free_port
-from mqtt_subscriber import QUICK, subscriber
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, subscriber
 from sample_events import labeled_beat, published, stream_info
 
 from classifier.labels import Label
 from streamer import broker as broker_module
 from streamer import broker_note
-from streamer.broker import EmbeddedBroker, broker_for, check_option
+from streamer.broker import BrokerConfig, EmbeddedBroker, broker_for, check_option
 from streamer.broker_note import read_note, remove_note, write_note
 from streamer.errors import BrokerError
 from streamer.mqtt_access import Credentials
@@ -103,10 +103,12 @@ async def test_nothing_is_lost_when_all_stops_right_after_the_last_message(
 ) -> None:
     count = 300
     caplog.set_level(logging.DEBUG, "streamer.broker")
-    broker = EmbeddedBroker(free_port())
+    broker = EmbeddedBroker(free_port(), config=BrokerConfig(settle_timeout_s=WAIT_S))
     await broker.start()
     async with subscriber(broker.url) as seen:
-        sink = MqttSink(broker.url, credentials=Credentials(), connection_config=QUICK)
+        sink = MqttSink(
+            broker.url, credentials=Credentials(), config=PATIENT, connection_config=QUICK
+        )
         await sink.start(stream_info())
         for seq in range(count):
             sink.publish(published(labeled_beat(label=Label.N), seq=seq))
@@ -132,7 +134,7 @@ async def test_strangers_and_broken_packets_do_not_disturb_it(
             writer.close()
             await writer.wait_closed()
         async with subscriber(url) as seen:
-            sink = MqttSink(url, credentials=Credentials(), connection_config=QUICK)
+            sink = MqttSink(url, credentials=Credentials(), config=PATIENT, connection_config=QUICK)
             await sink.start(stream_info())
             await sink.close()
             await seen.wait_for(lambda c: len(c.states()) == 2)
@@ -226,11 +228,13 @@ async def test_beyond_loopback_only_the_right_password_lets_in() -> None:
             Credentials(username="s3cret", password="s3cret"),
         ]
         for credentials in wrong:
-            sink = MqttSink(broker.url, credentials=credentials, connection_config=QUICK)
+            sink = MqttSink(
+                broker.url, credentials=credentials, config=PATIENT, connection_config=QUICK
+            )
             with pytest.raises(BrokerError, match="refuses us") as caught:
                 await sink.start(stream_info())
             assert "cret" not in str(caught.value)
-        sink = MqttSink(broker.url, credentials=right, connection_config=QUICK)
+        sink = MqttSink(broker.url, credentials=right, config=PATIENT, connection_config=QUICK)
         await sink.start(stream_info())
         await sink.close()
     finally:

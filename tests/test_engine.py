@@ -189,7 +189,7 @@ async def test_a_signal_ends_the_run_as_the_end_of_the_source_would(number: sign
                 os.kill(os.getpid(), number)
 
     sink, chain = Interrupting(), EchoChain()
-    report = await asyncio.wait_for(Engine(endless(), chain, [sink], INFO).run(), 20)
+    report = await asyncio.wait_for(Engine(endless(), chain, [sink], INFO).run(), 60)
     assert report.interrupted
     assert chain.flushed == 1
     assert seqs(sink) == [0, 1, 2, 3, 4]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import Mosquitto
-from mqtt_subscriber import QUICK, subscriber
+from mqtt_subscriber import PATIENT, QUICK, subscriber
 from sample_events import labeled_beat, published, stream_info
 
 from streamer.home_assistant import discovery
@@ -53,7 +53,11 @@ async def test_a_late_home_assistant_finds_the_retained_announcement(
 ) -> None:
     async with Mosquitto(mosquitto, tmp_path) as broker:
         sink = MqttSink(
-            broker.url, credentials=Credentials(), connection_config=QUICK, ha_discovery=wanted
+            broker.url,
+            credentials=Credentials(),
+            config=PATIENT,
+            connection_config=QUICK,
+            ha_discovery=wanted,
         )
         await sink.start(stream_info())
         await sink.close()

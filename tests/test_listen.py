@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import Mosquitto, free_port
-from mqtt_subscriber import QUICK, WAIT_S
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S
 from sample_events import (
     alarm,
     gap,
@@ -98,7 +98,7 @@ async def running(listening: Listener) -> AsyncIterator[None]:
 
 
 def sink(url: str) -> MqttSink:
-    return MqttSink(url, credentials=Credentials(), connection_config=QUICK)
+    return MqttSink(url, credentials=Credentials(), config=PATIENT, connection_config=QUICK)
 
 
 async def play(url: str, count: int = 1, source: str = "208") -> None:
@@ -400,14 +400,22 @@ async def test_the_command_prints_colour_on_a_terminal(embedded: EmbeddedBroker)
         stdout=theirs, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "TERM": "xterm-256color", "NO_COLOR": ""},
     )  # fmt: skip
+    os.close(theirs)
     await read_until(process.stderr, "listening to")
     await play(embedded.url)
     await asyncio.wait_for(process.wait(), WAIT_S)
-    output = os.read(ours, 65_536).decode()
-    os.close(ours)
-    os.close(theirs)
+    output = read_to_the_end(ours)
     assert "\x1b[1;37;41mALERT" in output
     assert "ventricular run, high priority, 3 beats" in output
+
+
+def read_to_the_end(terminal: int) -> str:
+    """Read what a terminal still holds, which comes in pieces; nobody writes to it any more."""
+    output = b""
+    with os.fdopen(terminal, "rb", buffering=0) as screen, contextlib.suppress(OSError):
+        while piece := screen.read(65_536):
+            output += piece
+    return output.decode()
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def test_tcp_sources_are_told_apart_by_name() -> None:
             await writer.drain()
             writer.close()
             await writer.wait_closed()
-        await asyncio.wait_for(complete.wait(), 10)
+        await asyncio.wait_for(complete.wait(), 60)
     for name in ("bed1", "bed2"):
         assert [seq for source, seq in got if source == name] == [0, 1, 2]
 
@@ -89,7 +89,7 @@ def test_a_pipe_of_numbers_is_labelled(tmp_path: Path) -> None:
         input=text.encode(),
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     beats = [json.loads(line) for line in events.read_text().splitlines()]
     found = {beat["sample"] for beat in beats if beat["type"] == "beat"}

@@ -45,7 +45,7 @@ def console(terminal: io.StringIO) -> Console:
 async def frames(terminal: Terminal, n: int) -> None:
     """Let the drawing go on until `n` more writes have come."""
     terminal.loop = asyncio.get_running_loop()
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60.0):
         for _ in range(n):
             terminal.more.clear()
             await terminal.more.wait()
@@ -114,7 +114,7 @@ class BrokenTerminal(Terminal):
 
 async def publish_until_it_fails(sink: MonitorSink) -> None:
     """Publish until the sink has noticed that its drawing ended."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60.0):
         while True:
             sink.publish(published(labeled_beat()))
             await sink.drain()
@@ -125,7 +125,7 @@ async def test_a_failure_to_draw_gives_the_screen_back_and_is_told() -> None:
     terminal.loop = asyncio.get_running_loop()
     sink = MonitorSink(console(terminal), fps=1000.0)
     await sink.start(info())
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60.0):
         await terminal.failed.wait()
     with pytest.raises(OSError, match="the terminal has gone"):
         await publish_until_it_fails(sink)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import Mosquitto, free_port
-from mqtt_subscriber import QUICK, WAIT_S
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S
 from sample_events import labeled_beat, published, stream_info
 
 from streamer.errors import BrokerError
@@ -23,6 +23,7 @@ from streamer.received import Received
 from streamer.sinks.mqtt import MqttSink
 
 DOCS = Path(__file__).parents[1] / "docs" / "mqtt"
+SETTINGS = {"config": PATIENT, "connection_config": QUICK}
 PASSWORDS = {"bed4": "pw4", "bed5": "pw5", "display": "pwd", "staff": "pws"}
 
 pytestmark = pytest.mark.mosquitto
@@ -81,7 +82,7 @@ class Ward:
 
     def sink(self, user: str | None, **options: object) -> MqttSink:
         credentials = Credentials(username=user, password=PASSWORDS[user] if user else None)
-        settings = {"tls": self.tls, "credentials": credentials, "connection_config": QUICK}
+        settings = {"tls": self.tls, "credentials": credentials, **SETTINGS}
         return MqttSink(self.password_url, **{**settings, **options})
 
 
@@ -156,7 +157,7 @@ async def test_a_certificate_for_another_host_is_refused(
             f"mqtts://127.0.0.1:{broker.port}",
             tls=TlsFiles(ca=keys / "ca.crt"),
             credentials=Credentials(),
-            connection_config=QUICK,
+            **SETTINGS,
         )
         assert "IP address mismatch" in await refusal(sink)
 
@@ -165,7 +166,7 @@ async def test_without_tls_nothing_gets_through(ward: Ward) -> None:
     plain = MqttSink(
         ward.password_url.replace("mqtts", "mqtt"),
         credentials=Credentials(username="bed4", password="pw4"),
-        connection_config=QUICK,
+        **SETTINGS,
         version="3.1.1",
     )
     await refusal(plain)
@@ -173,9 +174,7 @@ async def test_without_tls_nothing_gets_through(ward: Ward) -> None:
 
 def with_certificate(ward: Ward, place: Path) -> MqttSink:
     tls = TlsFiles(ca=ward.keys / "ca.crt", certificate=place / "bed4.crt", key=place / "bed4.key")
-    return MqttSink(
-        ward.certificate_url, tls=tls, credentials=Credentials(), connection_config=QUICK
-    )
+    return MqttSink(ward.certificate_url, tls=tls, credentials=Credentials(), **SETTINGS)
 
 
 async def test_a_client_certificate_is_name_enough(ward: Ward) -> None:
@@ -185,9 +184,7 @@ async def test_a_client_certificate_is_name_enough(ward: Ward) -> None:
 
 async def test_a_certificate_of_a_stranger_or_none_is_refused(ward: Ward) -> None:
     await refusal(with_certificate(ward, ward.keys / "stranger"))
-    none = MqttSink(
-        ward.certificate_url, tls=ward.tls, credentials=Credentials(), connection_config=QUICK
-    )
+    none = MqttSink(ward.certificate_url, tls=ward.tls, credentials=Credentials(), **SETTINGS)
     await refusal(none)
 
 

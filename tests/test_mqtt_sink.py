@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from mosquitto_broker import Mosquitto, free_port
-from mqtt_subscriber import QUICK, WAIT_S, Collector, subscriber
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, subscriber
 from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_event, stream_info
 
 from classifier.labels import Label
@@ -59,7 +59,7 @@ def quick_sink(url: str, **options: object) -> MqttSink:
         credentials=Credentials(),
         connection_config=QUICK,
         random_source=random.Random(1),
-        **options,
+        **{"config": PATIENT, **options},
     )
 
 
@@ -97,7 +97,7 @@ async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_u
 async def test_a_full_speed_replay_loses_nothing(broker_url: str) -> None:
     count = 600
     async with subscriber(broker_url) as seen:
-        sink = quick_sink(broker_url, queue_size=50, config=MqttSinkConfig(drain_to=20))
+        sink = quick_sink(broker_url, queue_size=50, config=replace(PATIENT, drain_to=20))
         await sink.start(stream_info())
         for seq in range(count):
             sink.publish(published(QUIET_BEAT, seq=seq))
@@ -269,7 +269,7 @@ async def test_mosquitto_sub_receives_every_beat(real_broker: Mosquitto) -> None
         pytest.skip("mosquitto_sub is not installed")
     arguments = ["-p", str(real_broker.port), "-t", "ecg/+/beats", "-t", "ecg/+/status"]
     process = await asyncio.create_subprocess_exec(
-        executable, *arguments, "-q", "1", "-C", "52", "-W", "20", stdout=subprocess.PIPE
+        executable, *arguments, "-q", "1", "-C", "52", "-W", f"{WAIT_S:g}", stdout=subprocess.PIPE
     )
     try:
         # mosquitto_sub doesn't tell when it has subscribed; a retained status does.
@@ -457,7 +457,7 @@ async def test_both_protocol_versions(real_broker: Mosquitto, version: str) -> N
     await sink.close()
     process = await asyncio.create_subprocess_exec(
         executable, "-V", "5", "-p", str(real_broker.port), "-t", "ecg/208/status",
-        "-C", "1", "-W", "20", "-F", "%C %P %p", stdout=subprocess.PIPE,
+        "-C", "1", "-W", f"{WAIT_S:g}", "-F", "%C %P %p", stdout=subprocess.PIPE,
     )  # fmt: skip
     output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
     described = output.startswith(b"application/json schema:1 type:status ")
@@ -540,8 +540,8 @@ async def test_alerts_expire_with_mqtt_5_and_events_do_not(real_broker: Mosquitt
         pytest.skip("mosquitto_sub is not installed")
     process = await asyncio.create_subprocess_exec(
         executable, "-V", "5", "-p", str(real_broker.port), "-q", "1", "-t", "ecg/208/status",
-        "-t", "ecg/208/alerts", "-t", "ecg/208/alarms", "-C", "3", "-W", "20", "-F", "%t %E",
-        stdout=subprocess.PIPE,
+        "-t", "ecg/208/alerts", "-t", "ecg/208/alarms", "-C", "3", "-W", f"{WAIT_S:g}",
+        "-F", "%t %E", stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
     sink = quick_sink(real_broker.url)
@@ -555,7 +555,7 @@ async def test_alerts_expire_with_mqtt_5_and_events_do_not(real_broker: Mosquitt
         topic, _, seconds = line.partition(" ")
         expiry[topic] = seconds
     assert expiry["ecg/208/alarms"] == expiry["ecg/208/status"] == ""
-    assert 3590 <= int(expiry["ecg/208/alerts"]) <= 3600
+    assert 3600 - WAIT_S <= int(expiry["ecg/208/alerts"]) <= 3600
 
 
 @pytest.mark.mosquitto

@@ -155,14 +155,14 @@ async def test_kill_9_in_the_middle_of_a_replay_costs_no_event(
 
     async def replay(events: Path, *options: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "streamer.cli", "replay", "demo", "--stop", "1:00",
-            "--mqtt", broker.url, "--outbox", str(tmp_path / "outbox"),
-            "--events", str(events), "--no-monitor", *options,
+            sys.executable, "-m", "streamer.cli", "replay", "demo", "--mqtt", broker.url,
+            "--outbox", str(tmp_path / "outbox"), "--events", str(events), "--no-monitor", *options,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
 
     files = [tmp_path / "first", tmp_path / "second"]
     async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        # Five minutes in a quarter of one: long enough to be killed before the end.
         first = await replay(files[0], "--speed", "20")
         await seen.wait_for(lambda c: len(c.of("beats")) > 20)
         connections = seen.connections

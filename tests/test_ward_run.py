@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mosquitto_broker import Mosquitto
+from mqtt_subscriber import WAIT_S
 from stage_cases import N_LEADS, SumModel, ecg, same
 
 from replay.chunk import Chunk
@@ -21,6 +22,7 @@ from streamer.chain import Chain
 from streamer.errors import SnapshotError
 from streamer.events import Event, LabeledBeat, Published, StreamInfo
 from streamer.live_payload import SampleMessage, encode
+from streamer.live_track import TrackConfig
 from streamer.looped import LoopedRecords
 from streamer.sinks.samples import SamplesSink
 from streamer.snapshot_file import read_snapshot, write_snapshot
@@ -31,6 +33,9 @@ from streamer.ward_playing import bed_names
 from streamer.ward_run import WardRun, WardRunConfig
 
 FS = 360.0
+TIMEOUT_S = 300
+# What is missing is missed by the messages behind it, however slow this machine is.
+PATIENT = WardRunConfig(tick_s=0.01, absent_s=TIMEOUT_S, track=TrackConfig(wait_s=TIMEOUT_S))
 COMMAND = (sys.executable, "-m", "streamer.cli", "ward")
 FROM_THE_CLOCK = ("time", "compute_ms")
 
@@ -149,11 +154,14 @@ def test_after_kill_9_the_events_are_those_of_an_uninterrupted_run(tmp_path: Pat
     whole, broken, folder = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl", tmp_path / "state"
     seconds = ("--seconds", "60")
     subprocess.run(
-        ward_command("--events", str(whole), *seconds), check=True, capture_output=True, timeout=120
+        ward_command("--events", str(whole), *seconds),
+        check=True,
+        capture_output=True,
+        timeout=TIMEOUT_S,
     )
     command = ward_command("--events", str(broken), "--snapshots", str(folder))
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + TIMEOUT_S
         while not (broken.exists() and broken.stat().st_size > 15_000):
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -163,7 +171,7 @@ def test_after_kill_9_the_events_are_those_of_an_uninterrupted_run(tmp_path: Pat
     assert len(list(folder.glob("*.snapshot"))) == 3
     torn = broken.read_bytes()
     broken.write_bytes(torn[: torn.rfind(b"\n") + 1])
-    subprocess.run([*command, *seconds], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, *seconds], check=True, capture_output=True, timeout=TIMEOUT_S)
     expected, found = events_of(whole), events_of(broken)
     for source in {source for source, _ in expected}:
         numbers = sorted(n for s, n in found if s == source)
@@ -184,7 +192,7 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
         run = WardRun(
             Ward(SumModel(), n_leads=N_LEADS),
             Beds(published),
-            config=WardRunConfig(tick_s=0.01),
+            config=PATIENT,
         )
         inward = WardMqtt(broker.url, on_samples=run.receive)
         outward = WardMqtt(broker.url)
@@ -195,7 +203,7 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
             _send(outward, name, signal_, size)
         outward.publish("ecg/odd/samples", b"nonsense")
         last = {"lossy": 12 * 360, "messy": 12 * 360}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while {n: live.track.next_sample for n, live in run.live.items()} != last:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         lossy, messy = (run.live[name].track.counts for name in ("lossy", "messy"))
@@ -248,7 +256,7 @@ async def test_a_replay_publishes_its_samples_for_another_instance(
     async with Mosquitto(mosquitto, tmp_path) as broker:
         ward = Ward(SumModel(), n_leads=N_LEADS)
         published = Collected()
-        run = WardRun(ward, Beds(published), config=WardRunConfig(tick_s=0.01))
+        run = WardRun(ward, Beds(published), config=PATIENT)
         inward, sink = WardMqtt(broker.url, on_samples=run.receive), SamplesSink(broker.url)
         await inward.start()
         await sink.start(info)
@@ -256,7 +264,7 @@ async def test_a_replay_publishes_its_samples_for_another_instance(
         for n in range(samples.shape[1]):
             sink.observe(Chunk(start=n, samples=samples[:, n : n + 1]))
         await sink.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while _position(run) != samples.shape[1]:  # noqa: ASYNC110 (the ward tells nobody)
                 await asyncio.sleep(0.01)
         run.stop()
