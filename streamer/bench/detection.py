@@ -1,12 +1,10 @@
 """Measures QRS detection: this detector beside its peers, on records with reference beats."""
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
-from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from classifier.splits import DS2
 from replay.player import parse_time
 from streamer.bench.excerpt import Excerpt, labelled, read_excerpt
+from streamer.bench.fan_out import fan_out
 from streamer.bench.peers import Peer, run_peer, select_peers
 from streamer.bench.progress import Advance, silent
 from streamer.bench.stages import Detected, detect
@@ -179,7 +178,7 @@ def measure_detection(
     settings = settings or DetectionSettings()
     _, missing = select_peers(settings.peers)
     results = []
-    for result in _measured(records, settings, jobs):
+    for result in fan_out(partial(measure_record, settings=settings), records, jobs):
         advance(result.name)
         results.append(result)
     if not any(result.scores[OWN] for result in results):
@@ -194,18 +193,6 @@ def measure_detection(
         missing=tuple(missing),
         cross_validation=read_cross_validation(),
     )
-
-
-def _measured(
-    records: Sequence[str], settings: DetectionSettings, jobs: int
-) -> Iterator[RecordResult]:
-    work = partial(measure_record, settings=settings)
-    if jobs == 1:
-        yield from map(work, records)
-        return
-    # Numba has threads and locks that a forked process would inherit half-way.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, records)
 
 
 def measure_record(source: str, settings: DetectionSettings) -> RecordResult:

@@ -11,7 +11,7 @@ from classifier.labels import Label
 from replay.chunk import Chunk
 from replay.places import locate_database
 from replay.player import parse_time
-from replay.record import Record
+from replay.record import Record, Reference
 from replay.records import open_record, records_of
 from streamer.errors import ScoringError
 from streamer.score_folders import GROUPS
@@ -69,6 +69,37 @@ def beats_until(beats: BeatAnnotations, stop: int) -> BeatAnnotations:
     )
 
 
+def reference_of(record: Record, stop: int) -> Reference:
+    """Return a record's reference annotations before sample `stop`.
+
+    Raises
+    ------
+    ScoringError
+        If it has none.
+    """
+    reference = record.reference()
+    if reference is None:
+        raise ScoringError(
+            f"record {record.name} has no reference annotations to score against; "
+            "choose records that have some"
+        )
+    n = int((reference.samples < stop).sum())
+    return Reference(
+        samples=reference.samples[:n], symbols=reference.symbols[:n], aux=reference.aux[:n]
+    )
+
+
+def end_of(record: Record, stop: str | None) -> int:
+    """Return where a record ends that is cut at a time such as 5:00, if at all."""
+    return record.n_samples if stop is None else min(record.n_samples, parse_time(stop, record.fs))
+
+
+def annotated_beats(reference: Reference, stop: int) -> BeatAnnotations:
+    """Return the beats of a reference before sample `stop`."""
+    beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
+    return beats_until(beats, stop)
+
+
 def excerpt_of(record: Record, stop: str | None = None) -> Excerpt:
     """Read a record up to a time such as 5:00, or to its end.
 
@@ -77,22 +108,16 @@ def excerpt_of(record: Record, stop: str | None = None) -> Excerpt:
     ScoringError
         If it has no reference annotations.
     """
-    reference = record.reference()
-    if reference is None:
-        raise ScoringError(
-            f"record {record.name} has no reference annotations to score against; "
-            "choose records that have some"
-        )
-    n = record.n_samples if stop is None else min(record.n_samples, parse_time(stop, record.fs))
+    n = end_of(record, stop)
+    reference = reference_of(record, n)
     blocks = [chunk.samples for chunk in record.chunks(0, n, BLOCK_SAMPLES)]
     samples = np.concatenate([np.empty((len(record.leads), 0), np.float32), *blocks], axis=1)
-    beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
     return Excerpt(
         name=record.name,
         fs=record.fs,
         leads=record.leads,
         samples=samples,
-        beats=beats_until(beats, n),
+        beats=annotated_beats(reference, n),
     )
 
 

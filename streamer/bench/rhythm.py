@@ -14,6 +14,8 @@ from classifier.splits import DS1, DS2
 from replay.player import parse_time
 from replay.record import Record, Reference
 from replay.records import open_record
+from streamer.bench.chain_run import chain_events
+from streamer.bench.excerpt import end_of, reference_of
 from streamer.bench.progress import Advance, silent
 from streamer.bench.rhythm_episodes import (
     MARKS,
@@ -28,16 +30,13 @@ from streamer.bench.rhythm_episodes import (
 )
 from streamer.bench.rhythm_onsets import TimeToAlarm
 from streamer.bench.rhythm_truth import Truth
-from streamer.chain import Chain
-from streamer.errors import ScoringError
-from streamer.events import Alarm, Event, Rhythm
+from streamer.events import Alarm, Event, LabeledBeat, Rhythm
 from streamer.score_report import Table
 
 SCHEMA_VERSION: Final = 1
 START: Final = "5:00"
 """EC57 leaves the first five minutes to learn from."""
 TOLERANCE_S: Final = 0.15
-BLOCK_SAMPLES: Final = 8192
 RUNS: Final[dict[str, tuple[Label, frozenset[Rhythm]]]] = {
     "V runs": (
         Label.V,
@@ -72,28 +71,10 @@ def measure_record(record: Record, *, stop: str | None = None, start: str = STAR
     ScoringError
         If it has no reference annotations.
     """
-    reference = record.reference()
-    if reference is None:
-        raise ScoringError(
-            f"record {record.name} has no reference annotations to score against; "
-            "choose records that have some"
-        )
-    n = record.n_samples if stop is None else min(record.n_samples, parse_time(stop, record.fs))
-    chain = Chain(fs=record.fs, n_leads=len(record.leads))
-    events: list[Event] = []
-    for chunk in record.chunks(0, n, BLOCK_SAMPLES):
-        events += [e for e in chain.push(chunk) if not hasattr(e, "beat")]
-    events += [e for e in chain.flush() if not hasattr(e, "beat")]
-    reference = reference_until(reference, n)
+    n = end_of(record, stop)
+    reference = reference_of(record, n)
+    events = [e for e in chain_events(record, n) if not isinstance(e, LabeledBeat)]
     return compare(record.name, events, reference, fs=record.fs, stop=n, start=start)
-
-
-def reference_until(reference: Reference, stop: int) -> Reference:
-    """Return the annotations before sample `stop`."""
-    n = int((reference.samples < stop).sum())
-    return Reference(
-        samples=reference.samples[:n], symbols=reference.symbols[:n], aux=reference.aux[:n]
-    )
 
 
 def compare(
