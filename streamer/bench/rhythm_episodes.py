@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from classifier.labels import SYMBOL_TO_LABEL, Label
+from classifier.labels import Label
 from replay.record import Reference
+from streamer.bench.runs import runs_of
 from streamer.events import Event, Rhythm, RhythmEvent
+from streamer.scoring import BeatAnnotations
 
 Span = tuple[int, int]
 """First and one past the last sample."""
@@ -163,22 +165,10 @@ def reference_runs(
     reference: Reference, label: Label, *, least: int = RUN_BEATS, most: int | None = None
 ) -> list[Span]:
     """Return runs of beats of one class, first to last beat; beats in flutter are left out."""
-    runs: list[list[int]] = [[]]
-    in_flutter = False
-    for sample, symbol in zip(reference.samples, reference.symbols, strict=True):
-        if symbol in {"[", "]"}:
-            in_flutter = symbol == "["
-            runs.append([])
-            continue
-        beat = SYMBOL_TO_LABEL.get(symbol)
-        if beat is None or in_flutter:
-            continue
-        if beat is label:
-            runs[-1].append(int(sample))
-        elif runs[-1]:
-            runs.append([])
-    long = [run for run in runs if least <= len(run) <= (most or len(run))]
-    return [(run[0], run[-1] + 1) for run in long]
+    beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
+    runs = runs_of(beats, [label], left_out=beats.vf)
+    long = [run for run in runs if least <= len(run.beats) <= (most or len(run.beats))]
+    return [(run.first, run.last + 1) for run in long]
 
 
 def flutter_spans(reference: Reference, stop: int) -> list[Span]:
