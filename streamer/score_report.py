@@ -65,7 +65,7 @@ def tables(report: Report) -> list[Table]:
     found = [
         _detection_table(report.everything),
         _label_table(report.classified, "Beat labels, %, paced records left out"),
-        _matrix_table(report.classified, "Reference (rows) and predicted labels, paced left out"),
+        matrix_table(report.classified, "Reference (rows) and predicted labels, paced left out"),
     ]
     for summary in (report.ds2, report.ds2_without):
         if summary is not None:
@@ -73,7 +73,7 @@ def tables(report: Report) -> list[Table]:
             found.append(_label_table(summary, f"{title}: beat labels, %", every_record=False))
     if report.ds2 is not None:
         found.append(_detection_table(report.ds2, every_record=False))
-        found.append(_matrix_table(report.ds2, "DS2: reference (rows) and predicted labels"))
+        found.append(matrix_table(report.ds2, "DS2: reference (rows) and predicted labels"))
     return found
 
 
@@ -113,7 +113,8 @@ def _table(
     return Table(title=title, header=header, rows=tuple(rows), summary_rows=2)
 
 
-def _matrix_table(summary: Summary, title: str) -> Table:
+def matrix_table(summary: Summary, title: str) -> Table:
+    """Lay out the gross confusion matrix."""
     matrix = summary.gross.matrix.tolist()
     rows = [(name, *map(str, counts)) for name, counts in zip(ROWS, matrix, strict=True)]
     return Table(title=title, header=("", *(name.lower() for name in ROWS)), rows=tuple(rows))
@@ -174,7 +175,8 @@ def to_json(report: Report, settings: dict[str, Any]) -> dict[str, Any]:
         (a list). `gross` and each record have `name`, `tp`, `fn`, `fp`, `error_ms` (`median` and
         `p95` of the absolute fiducial error, null without a pair), `matrix` (rows reference,
         columns predicted, both N S V F Q O X) and `statistics`: each of `qrs_se qrs_ppv qrs_f1`
-        and `{n,s,v,f,q}_{se,ppv,fpr}` as `[value, numerator, denominator]`, value 0 to 1 or null.
+        and `{n,s,v,f,q}_{se,ppv,fpr,f1}` as `[value, numerator, denominator]`, value 0 to 1 or
+        null.
     """
     return {
         "schema": SCHEMA_VERSION,

@@ -134,7 +134,7 @@ Matrix = NDArray[np.int64]
 
 
 def _label_statistics(code: int, forgiven: tuple[int, ...]) -> dict[str, Callable[[Matrix], Ratio]]:
-    """Se, +P and FPR of one class; references of a `forgiven` class called it are no error."""
+    """Se, +P, FPR and F1 of one class; references of a `forgiven` class called it are no error."""
     counted = [row for row in range(len(ROWS)) if row != code and row not in forgiven]
     others = [row for row in range(len(ROWS)) if row != code]
     not_called = [column for column in range(_O) if column != code]
@@ -152,8 +152,12 @@ def _label_statistics(code: int, forgiven: tuple[int, ...]) -> dict[str, Callabl
         right = int(matrix[np.ix_(others, not_called)].sum())
         return Ratio(false(matrix), right + false(matrix))
 
+    def f1(matrix: Matrix) -> Ratio:
+        found = int(matrix[code, code])
+        return Ratio(2 * found, int(matrix[code].sum()) + found + false(matrix))
+
     name = ROWS[code].lower()
-    return {f"{name}_se": se, f"{name}_ppv": ppv, f"{name}_fpr": fpr}
+    return {f"{name}_se": se, f"{name}_ppv": ppv, f"{name}_fpr": fpr, f"{name}_f1": f1}
 
 
 def _tp(matrix: Matrix) -> int:

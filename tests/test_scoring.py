@@ -95,6 +95,7 @@ def test_statistics_are_those_of_ec57() -> None:
         "v_se": c["Vv"] / total["V"],
         "v_ppv": c["Vv"] / (c["Vv"] + v_false),
         "v_fpr": v_false / (v_false + v_right),
+        "v_f1": 2 * c["Vv"] / (total["V"] + c["Vv"] + v_false),
         "s_se": c["Ss"] / total["S"],
         "s_ppv": c["Ss"] / (c["Ss"] + s_false),
         "s_fpr": s_false / (s_false + s_right),
