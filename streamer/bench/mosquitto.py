@@ -15,9 +15,9 @@ from typing import Final
 from streamer.errors import BrokerError
 
 HOST: Final = "127.0.0.1"
-_START_TIMEOUT_S: Final = 10.0
+_START_TIMEOUT_S: Final = 30.0
 _POLL_S: Final = 0.02
-_STOP_TIMEOUT_S: Final = 10.0
+_STOP_TIMEOUT_S: Final = 30.0
 _SYSTEM_FOLDER: Final = "/usr/sbin"
 """Debian puts the broker there, where a user's PATH doesn't look."""
 
