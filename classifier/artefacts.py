@@ -5,6 +5,7 @@ Importing this module imports torch.
 
 import json
 import platform
+import re
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from classifier.average_beats import average_beats
+from classifier.calibration import class_reliability
 from classifier.dataset import CLASSES, BeatDataset
 from classifier.evaluation import (
     IntArray,
@@ -23,6 +26,7 @@ from classifier.evaluation import (
     labels_of,
 )
 from classifier.export import export_onnx, export_torchscript
+from classifier.features import FEATURE_NAMES, SIGNAL_CHANNELS, FloatArray
 from classifier.model_card import render_card
 from classifier.network import BeatNetwork, count_parameters
 from classifier.runtime import MODEL_NAME, BeatModel, own_spec
@@ -31,6 +35,8 @@ from classifier.training import CrossValidation, TrainingConfig
 REVISION_NAMES: Final[tuple[str, str]] = ("provisional", "confirmed")
 DOMINANT_S_RECORD: Final = "232"
 """Holds about three quarters of the S beats of DS2."""
+_INNERMOST_LIST: Final = re.compile(r"\[[^][{}]*\]")
+"""Of numbers or words: a line each would make thousands of lines."""
 
 
 def write_model(
@@ -62,8 +68,11 @@ def write_model(
         "beats": _class_counts(dataset),
         "parameters": count_parameters(network),
         "quality_min": config.quality_min,
+        "inputs": {"channels": SIGNAL_CHANNELS, "features": len(FEATURE_NAMES)},
         "config": asdict(config),
         "cross_validation": cross_validation_metrics(dataset, found),
+        "average_beats": _average_beats(dataset),
+        "first_layer": first_layer(network).round(4).tolist(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
     spec = own_spec(
@@ -90,16 +99,33 @@ def cross_validation_metrics(dataset: BeatDataset, found: CrossValidation) -> di
         "losses": [round(loss, 4) for loss in found.losses],
         "offsets": found.offsets.tolist(),
         "folds": found.folds,
+        "beats": _class_counts(dataset),
     }
     for number, revision in enumerate(REVISION_NAMES):
-        labels = found.probabilities[number].argmax(axis=1).astype(np.int64)
+        probabilities = found.probabilities[number]
+        labels = probabilities.argmax(axis=1).astype(np.int64)
         counts = confusion(dataset.reference, labels)
         metrics[revision] = {
             "figures": _as_dict(counts),
             "confusion": counts.tolist(),
+            "reliability": _reliability(probabilities, dataset.reference),
             "per_record": per_record(dataset, labels, missed=False),
         }
     return metrics
+
+
+def first_layer(network: torch.nn.Module) -> FloatArray:
+    """Return the weights of the first convolution, shape (kernels, channels, taps).
+
+    Raises
+    ------
+    ValueError
+        If the network has no 1-D convolution.
+    """
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv1d):
+            return np.asarray(module.weight.detach().numpy(), np.float32)
+    raise ValueError("the network has no 1-D convolution; there is no first layer to show")
 
 
 def evaluate(model: BeatModel, dataset: BeatDataset) -> dict[str, Any]:
@@ -115,12 +141,17 @@ def evaluate(model: BeatModel, dataset: BeatDataset) -> dict[str, Any]:
     report: dict[str, Any] = {
         "records": [str(name) for name in dataset.records],
         "beats": _class_counts(dataset),
+        "average_beats": _average_beats(dataset),
     }
+    judged = dataset.judgeable
     for revision, features in zip(
         REVISION_NAMES, (dataset.provisional, dataset.confirmed), strict=True
     ):
-        labels = labels_of(model.predict(dataset.signal, features), dataset)
-        report[revision] = _revision_report(dataset, labels)
+        probabilities = model.predict(dataset.signal, features)
+        report[revision] = _revision_report(dataset, labels_of(probabilities, dataset))
+        report[revision]["reliability"] = _reliability(
+            probabilities[judged], dataset.reference[judged]
+        )
     return report
 
 
@@ -148,9 +179,28 @@ def per_record(dataset: BeatDataset, labels: IntArray, *, missed: bool) -> dict[
 
 def write_metrics(out: Path, metrics: dict[str, Any]) -> None:
     """Write `metrics.json` and `MODEL_CARD.md`."""
-    tried = json.loads((resources.files("classifier") / "weights" / "experiments.json").read_text())
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    (out / "MODEL_CARD.md").write_text(render_card(metrics, tried))
+    text = _INNERMOST_LIST.sub(_on_one_line, json.dumps(metrics, indent=1))
+    (out / "metrics.json").write_text(text + "\n")
+    (out / "MODEL_CARD.md").write_text(render_card(metrics, experiments()))
+
+
+def experiments() -> list[dict[str, Any]]:
+    """Read what was tried on the way to the shipped model, in order."""
+    file = resources.files("classifier") / "weights" / "experiments.json"
+    tried: list[dict[str, Any]] = json.loads(file.read_text())
+    return tried
+
+
+def _on_one_line(match: re.Match[str]) -> str:
+    return "[" + " ".join(match.group().strip("[]").split()) + "]"
+
+
+def _reliability(probabilities: FloatArray, reference: IntArray) -> dict[str, Any]:
+    return {name: asdict(r) for name, r in class_reliability(probabilities, reference).items()}
+
+
+def _average_beats(dataset: BeatDataset) -> dict[str, Any]:
+    return {name: asdict(beat) for name, beat in average_beats(dataset).items()}
 
 
 def _record_confusion(

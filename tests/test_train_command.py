@@ -23,7 +23,13 @@ def test_the_whole_pipeline_on_two_simulated_records(capsys, tmp_path):
     records = ["--records", "demo", "demo:2", "--folds", "2", "--no-ds2"]
     assert main(["train", "--out", str(tmp_path), *records, *settings]) == 0
     written = {path.name for path in tmp_path.iterdir()}
-    assert {"beat_cnn.pt", "beat_cnn.json", "metrics.json", "MODEL_CARD.md"} <= written
+    assert {
+        "beat_cnn.pt",
+        "beat_cnn.json",
+        "metrics.json",
+        "MODEL_CARD.md",
+        "report.html",
+    } <= written
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["cross_validation"]["epochs"] == 1
     assert len(metrics["trained_on"]) == 2
