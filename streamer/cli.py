@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, str]] = {
     "listen": "show what a running replay publishes over MQTT",
     "annotate": "label whole records or databases at full speed into WFDB annotation files",
     "report": "write a recording's report as a self-contained HTML page",
+    "explain": "show why a beat got its label: saliency, Grad-CAM and features",
     "score": "compare annotation files beat by beat as EC57 asks",
     "export": "turn recorded events into HL7 FHIR",
     "records": "list the records at hand",

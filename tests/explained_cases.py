@@ -1,0 +1,53 @@
+"""A made-up explained beat, for the tests of what shows it."""
+
+import dataclasses
+
+import numpy as np
+from sample_events import labeled_beat
+
+from classifier.explanation import Explanation
+from classifier.features import FEATURE_NAMES, GEOMETRY, N_NEXT, SIGNAL_CHANNELS
+from classifier.labels import Label
+from streamer.beat_at import AskedBeat
+from streamer.explained_beat import ExplainedBeat
+from streamer.question import Question
+
+COLUMNS = GEOMETRY.window_samples
+
+
+def explained_beat(**changes):
+    """A V beat whose gradient and Grad-CAM have one peak each; every feature has its own say."""
+    revision = changes.pop("revision", 1)
+    time_s = (np.arange(COLUMNS) - GEOMETRY.r_column) / GEOMETRY.fs_hz
+    signal = np.zeros((1, len(SIGNAL_CHANNELS), COLUMNS), np.float32)
+    signal[0, 0] = 1.2 * np.exp(-((time_s / 0.04) ** 2))
+    signal[0, 1] = np.exp(-((time_s / 0.012) ** 2))
+    saliency = np.zeros((len(SIGNAL_CHANNELS), COLUMNS))
+    saliency[0, 60] = 2.0
+    say = np.linspace(-1.0, 1.5, len(FEATURE_NAMES))
+    features = np.zeros((1, len(FEATURE_NAMES)), np.float32)
+    features[0, -N_NEXT] = revision
+    why = Explanation(
+        label=Label.V,
+        probabilities=np.array([0.1, 0.05, 0.8, 0.05]),
+        log_odds=1.39,
+        saliency=saliency,
+        grad_cam=np.exp(-(((np.arange(COLUMNS) - 190) / 20) ** 2)),
+        say=say,
+        usual_log_odds=-2.0,
+        deviations=np.arange(len(FEATURE_NAMES), dtype=float),
+    )
+    blank = labeled_beat(sample=3600, revision=revision, reason=changes.pop("reason", None))
+    asked = AskedBeat(
+        labelled=blank,
+        question=Question(blank=blank, signal=signal, features=features),
+        symbol=changes.pop("symbol", "F"),
+    )
+    training_record = changes.pop("training_record", False)
+    return ExplainedBeat(
+        record="208",
+        fs=360.0,
+        asked=asked,
+        why=dataclasses.replace(why, **changes),
+        training_record=training_record,
+    )
