@@ -30,15 +30,18 @@ class RecipeNetwork(nn.Module):
 
 
 def _staged_trunk(config: RecipeNetworkConfig) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU and max-pooling, once for each width."""
+    """Convolution, max-pooling, batch normalisation and ReLU, once for each width.
+
+    Pooling comes second so that the other two have half the work.
+    """
     stages: list[nn.Module] = []
     for number, (before, after) in enumerate(pairwise((1, *config.widths))):
         kernel = config.kernel if number else config.stem_kernel
         stages += [
             nn.Conv1d(before, after, kernel, padding=kernel // 2, bias=False),
+            nn.MaxPool1d(2),
             nn.BatchNorm1d(after),
             nn.ReLU(),
-            nn.MaxPool1d(2),
         ]
     return nn.Sequential(*stages)
 

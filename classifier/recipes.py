@@ -82,7 +82,7 @@ SIX_TYPES: Final = Recipe(
     fs_hz=120.0,
     window_samples=192,
     network=RecipeNetworkConfig(residual=False, widths=(32, 64, 128), bins=8),
-    epochs=12,
+    epochs=8,
 )
 """Normal, left and right bundle branch block, atrial, ventricular and fusion beats."""
 
@@ -94,6 +94,8 @@ KACHUEE: Final = Recipe(
     fs_hz=125.0,
     window_samples=187,
     network=RecipeNetworkConfig(residual=True, widths=(16, 32, 48, 64, 64)),
+    validation_share=0.05,
+    epochs=32,
 )
 """After Kachuee, Fazeli & Sarrafzadeh 2018 (doi:10.1109/ICHI.2018.00092)."""
 
