@@ -8,10 +8,10 @@ from typing import Final
 
 from replay.chunk import Chunk
 from streamer.chain import Chain
-from streamer.errors import StreamerError
 from streamer.events import Event, LabeledBeat, Published, StreamInfo
 from streamer.label_queue import Timed
 from streamer.labelling import Ask, Labelling
+from streamer.outputs import Outputs
 from streamer.sinks.base import Sink
 from streamer.stage import Stage
 from streamer.stop_signals import stop_signals
@@ -56,6 +56,8 @@ class RunReport:
     """Beats with a provisional label."""
     n_late: int
     """Those that missed the latency budget."""
+    n_given_up: int
+    """Labels, provisional and confirmed, that there was no time to work out."""
     n_not_shown: int
     """Samples that were not shown to the sinks, because the engine was behind schedule."""
     interrupted: bool
@@ -113,18 +115,17 @@ class Engine:
     ) -> None:
         self._player = player
         self._chain = chain
-        self._sinks = tuple(sinks)
         self._info = info
         self._paced = paced
         self._config = EngineConfig() if config is None else config
+        self._outputs = Outputs(
+            sinks, close_timeout_s=self._config.close_timeout_s, on_failure=on_failure
+        )
         self._schedule = schedule or (lambda sample: None)
         self._ask = ask
         self._clock = clock
         self._labelling: Labelling | None = None
-        self._on_failure = on_failure
         self._first_seq = first_seq
-        self._started: list[Sink] = []
-        self._active: list[Sink] = []
         self._playing: asyncio.Task[None] | None = None
         self._stopped = False
         self._n_samples = 0
@@ -134,7 +135,6 @@ class Engine:
         self._n_events = 0
         self._n_beats = 0
         self._n_late = 0
-        self._failures: list[str] = []
 
     async def run(self) -> RunReport:
         """Play to the end, or until `stop`, SIGINT or SIGTERM; then flush and close everything.
@@ -148,7 +148,7 @@ class Engine:
         ReplayError
             If the source turns out to be damaged; the events so far have been published.
         """
-        await self._start()
+        await self._outputs.start(self._info)
         if self._paced and isinstance(self._chain, Chain):
             self._labelling = self._labelling_for(self._chain)
         with stop_signals(self.stop):
@@ -156,15 +156,16 @@ class Engine:
                 await self._play_until_stopped()
             finally:
                 await self._flush()
-                await self._close()
+                await self._outputs.close()
         return RunReport(
             n_samples=self._n_samples,
+            n_given_up=0 if self._labelling is None else self._labelling.queue.given_up,
             n_not_shown=self._n_not_shown,
             n_events=self._n_events,
             n_beats=self._n_beats,
             n_late=self._n_late,
             interrupted=self._stopped,
-            failures=tuple(self._failures),
+            failures=tuple(self._outputs.failures),
         )
 
     def stop(self) -> None:
@@ -190,17 +191,7 @@ class Engine:
         bound_s = self._config.close_timeout_s
         left = await self._labelling.finish(self._last_sample, bound_s)
         if left:
-            self._report(f"{left} labels and events were not worked out within {bound_s:g} s")
-
-    async def _start(self) -> None:
-        for sink in self._sinks:
-            try:
-                await sink.start(self._info)
-            except BaseException:
-                await self._close()
-                raise
-            self._started.append(sink)
-            self._active.append(sink)
+            self._outputs.report(f"{left} labels were not worked out within {bound_s:g} s")
 
     async def _play_until_stopped(self) -> None:
         """Play in a task of its own, because a stop must end a wait for the next sample."""
@@ -228,7 +219,7 @@ class Engine:
             if self._paced:
                 continue
             if published:
-                await self._drain()
+                await self._outputs.drain()
             if self._clock() - yielded_at >= self._config.yield_every_s:
                 await asyncio.sleep(0)
                 yielded_at = self._clock()
@@ -244,8 +235,7 @@ class Engine:
             return False
         compute_ms = (self._clock() - before) * _MS
         for event in events:
-            seq = self._first_seq + self._n_events
-            self._publish(Published(seq=seq, event=event, compute_ms=compute_ms))
+            self._publish(event, compute_ms)
         return True
 
     def _publish_known(self, known: Sequence[Timed]) -> None:
@@ -254,17 +244,14 @@ class Engine:
             return
         now_s = asyncio.get_running_loop().time()
         for timed in known:
-            compute_ms = (now_s - timed.pushed_s) * _MS
-            self._publish(Published(seq=self._n_events, event=timed.event, compute_ms=compute_ms))
+            self._publish(timed.event, (now_s - timed.pushed_s) * _MS)
 
-    def _publish(self, message: Published) -> None:
+    def _publish(self, event: Event, compute_ms: float) -> None:
+        seq = self._first_seq + self._n_events
+        message = Published(seq=seq, event=event, compute_ms=compute_ms)
         self._n_events += 1
         self._count(message)
-        for sink in tuple(self._active):
-            try:
-                sink.publish(message)
-            except Exception as error:  # noqa: BLE001 - one sink's fault must not cost the others
-                self._drop(sink, error)
+        self._outputs.publish(message)
 
     def _show(self, chunk: Chunk, due_s: float | None) -> None:
         """Let the sinks see the samples, unless there is no time for it."""
@@ -272,21 +259,7 @@ class Engine:
         if self._paced and behind_s > self._config.shed_after_s:
             self._n_not_shown += chunk.samples.shape[1]
             return
-        self._observe(chunk)
-
-    def _observe(self, chunk: Chunk) -> None:
-        for sink in tuple(self._active):
-            try:
-                sink.observe(chunk)
-            except Exception as error:  # noqa: BLE001 - as in _publish
-                self._drop(sink, error)
-
-    async def _drain(self) -> None:
-        for sink in tuple(self._active):
-            try:
-                await sink.drain()
-            except Exception as error:  # noqa: BLE001 - as in _publish
-                self._drop(sink, error)
+        self._outputs.observe(chunk)
 
     def _count(self, message: Published) -> None:
         event = message.event
@@ -301,39 +274,3 @@ class Engine:
         delay_ms = (event.decided_at - sample) / self._info.fs * _MS
         self._n_beats += 1
         self._n_late += event.late or delay_ms + message.compute_ms > self._config.budget_ms
-
-    def _drop(self, sink: Sink, error: Exception) -> None:
-        """Stop feeding a sink that failed; it is closed with the others."""
-        self._active.remove(sink)
-        self._report(_in_words(sink, error))
-
-    def _report(self, failure: str) -> None:
-        self._failures.append(failure)
-        if self._on_failure is not None:
-            self._on_failure(failure)
-
-    async def _close(self) -> None:
-        """Close every sink that was started, side by side, each within its bound."""
-        async with asyncio.TaskGroup() as group:
-            for sink in self._started:
-                group.create_task(self._close_one(sink), name=f"close {type(sink).__name__}")
-
-    async def _close_one(self, sink: Sink) -> None:
-        healthy, bound_s = sink in self._active, self._config.close_timeout_s
-        try:
-            async with asyncio.timeout(bound_s):
-                await sink.close()
-        except TimeoutError:
-            if healthy:
-                self._report(f"{type(sink).__name__} did not finish within {bound_s:g} s")
-        except Exception as error:  # noqa: BLE001 - as in _publish
-            # A sink that failed before was reported then; its complaints on closing add nothing.
-            if healthy:
-                self._report(_in_words(sink, error))
-
-
-def _in_words(sink: Sink, error: Exception) -> str:
-    """Put a sink's failure in one line; what was raised on purpose says enough by itself."""
-    if isinstance(error, StreamerError):
-        return str(error)
-    return f"{type(sink).__name__} failed: {type(error).__name__}: {error}"

@@ -16,6 +16,9 @@ from classifier.labels import Label
 CHAIN_FS: Final = 360.0
 """Sampling frequency, in Hz, at which every stage after the resampler works."""
 
+OVERLOAD: Final = "overload"
+"""`LabeledBeat.reason` of what the network had no time for."""
+
 
 class GapReason(StrEnum):
     """Why samples are lost or unusable."""
@@ -104,7 +107,8 @@ class LabeledBeat:
     late: bool = False
     """Whether the latency budget was missed."""
     reason: str | None = None
-    """Why the label is Q, else None."""
+    """Why the label is Q, else None; `OVERLOAD` also where a confirmed label only repeats the
+    provisional one because there was no time to work it out."""
 
 
 class Priority(IntEnum):

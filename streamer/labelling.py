@@ -100,27 +100,26 @@ class Labelling:
         self._add(steps, Arrival(pushed_s=now_s, due_s=arrived_s, last_sample=chunk.stop - 1))
 
     async def finish(self, last_sample: int, timeout_s: float) -> int:
-        """End the stream and wait for the labels; return how many steps were given up.
+        """End the stream and wait for the labels; return how many were given up at the end.
 
         Parameters
         ----------
         last_sample : int
             The last one pushed.
         timeout_s : float
-            After this, what is left is published unlabelled.
+            After this, what is left is published without its label.
         """
         now_s = self._now()
         steps = self._chain.finish()
         self._add(steps, Arrival(pushed_s=now_s, due_s=now_s, last_sample=last_sample))
         await self._wait_idle(timeout_s)
-        given_up = len(self.queue)
+        before = self.queue.given_up
         self._publish(self.queue.give_up())
-        if not given_up:
-            rest = self._chain.end()
-            self._publish([Timed(event=event, pushed_s=self._now()) for event in rest])
+        rest = self._chain.end()
+        self._publish([Timed(event=event, pushed_s=self._now()) for event in rest])
         await self._close()
         self._raise_failure()
-        return given_up
+        return self.queue.given_up - before
 
     async def _wait_idle(self, timeout_s: float) -> None:
         if self._worker is None or not len(self.queue):

@@ -44,6 +44,7 @@ def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunR
         n_events=0,
         n_beats=0,
         n_late=0,
+        n_given_up=0,
         n_not_shown=0,
         interrupted=interrupted,
         failures=failures,
