@@ -19,7 +19,7 @@ VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in 
 WAIT_S = 60.0
 """For what comes at once, on a machine that has much else to do."""
 QUICK = ConnectionConfig(timeout_s=WAIT_S, backoff_first_s=0.01, backoff_cap_s=0.05)
-PATIENT = MqttSinkConfig(flush_timeout_s=WAIT_S)
+PATIENT = MqttSinkConfig(flush_timeout_s=10 * WAIT_S)
 """For a sink that is closed and must have sent everything."""
 
 
