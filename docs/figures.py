@@ -55,6 +55,23 @@ BLOCKS = {
         commands=("ecg-stream bench robustness --records DS2",),
         sections=("QRS detection under changed conditions",),
     ),
+    "classification": Block(
+        commands=("ecg-stream bench classification --noise",),
+        sections=(
+            "DS2, 22 records",
+            "Labels, DS2, 22 records, gross",
+            "Labels, DS2, 22 records without 232, gross",
+            "Labels, DS2, 22 records, average",
+            "Couplets and runs",
+            "Decision delay",
+            "Labels in noise",
+            "Beside other systems",
+        ),
+    ),
+    "classification-svdb": Block(
+        commands=("ecg-stream bench classification --database svdb",),
+        sections=("svdb", "Labels, svdb"),
+    ),
     "confirmed": Block(
         commands=(LABELS.format("confirmed"), SCORE.format("confirmed")),
         sections=("DS2: reference", "DS2, 22 of 22", "DS2 without 232"),

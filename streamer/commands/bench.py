@@ -79,7 +79,7 @@ def _add_noise(benchmarks: Any) -> None:
 def _add_robustness(benchmarks: Any) -> None:
     what = "QRS detection on changed copies of records: gain, noise, leads, sampling frequency"
     add = _parser(benchmarks, "robustness", what, bench_runs.robustness).add_argument
-    _add_database(add)
+    _add_database(add, "ten of mitdb; all of another database")
     _add_stop(add)
     _add_files(add, html=False)
 
