@@ -1,9 +1,16 @@
 """Render the model card from the metrics; nothing in it is typed by hand."""
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+from classifier.calibration import TOP
+from classifier.features import GEOMETRY
+from classifier.labels import MODEL_LABELS
 
 Table = list[str]
+
+_WRAP: Final = 96
 
 
 def render_card(metrics: dict[str, Any], tried: Sequence[dict[str, Any]] = ()) -> str:
@@ -24,12 +31,7 @@ def render_card(metrics: dict[str, Any], tried: Sequence[dict[str, Any]] = ()) -
         "",
         "## What it is",
         "",
-        f"A residual 1-D CNN with {metrics['parameters']} parameters. It sees one beat of one lead",
-        "(256 samples at 360 Hz, the R peak in column 128), the running template of the patient's",
-        "usual beat, the difference between the two, and ratios of RR intervals and of shape. It",
-        "gives the probabilities of the AAMI classes N, S, V and F, at once (*provisional*) and",
-        "again when the next beat is known (*confirmed*). Beats in noise, or with missing samples,",
-        f"are labelled Q by the chain (signal quality below {metrics['quality_min']:g}).",
+        *_what_it_is(metrics),
         "",
         "## Data",
         "",
@@ -45,12 +47,40 @@ def render_card(metrics: dict[str, Any], tried: Sequence[dict[str, Any]] = ()) -
         f"{metrics['cross_validation']['epochs']} epochs chosen.",
         "",
         *_figures_table(metrics["cross_validation"]),
+        "",
+        _calibration(metrics["cross_validation"]),
     ]
     if "ds2" in metrics:
         lines += ["", *_ds2(metrics["ds2"])]
     if tried:
         lines += ["", *_experiments(tried)]
     return "\n".join(lines) + "\n"
+
+
+def _what_it_is(metrics: dict[str, Any]) -> Table:
+    inputs = metrics["inputs"]
+    text = (
+        f"A residual 1-D CNN with {metrics['parameters']} parameters. It sees one beat "
+        f"({GEOMETRY.window_samples} samples at {GEOMETRY.fs_hz:g} Hz, the R peak in column "
+        f"{GEOMETRY.r_column}) as the signals {', '.join(inputs['channels'])} (a template is the "
+        "running mean of the patient's usual beat), the difference between beat and template, "
+        f"and {inputs['features']} ratios of RR intervals and of shape. It gives the "
+        f"probabilities of the AAMI classes {', '.join(MODEL_LABELS)}, at once (*provisional*) and "
+        "again when the next beat is known (*confirmed*). Beats in noise, or with missing "
+        f"samples, are labelled Q by the chain (signal quality below {metrics['quality_min']:g}). "
+        "`report.html` of the same run shows the figures as pictures, `ecg-stream explain` why a "
+        "beat got its label."
+    )
+    return textwrap.wrap(text, _WRAP)
+
+
+def _calibration(report: dict[str, Any]) -> str:
+    """Say how far the labels' probabilities are from how often they came true."""
+    errors = (
+        f"{revision} {100 * report[revision]['reliability'][TOP]['error']:.1f} %"
+        for revision in ("provisional", "confirmed")
+    )
+    return f"Expected calibration error of the label's probability: {', '.join(errors)}."
 
 
 def _figures_table(report: dict[str, Any], key: str = "figures") -> Table:
@@ -81,6 +111,8 @@ def _ds2(report: dict[str, Any]) -> Table:
         *_figures_table(report, "without_232"),
         "",
         f"95 % confidence intervals of the confirmed labels' F1, records drawn anew: {ends}.",
+        "",
+        _calibration(report),
         "",
         "| record | S Se % | S +P % | V Se % | V +P % | F Se % | F +P % |",
         "|---|---|---|---|---|---|---|",

@@ -19,6 +19,14 @@ CONFIG = NetworkConfig(widths=(4, 6, 8), hidden=16)
 N_FEATURES = len(FEATURE_NAMES)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(5)

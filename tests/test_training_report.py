@@ -40,6 +40,7 @@ def metrics(tmp_path_factory):
     """As `ecg-stream train` collects them, read back from the file."""
     out = tmp_path_factory.mktemp("trained")
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     dataset = make_dataset(["101", "106"])
     found = cross_validate(dataset, SMALL, silent)
     network = fit_all(dataset, SMALL, found, silent)
