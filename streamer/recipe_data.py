@@ -104,11 +104,11 @@ def cut_kachuee(record: Record, recipe: Recipe, samples: IntArray) -> FloatArray
     zeros to a fixed length (187).
 
     What is followed here is the form in which their data are published and used: its 109,446
-    beats are, to the last beat of each record, the *annotated* beats of all 48 records, with the
-    annotation's class, so that R peaks come from the annotations and not from the threshold (which
-    would find few beats beside a tall ectopic one). T is the median interval between the
+    beats are as many as the 109,494 *annotated* ones of all 48 records, less one a record. So R
+    peaks come from the annotations, with the annotation's class, and not from the threshold,
+    which finds few beats beside a tall ectopic one; T is the median interval between the
     annotated beats of the window. All other steps are theirs; a part of more than 187 samples
-    (T above 1.25 s) is cut off.
+    (T above 1.25 s) is cut off. Records without lead II (102, 104) give their first lead.
 
     Parameters
     ----------

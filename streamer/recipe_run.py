@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from rich.console import Console
@@ -28,18 +28,21 @@ from classifier.training import with_settings
 from replay.records import open_record, records_of
 from streamer.recipe_data import prepare
 
-DATABASE = "mitdb"
+DATABASE: Final = "mitdb"
 """What recipes are trained on unless records are named."""
-INTRA, INTER = "intra-patient", "inter-patient"
+INTRA: Final = "intra-patient"
+INTER: Final = "inter-patient"
 
 
-def run_recipe(args: argparse.Namespace) -> int:
+def run_recipe(args: argparse.Namespace, reporter: Callable[[Progress], Report]) -> int:
     """Prepare, train and score by both protocols; write and print what came out.
 
     Parameters
     ----------
     args : argparse.Namespace
         Of `ecg-stream train`: recipe, out, records, epochs, seed, settings, threads, no_ds2.
+    reporter : callable
+        Turns a progress display into the function that moves its bars.
 
     Raises
     ------
@@ -53,13 +56,12 @@ def run_recipe(args: argparse.Namespace) -> int:
     console.print(f"recipe {recipe.name}: {recipe.title}; seed {recipe.seed}")
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        report = _reporter(progress)
+        report = reporter(progress)
         beats = prepare_all(args.records or [DATABASE], recipe, report)
-        divisions = divide(beats, recipe, inter=not args.no_ds2)
-        protocols = {
-            protocol: train_and_score(args.out, recipe, protocol, division, report)
-            for protocol, division in divisions.items()
-        }
+        protocols: dict[str, dict[str, Any]] = {}
+        for protocol, division in divide(beats, recipe, inter=not args.no_ds2).items():
+            protocols[protocol] = train_and_score(args.out, recipe, protocol, division, report)
+            console.print(_headline(protocol, protocols[protocol]))
     parameters = count_parameters(RecipeNetwork(recipe))
     metrics = recipe_metrics(recipe, beats, protocols, parameters)
     write_recipe_metrics(args.out, metrics)
@@ -137,32 +139,20 @@ def _refuse_foreign_options(args: argparse.Namespace) -> None:
         )
 
 
-def _reporter(progress: Progress) -> Callable[[str, int, int], None]:
-    """Return a function that moves one progress bar for each title."""
-    tasks: dict[str, Any] = {}
-
-    def report(title: str, done: int, total: int) -> None:
-        if title not in tasks:
-            tasks[title] = progress.add_task(title, total=total)
-        progress.update(tasks[title], completed=done)
-
-    return report
+def _headline(protocol: str, found: dict[str, Any]) -> str:
+    """Put one protocol into a line."""
+    scores = found["scores"]
+    without = scores.get("macro_f1_without_q")
+    return (
+        f"{protocol}: accuracy {100 * scores['accuracy']:.2f} %, macro-F1 {scores['macro_f1']:.4f}"
+        + ("" if without is None else f" ({without:.4f} without Q)")
+        + f", {found['n_test']} test beats, epoch {found['epoch']}, "
+        f"{found['seconds']['cpu']:.0f} s of one core"
+    )
 
 
 def _print(console: Console, metrics: dict[str, Any]) -> None:
-    """Print both protocols side by side, then each class."""
-    for protocol, found in metrics["protocols"].items():
-        scores = found["scores"]
-        console.print(
-            f"{protocol}: accuracy {100 * scores['accuracy']:.2f} %, "
-            f"macro-F1 {scores['macro_f1']:.4f}"
-            + (
-                f" ({scores['macro_f1_without_q']:.4f} without Q)"
-                if "macro_f1_without_q" in scores
-                else ""
-            )
-            + f", {found['n_test']} test beats, epoch {found['epoch']}"
-        )
+    """Print each class under each protocol."""
     table = Table("protocol", "class", "Se %", "+P %", "F1", "beats", title=metrics["title"])
     for protocol, found in metrics["protocols"].items():
         for name, one in found["scores"]["classes"].items():

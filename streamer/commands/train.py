@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.recipe:
         from streamer.recipe_run import run_recipe
 
-        return run_recipe(args)
+        return run_recipe(args, _reporter)
     import torch
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
