@@ -1,13 +1,14 @@
 """The classification benchmark on labels made up by hand, and its short form on a real record."""
 
 import json
+from importlib.resources import files
 
 import numpy as np
 import pytest
 from test_beat_classifier import make_beat
 
 from classifier.labels import Label
-from classifier.runtime import own_spec
+from classifier.runtime import MODEL_NAME, own_spec
 from replay.record import Reference
 from replay.records import open_record
 from replay.simulate import SimulatedRecord, simulate_beats
@@ -332,13 +333,20 @@ def test_figures_of_a_real_record_equal_those_of_annotate_and_score(beginning, c
 def test_command_on_the_beginning_of_a_record(mitdb, tmp_path, capsys):
     words = ["bench", "classification", "--records", str(mitdb / "208"), "--stop", "0:30"]
     output = ["--json", str(tmp_path / "c.json"), "--html", str(tmp_path / "c.html")]
-    assert main([*words, "--model", "shipped", "shipped", *output]) == 0
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for suffix in ("pt", "json"):
+        name = f"{MODEL_NAME}.{suffix}"
+        (copy / name).write_bytes((files("classifier") / "weights" / name).read_bytes())
+    models = ["shipped", str(copy / f"{MODEL_NAME}.pt")]
+    assert main([*words, "--model", *models, *output]) == 0
     printed = capsys.readouterr()
     assert "CAUTION: the model was trained on 1 of these 1 records (208)" in printed.out
     assert "Models side by side" in printed.out
-    assert "bench classification, shipped: 1/1 208" in printed.err
+    assert "bench classification, copy/beat_cnn: 1/1 208" in printed.err
     first, second = json.loads((tmp_path / "c.json").read_text())["models"]
-    assert first == second
+    assert first["records"] == second["records"]
+    assert (first["settings"]["model"], second["settings"]["model"]) == (None, models[1])
     assert first["groups"][0]["provisional"]["delay_ms"]["median"] < 400
     assert "Beat labels" in (tmp_path / "c.html").read_text()
 
