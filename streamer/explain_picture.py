@@ -163,7 +163,7 @@ def _draw_features(axes: Any, explained: ExplainedBeat) -> None:
     at = np.arange(len(says))[::-1]
     axes.barh(at, says, color=[OWN if say >= 0 else MISSED for say in says], height=0.66)
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    names = [f"{one.name}  ({one.deviations:+.1f} sd)" for one in strongest]
+    names = [f"{one.name}  ({one.value})" for one in strongest]
     axes.set_yticks(at, names, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 
+from classifier.features import FEATURE_NAMES
 from classifier.labels import MODEL_LABELS
 from streamer import braille, palette
 from streamer.explained_beat import ExplainedBeat, FeatureSay, Panel
@@ -28,7 +29,8 @@ _HEAT: Final = tuple(
     for colour in ("grey50", "#9c8a5a", "#b98a3c", "#d68a2b", "#e8702b", "#f0502c", "bold #ff2d2d")
 )
 """From nothing to most; middle tones can be read on dark and on light backgrounds."""
-_NAME_CELLS: Final = 26
+_NAME_CELLS: Final = max(map(len, FEATURE_NAMES)) + 1
+_VALUE_CELLS: Final = 9
 
 
 def explain_lines(explained: ExplainedBeat, width: int) -> list[Line]:
@@ -152,8 +154,8 @@ def _largest_say(explained: ExplainedBeat) -> float:
 
 
 def _feature_line(one: FeatureSay, largest: float, width: int) -> Line:
-    """Name, deviation, and a bar to the right (for) or to the left (against)."""
-    words = f"{one.name[: _NAME_CELLS - 1]:<{_NAME_CELLS}}{one.deviations:+6.1f} sd "
+    """Name, value, and a bar to the right (for) or to the left (against)."""
+    words = f"{one.name:<{_NAME_CELLS}}{one.value:>{_VALUE_CELLS}} "
     half = (width - len(words) - 8) // 2
     drawn = bar(abs(one.log_odds) / largest, half)
     against, for_it = (" " * half, drawn) if one.log_odds >= 0 else (_mirrored(drawn), " " * half)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TEMPLATE: Final = "template"
 BEAT: Final = "beat"
+_FIRST_NEXT: Final = len(FEATURE_NAMES) - N_NEXT
 REVISION_WORDS: Final = ("provisional", "confirmed")
 
 
@@ -24,8 +25,8 @@ class FeatureSay:
     """What one feature added."""
 
     name: str
-    deviations: float
-    """From its mean, in standard deviations."""
+    value: str
+    """In standard deviations from its mean; as it is for what only the next beat tells."""
     log_odds: float
     """Positive speaks for the class explained."""
 
@@ -108,12 +109,17 @@ class ExplainedBeat:
         """
         order = np.argsort(-np.abs(self.why.say), kind="stable")
         if not self.asked.question.features[0, -N_NEXT]:
-            order = order[order < len(FEATURE_NAMES) - N_NEXT]
+            order = order[order < _FIRST_NEXT]
         return [
             FeatureSay(
                 name=FEATURE_NAMES[k],
-                deviations=float(self.why.deviations[k]),
+                value=_value(int(k), float(self.why.deviations[k])),
                 log_odds=float(self.why.say[k]),
             )
             for k in order[:count]
         ]
+
+
+def _value(feature: int, deviations: float) -> str:
+    """Write a feature's value; those of the next beat aren't standardised."""
+    return f"{deviations:+.1f} sd" if feature < _FIRST_NEXT else f"{deviations:+.2f}"

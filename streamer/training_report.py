@@ -178,17 +178,20 @@ def _figures(metrics: Metrics) -> str:
 
 
 def _figure_table(found: Metrics, title: str, key: str) -> Table:
+    has_intervals = key == "figures" and "f1_confidence_95" in found["confirmed"]
     rows = []
     for revision in REVISIONS:
-        ends = found[revision].get("f1_confidence_95", {}) if key == "figures" else {}
         for name, one in found[revision][key].items():
-            interval = "-" if name not in ends else f"{ends[name][0]:.3f} to {ends[name][1]:.3f}"
             shares = (one["sensitivity"], one["ppv"], one["false_positive_rate"])
-            counts = (str(one["n_reference"]), str(one["n_predicted"]))
-            cells = (*map(_percent, shares), f"{one['f1']:.3f}", interval, *counts)
+            cells = [*map(_percent, shares), f"{one['f1']:.3f}"]
+            if has_intervals:
+                low, high = found[revision]["f1_confidence_95"][name]
+                cells.append(f"{low:.3f} to {high:.3f}")
+            cells += [str(one["n_reference"]), str(one["n_predicted"])]
             rows.append((f"{revision} {name}", *cells))
-    header = ("label", "Se %", "+P %", "FPR %", "F1", "95 % interval", "reference", "labelled")
-    return Table(title=title, header=header, rows=tuple(rows))
+    interval = ["95 % interval"] if has_intervals else []
+    header = ("label", "Se %", "+P %", "FPR %", "F1", *interval, "reference", "labelled")
+    return Table(title=title[0].upper() + title[1:], header=header, rows=tuple(rows))
 
 
 def _confusions(metrics: Metrics) -> str:
