@@ -9,6 +9,7 @@ from test_beat_classifier import make_beat
 
 from classifier.labels import Label
 from classifier.runtime import MODEL_NAME, own_spec
+from classifier.splits import DS2
 from replay.record import Reference
 from replay.records import open_record
 from replay.simulate import SimulatedRecord, simulate_beats
@@ -193,12 +194,20 @@ def test_tables_fit_their_headers_and_json_holds_every_number():
 
 
 def test_beside_other_systems_only_where_it_compares():
-    ours = result("NVN", "NVN", "NVN", name="100")
-    theirs = result("NVN", "NVN", "NVN", name="800")
-    titles = [t.title for t in classification_tables.tables(report_of(ours), DRAWS)]
-    assert titles[-1].startswith("Beside other systems, DS2")
-    titles = [t.title for t in classification_tables.tables(report_of(theirs), DRAWS)]
-    assert not [title for title in titles if title.startswith("Beside")]
+    ds2 = [result("NVN", "NVN", "NVN", name=name) for name in DS2]
+    short = ClassificationSettings(stop="5:00")
+    last = {
+        "whole": report_of(*ds2),
+        "part": report_of(*ds2[1:]),
+        "short": report_of(*ds2, settings=short),
+    }
+    titles = {
+        name: classification_tables.tables(report, BootstrapConfig(resamples=2))[-1].title
+        for name, report in last.items()
+    }
+    assert titles["whole"].startswith("Beside other systems, DS2")
+    assert titles["part"] == "Labels, DS2, 21 of 22 records, gross, %"
+    assert titles["short"] == "Labels, DS2, 22 records, gross, %"
 
 
 def test_false_v_are_those_that_ec57_does_not_forgive():

@@ -101,6 +101,11 @@ class ClassificationReport:
         }
 
     @property
+    def is_customary(self) -> bool:
+        """Whether this is what others report on: DS2, complete."""
+        return set(self.names) == set(DS2) and self.settings.stop is None
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         """What is summed up, the headline first."""
         whole = Group(title=_title(self.database, self.names), names=self.names)

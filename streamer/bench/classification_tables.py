@@ -104,7 +104,7 @@ def tables(
         laid_out.append(noise_table(noisy, report))
     for group in reversed(report.groups):
         laid_out += label_tables(report, group, config)
-    if report.groups[0].title.startswith("DS2"):
+    if report.is_customary:
         laid_out.append(peer_table(report))
     return laid_out
 

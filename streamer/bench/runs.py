@@ -1,8 +1,8 @@
 """Runs of ectopic beats, and how two annotations agree on them, run by run.
 
-ANSI/AAMI EC57:2012, section 4.4, with WFDB's `rxr` as its reference implementation: each run of one
-side defines a window from 150 ms before its first beat to 150 ms after its last, and the longest
-run of the other side inside that window is its partner. Fusion beats belong to runs of V, and
+ANSI/AAMI EC57:2012, with WFDB's `rxr` as its reference implementation: each run of one side defines
+a window from 150 ms before its first beat to 150 ms after its last, and the longest run of the
+other side inside that window is its partner. Fusion beats belong to runs of V, and
 ventricular flutter is a long run. What differs from `rxr`, and why: atrial fibrillation isn't a
 long run of S here but left out on both sides, because beat labels don't name it (`bench rhythm`
 scores it); a run at the end of a record counts; flutter that begins within a run makes it long;
