@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from classifier.labels import MODEL_LABELS
+
 PICTURES = (".png", ".svg")
-LABELS = ("N", "S", "V", "F")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="confirmed",
         help="which of the beat's two labels (confirmed)",
     )
-    add("--class", dest="label", choices=LABELS, help="explain this class, not the likeliest")
+    classes = [label.value for label in MODEL_LABELS]
+    add("--class", dest="label", choices=classes, help="explain this class, not the likeliest")
     add("--lead", help="lead to analyse, by name (MLII where there is one)")
     add("--model", type=Path, metavar="FILE", help="model of `train`, a .pt file (the shipped one)")
 
