@@ -9,14 +9,15 @@ from streamer.errors import StageClosedError
 from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Rhythm, RhythmEvent, Tick
 from streamer.rhythm_conditions import Evidence
 from streamer.rhythm_config import RhythmConfig
-from streamer.rhythm_facts import Facts, packed, unpacked, with_bounds
+from streamer.rhythm_facts import Facts
+from streamer.rhythm_pack import packed, unpacked
 from streamer.rhythm_signal import Measurement, SignalWatch
 from streamer.rhythm_table import Layer, News, Transition, rows
 from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 Output = RhythmEvent | Alarm
 
@@ -48,7 +49,7 @@ class RhythmTracker:
         """Return to the state of a new object."""
         self._watch.reset()
         self._waiting: deque[Measurement] = deque()
-        self._facts = with_bounds(Facts(self._config))
+        self._facts = Facts(self._config)
         self._states: dict[Layer, Rhythm | None] = {
             Layer.BACKGROUND: Rhythm.UNKNOWN,
             Layer.EPISODE: None,
@@ -221,6 +222,7 @@ class RhythmTracker:
     def _forget_beats(self) -> None:
         facts = self._facts
         facts.beats.clear()
+        facts.atria.forget()
         facts.seen.clear()
         facts.seen_quality.clear()
         facts.streak, facts.ended, facts.s_streak, facts.s_ended = [], [], [], []
@@ -239,6 +241,8 @@ class RhythmTracker:
         return []
 
     def _take(self, row: Transition, evidence: Evidence) -> list[Output]:
+        if Rhythm.ATRIAL_FIBRILLATION in {row.to, self._states[row.layer]}:
+            self._facts.atria.note_turn(evidence.onset)
         if row.layer is not Layer.MOMENT:
             self._set(row.layer, row.to)
         outputs: list[Output] = self._show(evidence)

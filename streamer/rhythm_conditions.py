@@ -251,22 +251,11 @@ def _pattern(facts: Facts, period: int) -> Evidence | None:
 
 
 def atrial_fibrillation(facts: Facts, state: State) -> Evidence | None:
-    """Irregular, and without P waves."""
-    config = facts.config
-    stays = state is Rhythm.ATRIAL_FIBRILLATION
-    irregularity = facts.irregularity()
-    if irregularity is None:
-        return _middle(facts) if stays else None
-    if irregularity < (config.af_irregularity_end if stays else config.af_irregularity):
+    """Irregular, and without P waves; since the turn to irregularity."""
+    if not facts.atria.is_fibrillating(stays=state is Rhythm.ATRIAL_FIBRILLATION):
         return None
-    coherence = facts.atrial_coherence()
-    limit = config.af_coherence_end if stays else config.af_coherence
-    return None if coherence is None or coherence > limit else _middle(facts)
-
-
-def _middle(facts: Facts) -> Evidence:
-    """Return the later half of the window: where the measure begins to hold."""
-    return _of(list(facts.beats)[-(facts.config.af_beats // 2) :])
+    beats = facts.atria.turn(irregular=True)
+    return Evidence(beats[0], beats)
 
 
 def slow(facts: Facts, state: State) -> Evidence | None:
@@ -295,11 +284,12 @@ _ROUNDING: Final = 1e-9
 
 
 def _after(facts: Facts, state: State) -> Evidence | None:
-    """Return the evidence of a rate; after fibrillation it begins in the middle of its window."""
+    """Return the evidence of a rate; after fibrillation since the turn to regularity."""
     if not facts.beats:
         return None
     if state is Rhythm.ATRIAL_FIBRILLATION:
-        return _middle(facts)
+        beats = facts.atria.turn(irregular=False)
+        return Evidence(beats[0], beats) if beats else _newest(facts)
     if state is Rhythm.UNKNOWN:
         return _of(list(facts.beats)) if len(facts.beats) > facts.config.min_beats else None
     if state in {Rhythm.BIGEMINY, Rhythm.TRIGEMINY}:

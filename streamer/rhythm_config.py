@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from streamer.rhythm_atria import AtriaConfig
 from streamer.rhythm_signal import SignalConfig
 
 
@@ -10,6 +11,7 @@ class RhythmConfig:
     """Limits of the rules in `streamer.rhythm_table`; chosen on DS1 where no source is given."""
 
     signal: SignalConfig = field(default_factory=SignalConfig)
+    atria: AtriaConfig = field(default_factory=AtriaConfig)
 
     # Rate
     rate_window_s: float = 4.0
@@ -54,19 +56,6 @@ class RhythmConfig:
     shape, not another pacemaker."""
     escape_quality: float = 0.85
     """As `run_quality`, for slow runs: they wait for nothing."""
-
-    # Atria
-    af_beats: int = 32
-    """Intervals over which irregularity is measured."""
-    af_min_differences: int = 8
-    """Differences of successive intervals that must be usable among them."""
-    af_irregularity: float = 0.09
-    af_irregularity_end: float = 0.06
-    """Median difference of successive intervals over the median interval. Dash et al. 2009
-    (doi:10.1007/s10439-009-9740-z) have 0.1 for the root mean square; a median is smaller."""
-    af_coherence: float = 0.37
-    af_coherence_end: float = 0.47
-    """More alike than this before the QRS complexes: there are P waves."""
 
     # Silence
     pause_s: float = 2.5
@@ -127,4 +116,4 @@ class RhythmConfig:
     @property
     def history_beats(self) -> int:
         """Beats that the rules look back on."""
-        return max(self.af_beats, self.extreme_tachycardia_beats, 3 * self.cycles) + 1
+        return max(self.extreme_tachycardia_beats, 3 * self.cycles) + 1

@@ -1,27 +1,17 @@
 """What the rules of the rhythm tracker are told: the last beats, the silence, the signal."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from classifier.labels import Label
 from streamer.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
+from streamer.rhythm_atria import HEART, Atria
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_signal import Measurement
-
-_P_COLUMNS: Final = slice(38, 110)
-"""Of a beat's window: 250 to 50 ms before the R peak, where a P wave is."""
-_P_POINTS: Final = 12
-"""Points that are kept of it: 60 Hz, ample for a P wave."""
-_HEART: Final = frozenset({Label.N, Label.S})
-"""Beats that tell of the atria."""
-
 
 _LOUDEST: Final = 2.0
 """Times the beats' deflection: what is beyond is an artefact and counts no more."""
@@ -36,8 +26,6 @@ class PastBeat:
     rr_samples: int | None
     """Interval from the beat before; None after a gap or a pause."""
     quality: float = 1.0
-    p_wave: tuple[tuple[float, ...], ...] = ()
-    """What lies before the QRS complex in each lead, in mV without its trend; () if not known."""
 
 
 @dataclass(slots=True)
@@ -92,6 +80,17 @@ class Facts:
     """The tracker's state on these layers."""
     usual_rr: float | None = None
     """Median interval in samples of the beats before the streak."""
+    atria: Atria = field(init=False)
+    """What the N and S beats tell of the atria."""
+
+    def __post_init__(self) -> None:
+        self.atria = Atria(self.config.atria)
+        self.bound()
+
+    def bound(self) -> None:
+        """Give the histories their longest lengths."""
+        self.beats = deque(self.beats, maxlen=self.config.history_beats)
+        self.levels = deque(self.levels, maxlen=self.config.rate_most)
 
     # Beats
 
@@ -118,9 +117,10 @@ class Facts:
         if rr is not None and rr >= self.config.pause_s * CHAIN_FS:
             rr = None
         label = item.label or Label.Q
-        beat = PastBeat(
-            sample, label, rr, item.beat.rpeak.quality, p_wave(item) if label in _HEART else ()
-        )
+        beat = PastBeat(sample, label, rr, item.beat.rpeak.quality)
+        if label in HEART:
+            after_heart = bool(self.beats) and self.beats[-1].label in HEART
+            self.atria.add(item.beat, rr if after_heart else None)
         self._follow_streak(beat)
         self._follow_s_streak(beat)
         self.beats.append(beat)
@@ -167,7 +167,7 @@ class Facts:
         self.s_ended, self.s_streak = self.s_streak, []
 
     def _usual_rr(self) -> float | None:
-        known = [b.rr_samples for b in self.beats if b.rr_samples and b.label in _HEART]
+        known = [b.rr_samples for b in self.beats if b.rr_samples and b.label in HEART]
         return median(known) if len(known) >= self.config.min_beats else None
 
     @property
@@ -185,39 +185,6 @@ class Facts:
         if len(beats) < 2:
             return None
         return 60 * CHAIN_FS * (len(beats) - 1) / (beats[-1].sample - beats[0].sample)
-
-    # Atria
-
-    def irregularity(self) -> float | None:
-        """Median difference of successive RR intervals as a part of the median interval.
-
-        Intervals next to a beat that isn't N or S are left out: they say nothing about the atria.
-        """
-        recent = list(self.beats)[-self.config.af_beats - 1 :]
-        intervals = [
-            after.rr_samples if before.label in _HEART and after.label in _HEART else None
-            for before, after in pairwise(recent)
-        ]
-        usable = [value for value in intervals if value is not None]
-        differences = [
-            abs(b - a) for a, b in pairwise(intervals) if a is not None and b is not None
-        ]
-        if len(differences) < self.config.af_min_differences:
-            return None
-        return median(differences) / median(usable)
-
-    def atrial_coherence(self) -> float | None:
-        """How much the stretches before the QRS complexes are alike, 0 to 1, in the best lead.
-
-        The energy of their mean over the mean of their energies, less what chance gives: P waves
-        that come before every beat remain in a mean, fibrillatory waves don't. None if there are
-        too few beats.
-        """
-        recent = [b.p_wave for b in list(self.beats)[-self.config.af_beats - 1 :] if b.p_wave]
-        if len(recent) < self.config.af_min_differences:
-            return None
-        stack = np.asarray(recent)
-        return max(_coherence(stack[:, lead]) for lead in range(stack.shape[1]))
 
     # Silence and signal
 
@@ -327,105 +294,3 @@ def mean_rate_bpm(pairs: list[tuple[int, int]], config: RhythmConfig) -> float |
     cut = max(len(recent) // 4, 1) if len(recent) > 2 else 0
     middle = recent[cut : len(recent) - cut]
     return 60 * CHAIN_FS * len(middle) / sum(middle)
-
-
-def p_wave(item: LabeledBeat) -> tuple[tuple[float, ...], ...]:
-    """Cut out what lies before the QRS complex, without its trend; () where samples are missing."""
-    part = item.beat.window[:, _P_COLUMNS]
-    if part.size == 0 or not np.isfinite(part).all():
-        return ()
-    points = part.reshape(part.shape[0], _P_POINTS, -1).mean(axis=2)
-    ends = (points[:, :2].mean(axis=1), points[:, -2:].mean(axis=1))
-    ramp = np.linspace(0.0, 1.0, _P_POINTS)
-    straight = ends[0][:, None] + (ends[1] - ends[0])[:, None] * ramp
-    return tuple(tuple(row) for row in (points - straight).astype(np.float32).tolist())
-
-
-def _coherence(waves: NDArray[np.float64]) -> float:
-    """Energy of the mean over the mean energy, corrected for the number; outliers left out."""
-    energy = (waves**2).sum(axis=1)
-    kept = waves[energy <= _OUTLIER * np.median(energy)]
-    mean_energy = float((kept**2).sum(axis=1).mean())
-    if mean_energy <= 0.0:
-        return 0.0
-    raw = float((kept.mean(axis=0) ** 2).sum()) / mean_energy
-    chance = 1.0 / len(kept)
-    return (raw - chance) / (1.0 - chance)
-
-
-_OUTLIER: Final = 4.0
-"""Stretches of more than this many times the median energy hold an artefact."""
-
-
-_ENUMS: Final[dict[str, type[GapReason] | type[Rhythm]]] = {
-    "gap": GapReason,
-    "background": Rhythm,
-    "episode": Rhythm,
-}
-_BEATS: Final = frozenset({"beats", "streak", "ended", "s_streak", "s_ended"})
-
-
-def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
-    """Yield every field but the configuration as plain values, for a snapshot."""
-    for name in Facts.__dataclass_fields__:
-        if name != "config":
-            yield name, _plain(getattr(facts, name), waves=name == "beats")
-
-
-def _plain(value: Any, *, waves: bool) -> Any:
-    if isinstance(value, PastBeat):
-        wave = np.array(value.p_wave if waves else (), np.float32)
-        return [value.sample, value.label.value, value.rr_samples, value.quality, wave]
-    if isinstance(value, Measurement):
-        return [
-            _plain(getattr(value, name), waves=False) for name in Measurement.__dataclass_fields__
-        ]
-    if isinstance(value, GapReason | Rhythm):
-        return value.value
-    if isinstance(value, deque | list | tuple):
-        return [_plain(item, waves=waves) for item in value]
-    return value
-
-
-def unpacked(config: RhythmConfig, state: dict[str, Any]) -> Facts:
-    """Make facts from what `packed` yielded."""
-    facts = Facts(config)
-    for name, value in state.items():
-        kind = type(getattr(facts, name))
-        whole = _whole(name, value)
-        setattr(facts, name, kind(whole) if kind in {deque, list} else whole)
-    return with_bounds(facts)
-
-
-def _whole(name: str, value: Any) -> Any:
-    """Turn one field's plain value back."""
-    if value is None:
-        return None
-    if name in _BEATS:
-        return [_beat(*item) for item in value]
-    if name == "measured":
-        return [_measurement(item) for item in value]
-    if name == "levels":
-        return [tuple(item) for item in value]
-    if name == "interval":
-        return tuple(value)
-    return _ENUMS[name](value) if name in _ENUMS else value
-
-
-def with_bounds(facts: Facts) -> Facts:
-    """Give the histories their longest lengths."""
-    config = facts.config
-    facts.beats = deque(facts.beats, maxlen=config.history_beats)
-    facts.levels = deque(facts.levels, maxlen=config.rate_most)
-    return facts
-
-
-def _beat(
-    sample: int, label: str, rr: int | None, quality: float, waves: NDArray[np.float32]
-) -> PastBeat:
-    return PastBeat(sample, Label(label), rr, quality, tuple(map(tuple, waves.tolist())))
-
-
-def _measurement(values: list[Any]) -> Measurement:
-    fields = dict(zip(Measurement.__dataclass_fields__, values, strict=True))
-    return Measurement(**{**fields, "deflection_mv": tuple(fields["deflection_mv"])})

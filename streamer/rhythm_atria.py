@@ -1,0 +1,259 @@
+"""What the last beats tell of the atria: how irregular their intervals are, whether P waves remain.
+
+Irregularity is the coefficient of sample entropy of Lake & Moorman 2011
+(doi:10.1152/ajpheart.00561.2010): unlike a variance it stays low where intervals are many but of a
+few kinds, as with frequent premature beats, and in sinus arrhythmia, where each resembles the last.
+For unrelated intervals of a normal distribution it is about ln(3.5 SD / mean).
+
+Deviations: more beats than the 12 of the paper, for fewer false alarms; intervals next to a beat
+that isn't N or S are unknown and match nothing; P waves have a say (`AtriaConfig.p_wave_weight`).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.labels import Label
+from streamer.events import CHAIN_FS, Beat
+from streamer.filters import jit
+
+_P_COLUMNS: Final = slice(38, 110)
+"""Of a beat's window: 250 to 50 ms before the R peak, where a P wave is."""
+_P_POINTS: Final = 12
+"""Points that are kept of it: 60 Hz, ample for a P wave."""
+_OUTLIER: Final = 4.0
+"""Stretches of more than this many times the median energy hold an artefact."""
+HEART: Final = frozenset({Label.N, Label.S})
+"""Beats that tell of the atria."""
+
+Wave = NDArray[np.float32]
+"""Shape (leads, `_P_POINTS`); (0, 0) where samples are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtriaConfig:
+    """When intervals and P waves speak for fibrillation; chosen on DS1 and svdb."""
+
+    beats: int = 48
+    """N and S beats over which irregularity and P waves are measured."""
+    least_templates: int = 20
+    """Pairs of successive known intervals that must be among them."""
+    least_waves: int = 8
+    """Known stretches before the QRS complexes that must be among them."""
+    look_back: int = 56
+    """N and S beats among which a turn of the rhythm is looked for."""
+    patience: int = 64
+    """N and S beats for which fibrillation goes on where too few intervals are known to tell."""
+    entropy: float = -0.9
+    entropy_end: float = -1.5
+    """Entropy of fibrillation, to name it and to stay with it; Lake & Moorman have -1.4."""
+    p_wave_weight: float = 5.0
+    p_wave_floor: float = 0.1
+    """What each part by which P waves are alike beyond the floor takes off the entropy."""
+    tolerance_s: float = 0.03
+    tolerance_step_s: float = 0.005
+    tolerance_most_s: float = 0.4
+    least_matches: int = 5
+    """Intervals that differ by less than the tolerance match; it grows until there are enough."""
+    even: float = 0.055
+    """Relative difference of two successive intervals that fibrillation and a regular rhythm show
+    equally often."""
+    evidence_span: tuple[float, float] = (-2.0, 1.6)
+    """Most that one difference may say against and for fibrillation (natural logarithm of the
+    ratio of how often either shows it)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtrialBeat:
+    """One N or S beat."""
+
+    sample: int
+    interval_s: float
+    """From the beat before; NaN if that was none of these, or too far away."""
+    wave: Wave
+    """What lies before the QRS complex, in mV without its trend."""
+
+
+class Atria:
+    """Remembers the last N and S beats and measures them.
+
+    Parameters
+    ----------
+    config : AtriaConfig, optional
+        Lengths and limits.
+    """
+
+    def __init__(self, config: AtriaConfig | None = None) -> None:
+        self._config = AtriaConfig() if config is None else config
+        self._beats: deque[AtrialBeat] = deque(maxlen=self._config.look_back)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget every beat."""
+        self._beats.clear()
+        self._entropy: float | None = None
+        self._undecided = 0
+        self._turned_at = -1
+
+    def add(self, beat: Beat, rr_samples: int | None) -> None:
+        """Take an N or S beat and the interval since the beat before, if that was one as well."""
+        interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
+        self._beats.append(AtrialBeat(beat.rpeak.sample, interval_s, p_wave(beat.window)))
+        self._entropy = self._measure()
+        self._undecided = self._undecided + 1 if self._entropy is None else 0
+
+    @property
+    def entropy(self) -> float | None:
+        """Coefficient of sample entropy of the known intervals; None if there are too few."""
+        return self._entropy
+
+    def is_fibrillating(self, *, stays: bool) -> bool:
+        """Tell whether the beats speak for fibrillation; with `stays` less is enough."""
+        config = self._config
+        if self._entropy is None:
+            return stays and self._undecided <= config.patience
+        limit = config.entropy_end if stays else config.entropy
+        if self._entropy < limit:
+            return False
+        coherence = self.coherence()
+        if coherence is None:
+            return False
+        alike = max(coherence - config.p_wave_floor, 0.0)
+        return self._entropy - config.p_wave_weight * alike >= limit
+
+    def coherence(self) -> float | None:
+        """How much the stretches before the QRS complexes are alike, 0 to 1, in the best lead.
+
+        The energy of their mean over the mean of their energies, less what chance gives: P waves
+        that come before every beat remain in a mean, fibrillatory waves don't. None if there are
+        too few beats.
+        """
+        waves = [beat.wave for beat in self._recent() if beat.wave.size]
+        if len(waves) < self._config.least_waves:
+            return None
+        stack = np.stack(waves).astype(np.float64)
+        return max(_coherence(stack[:, lead]) for lead in range(stack.shape[1]))
+
+    def turn(self, *, irregular: bool) -> tuple[int, ...]:
+        """Return the beats since the rhythm became irregular (or regular again), oldest first.
+
+        The beginning is where the summed evidence of the successive differences is largest: the
+        most probable place of a change among the last beats.
+        """
+        beats = list(self._beats)
+        evidence = self._evidence(beats) * (1.0 if irregular else -1.0)
+        evidence[[beat.sample <= self._turned_at for beat in beats]] = -np.inf
+        first = int(np.argmax(np.cumsum(evidence[::-1])[::-1])) if beats else 0
+        return tuple(beat.sample for beat in beats[max(first - 1, 0) :])
+
+    def note_turn(self, sample: int) -> None:
+        """Remember that the rhythm changed at that beat: the next change comes after it."""
+        self._turned_at = sample
+
+    def state(self) -> dict[str, Any]:
+        """Copy the whole state as plain values."""
+        return {
+            "beats": [[beat.sample, beat.interval_s, beat.wave.copy()] for beat in self._beats],
+            "undecided": self._undecided,
+            "turned_at": self._turned_at,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._beats.clear()
+        self._beats.extend(
+            AtrialBeat(sample, interval_s, wave.copy())
+            for sample, interval_s, wave in state["beats"]
+        )
+        self._undecided = state["undecided"]
+        self._turned_at = state["turned_at"]
+        self._entropy = self._measure()
+
+    def _recent(self) -> list[AtrialBeat]:
+        return list(self._beats)[-self._config.beats :]
+
+    def _measure(self) -> float | None:
+        config = self._config
+        intervals = np.array([beat.interval_s for beat in self._recent()], np.float64)
+        templates, shorter, longer, tolerance_s = _match(
+            intervals,
+            config.tolerance_s,
+            config.tolerance_step_s,
+            config.tolerance_most_s,
+            config.least_matches,
+        )
+        if templates < config.least_templates:
+            return None
+        if longer < config.least_matches:
+            return 0.0
+        sample_entropy = log(shorter / longer)
+        return sample_entropy + log(2.0 * tolerance_s) - log(float(np.nanmean(intervals)))
+
+    def _evidence(self, beats: Sequence[AtrialBeat]) -> NDArray[np.float64]:
+        """Weigh how much each beat's interval and the one before speak for fibrillation."""
+        intervals = np.array([beat.interval_s for beat in beats], np.float64)
+        change = np.abs(np.diff(np.log(intervals), prepend=np.nan))
+        least = self._config.even * np.exp(self._config.evidence_span[0])
+        evidence = np.log(np.maximum(change, least) / self._config.even)
+        return np.where(
+            np.isnan(evidence), 0.0, np.minimum(evidence, self._config.evidence_span[1])
+        )
+
+
+@jit
+def _match(
+    intervals: NDArray[np.float64], first: float, step: float, most: float, least: int
+) -> tuple[int, int, int, float]:  # pragma: no cover - compiled
+    """Count pairs of intervals that match, and of those the ones whose successors match too.
+
+    Returns the number of templates (an interval and its successor known), both counts, and the
+    tolerance at which there were at least `least` of the second.
+    """
+    n = intervals.size
+    known = np.zeros(n, np.bool_)
+    templates = 0
+    for i in range(n - 1):
+        known[i] = not (np.isnan(intervals[i]) or np.isnan(intervals[i + 1]))
+        templates += known[i]
+    tolerance = first
+    while True:
+        shorter, longer = 0, 0
+        for i in range(n - 1):
+            if not known[i]:
+                continue
+            for j in range(i + 1, n - 1):
+                if known[j] and abs(intervals[i] - intervals[j]) < tolerance:
+                    shorter += 1
+                    longer += abs(intervals[i + 1] - intervals[j + 1]) < tolerance
+        if longer >= least or tolerance >= most:
+            return templates, shorter, longer, tolerance
+        tolerance += step
+
+
+def p_wave(window: NDArray[np.float32]) -> Wave:
+    """Cut out what lies before the QRS complex, without its trend; empty where samples miss."""
+    part = window[:, _P_COLUMNS]
+    if part.size == 0 or not np.isfinite(part).all():
+        return np.zeros((0, 0), np.float32)
+    points = part.reshape(part.shape[0], _P_POINTS, -1).mean(axis=2)
+    ends = (points[:, :2].mean(axis=1), points[:, -2:].mean(axis=1))
+    ramp = np.linspace(0.0, 1.0, _P_POINTS)
+    straight = ends[0][:, None] + (ends[1] - ends[0])[:, None] * ramp
+    return np.asarray(points - straight, np.float32)
+
+
+def _coherence(waves: NDArray[np.float64]) -> float:
+    """Energy of the mean over the mean energy, corrected for the number; outliers left out."""
+    energy = (waves**2).sum(axis=1)
+    kept = waves[energy <= _OUTLIER * np.median(energy)]
+    mean_energy = float((kept**2).sum(axis=1).mean())
+    if mean_energy <= 0.0:
+        return 0.0
+    raw = float((kept.mean(axis=0) ** 2).sum()) / mean_energy
+    chance = 1.0 / len(kept)
+    return (raw - chance) / (1.0 - chance)

@@ -1,0 +1,77 @@
+"""The facts of the rhythm tracker as plain values and back, for its snapshots."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+from classifier.labels import Label
+from streamer.events import GapReason, Rhythm
+from streamer.rhythm_config import RhythmConfig
+from streamer.rhythm_facts import Facts, PastBeat
+from streamer.rhythm_signal import Measurement
+
+_ENUMS: Final[dict[str, type[GapReason] | type[Rhythm]]] = {
+    "gap": GapReason,
+    "background": Rhythm,
+    "episode": Rhythm,
+}
+_BEATS: Final = frozenset({"beats", "streak", "ended", "s_streak", "s_ended"})
+
+
+def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
+    """Yield every field but the configuration as plain values, for a snapshot."""
+    for name in Facts.__dataclass_fields__:
+        if name == "atria":
+            yield name, facts.atria.state()
+        elif name != "config":
+            yield name, _plain(getattr(facts, name))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PastBeat):
+        return [value.sample, value.label.value, value.rr_samples, value.quality]
+    if isinstance(value, Measurement):
+        return [_plain(getattr(value, name)) for name in Measurement.__dataclass_fields__]
+    if isinstance(value, GapReason | Rhythm):
+        return value.value
+    if isinstance(value, deque | list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def unpacked(config: RhythmConfig, state: dict[str, Any]) -> Facts:
+    """Make facts from what `packed` yielded."""
+    facts = Facts(config)
+    facts.atria.restore(state["atria"])
+    for name, value in state.items():
+        if name == "atria":
+            continue
+        kind = type(getattr(facts, name))
+        whole = _whole(name, value)
+        setattr(facts, name, kind(whole) if kind in {deque, list} else whole)
+    facts.bound()
+    return facts
+
+
+def _whole(name: str, value: Any) -> Any:
+    """Turn one field's plain value back."""
+    if value is None:
+        return None
+    if name in _BEATS:
+        return [_beat(*item) for item in value]
+    if name == "measured":
+        return [_measurement(item) for item in value]
+    if name == "levels":
+        return [tuple(item) for item in value]
+    if name == "interval":
+        return tuple(value)
+    return _ENUMS[name](value) if name in _ENUMS else value
+
+
+def _beat(sample: int, label: str, rr_samples: int | None, quality: float) -> PastBeat:
+    return PastBeat(sample, Label(label), rr_samples, quality)
+
+
+def _measurement(values: list[Any]) -> Measurement:
+    fields = dict(zip(Measurement.__dataclass_fields__, values, strict=True))
+    return Measurement(**{**fields, "deflection_mv": tuple(fields["deflection_mv"])})
