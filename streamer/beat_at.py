@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from classifier.labels import SYMBOL_TO_LABEL
 from classifier.runtime import BeatModel
@@ -13,6 +17,10 @@ from streamer.events import LabeledBeat
 from streamer.matching import tolerance_samples
 from streamer.question import Question, Step
 
+_BEFORE_S: Final = 5.0
+_AFTER_S: Final = 1.5
+"""Signal shown about the beat: a few beats before it, and the one that confirms it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AskedBeat:
@@ -23,6 +31,10 @@ class AskedBeat:
     question: Question
     symbol: str | None
     """WFDB symbol of the reference beat within 150 ms; None without one."""
+    context: NDArray[np.float32]
+    """Primary lead about the beat in mV, at the record's own sampling frequency."""
+    context_start: int
+    """Sample of its first value."""
 
 
 def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> AskedBeat:
@@ -63,11 +75,16 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Ask
             break
     if nearest is None:
         raise ValueError(f"the chain finds no beat in record {record.name}")
+    peak = _place(chain, nearest)
+    start = max(peak - round(_BEFORE_S * record.fs), 0)
+    stop = min(peak + round(_AFTER_S * record.fs), record.n_samples)
     answer = nearest.answer(model.predict(nearest.signal, nearest.features)[0])
     return AskedBeat(
         labelled=chain.at_source(answer),
         question=nearest,
-        symbol=_symbol(record.reference(), _place(chain, nearest), record.fs),
+        symbol=_symbol(record.reference(), peak, record.fs),
+        context=next(record.chunks(start, stop, size=stop - start)).samples[0],
+        context_start=start,
     )
 
 

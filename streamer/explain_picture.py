@@ -18,9 +18,13 @@ _LEAD_IN: Final = 3.4
 _BASE_IN: Final = 2.0
 _SIDE_IN: Final = 5.4
 """Least height: the bars at the side need it."""
+_STRIP_IN: Final = 1.7
 _DPI: Final = 130
 _HEAT: Final = ("#9aa5b1", "#d68a2b", "#c81e1e")
 """Saliency from none to most; its lowest tone is visible on white."""
+_INK: Final = "#1b2733"
+_MARKED_S: Final = 0.12
+"""To either side of the R peak."""
 _SHADE: Final = ("#ffffff00", "#8fc5e8")
 _STRETCHES: Final = (
     ("P", GEOMETRY.p_wave_s),
@@ -56,11 +60,12 @@ def write_picture(explained: ExplainedBeat, path: Path) -> None:
     panels = explained.panels()
     height = max(_BASE_IN + _LEAD_IN * len(panels), _SIDE_IN)
     with mpl.rc_context(_RC):
-        drawn = Figure(figsize=(_WIDTH_IN, height), layout="constrained")
+        drawn = Figure(figsize=(_WIDTH_IN, height + _STRIP_IN), layout="constrained")
         words = "\n".join([explained.title(), *explained.subtitles()])
         drawn.suptitle(words, fontsize=10.5, ha="left", x=0.012)
-        parts: Any = drawn.subfigures(1, 2, width_ratios=(1.5, 1.0))
-        left, right = parts
+        rows: Any = drawn.subfigures(2, 1, height_ratios=(_STRIP_IN, height))
+        _draw_context(rows[0].subplots(), explained)
+        left, right = rows[1].subfigures(1, 2, width_ratios=(1.5, 1.0))
         _draw_leads(left, explained, panels)
         upper, lower = right.subplots(2, 1, height_ratios=(1.0, 2.6))
         _draw_probabilities(upper, explained)
@@ -77,6 +82,30 @@ def write_picture(explained: ExplainedBeat, path: Path) -> None:
 def _metadata(path: Path) -> dict[str, None]:
     """Leave out what would make the same picture differ from day to day."""
     return {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
+
+
+def _draw_context(axes: Any, explained: ExplainedBeat) -> None:
+    """Draw the signal about the beat, with the RR intervals that led up to it."""
+    time_s, signal = explained.context()
+    axes.plot(time_s, signal, color=_INK, linewidth=0.9)
+    known = signal[np.isfinite(signal)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (-1.0, 1.0)
+    top = high + 0.3 * max(high - low, 0.1)
+    axes.axvspan(-_MARKED_S, _MARKED_S, color=_SHADE[1], alpha=0.45, lw=0)
+    at = 0.0
+    for rr_ms in reversed(explained.rr_ms()):
+        before = at - rr_ms / 1000.0
+        if before < time_s[0]:
+            break
+        axes.annotate(
+            "", (at, top), (before, top), arrowprops={"arrowstyle": "|-|,widthA=.2,widthB=.2"}
+        )
+        axes.text((at + before) / 2, top, f"{rr_ms}", ha="center", va="bottom", fontsize=8.5)
+        at = before
+    axes.set_xlim(time_s[0], time_s[-1])
+    axes.set_ylim(low - 0.1 * (top - low), top + 0.25 * (top - low))
+    axes.set_xlabel("s from the R peak; RR intervals in ms")
+    axes.set_ylabel("mV")
 
 
 def _draw_leads(part: Any, explained: ExplainedBeat, panels: list[Panel]) -> None:

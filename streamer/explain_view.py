@@ -46,6 +46,7 @@ def explain_lines(explained: ExplainedBeat, width: int) -> list[Line]:
     lines = [
         line([(explained.title(), palette.STRONG)], width),
         *(line([(words, palette.FAINT)], width) for words in explained.subtitles()),
+        line([(explained.rr_words(), palette.FAINT)], width),
         *_probability_lines(explained, width),
     ]
     for panel in explained.panels():

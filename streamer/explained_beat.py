@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TEMPLATE: Final = "template"
 BEAT: Final = "beat"
 _FIRST_NEXT: Final = len(FEATURE_NAMES) - N_NEXT
+_INTERVALS: Final = 8
 REVISION_WORDS: Final = ("provisional", "confirmed")
 
 
@@ -72,6 +73,21 @@ class ExplainedBeat:
         if symbol is None:
             return f"{words}; no reference"
         return f"{words}; reference {SYMBOL_TO_LABEL[symbol]} (symbol {symbol})"
+
+    def rr_ms(self) -> list[int]:
+        """Return the RR intervals up to this beat, the one that ends at it last."""
+        return [round(1000 * float(rr)) for rr in self.asked.labelled.beat.rr_s[-_INTERVALS:]]
+
+    def rr_words(self) -> str:
+        """Say the RR intervals up to this beat."""
+        known = " ".join(map(str, self.rr_ms()))
+        return f"RR intervals up to this beat, ms: {known or 'none known'}"
+
+    def context(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return time in s from the R peak, and mV, of the signal about the beat."""
+        signal = self.asked.context
+        first = self.asked.context_start - self.asked.labelled.beat.rpeak.sample
+        return (first + np.arange(signal.size)) / self.fs, signal
 
     def subtitles(self) -> list[str]:
         """Say what is explained, in lines."""

@@ -37,11 +37,18 @@ def explained_beat(**changes):
         usual_log_odds=-2.0,
         deviations=np.arange(len(FEATURE_NAMES), dtype=float),
     )
-    blank = labeled_beat(sample=3600, revision=revision, reason=changes.pop("reason", None))
+    blank = labeled_beat(
+        sample=3600,
+        revision=revision,
+        reason=changes.pop("reason", None),
+        rr_s=changes.pop("rr_s", (0.8, 0.79, 0.512)),
+    )
     asked = AskedBeat(
         labelled=blank,
         question=Question(blank=blank, signal=signal, features=features),
         symbol=changes.pop("symbol", "F"),
+        context=np.sin(np.arange(720) / 20).astype(np.float32),
+        context_start=3600 - 540,
     )
     training_record = changes.pop("training_record", False)
     return ExplainedBeat(

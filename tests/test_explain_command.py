@@ -70,6 +70,15 @@ def test_the_reference_beat_comes_along(record, model_file):
     assert found.symbol == reference.symbols[nearest]
 
 
+@pytest.mark.parametrize("second", [1.0, 10.0])
+def test_the_signal_about_it_comes_along(record, model_file, second):
+    found = beat_at(record, load_model(model_file), round(second * record.fs), 1)
+    stop = found.context_start + found.context.size
+    (chunk,) = record.chunks(found.context_start, stop, size=found.context.size)
+    assert np.array_equal(found.context, chunk.samples[0])
+    assert found.context_start < found.labelled.beat.rpeak.sample < stop
+
+
 def test_a_time_outside_the_record_is_refused(record, model_file):
     with pytest.raises(ValueError, match=r"is not inside record demo.*choose a time from 0:00 to"):
         beat_at(record, load_model(model_file), record.n_samples, 0)

@@ -48,6 +48,13 @@ def test_words_say_what_it_is():
     assert "reference F (symbol F)" in shown(explained_beat())[0]
 
 
+def test_the_rhythm_that_led_up_to_it_is_said():
+    assert "RR intervals up to this beat, ms: 800 790 512" in "".join(shown(explained_beat()))
+    assert "ms: none known" in "".join(shown(explained_beat(rr_s=())))
+    time_s, signal = explained_beat().context()
+    assert (time_s[540], time_s.size) == (0.0, signal.size)
+
+
 def test_no_evidence_is_said_in_words():
     lines = shown(explained_beat(grad_cam=np.zeros(COLUMNS)))
     assert "nothing that the last convolution saw speaks for V" in lines[2]
