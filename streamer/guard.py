@@ -68,9 +68,10 @@ class GuardLimits:
 
 
 SAMPLES_LIMITS = GuardLimits(
-    max_bytes=65_536, max_depth=4, max_values=12_000, rate_per_s=50.0, burst=200
+    max_bytes=65_536, max_depth=4, max_values=12_000, rate_per_s=50.0, burst=3000
 )
-"""For live signals: a second of a dozen leads at 1 kHz in one message, or 50 messages a second."""
+"""For live signals: a second of a dozen leads at 1 kHz in one message, or 50 messages a second; at
+once as many as wait after five minutes without a broker, at ten a second."""
 
 
 class Guard:

@@ -141,7 +141,8 @@ def _from_binary(data: bytes) -> SampleMessage:
             f"got {len(data) - _HEADER.size} bytes of samples, no multiple of {frame_bytes}"
         )
     frames = np.frombuffer(data, _DTYPES[kind], offset=_HEADER.size).reshape(-1, max(leads, 1))
-    samples = np.ascontiguousarray(frames.T, np.float32)
+    # A copy even where the order is right already (one lead): the bytes can't be written to.
+    samples = np.array(frames.T, np.float32, order="C")
     if kind == _INT16:
         samples[samples == _INVALID] = np.nan
         samples /= np.float32(gain)

@@ -137,6 +137,25 @@ class Connection(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError(_CLOSED_EARLY))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        self._loop.call_soon_threadsafe(self._watch_for_room, client, sock)
+
+    def _watch_for_room(self, client: Any, sock: Any) -> None:
+        """Write when the socket can take more, if it is still open when the loop comes to it.
+
+        aiomqtt remembers the bare number of the socket, by then perhaps that of no socket or of
+        another one.
+        """
+        if sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write, client)
+
+    def _write(self, client: Any) -> None:
+        try:
+            client.loop_write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
     ) -> None:

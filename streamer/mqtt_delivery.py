@@ -16,7 +16,13 @@ from streamer.mqtt_connection import (
 )
 from streamer.outbox import Outbox
 from streamer.payload import SCHEMA_VERSION, MessageType, TopicKind, topic
-from streamer.source_status import FINISHED, ConnectionState, Health, status_payload
+from streamer.source_status import (
+    FINISHED,
+    ConnectionState,
+    DeliveryCounts,
+    Health,
+    status_payload,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +49,15 @@ class Mailbox:
 
     def status(self, state: ConnectionState, reason: str | None = None) -> bytes:
         """Encode a status message."""
+        outbox = self.outbox
         return status_payload(
             self.info,
-            self.outbox,
+            DeliveryCounts(
+                events=outbox.next_seq,
+                waiting=outbox.waiting,
+                shed=outbox.shed,
+                expired=outbox.expired,
+            ),
             state=state,
             reason=reason,
             now=self.wall_time(),

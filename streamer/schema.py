@@ -78,7 +78,11 @@ BEAT: Final[Schema] = _object(
         "quality": {**_UNIT, "description": "0 noise to 1 clean"},
         "search_back": {"type": "boolean"},
         "late": {"type": "boolean", "description": "the latency budget was missed"},
-        "reason": {**_TEXT_OR_NULL, "description": "why the label is Q"},
+        "reason": {
+            **_TEXT_OR_NULL,
+            "description": "why the label is Q; `overload` also where a confirmed label repeats "
+            "the provisional one for lack of time",
+        },
     },
 )
 # Only a late beat may lack its label.
@@ -193,6 +197,11 @@ STATUS: Final[Schema] = _object(
         "expired": {**_COUNT, "description": "messages dropped because they had become stale"},
     },
 )
+# A ward has one connection, and so one last will: that on its own status.
+STATUS["properties"]["via"] = {
+    **_ENVELOPE["source"],
+    "description": "the ward that publishes for this source: offline with it",
+}
 
 _QUANTILES: Final[Schema] = {
     "type": "object",

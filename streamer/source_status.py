@@ -1,11 +1,12 @@
 """The retained message that tells how a source stands with its broker."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from streamer.events import StreamInfo
-from streamer.outbox import Outbox, Rank
+from streamer.outbox import Rank
 from streamer.payload import SCHEMA_VERSION, MessageType, dumps, utc_time
 
 FINISHED: Final = "finished"
@@ -61,16 +62,28 @@ class Health:
         return ConnectionState.DEGRADED if self._degraded else ConnectionState.ONLINE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryCounts:
+    """How far a source's messages have come."""
+
+    events: int
+    """One past the highest number so far."""
+    waiting: int
+    shed: Mapping[Rank, int] = field(default_factory=dict)
+    expired: int = 0
+
+
 def status_payload(
     info: StreamInfo,
-    outbox: Outbox,
+    counts: DeliveryCounts,
     *,
     state: ConnectionState,
     reason: str | None,
     now: float,
     first_seq: int,
+    via: str | None = None,
 ) -> bytes:
-    """Encode one status message."""
+    """Encode one status message; `via` names the ward that publishes for the source."""
     return dumps(
         {
             "schema": SCHEMA_VERSION,
@@ -86,10 +99,11 @@ def status_payload(
             "n_samples": info.n_samples,
             "training_record": info.training_record,
             "first_seq": first_seq,
-            "events": outbox.next_seq,
-            "waiting": outbox.waiting,
-            "shed": sum(outbox.shed.values()),
-            "shed_by_rank": {rank.name.lower(): outbox.shed[rank] for rank in Rank},
-            "expired": outbox.expired,
+            "events": counts.events,
+            "waiting": counts.waiting,
+            "shed": sum(counts.shed.values()),
+            "shed_by_rank": {rank.name.lower(): counts.shed.get(rank, 0) for rank in Rank},
+            "expired": counts.expired,
+            **({} if via is None else {"via": via}),
         }
     )

@@ -1,7 +1,7 @@
 """Many patients in one process: one compiled call and one network batch a tick."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -56,6 +56,10 @@ class Patient:
     """In the source's own index; None before the first sample, and at the chain's rate, where the
     detector's state has it."""
 
+    def outward(self, event: Event) -> Event:
+        """Put an event on the source's own index."""
+        return event if self.at_source is None else self.at_source(event)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WardEvent:
@@ -82,6 +86,9 @@ class Ward:
 
     Notes
     -----
+    Who watches the clock may set `on_asking`: it gets the questions of all patients just before the
+    network does, which may take a while.
+
     Each patient has a row in the arrays of `WardMemory`, and a `BeatPath`. What happens seldom (a
     jump in a stream, its end) is done by an ordinary `Chain`, restored from the patient's snapshot.
     """
@@ -89,6 +96,7 @@ class Ward:
     def __init__(
         self, model: BeatModel, *, n_leads: int = 2, config: WardConfig | None = None
     ) -> None:
+        self.on_asking: Callable[[Sequence[tuple[Patient, Question]]], None] = lambda asked: None
         self._model = model
         self._n_leads = n_leads
         self._config = config = config or WardConfig()
@@ -341,14 +349,15 @@ class Ward:
         return [(patient, step) for step in steps]
 
     def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
-        questions = [step for _, step in steps if isinstance(step, Question)]
-        answers = iter(self._answers(questions))
+        asked = [(patient, step) for patient, step in steps if isinstance(step, Question)]
+        if asked:
+            self.on_asking(asked)
+        answers = iter(self._answers([question for _, question in asked]))
         events: list[WardEvent] = []
         for patient, step in steps:
             item = next(answers) if isinstance(step, Question) else step
             for event in patient.path.follow(item):
-                outward = event if patient.at_source is None else patient.at_source(event)
-                events.append(WardEvent(patient=patient, event=outward))
+                events.append(WardEvent(patient=patient, event=patient.outward(event)))
         return events
 
     def _answers(self, questions: Sequence[Question]) -> list[LabeledBeat]:

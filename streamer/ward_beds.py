@@ -1,7 +1,7 @@
 """The book-keeping of a ward's sources: names, numbers, times and what to publish."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,7 +9,8 @@ from streamer.beat_ledger import BeatLedger, LedgerConfig
 from streamer.errors import SnapshotError
 from streamer.events import Alarm, Event, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.histogram import QuantileHistogram
-from streamer.ward import WardEvent
+from streamer.question import Question
+from streamer.ward import Patient, WardEvent
 
 _MS: Final = 1000.0
 _PROVISIONAL: Final = 0
@@ -32,6 +33,8 @@ class Bed:
     rhythm: RhythmEvent | None = None
     alarm: Alarm | None = None
     gap: Gap | None = None
+    unlabelled: set[int] = field(default_factory=set)
+    """R peaks of beats that were published without a label and wait for it."""
 
     def due_s(self, sample: int) -> float:
         """Return when a sample was due."""
@@ -44,6 +47,8 @@ class WardTotals:
 
     beats: int = 0
     late: int = 0
+    unlabelled: int = 0
+    """Beats published without a label first, because the network would have taken too long."""
     events: int = 0
     added: QuantileHistogram = field(default_factory=QuantileHistogram)
     """Added latency in ms: from when the sample that decided a first label was due until that
@@ -59,16 +64,21 @@ class Beds:
         Gets each event with its source.
     budget_ms : float
         From R peak to first label.
+    grace_s : float
+        A beat that is late already waits this long for its label before it is published without.
 
     Attributes
     ----------
     totals : WardTotals
     """
 
-    def __init__(self, publish: Publish, *, budget_ms: float = 500.0) -> None:
+    def __init__(
+        self, publish: Publish, *, budget_ms: float = 500.0, grace_s: float = 0.02
+    ) -> None:
         self.totals = WardTotals()
         self._publish = publish
         self._budget_ms = budget_ms
+        self._grace_s = grace_s
         self._beds: dict[str, Bed] = {}
 
     def __len__(self) -> int:
@@ -116,6 +126,33 @@ class Beds:
             bed.seq += 1
             self.totals.events += 1
 
+    def tell_late(
+        self, asked: Sequence[tuple[Patient, Question]], expected_s: float, now_s: float
+    ) -> None:
+        """Publish without a label, at once, the beats whose labels would come too late.
+
+        Parameters
+        ----------
+        asked : sequence of (Patient, Question)
+            What the network is about to be asked.
+        expected_s : float
+            How long it will probably take for all of it.
+        now_s : float
+        """
+        if expected_s <= self._grace_s:
+            return
+        late: list[WardEvent] = []
+        for patient, question in asked:
+            if question.blank.revision != _PROVISIONAL:
+                continue
+            event = patient.outward(question.unanswered())
+            bed = self._beds[patient.source]
+            if isinstance(event, LabeledBeat):
+                due_s = bed.due_s(event.beat.rpeak.sample) + self._budget_ms / _MS
+                if now_s + expected_s > max(due_s, now_s + self._grace_s):
+                    late.append(WardEvent(patient=patient, event=event))
+        self.take(late, now_s)
+
     def state(self, source: str) -> dict[str, Any]:
         """Return what a snapshot must hold of a source, beside the patient's own state."""
         bed = self._beds[source]
@@ -142,15 +179,23 @@ class Beds:
     def _count(
         self, bed: Bed, event: LabeledBeat, now_s: float, added_ms: float, *, is_timed: bool
     ) -> LabeledBeat:
-        self.totals.beats += 1
+        sample = event.beat.rpeak.sample
+        was_told = sample in bed.unlabelled
+        bed.unlabelled.discard(sample)
+        if not was_told:
+            self.totals.beats += 1
+            self.totals.late += event.label is None
         if not is_timed:
             return event
-        self.totals.added.add(added_ms)
-        latency_ms = (now_s - bed.due_s(event.beat.rpeak.sample)) * _MS
-        if latency_ms <= self._budget_ms:
+        if event.label is None:
+            bed.unlabelled.add(sample)
+            self.totals.unlabelled += 1
             return event
-        self.totals.late += 1
-        return dataclasses.replace(event, late=True)
+        self.totals.added.add(added_ms)
+        latency_ms = (now_s - bed.due_s(sample)) * _MS
+        is_late = latency_ms > self._budget_ms
+        self.totals.late += is_late and not was_told
+        return dataclasses.replace(event, late=True) if is_late else event
 
     @staticmethod
     def _follow(bed: Bed, event: Event, added_ms: float) -> None:

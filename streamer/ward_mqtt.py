@@ -1,4 +1,4 @@
-"""One MQTT connection for a whole ward: events out, live samples in.
+"""One MQTT connection for a whole ward: events out, live samples and acknowledgements in.
 
 Like `streamer.sinks.mqtt` it delivers at least once and in order: what the broker hasn't
 acknowledged is sent again after a reconnect. Unlike there the queue is in memory only, and messages
@@ -23,14 +23,17 @@ from streamer.mqtt_connection import (
     client_identifier,
     connect,
     explain,
+    is_refused,
     parse_url,
     unreachable,
 )
-from streamer.payload import TOPIC_PREFIX
+from streamer.payload import TOPIC_PREFIX, TopicKind
 
 SAMPLES: Final = "samples"
 """Last level of the topic that live samples come on: `ecg/<source>/samples`."""
-_LEVELS: Final = 3
+
+Incoming = Callable[[str, bytes, float], None]
+"""Gets source name, payload and time of arrival (event loop's clock) of a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +61,15 @@ class WardMqtt:
     ----------
     url : str
     on_samples : callable, optional
-        Gets source name, payload and time of arrival (event loop's clock) of each message on
-        `ecg/<source>/samples`; without it nothing is subscribed.
+        Gets each message on `ecg/<source>/samples`; without it they are not subscribed.
+    on_acknowledge : callable, optional
+        Gets each message on `ecg/<source>/alerts/ack`; without it they are not subscribed.
+    on_connect : callable, optional
+        Called on every connection, the first one included, to queue what describes the present.
+    will : Will, optional
+        What the broker publishes when it loses us.
     on_notice : callable, optional
-        Gets a line when the broker is lost.
+        Gets a line when the broker is lost or doesn't let us read.
     config, connection_config : bounds
 
     Attributes
@@ -73,14 +81,20 @@ class WardMqtt:
         self,
         url: str,
         *,
-        on_samples: Callable[[str, bytes, float], None] | None = None,
+        on_samples: Incoming | None = None,
+        on_acknowledge: Incoming | None = None,
+        on_connect: Callable[[], None] = lambda: None,
+        will: aiomqtt.Will | None = None,
         on_notice: Callable[[str], None] | None = None,
         config: WardMqttConfig | None = None,
         connection_config: ConnectionConfig | None = None,
     ) -> None:
         self.address = parse_url(url)
         self.sent = self.shed = self.reconnects = 0
-        self._on_samples = on_samples
+        readers = {SAMPLES: on_samples, TopicKind.ACKNOWLEDGE.value: on_acknowledge}
+        self._readers = {kind: reader for kind, reader in readers.items() if reader is not None}
+        self._on_connect = on_connect
+        self._will = will
         self._notice = on_notice or (lambda line: None)
         self._config = config or WardMqttConfig()
         self._connection_config = connection_config or ConnectionConfig()
@@ -115,12 +129,18 @@ class WardMqtt:
             self._worker.result()
         first.result()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Queue a message; never blocks."""
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, urgent: bool = False
+    ) -> None:
+        """Queue a message, before all others if it is urgent; never blocks."""
         if len(self._waiting) >= self._config.queue_size:
             self._waiting.popleft()
             self.shed += 1
-        self._waiting.append(_Message(topic, payload, retain))
+        message = _Message(topic, payload, retain)
+        if urgent:
+            self._waiting.appendleft(message)
+        else:
+            self._waiting.append(message)
         self._wake.set()
 
     async def close(self) -> None:
@@ -141,6 +161,7 @@ class WardMqtt:
                     identifier=client_identifier("ward"),
                     credentials=Credentials.from_environment(os.environ),
                     config=self._connection_config,
+                    will=self._will,
                     in_flight=self._config.in_flight,
                 ) as client:
                     await self._connected(client, first)
@@ -158,13 +179,17 @@ class WardMqtt:
             await asyncio.sleep(next(delays))
 
     async def _connected(self, client: Connection, first: asyncio.Future[None]) -> None:
-        if self._on_samples is not None:
-            await client.subscribe(f"{TOPIC_PREFIX}/+/{SAMPLES}", qos=1)
+        for kind in self._readers:
+            name = f"{TOPIC_PREFIX}/+/{kind}"
+            codes = await client.subscribe(name, qos=1)
+            if any(is_refused(code) for code in codes):
+                self._notice(f"MQTT broker {self.address.url} doesn't let us read {name}")
         if first.done():
             self.reconnects += 1
             self._notice(f"MQTT broker {self.address.url} is back; {self.queued} messages to send")
         else:
             first.set_result(None)
+        self._on_connect()
 
     async def _serve(self, client: Connection) -> None:
         """Send and receive until everything is out and we are closing, or the connection breaks."""
@@ -187,11 +212,10 @@ class WardMqtt:
     async def _receive(self, client: Connection) -> None:
         loop = asyncio.get_running_loop()
         async for message in client.messages:
-            levels = str(message.topic).split("/")
-            if self._on_samples is None or len(levels) != _LEVELS:
-                continue
-            if isinstance(message.payload, bytes):
-                self._on_samples(levels[1], message.payload, loop.time())
+            _, source, kind = str(message.topic).split("/", 2)
+            reader = self._readers.get(kind)
+            if reader is not None and isinstance(message.payload, bytes):
+                reader(source, message.payload, loop.time())
 
     def _listen_for_acknowledgements(self, client: Connection) -> None:
         """Have paho tell us, before aiomqtt, which messages the broker has."""

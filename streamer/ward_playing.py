@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import sys
 import time
 from dataclasses import dataclass
@@ -16,27 +15,16 @@ from streamer.batched_model import BatchedModel
 from streamer.broker import broker_for, check_option
 from streamer.errors import OutputError
 from streamer.events import Published, StreamInfo
-from streamer.live_streams import read_stdin, serve_tcp
+from streamer.live_streams import STDIN_SOURCE, read_stdin, serve_tcp
 from streamer.looped import LoopedRecords
-from streamer.payload import (
-    SCHEMA_VERSION,
-    TOPIC_PREFIX,
-    MessageType,
-    TopicKind,
-    dumps,
-    to_payload,
-    topic,
-    topic_of,
-    utc_time,
-)
+from streamer.payload import SCHEMA_VERSION, TOPIC_PREFIX, check_source, dumps, to_payload, utc_time
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
-from streamer.ward_mqtt import WardMqtt
+from streamer.ward_publisher import WARD, WardPublisher
 from streamer.ward_run import WardRun, WardRunConfig, warm_up_ward
 from streamer.ward_screen import WardScreen
 from streamer.warm_up import notice_if_slow
 
-STATS: Final = "stats"
 _STATS_EVERY_S: Final = 5.0
 _QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
@@ -62,6 +50,8 @@ class WardOptions:
     tick_ms: float = 50.0
     budget_ms: float = 500.0
     mqtt: str = "embedded"
+    name: str = WARD
+    """Of the ward's own status and statistics over MQTT."""
     events: Path | None = None
     snapshots: Path | None = None
     snapshot_every_s: float = 30.0
@@ -86,8 +76,9 @@ class WardPlaying:
         if options.live and options.speed is None:
             raise ValueError("--live comes at its own pace; leave out --speed max")
         check_option(options.mqtt)
+        check_source(options.name)
         self._options = options
-        self._mqtt: WardMqtt | None = None
+        self._publisher: WardPublisher | None = None
         self._file: TextIO | None = None
         self._stats_due_s = 0.0
         self._began_s = time.monotonic()
@@ -137,8 +128,13 @@ class WardPlaying:
             on_tick=self._tick,
         )
         if url is not None:
-            self._mqtt = WardMqtt(url, on_samples=run.receive if looped is None else None)
-            await self._mqtt.start()
+            self._publisher = WardPublisher(
+                url,
+                name=options.name,
+                on_samples=run.receive if looped is None else None,
+                on_notice=self._notice,
+            )
+            await self._publisher.start()
             _say(f"MQTT broker {url}")
         screen = None
         if options.monitor:
@@ -152,13 +148,13 @@ class WardPlaying:
         finally:
             if screen is not None:
                 await _end(screen)
-            if self._mqtt is not None:
-                await self._mqtt.close()
+            if self._publisher is not None:
+                await self._publisher.close()
 
     async def _run_live(self, run: WardRun) -> None:
         options = self._options
         async with contextlib.AsyncExitStack() as stack:
-            if self._mqtt is not None:
+            if self._publisher is not None:
                 _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
             if options.tcp is not None:
                 await stack.enter_async_context(
@@ -166,6 +162,7 @@ class WardPlaying:
                 )
                 _say(f"waiting for TCP sources on port {options.tcp}")
             if options.stdin is not None:
+                run.intake.trust(STDIN_SOURCE)
                 reading = asyncio.create_task(read_stdin(options.stdin, run.receive))
                 if options.tcp is None and options.mqtt == "off":
                     reading.add_done_callback(lambda _: run.stop())
@@ -177,7 +174,8 @@ class WardPlaying:
         totals = self._beds.totals
         lines = [
             f"{totals.beats} beats, {totals.events} events; {totals.late} beats later than "
-            f"{self._options.budget_ms:g} ms",
+            f"{self._options.budget_ms:g} ms, "
+            f"{totals.unlabelled} of them published without a label first",
         ]
         if totals.added.count:
             quantiles = (f"{k} {totals.added.quantile(q):.1f}" for k, q in _QUANTILES.items())
@@ -185,76 +183,69 @@ class WardPlaying:
         if self._run is not None:
             lines.append(f"{self._run.late_ticks} of {self._run.ticks} ticks began late")
             if self._options.live:
-                lines.append(f"{self._run.malformed} malformed messages")
-        if self._mqtt is not None:
-            mqtt = self._mqtt
+                rejected = self._run.intake.rejected
+                why = ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
+                lines.append(f"{rejected.total()} messages turned away{f': {why}' if why else ''}")
+        if self._publisher is not None:
+            mqtt = self._publisher.mqtt
             lines.append(f"MQTT: {mqtt.sent} sent, {mqtt.queued} not sent, {mqtt.shed} shed")
         return lines
 
     def _publish(self, info: StreamInfo, message: Published) -> None:
-        payload = to_payload(message, info)
-        if self._mqtt is None and self._file is None:
+        if self._publisher is None and self._file is None:
             return
+        payload = to_payload(message, info)
         encoded = dumps(payload)
-        if self._mqtt is not None:
-            self._mqtt.publish(topic_of(payload), encoded)
+        if self._publisher is not None:
+            self._publisher.publish(message, payload, encoded)
         if self._file is not None:
             self._file.write(encoded.decode() + "\n")
 
     def _announce(self, info: StreamInfo, came: bool) -> None:
-        """Publish a source's status."""
-        if self._mqtt is None:
+        """Publish that a source has come or left."""
+        if self._publisher is None:
             return
-        bed = self._beds.beds.get(info.source)
-        fields = {
-            "schema": SCHEMA_VERSION,
-            "type": MessageType.STATUS.value,
-            "source": info.source,
-            "fs": info.fs,
-            "time": utc_time(time.time()),
-            "state": "online" if came else "offline",
-            "reason": None if came else "finished",
-            "started_at": utc_time(info.started_at),
-            "leads": list(info.leads),
-            "first_sample": info.first_sample,
-            "n_samples": info.n_samples,
-            "training_record": info.training_record,
-            "first_seq": 0,
-            "events": 0 if bed is None else bed.seq,
-            "waiting": self._mqtt.queued,
-            "shed": self._mqtt.shed,
-            "shed_by_rank": {},
-            "expired": 0,
-        }
-        name = topic(info.source, TopicKind.STATUS)
-        self._mqtt.publish(name, dumps(fields), retain=True)
+        if came:
+            self._publisher.come(info, self._beds.beds[info.source].seq)
+        else:
+            self._publisher.leave(info.source)
 
     def _tick(self, now_s: float) -> None:
-        """Write what the file has, and publish statistics, when the queue leaves time for them."""
+        """Write what the file has, and publish what changed; statistics now and then."""
         if self._file is not None:
             self._file.flush()
-        if self._mqtt is None or now_s < self._stats_due_s or self._mqtt.is_behind:
+        if self._publisher is None:
             return
-        self._stats_due_s = now_s + _STATS_EVERY_S
-        self._mqtt.publish(f"{TOPIC_PREFIX}/ward/{STATS}", json.dumps(self.statistics()).encode())
+        self._publisher.tell_alerts()
+        if now_s >= self._stats_due_s:
+            self._stats_due_s = now_s + _STATS_EVERY_S
+            self._publisher.publish_statistics(self.statistics())
+
+    def _notice(self, line: str) -> None:
+        """Say something, unless the table of patients has the screen."""
+        if not self._options.monitor:
+            _say(line)
 
     def statistics(self) -> dict[str, object]:
         """Return the figures of the whole ward, for programs."""
         totals, run = self._beds.totals, self._run
-        live = {} if run is None else run.live
+        live = {} if run is None else run.intake.sources
+        counts = [source.track.counts for source in live.values()]
         return {
             "schema": SCHEMA_VERSION,
-            "source": "ward",
+            "source": self._options.name,
             "time": utc_time(time.time()),
             "patients": len(self._beds),
             "beats": totals.beats,
             "late": totals.late,
+            "unlabelled": totals.unlabelled,
             "budget_ms": self._options.budget_ms,
             "added_ms": {name: totals.added.quantile(q) for name, q in _QUANTILES.items()},
             "late_ticks": 0 if run is None else run.late_ticks,
-            "lost_samples": sum(source.track.counts.lost_samples for source in live.values()),
-            "duplicates": sum(source.track.counts.duplicates for source in live.values()),
-            "reordered": sum(source.track.counts.reordered for source in live.values()),
+            "rejected": {} if run is None else dict(run.intake.rejected),
+            "lost_samples": sum(count.lost_samples for count in counts),
+            "duplicates": sum(count.duplicates for count in counts),
+            "reordered": sum(count.reordered for count in counts),
             "clock_drift_ppm": {name: source.track.drift_ppm for name, source in live.items()},
         }
 

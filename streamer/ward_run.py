@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,16 +13,18 @@ import numpy as np
 from classifier.runtime import BeatModel
 from replay.chunk import Chunk
 from streamer.calm_memory import calm_memory
-from streamer.errors import SnapshotError
+from streamer.errors import SnapshotError, StreamerError
 from streamer.events import CHAIN_FS, StreamInfo
-from streamer.live_payload import SampleMessage, SamplesError, decode
-from streamer.live_track import SampleTrack, TrackConfig
+from streamer.live_payload import SampleMessage
+from streamer.live_track import SampleTrack
 from streamer.looped import LoopedRecords
-from streamer.payload import check_source
-from streamer.snapshot_file import SUFFIX, read_snapshot, write_snapshot
+from streamer.question import Question
 from streamer.stop_signals import stop_signals
-from streamer.ward import Ward, WardEvent
+from streamer.ward import Patient, Ward, WardEvent
 from streamer.ward_beds import Beds
+from streamer.ward_budget import BatchPace
+from streamer.ward_live import IntakeConfig, LiveIntake
+from streamer.ward_saving import SnapshotTurns
 
 _TRAINING_UNKNOWN: Final = False
 _WARM_UP_S: Final = 6.0
@@ -39,10 +39,8 @@ class WardRunConfig:
     ----------
     tick_s : float
         From one compiled call to the next; half of it is added to the latency on average.
-    absent_s : float
-        A live source that is silent for so long has left.
-    track : TrackConfig
-        How long a live source's missing messages are waited for.
+    intake : IntakeConfig
+        What live sources may do.
     snapshot_every_s : float
         How often each patient's state is written.
     paced : bool
@@ -50,19 +48,9 @@ class WardRunConfig:
     """
 
     tick_s: float = 0.05
-    absent_s: float = 30.0
-    track: TrackConfig = field(default_factory=TrackConfig)
+    intake: IntakeConfig = field(default_factory=IntakeConfig)
     snapshot_every_s: float = 30.0
     paced: bool = True
-
-
-@dataclass(slots=True, kw_only=True)
-class LiveSource:
-    """A source whose samples come over the network."""
-
-    track: SampleTrack
-    heard_s: float
-    pending: list[Chunk]
 
 
 class WardRun:
@@ -84,8 +72,10 @@ class WardRun:
 
     Attributes
     ----------
-    late_ticks : int
-        Ticks that ended after the next was due.
+    intake : LiveIntake
+        Live sources.
+    ticks, late_ticks : int
+        How many there were, and how many ended after the next was due.
     """
 
     def __init__(
@@ -101,20 +91,23 @@ class WardRun:
     ) -> None:
         self.late_ticks = 0
         self.ticks = 0
-        self.malformed = 0
-        self.live: dict[str, LiveSource] = {}
         self._ward = ward
         self._beds = beds
         self._n_leads = n_leads
-        self._config = config or WardRunConfig()
-        self._snapshots = snapshots
+        self._config = config = config or WardRunConfig()
+        self._saving = (
+            None if snapshots is None else SnapshotTurns(snapshots, config.snapshot_every_s)
+        )
         self._on_source = on_source or (lambda info, came: None)
         self._on_tick = on_tick or (lambda now_s: None)
-        self._credit = 0.0
-        self._turns: deque[str] = deque()
-        self._saving: asyncio.Future[None] | None = None
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
         self._stopping = asyncio.Event()
+        self._pace = BatchPace()
+        self._failure: StreamerError | None = None
+        self.intake = LiveIntake(
+            n_leads=n_leads, admit=self._admit_live, leave=self._leave, config=config.intake
+        )
+        if config.paced:
+            ward.on_asking = self._before_asking
 
     def stop(self) -> None:
         """End the run after the current tick."""
@@ -144,66 +137,58 @@ class WardRun:
             await self._finish()
 
     async def run_live(self, seconds: float | None) -> None:
-        """Label what comes in by `receive` until stopped."""
+        """Label what comes in by `receive` until stopped.
+
+        Raises
+        ------
+        StreamerError
+            If a patient's snapshot can't be used, or snapshots can't be written.
+        """
         with stop_signals(self.stop):
             began_s, ticks = self._now(), 0
             while not self._stopping.is_set():
                 ticks += 1
                 await self._wait_until(began_s + ticks * self._config.tick_s)
-                self._push_live()
+                self.intake.pass_time(self._now())
+                self._push_pending(list(self.intake.sources))
                 self._save_some(self._config.tick_s)
                 if seconds is not None and self._now() - began_s >= seconds:
                     break
             await self._finish()
+        if self._failure is not None:
+            raise self._failure
 
     def receive(self, source: str, payload: bytes, now_s: float) -> None:
-        """Take one message of live samples; what isn't in our form is counted and dropped."""
-        try:
-            check_source(source)
-            message = decode(payload)
-            live = self.live.get(source)
-            if live is not None and live.track.is_restart(message):
-                self._leave(source)
-                live = None
-            if live is None:
-                live = self._admit_live(source, message, now_s)
-            live.heard_s = now_s
-            live.pending += live.track.push(message, now_s)
-        except ValueError:
-            self.malformed += 1
+        """Take one message of live samples; what isn't in our form is counted and dropped.
 
-    def _push_live(self) -> None:
-        now_s = self._now()
-        for source, live in list(self.live.items()):
-            live.pending += live.track.tick(now_s)
-            if now_s - live.heard_s > self._config.absent_s:
-                self._leave(source)
-        self._push_pending(list(self.live))
+        A patient's snapshot that can't be used ends the run with its error.
+        """
+        try:
+            self.intake.receive(source, payload, now_s)
+        except StreamerError as error:
+            self._failure = error
+            self.stop()
 
     def _push_pending(self, sources: list[str]) -> None:
         """Push what has come of some sources."""
         now_s = self._now()
-        due = {s: self.live[s].pending for s in sources if self.live[s].pending}
-        fitted = {s: [self._fit(chunk) for chunk in chunks] for s, chunks in due.items()}
-        for source in due:
+        due = {source: chunks for source in sources if (chunks := self.intake.take(source))}
+        for source, chunks in due.items():
             bed = self._beds.beds[source]
-            bed.last_sample = due[source][-1].stop - 1
+            bed.last_sample = chunks[-1].stop - 1
             # Not the sender's clock but the arrival says when a sample was due here.
             newest_s = now_s - (bed.last_sample - bed.info.first_sample) / bed.info.fs
             bed.began_s = min(bed.began_s, newest_s)
-            self.live[source].pending = []
-        self._publish(self._ward.push_chunks(fitted))
+        self._publish(self._ward.push_chunks(due))
 
-    def _fit(self, chunk: Chunk) -> Chunk:
-        """Give a chunk the ward's number of leads: missing ones are invalid, others left out."""
-        leads, n = chunk.samples.shape
-        if leads == self._n_leads:
-            return chunk
-        samples = np.full((self._n_leads, n), np.nan, np.float32)
-        samples[:leads] = chunk.samples[: self._n_leads]
-        return Chunk(start=chunk.start, samples=samples)
+    def _before_asking(self, asked: Sequence[tuple[Patient, Question]]) -> None:
+        """Publish late beats before a slow network is asked."""
+        now_s = self._now()
+        self._beds.tell_late(asked, self._pace.expected_s(len(asked)), now_s)
+        self._pace.ask(len(asked), now_s)
 
     def _publish(self, events: list[WardEvent]) -> None:
+        self._pace.answered(self._now())
         self._take(events)
         self.ticks += 1
         self._on_tick(self._now())
@@ -213,26 +198,24 @@ class WardRun:
 
     def _admit_looped(self, source: str, began_s: float) -> None:
         self._ward.admit(source)
-        if self._resume(source, began_s):
+        if self._resume(source, began_s) is not None:
             return
         info = self._info(source, fs=CHAIN_FS, first_sample=0, began_s=began_s)
         self._beds.open(info, began_s)
         self._on_source(info, True)
 
-    def _admit_live(self, source: str, message: SampleMessage, now_s: float) -> LiveSource:
-        if not 50.0 <= message.fs <= 5000.0:
-            raise SamplesError(f"{source} has {message.fs:g} Hz; expected 50 to 5000")
+    def _admit_live(
+        self, source: str, message: SampleMessage, now_s: float, track: SampleTrack
+    ) -> None:
         self._ward.admit(source, fs=message.fs)
         began_s = now_s - message.samples.shape[1] / message.fs
-        live = LiveSource(track=SampleTrack(self._config.track), heard_s=now_s, pending=[])
-        self.live[source] = live
-        if not self._resume(source, began_s, message):
-            info = self._info(
-                source, fs=message.fs, first_sample=message.first_sample, began_s=began_s
-            )
-            self._beds.open(info, began_s)
-            self._on_source(info, True)
-        return live
+        following = self._resume(source, began_s, message)
+        if following is not None:
+            track.resume(following)
+            return
+        info = self._info(source, fs=message.fs, first_sample=message.first_sample, began_s=began_s)
+        self._beds.open(info, began_s)
+        self._on_source(info, True)
 
     def _info(self, source: str, *, fs: float, first_sample: int, began_s: float) -> StreamInfo:
         return StreamInfo(
@@ -245,67 +228,51 @@ class WardRun:
             started_at=time.time() + began_s - self._now(),
         )
 
-    def _resume(self, source: str, began_s: float, message: SampleMessage | None = None) -> bool:
-        """Go on from the patient's snapshot, if there is one that fits."""
-        path = self._path(source)
-        if path is None or not path.exists():
-            return False
-        saved = read_snapshot(path)
+    def _resume(
+        self, source: str, began_s: float, message: SampleMessage | None = None
+    ) -> int | None:
+        """Go on from the patient's snapshot, if one fits; return the sample that follows it."""
+        saved = None if self._saving is None else self._saving.find(source)
+        if saved is None:
+            return None
         try:
             state, chain = saved["bed"], saved["chain"]
             following = int(saved["next_sample"])
+            first, fs = int(state["info"]["first_sample"]), float(state["info"]["fs"])
         except (KeyError, TypeError, ValueError) as error:
-            raise SnapshotError(f"{path} is no snapshot of a ward; remove it") from error
+            raise SnapshotError(
+                f"the snapshot of {source} is none of a ward; remove it to start that patient anew"
+            ) from error
         if message is not None and message.stop <= following - message.samples.shape[1]:
             # The source goes back further than the overlap of a replay: a new run.
-            return False
+            return None
         self._ward.restore(source, chain)
-        first = int(state["info"]["first_sample"])
-        began_s -= (following - first) / float(state["info"]["fs"])
+        began_s -= (following - first) / fs
         bed = self._beds.restore(state, began_s, time.time() + began_s - self._now())
         bed.last_sample = following - 1
-        if message is not None:
-            self.live[source].track.resume(following)
         self._on_source(bed.info, True)
-        return True
+        return following
 
     def _leave(self, source: str) -> None:
-        if source in self.live:
+        if source in self.intake.sources:
             self._push_pending([source])
-            del self.live[source]
+            self.intake.forget(source)
         # The end of the stream decided these, no matter when it was noticed.
         self._beds.take(self._ward.discharge(source), self._now(), is_timed=False)
         self._on_source(self._beds.beds[source].info, False)
         self._beds.close(source)
-        path = self._path(source)
-        if path is not None:
-            path.unlink(missing_ok=True)
-
-    def _path(self, source: str) -> Path | None:
-        return None if self._snapshots is None else self._snapshots / f"{source}{SUFFIX}"
+        if self._saving is not None:
+            self._saving.remove(source)
 
     def _save_some(self, elapsed_s: float) -> None:
         """Write the states of a few patients each tick, in turn."""
-        if self._snapshots is None:
+        if self._saving is None:
             return
-        self._credit += elapsed_s / self._config.snapshot_every_s * len(self._beds)
-        if self._saving is not None:
-            if not self._saving.done():
-                return
-            self._saving.result()
-        states = []
-        while self._credit >= 1.0 and self._beds.beds:
-            self._credit -= 1.0
-            if not self._turns:
-                self._turns.extend(self._beds.beds)
-            source = self._turns.popleft()
-            path = self._path(source)
-            if source in self._beds.beds and path is not None:
-                self._take(self._ward.settle(source))
-                states.append((path, self._state(source)))
-        if states:
-            loop = asyncio.get_running_loop()
-            self._saving = loop.run_in_executor(self._executor, _write_all, states)
+        states = {}
+        for source in self._saving.due(elapsed_s, self._beds.beds):
+            self._take(self._ward.settle(source))
+            states[source] = self._state(source)
+        self._saving.write(states)
 
     def _state(self, source: str) -> dict[str, object]:
         chain = self._ward.snapshot(source)
@@ -327,10 +294,9 @@ class WardRun:
 
     async def _finish(self) -> None:
         if self._saving is not None:
-            await self._saving
+            await self._saving.close()
         for source in list(self._beds.beds):
             self._leave(source)
-        self._executor.shutdown()
 
     @staticmethod
     def _now() -> float:
@@ -348,8 +314,3 @@ def warm_up_ward(model: BeatModel, n_leads: int) -> None:
     samples[:, :: round(CHAIN_FS)] = 1.0
     ward.push_chunks({"nobody": [Chunk(start=0, samples=samples)]})
     ward.discharge("nobody")
-
-
-def _write_all(states: list[tuple[Path, dict[str, object]]]) -> None:
-    for path, state in states:
-        write_snapshot(path, state)

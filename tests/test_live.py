@@ -27,8 +27,10 @@ def messages(n: int, *, first: int = 5000, size: int = SIZE) -> list[SampleMessa
     return found
 
 
-def test_float32_and_json_come_back_as_they_were() -> None:
-    (message,) = messages(1)
+@pytest.mark.parametrize("leads", [1, 2])
+def test_float32_and_json_come_back_as_they_were(leads: int) -> None:
+    (both,) = messages(1)
+    message = dataclasses.replace(both, samples=both.samples[:leads])
     message.samples[0, 3] = np.nan
     for data in (encode(message), to_json(message)):
         found = decode(data)

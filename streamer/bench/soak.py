@@ -21,12 +21,12 @@ from streamer.batched_model import BatchedModel
 from streamer.bench.mosquitto import running_mosquitto
 from streamer.events import CHAIN_FS, Published, StreamInfo
 from streamer.looped import LoopedRecords
-from streamer.payload import dumps, to_payload, topic_of
+from streamer.payload import dumps, to_payload
 from streamer.score_report import Table
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
-from streamer.ward_mqtt import WardMqtt
 from streamer.ward_playing import bed_names
+from streamer.ward_publisher import WardPublisher
 from streamer.ward_run import WardRun, WardRunConfig, warm_up_ward
 
 SCHEMA_VERSION: Final = 1
@@ -128,18 +128,26 @@ async def _soak(config: SoakConfig, url: str) -> SoakReport:
     model.warm_up()
     warm_up_ward(model, n_leads=2)
     records = LoopedRecords([open_record(name) for name in config.records])
-    mqtt = WardMqtt(url)
-    await mqtt.start()
+    publisher = WardPublisher(url)
+    mqtt = publisher.mqtt
+    await publisher.start()
 
     def publish(info: StreamInfo, message: Published) -> None:
         payload = to_payload(message, info)
-        mqtt.publish(topic_of(payload), dumps(payload))
+        publisher.publish(message, payload, dumps(payload))
+
+    def announce(info: StreamInfo, came: bool) -> None:
+        if came:
+            publisher.come(info, beds.beds[info.source].seq)
+        else:
+            publisher.leave(info.source)
 
     ward, beds = Ward(model), Beds(publish)
     readings: list[Reading] = []
     began_s = asyncio.get_running_loop().time()
 
     def read(now_s: float) -> None:
+        publisher.tell_alerts()
         elapsed_s = now_s - began_s
         if readings and elapsed_s - readings[-1].at_s < config.every_s:
             return
@@ -154,9 +162,9 @@ async def _soak(config: SoakConfig, url: str) -> SoakReport:
             )
         )
 
-    run = WardRun(ward, beds, config=WardRunConfig(), on_tick=read)
+    run = WardRun(ward, beds, config=WardRunConfig(), on_source=announce, on_tick=read)
     await run.run_looped(records, bed_names(records.names, config.patients), config.minutes * 60.0)
-    await mqtt.close()
+    await publisher.close()
     totals = beds.totals
     return SoakReport(
         config=config,

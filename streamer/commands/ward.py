@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL|embedded|off",
         help="broker; embedded (default) starts one on this machine",
     )
+    add(
+        "--name",
+        default="ward",
+        metavar="NAME",
+        help="of this ward's own status over MQTT: ecg/NAME/status (ward)",
+    )
     add("--events", type=Path, metavar="FILE", help="add every event to a file of JSON lines")
     add(
         "--snapshots",
