@@ -7,12 +7,12 @@ from typing import Final
 from streamer.bandpass import FilteredChunk
 from streamer.errors import StageClosedError
 from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Rhythm, RhythmEvent, Tick
-from streamer.rhythm_conditions import Evidence
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_facts import Facts
 from streamer.rhythm_pack import packed, unpacked
+from streamer.rhythm_rule import Evidence, Layer, News, Transition
 from streamer.rhythm_signal import Measurement, SignalWatch
-from streamer.rhythm_table import Layer, News, Transition, rows
+from streamer.rhythm_table import rows
 from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]

@@ -3,7 +3,8 @@
 from typing import Final
 
 from streamer.events import Rhythm
-from streamer.rhythm_table import TRANSITIONS, Layer, State, Transition
+from streamer.rhythm_rule import Layer, State, Transition
+from streamer.rhythm_table import TRANSITIONS
 
 _CALM: Final = {Layer.EPISODE: "no episode", Layer.RATE: "within limits"}
 """What the absence of a state is called on each layer."""

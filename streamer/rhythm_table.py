@@ -6,60 +6,12 @@ gives it back; *rate* alarms hold whatever the rhythm is; a *moment* is over as 
 known. For every layer the first row that applies is taken.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from streamer import rhythm_background as b
 from streamer import rhythm_conditions as c
 from streamer.events import Priority, Rhythm
-from streamer.rhythm_conditions import Evidence
-from streamer.rhythm_facts import Facts
-
-State = Rhythm | None
-"""None: no episode, or a rate within its limits."""
-
-
-class Layer(StrEnum):
-    """Which part of the state a transition changes."""
-
-    EPISODE = "episode"
-    BACKGROUND = "background"
-    RATE = "rate"
-    MOMENT = "moment"
-
-
-class News(StrEnum):
-    """What makes the tracker look at its rules."""
-
-    PEAK = "R peak"
-    BEAT = "confirmed beat"
-    SIGNAL = "signal measurement"
-    GAP = "gap"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """One row of the table."""
-
-    layer: Layer
-    on: News
-    after: frozenset[State] | None
-    """States that it starts from; None is any other than `to`."""
-    to: State
-    when: Callable[[Facts, State], Evidence | None]
-    """The evidence where the rule applies, from the facts and the state now."""
-    words: str
-    """The rule in words."""
-    source: str = ""
-    """Who defines it."""
-    time_to_alarm: str = ""
-    """From its onset until the event."""
-    priority: Priority | None = None
-    """Of its alarm; None raises none."""
-    hold_beats: int = 1
-    """Beats in a row for which it must apply."""
-
+from streamer.rhythm_rule import Layer, News, State, Transition
 
 _QUIET: Final = "Clifford et al. 2016, doi:10.1088/0967-3334/37/8/E5"
 _EC57: Final = "ANSI/AAMI EC57:2012"
@@ -218,7 +170,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.UNKNOWN,
-        when=c.unknowable,
+        when=b.unknowable,
         words="8 beats in a row in noise",
         time_to_alarm="8 beats",
     ),
@@ -227,7 +179,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.BIGEMINY,
-        when=c.bigeminy,
+        when=b.bigeminy,
         words="every second beat ventricular, 3 times",
         source=_EC57,
         time_to_alarm="6 beats",
@@ -238,7 +190,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.TRIGEMINY,
-        when=c.trigeminy,
+        when=b.trigeminy,
         words="every third beat ventricular, 3 times",
         source=_EC57,
         time_to_alarm="9 beats",
@@ -249,7 +201,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.ATRIAL_FIBRILLATION,
-        when=c.atrial_fibrillation,
+        when=b.atrial_fibrillation,
         words="irregular RR intervals and no constant P wave over 48 beats",
         source="Lake & Moorman 2011, doi:10.1152/ajpheart.00561.2010",
         time_to_alarm="21 to 48 beats",
@@ -260,7 +212,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.SINUS_BRADYCARDIA,
-        when=c.slow,
+        when=b.slow,
         words="below 60/min",
         source=_HRS,
         time_to_alarm="5 beats",
@@ -271,7 +223,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.SINUS_TACHYCARDIA,
-        when=c.fast,
+        when=b.fast,
         words="above 100/min",
         source="Page et al. 2016, doi:10.1161/CIR.0000000000000311",
         time_to_alarm="7 beats",
@@ -282,7 +234,7 @@ _BACKGROUND: Final = (
         on=News.BEAT,
         after=None,
         to=Rhythm.SINUS,
-        when=c.ordinary,
+        when=b.ordinary,
         words="60 to 100/min and nothing else",
         source=_HRS,
         time_to_alarm="5 beats",
@@ -296,7 +248,7 @@ _RATES: Final = (
         on=News.PEAK,
         after=None,
         to=Rhythm.EXTREME_TACHYCARDIA,
-        when=c.extreme_tachycardia,
+        when=b.extreme_tachycardia,
         words="above 140/min over 17 beats",
         source=_QUIET,
         time_to_alarm="17 beats",
@@ -307,7 +259,7 @@ _RATES: Final = (
         on=News.PEAK,
         after=None,
         to=Rhythm.EXTREME_BRADYCARDIA,
-        when=c.extreme_bradycardia,
+        when=b.extreme_bradycardia,
         words="below 40/min over 5 beats",
         source=_QUIET,
         time_to_alarm="5 beats",
@@ -318,7 +270,7 @@ _RATES: Final = (
         on=News.PEAK,
         after=frozenset({None, Rhythm.BRADYCARDIA, Rhythm.EXTREME_BRADYCARDIA}),
         to=Rhythm.TACHYCARDIA,
-        when=c.tachycardia,
+        when=b.tachycardia,
         words="115/min or more",
         source=_MONITORS,
         time_to_alarm="5 s",
@@ -329,7 +281,7 @@ _RATES: Final = (
         on=News.PEAK,
         after=frozenset({None, Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA}),
         to=Rhythm.BRADYCARDIA,
-        when=c.bradycardia,
+        when=b.bradycardia,
         words="50/min or less",
         source=_MONITORS,
         time_to_alarm="5 s",
@@ -340,7 +292,7 @@ _RATES: Final = (
         on=News.PEAK,
         after=None,
         to=None,
-        when=c.rate_is_back,
+        when=b.rate_is_back,
         words="10/min inside the limits",
     ),
 )

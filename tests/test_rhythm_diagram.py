@@ -6,7 +6,8 @@ import pytest
 
 from streamer.events import Rhythm
 from streamer.rhythm_diagram import diagram, table
-from streamer.rhythm_table import TRANSITIONS, Layer, News, Transition, rows
+from streamer.rhythm_rule import Layer, News, Transition
+from streamer.rhythm_table import TRANSITIONS, rows
 
 
 def test_every_rhythm_has_a_rule() -> None:
