@@ -45,7 +45,7 @@ class FilteredChunk:
 
 
 @jit
-def _filter_leads(
+def filter_leads(
     sos: NDArray[np.float64],
     settled: NDArray[np.float64],
     state: NDArray[np.float64],
@@ -80,6 +80,13 @@ class BandPass:
     fs : float
         Sampling frequency in Hz.
 
+    Attributes
+    ----------
+    sos : ndarray of float64, shape (sections, 6)
+        Coefficients.
+    settled : ndarray of float64, shape (sections, 2)
+        State of a filter that has seen nothing but ones.
+
     Notes
     -----
     Equal to `scipy.signal.sosfilt` with `zi = sosfilt_zi(sos) * x[0]`. A jump in `start` starts it
@@ -91,13 +98,13 @@ class BandPass:
     ) -> None:
         config = config or BandPassConfig()
         self.sos = design_bandpass((config.low_hz, config.high_hz), fs, config.order)
-        self._settled = settled_state(self.sos)
+        self.settled = settled_state(self.sos)
         self._n_leads = n_leads
         self.reset()
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._state = np.zeros((self._n_leads, *self._settled.shape))
+        self._state = np.zeros((self._n_leads, *self.settled.shape))
         self._held = np.full(self._n_leads, np.nan)
         self._next: int | None = None
         self._closed = False
@@ -120,7 +127,7 @@ class BandPass:
             self._held[:] = np.nan
         self._next = item.stop
         filtered = np.empty_like(item.samples)
-        _filter_leads(self.sos, self._settled, self._state, self._held, item.samples, filtered)
+        filter_leads(self.sos, self.settled, self._state, self._held, item.samples, filtered)
         return [FilteredChunk(start=item.start, raw=item.samples, filtered=filtered)]
 
     def flush(self) -> list[FilteredChunk]:

@@ -111,7 +111,7 @@ class QRSDetector:
         scorer: PeakScorer | None = None,
     ) -> None:
         self._leads = min(n_leads, MAX_LEADS)
-        self._parameters = _parameters(config or DetectorConfig())
+        self._parameters = kernel_parameters(config or DetectorConfig())
         self._net = packed(scorer or load_peak_scorer())
         self._no_trace = np.empty((0, 0), np.float32)
         self._room = 1
@@ -161,7 +161,7 @@ class QRSDetector:
         count = push_detector(
             self._state, self._parameters, self._net, item.raw, item.filtered, self._out, trace
         )
-        return [*jumped, *(_event(row) for row in self._out[:count])] if count else jumped
+        return [*jumped, *(to_event(row) for row in self._out[:count])] if count else jumped
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
         """Begin at the first chunk's start, and anew, with nothing learnt, after a jump."""
@@ -181,7 +181,7 @@ class QRSDetector:
     def _finish(self) -> list[RPeak | Gap]:
         out = records(OUTPUT, HELD + 2)
         count = flush_detector(self._state, self._parameters, self._net, out, self._no_trace)
-        return [_event(row) for row in out[:count]]
+        return [to_event(row) for row in out[:count]]
 
     def flush(self) -> list[RPeak | Gap]:
         """End the stream: decide on what is pending, close an open gap."""
@@ -214,7 +214,8 @@ def _output_size(n: int) -> int:
     return n // 2 + HELD + 2
 
 
-def _parameters(config: DetectorConfig) -> Any:
+def kernel_parameters(config: DetectorConfig) -> Any:
+    """Lay out a configuration as the kernel takes it, times in samples at the chain's rate."""
     p = records(PARAMETERS, 1)
     for name in "window lag dominance refractory reach learn settle flat_line silence".split():
         p[name] = round(getattr(config, f"{name}_s") * CHAIN_FS)
@@ -225,7 +226,8 @@ def _parameters(config: DetectorConfig) -> Any:
     return p
 
 
-def _event(row: Any) -> RPeak | Gap:
+def to_event(row: Any) -> RPeak | Gap:
+    """Turn one row of the kernel's output into what it stands for."""
     if row["kind"] == GAP:
         return Gap(
             start=int(row["sample"]),

@@ -1,10 +1,9 @@
 """What publisher and listener share: one connection to a broker, in either protocol version.
 
 Only the `mqtt_*` modules, those that publish and those that subscribe know aiomqtt; what aiomqtt
-and paho don't offer in public is touched in this file alone.
+and paho don't offer in public is touched in `streamer.mqtt_client` alone.
 """
 
-import asyncio
 import contextlib
 import itertools
 import logging
@@ -13,7 +12,6 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import aiomqtt
@@ -23,6 +21,7 @@ from paho.mqtt.properties import Properties
 
 from streamer.mqtt_access import Credentials, TlsFiles, tls_context
 from streamer.mqtt_address import Address, parse_url
+from streamer.mqtt_client import Connection, Version, entered
 from streamer.mqtt_errors import (
     VERSION_REFUSED,
     MessageRefusedError,
@@ -55,19 +54,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 # Lost connections are reported in our own words; a program that wants the library's may listen.
 _LOGGER.addHandler(logging.NullHandler())
 
-_CLOSED_EARLY: Final = "it closed the connection without an answer"
-_MOST_IN_FLIGHT: Final = 65_535
-"""MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
-
 CONTENT_TYPE: Final = "application/json"
 AUTO: Final = "auto"
-
-
-class Version(StrEnum):
-    """Versions of the protocol."""
-
-    V5 = "5"
-    V311 = "3.1.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,67 +89,6 @@ def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[
 def client_identifier(role: str) -> str:
     """Name for one connection; unique, since a broker drops the older of two equal ones."""
     return f"ecg-stream-{role}-{uuid.uuid4().hex[:8]}"
-
-
-class Connection(aiomqtt.Client):
-    """aiomqtt's client, and what it doesn't tell of MQTT 5: the broker's limit and its refusals.
-
-    Attributes
-    ----------
-    version : Version
-        Protocol spoken.
-    receive_maximum : int
-        Messages that the broker lets us have in flight.
-    refusal : str or None
-        Why the broker refused one of our messages, in its words.
-    """
-
-    def __init__(self, address: Address, *, version: Version, **options: Any) -> None:
-        self.version = version
-        self.receive_maximum = _MOST_IN_FLIGHT
-        self.refusal: str | None = None
-        protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
-        super().__init__(address.host, address.port, protocol=protocol, **options)
-
-    def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
-    ) -> None:
-        self.receive_maximum = getattr(properties, "ReceiveMaximum", None) or _MOST_IN_FLIGHT
-        super()._on_connect(client, userdata, flags, reason_code, properties)
-
-    def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
-    ) -> None:
-        """Notice an end before the answer too, for which aiomqtt would wait until its time-out."""
-        if not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError(_CLOSED_EARLY))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
-
-    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
-        self._loop.call_soon_threadsafe(self._watch_for_room, client, sock)
-
-    def _watch_for_room(self, client: Any, sock: Any) -> None:
-        """Write when the socket can take more, if it is still open when the loop comes to it.
-
-        aiomqtt remembers the bare number of the socket, by then perhaps that of no socket or of
-        another one.
-        """
-        if sock.fileno() >= 0:
-            self._loop.add_writer(sock.fileno(), self._write, client)
-
-    def _write(self, client: Any) -> None:
-        try:
-            client.loop_write()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
-
-    def _on_publish(
-        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
-    ) -> None:
-        if reason_code.is_failure:
-            self.refusal = str(reason_code)
-        super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
 @contextlib.asynccontextmanager
@@ -223,19 +150,8 @@ async def connect(
         **dialect,
     )
     client.pending_calls_threshold = in_flight
-    async with _entered(client):
+    async with entered(client):
         yield client
-
-
-@contextlib.asynccontextmanager
-async def _entered(client: Connection) -> AsyncIterator[None]:
-    """Connect and say goodbye; leave nothing open."""
-    try:
-        await _enter(client)
-        yield
-        await client.__aexit__(None, None, None)
-    finally:
-        await _abandon(client)
 
 
 def message_properties(
@@ -313,7 +229,7 @@ class Versions:
             tls_context=tls_context(tls) if address.tls else None,
         )
         try:
-            async with _entered(probe):
+            async with entered(probe):
                 pass
         except MqttConnectError as error:
             if str(error.rc) == VERSION_REFUSED:
@@ -322,34 +238,3 @@ class Versions:
                 self.current = Version.V311
         self._settled = True
         return self.current
-
-
-async def _enter(client: aiomqtt.Client) -> None:
-    """Connect; a cancellation waits, because the thread that connects can't be interrupted."""
-    entering = asyncio.ensure_future(client.__aenter__())
-    try:
-        await asyncio.shield(entering)
-    except asyncio.CancelledError:
-        await asyncio.wait({entering})
-        if not entering.cancelled():
-            entering.exception()
-        raise
-    except ValueError as error:
-        # A host name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
-        raise aiomqtt.MqttError(str(error)) from error
-
-
-async def _abandon(client: aiomqtt.Client) -> None:
-    """Close what aiomqtt leaves open after a failed attempt or a broken connection.
-
-    It has no public call for that: a CONNACK that never came leaves its socket, reader and
-    timer task behind, and an error that nobody waited for is logged at garbage collection.
-    """
-    client._client._sock_close()
-    timer = client._misc_task
-    if timer is not None:
-        timer.cancel()
-        await asyncio.gather(timer, return_exceptions=True)
-    disconnected = client._disconnected
-    if disconnected.done() and not disconnected.cancelled():
-        disconnected.exception()

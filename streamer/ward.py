@@ -12,7 +12,7 @@ from classifier.runtime import BeatModel
 from replay.chunk import Chunk
 from streamer.beat_path import BeatPath
 from streamer.chain import Chain, ChainConfig
-from streamer.detector import _event
+from streamer.detector import to_event
 from streamer.errors import SnapshotError
 from streamer.events import CHAIN_FS, Event, LabeledBeat
 from streamer.question import Question, Step
@@ -329,7 +329,7 @@ class Ward:
             for row, output in zip(owners.tolist(), found, strict=True):
                 owner = self._rows[row]
                 if owner is not None:
-                    steps += [(owner, step) for step in owner.path.take(_event(output))]
+                    steps += [(owner, step) for step in owner.path.take(to_event(output))]
         for patient in patients:
             steps += self._tick(patient)
         return self._conclude(steps)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.bandpass import _filter_leads
+from streamer.bandpass import filter_leads
 from streamer.detector_kernel import run_detector
 from streamer.detector_state import HELD
 from streamer.filters import jit
@@ -54,7 +54,7 @@ def run_ward(
         raw = np.ascontiguousarray(samples[i, :, :count])
         filtered = np.empty_like(raw)
         start = states[i].n
-        _filter_leads(sos, settled, filters[i], held[i], raw, filtered)
+        filter_leads(sos, settled, filters[i], held[i], raw, filtered)
         for lead in range(raw.shape[0]):
             for k in range(count):
                 rings[i, lead, (start + k) % capacity] = raw[lead, k]

@@ -39,10 +39,10 @@ class WardMemory:
         self.width = width
         self._capacity = kept_samples + width + 1
         self._filtered_capacity = seen_every + width + 1
-        self._parameters = detector._parameters(DetectorConfig())
+        self._parameters = detector.kernel_parameters(DetectorConfig())
         self._net = packed(load_peak_scorer())
         design = BandPass(n_leads=n_leads, config=BandPassConfig())
-        self._sos, self._settled = design.sos, design._settled
+        self._sos, self._settled = design.sos, design.settled
         self._out = records(OUTPUT, max(_OUTPUT_ROWS, output_room(width)))
         self._owners = np.zeros(len(self._out), np.int64)
         self._allocate(0)

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import aiomqtt
 
@@ -195,7 +195,7 @@ class WardMqtt:
         """Send and receive until everything is out and we are closing, or the connection breaks."""
         receiving = asyncio.create_task(self._receive(client), name="ward-mqtt-receive")
         receiving.add_done_callback(lambda _: self._wake.set())
-        self._listen_for_acknowledgements(client)
+        client.on_acknowledged = self._acknowledged
         try:
             while True:
                 self._wake.clear()
@@ -217,28 +217,17 @@ class WardMqtt:
             if reader is not None and isinstance(message.payload, bytes):
                 reader(source, message.payload, loop.time())
 
-    def _listen_for_acknowledgements(self, client: Connection) -> None:
-        """Have paho tell us, before aiomqtt, which messages the broker has."""
-        paho = client._client
-        before = paho.on_publish
-
-        def acknowledged(*args: Any) -> None:
-            if self._in_flight.pop(args[2], None) is not None:
-                self.sent += 1
-                if not self._in_flight or len(self._waiting):
-                    self._wake.set()
-            if before is not None:
-                before(*args)
-
-        paho.on_publish = acknowledged
+    def _acknowledged(self, number: int) -> None:
+        if self._in_flight.pop(number, None) is not None:
+            self.sent += 1
+            if not self._in_flight or len(self._waiting):
+                self._wake.set()
 
     def _fill(self, client: Connection) -> None:
         while self._waiting and len(self._in_flight) < self._config.in_flight:
             message = self._waiting.popleft()
-            info = client._client.publish(
-                message.topic, message.payload, qos=1, retain=message.retain
-            )
-            self._in_flight[info.mid] = message
+            number = client.send(message.topic, message.payload, retain=message.retain)
+            self._in_flight[number] = message
 
     def _recall(self) -> None:
         """Put what wasn't acknowledged back in front."""

@@ -1,0 +1,139 @@
+"""aiomqtt's client with what it leaves out.
+
+What aiomqtt and paho don't offer in public is touched in this file alone.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+from typing import Any, Final
+
+import aiomqtt
+
+from streamer.mqtt_address import Address
+
+_CLOSED_EARLY: Final = "it closed the connection without an answer"
+_MOST_IN_FLIGHT: Final = 65_535
+"""MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
+
+
+class Version(StrEnum):
+    """Versions of the protocol."""
+
+    V5 = "5"
+    V311 = "3.1.1"
+
+
+class Connection(aiomqtt.Client):
+    """aiomqtt's client, and what it doesn't tell of MQTT 5: the broker's limit and its refusals.
+
+    Attributes
+    ----------
+    version : Version
+        Protocol spoken.
+    receive_maximum : int
+        Messages that the broker lets us have in flight.
+    refusal : str or None
+        Why the broker refused one of our messages, in its words.
+    on_acknowledged : callable
+        Gets the number of each message that the broker has; see `send`.
+    """
+
+    def __init__(self, address: Address, *, version: Version, **options: Any) -> None:
+        self.version = version
+        self.receive_maximum = _MOST_IN_FLIGHT
+        self.refusal: str | None = None
+        self.on_acknowledged: Callable[[int], None] = lambda number: None
+        protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
+        super().__init__(address.host, address.port, protocol=protocol, **options)
+
+    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Hand over a message at QoS 1 without waiting; return its number.
+
+        For thousands a second: `publish` costs a task each.
+        """
+        return int(self._client.publish(topic, payload, qos=1, retain=retain).mid)
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", None) or _MOST_IN_FLIGHT
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        """Notice an end before the answer too, for which aiomqtt would wait until its time-out."""
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(_CLOSED_EARLY))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        self._loop.call_soon_threadsafe(self._watch_for_room, client, sock)
+
+    def _watch_for_room(self, client: Any, sock: Any) -> None:
+        """Write when the socket can take more, if it is still open when the loop comes to it.
+
+        aiomqtt remembers the bare number of the socket, by then perhaps that of no socket or of
+        another one.
+        """
+        if sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write, client)
+
+    def _write(self, client: Any) -> None:
+        try:
+            client.loop_write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
+    ) -> None:
+        if reason_code.is_failure:
+            self.refusal = str(reason_code)
+        self.on_acknowledged(mid)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+@contextlib.asynccontextmanager
+async def entered(client: Connection) -> AsyncIterator[None]:
+    """Connect and say goodbye; leave nothing open."""
+    try:
+        await _enter(client)
+        yield
+        await client.__aexit__(None, None, None)
+    finally:
+        await _abandon(client)
+
+
+async def _enter(client: aiomqtt.Client) -> None:
+    """Connect; a cancellation waits, because the thread that connects can't be interrupted."""
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        await asyncio.wait({entering})
+        if not entering.cancelled():
+            entering.exception()
+        raise
+    except ValueError as error:
+        # A host name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
+        raise aiomqtt.MqttError(str(error)) from error
+
+
+async def _abandon(client: aiomqtt.Client) -> None:
+    """Close what aiomqtt leaves open after a failed attempt or a broken connection.
+
+    It has no public call for that: a CONNACK that never came leaves its socket, reader and
+    timer task behind, and an error that nobody waited for is logged at garbage collection.
+    """
+    client._client._sock_close()
+    timer = client._misc_task
+    if timer is not None:
+        timer.cancel()
+        await asyncio.gather(timer, return_exceptions=True)
+    disconnected = client._disconnected
+    if disconnected.done() and not disconnected.cancelled():
+        disconnected.exception()
