@@ -3,9 +3,7 @@
 import re
 import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
@@ -21,11 +19,10 @@ from streamer.chain import Chain
 from streamer.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from streamer.engine import Engine, EngineConfig, RunReport
 from streamer.events import StreamInfo
-from streamer.mqtt_options import tls_files
-from streamer.publishing import Publishing
-from streamer.sinks.annotations import AnnotationSink
+from streamer.live_feed import LiveFeed
+from streamer.replay_options import ReplayOptions, file_sinks, publishing, wants_monitor
 from streamer.sinks.base import Sink
-from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
+from streamer.sinks.jsonl import STANDARD_OUTPUT
 from streamer.sinks.lines import LinesSink
 from streamer.sinks.monitor import MonitorSink
 from streamer.sinks.mqtt import MqttSink
@@ -43,42 +40,14 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayOptions:
-    """What was asked for on the command line; times as text, because they need the record's fs."""
-
-    record: str
-    speed: float | None = 1.0
-    """Factor of real time; None is as fast as possible."""
-    start: str | None = None
-    stop: str | None = None
-    chunk: int | None = None
-    """Samples; None is one, or a second's worth when the speed is None."""
-    lead: str | None = None
-    mqtt: str = "embedded"
-    monitor: bool | None = None
-    """None shows it if standard output is a terminal that nothing else writes to."""
-    events: str | None = None
-    annotations: str | None = None
-    annotator: str = "pred"
-    label: Literal["confirmed", "provisional"] = "confirmed"
-    budget_ms: float = 500.0
-    publish_samples: bool = False
-    """Also publish the raw samples, for `ecg-stream ward --live`."""
-    outbox: Path | None = None
-    """Folder of MQTT messages that wait; None keeps them in memory."""
-    outbox_size: int | None = None
-    mqtt_version: str = "auto"
-    mqtt_ca: Path | None = None
-    mqtt_cert: Path | None = None
-    mqtt_key: Path | None = None
-    ha_discovery: bool = False
-    theme: str = "dark"
-    """Of the monitor; see `streamer.palette.THEMES`."""
-
-
 class Playing:
     """One replay, from its options to its exit code.
+
+    Parameters
+    ----------
+    options : ReplayOptions
+    feed : LiveFeed, optional
+        A live source that has begun, in place of the record.
 
     Raises
     ------
@@ -88,16 +57,24 @@ class Playing:
         If the record can't be found or opened.
     """
 
-    def __init__(self, options: ReplayOptions) -> None:
+    def __init__(self, options: ReplayOptions, feed: LiveFeed | None = None) -> None:
         self._options = options
-        self._monitor = _wants_monitor(options)
+        self._monitor = wants_monitor(options)
         self._was_quit = False
-        self._publishing = _publishing(options)
-        self._file_sinks = _file_sinks(options)
-        self._record = open_record(options.record, lead=options.lead)
-        self._player = _player(self._record, options)
+        self._publishing = publishing(options)
+        self._file_sinks = file_sinks(options)
+        self._feed = feed
+        self._record: Record | LiveFeed
+        self._player: Player | LiveFeed
+        if feed is None:
+            self._record = open_record(options.record, lead=options.lead)
+            self._player = _player(self._record, options)
+        else:
+            self._record = self._player = feed
         # With keys to change the pace, the schedule is the transport's.
-        self._transport = _transport(self._player, self._record.fs) if self._monitor else None
+        self._transport = None
+        if self._monitor and isinstance(self._player, Player):
+            self._transport = _transport(self._player, self._record.fs)
         self._engine_to_stop: Engine | None = None
         palette.use(options.theme)
         self._reference = self._record.reference()
@@ -182,7 +159,8 @@ class Playing:
 
     def _info(self) -> StreamInfo:
         record, player = self._record, self._player
-        if self._options.speed is not None:
+        started_at = time.time() + START_LEAD_S if self._feed is None else self._feed.started_at
+        if self._options.speed is not None and isinstance(player, Player):
             begin_at = time.monotonic() + START_LEAD_S
             if self._transport is None:
                 player.begin_at = begin_at
@@ -196,7 +174,7 @@ class Playing:
             first_sample=player.start,
             n_samples=player.n_samples,
             training_record=trained_on,
-            started_at=time.time() + START_LEAD_S,
+            started_at=started_at,
         )
 
     def _notice(self, line: str) -> None:
@@ -227,39 +205,33 @@ class Playing:
         return EXIT_INTERRUPTED if report.interrupted and not self._was_quit else 0
 
 
+async def play_live(options: ReplayOptions) -> int:
+    """Play a live source, once it has begun, to its end or an interrupt; return the exit code.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense for a live source.
+    StreamerError
+        If its broker can't be reached, or as `Playing.run` raises it.
+    """
+    chosen = (options.start, options.stop, options.chunk, options.lead)
+    if options.speed != 1.0 or any(option is not None for option in chosen):
+        raise ValueError(
+            "a live source comes at its own pace; "
+            "leave --speed, --start, --stop, --chunk and --lead out"
+        )
+    feed = LiveFeed(options.record, on_notice=_say)
+    try:
+        await feed.begin()
+        return await Playing(options, feed).run()
+    finally:
+        await feed.close()
+
+
 def source_name(record: str) -> str:
     """Make a record's name fit for a topic: letters, digits, '.', '_' and '-' only."""
     return _NOT_IN_NAMES.sub("-", record).lstrip("._-")[:_MAX_NAME] or "record"
-
-
-def _wants_monitor(options: ReplayOptions) -> bool:
-    to_output = options.events == STANDARD_OUTPUT
-    terminal = sys.stdout.isatty()
-    if options.monitor and to_output:
-        raise ValueError("--events - needs standard output for itself; add --no-monitor")
-    if options.monitor and not terminal:
-        raise ValueError("--monitor needs a terminal; leave it out to get plain lines")
-    return terminal and not to_output and options.monitor is not False
-
-
-def _file_sinks(options: ReplayOptions) -> list[Sink]:
-    sinks: list[Sink] = []
-    if options.events is not None:
-        sinks.append(JsonLinesSink(options.events))
-    if options.annotations is not None:
-        sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
-    return sinks
-
-
-def _publishing(options: ReplayOptions) -> Publishing:
-    return Publishing(
-        mqtt=options.mqtt,
-        version=options.mqtt_version,
-        tls=tls_files(asdict(options), options.mqtt),
-        outbox=options.outbox,
-        outbox_size=options.outbox_size,
-        ha_discovery=options.ha_discovery,
-    )
 
 
 def _player(record: Record, options: ReplayOptions) -> Player:

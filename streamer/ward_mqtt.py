@@ -62,6 +62,8 @@ class WardMqtt:
     url : str
     on_samples : callable, optional
         Gets each message on `ecg/<source>/samples`; without it they are not subscribed.
+    source : str
+        Whose messages are subscribed; all by default.
     on_acknowledge : callable, optional
         Gets each message on `ecg/<source>/alerts/ack`; without it they are not subscribed.
     on_connect : callable, optional
@@ -82,6 +84,7 @@ class WardMqtt:
         url: str,
         *,
         on_samples: Incoming | None = None,
+        source: str = "+",
         on_acknowledge: Incoming | None = None,
         on_connect: Callable[[], None] = lambda: None,
         will: aiomqtt.Will | None = None,
@@ -93,6 +96,7 @@ class WardMqtt:
         self.sent = self.shed = self.reconnects = 0
         readers = {SAMPLES: on_samples, TopicKind.ACKNOWLEDGE.value: on_acknowledge}
         self._readers = {kind: reader for kind, reader in readers.items() if reader is not None}
+        self._source = source
         self._on_connect = on_connect
         self._will = will
         self._notice = on_notice or (lambda line: None)
@@ -180,7 +184,7 @@ class WardMqtt:
 
     async def _connected(self, client: Connection, first: asyncio.Future[None]) -> None:
         for kind in self._readers:
-            name = f"{TOPIC_PREFIX}/+/{kind}"
+            name = f"{TOPIC_PREFIX}/{self._source}/{kind}"
             codes = await client.subscribe(name, qos=1)
             if any(is_refused(code) for code in codes):
                 self._notice(f"MQTT broker {self.address.url} doesn't let us read {name}")

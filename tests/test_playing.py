@@ -12,7 +12,8 @@ from mqtt_subscriber import subscriber
 
 from streamer.engine import RunReport
 from streamer.payload import check_source
-from streamer.playing import Playing, ReplayOptions, source_name
+from streamer.playing import Playing, source_name
+from streamer.replay_options import ReplayOptions
 from streamer.warm_up import notice_if_slow
 
 

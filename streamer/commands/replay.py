@@ -1,4 +1,4 @@
-"""`ecg-stream replay`: play a record through the whole chain, to monitor, MQTT and files."""
+"""`ecg-stream replay`: play a record or live source through the chain, to monitor, MQTT, files."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,9 @@ _TIME_HELP: Final = "such as 5:00, 1:02:03 or 90 (seconds)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "record", help="record name such as 208 or mitdb/208, a path, or demo (simulated)"
+        "record",
+        help="record name such as 208 or mitdb/208, a path, demo (simulated), or a live source: "
+        "mqtt://HOST[:PORT]/SOURCE",
     )
     parser.add_argument(
         "--speed", type=_speed, default=1.0, metavar="1|N|max", help="factor of real time (1)"
@@ -96,11 +98,15 @@ def run(args: argparse.Namespace) -> int:
     """Play and return the exit code."""
     import asyncio
 
-    from streamer.playing import Playing, ReplayOptions
+    from streamer.live_feed import is_live
+    from streamer.playing import Playing, play_live
+    from streamer.replay_options import ReplayOptions
 
     chosen = vars(args)
     options = ReplayOptions(**{name: chosen[name] for name in ReplayOptions.__dataclass_fields__})
     try:
+        if is_live(options.record):
+            return asyncio.run(play_live(options))
         playing = Playing(options)
     except ValueError as error:
         args.usage_error(str(error))
