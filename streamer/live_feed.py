@@ -8,6 +8,7 @@ from typing import Final
 from replay.chunk import Chunk
 from streamer.live_payload import SampleMessage, SamplesError, decode
 from streamer.live_track import SampleTrack
+from streamer.mqtt_access import TlsFiles
 from streamer.mqtt_address import parse_url
 from streamer.payload import TOPIC_PREFIX, check_source
 from streamer.ward_live import IntakeConfig, LiveIntake
@@ -51,6 +52,8 @@ class LiveFeed:
         `mqtt://HOST[:PORT]/SOURCE`.
     on_notice : callable, optional
         Gets one line about the connection and about the end.
+    tls : TlsFiles, optional
+        For `mqtts`; the system's authorities by default.
     config : IntakeConfig, optional
         Patience with the source, and what it may send.
 
@@ -80,6 +83,7 @@ class LiveFeed:
         url: str,
         *,
         on_notice: Callable[[str], None] | None = None,
+        tls: TlsFiles | None = None,
         config: IntakeConfig | None = None,
     ) -> None:
         broker, self.name = parse_source(url)
@@ -91,7 +95,11 @@ class LiveFeed:
         # However long it is silent, it is the source that was asked for.
         self._config = config or IntakeConfig(absent_s=float("inf"))
         self._mqtt = WardMqtt(
-            broker, on_samples=self._receive, source=self.name, on_notice=self._notice
+            broker,
+            on_samples=self._receive,
+            source=self.name,
+            on_notice=self._notice,
+            tls=tls,
         )
         self._intake: LiveIntake | None = None
         self._rest: list[Chunk] = []

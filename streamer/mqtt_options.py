@@ -13,21 +13,26 @@ _VERSIONS = ("auto", "5", "3.1.1")
 
 def add_mqtt_options(parser: argparse.ArgumentParser) -> None:
     """Declare how to talk to a broker; secrets are no options, they come from the environment."""
+    add_tls_options(parser).add_argument(
+        "--mqtt-version",
+        choices=_VERSIONS,
+        default="auto",
+        help="protocol version; auto (default) is 5 unless the broker refuses it",
+    )
+
+
+def add_tls_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Declare whom to trust and who we are; return their group."""
     group = parser.add_argument_group(
         "MQTT connection",
         "user name and password come from ECG_STREAM_MQTT_USERNAME and ECG_STREAM_MQTT_PASSWORD "
         "or ECG_STREAM_MQTT_PASSWORD_FILE",
     )
     add = group.add_argument
-    add(
-        "--mqtt-version",
-        choices=_VERSIONS,
-        default="auto",
-        help="protocol version; auto (default) is 5 unless the broker refuses it",
-    )
     add("--mqtt-ca", type=Path, metavar="FILE", help="trust these authorities (PEM) for mqtts")
     add("--mqtt-cert", type=Path, metavar="FILE", help="our certificate (PEM), if asked for one")
     add("--mqtt-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    return group
 
 
 def tls_files(options: Mapping[str, Any], url: str | None) -> "TlsFiles | None":

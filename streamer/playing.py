@@ -1,5 +1,6 @@
 """Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
 
+import dataclasses
 import re
 import sys
 import time
@@ -20,6 +21,7 @@ from streamer.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from streamer.engine import Engine, EngineConfig, RunReport
 from streamer.events import StreamInfo
 from streamer.live_feed import LiveFeed
+from streamer.mqtt_options import tls_files
 from streamer.replay_options import ReplayOptions, file_sinks, publishing, wants_monitor
 from streamer.sinks.base import Sink
 from streamer.sinks.jsonl import STANDARD_OUTPUT
@@ -197,6 +199,11 @@ class Playing:
             lost += mqtt.undelivered
         if lost:
             _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
+        if report.n_given_up:
+            _say(
+                f"{report.n_given_up} labels were not worked out: the network took too long; "
+                "their beats came all the same"
+            )
         if self._monitor:
             for failure in report.failures:
                 _say(failure)
@@ -221,7 +228,11 @@ async def play_live(options: ReplayOptions) -> int:
             "a live source comes at its own pace; "
             "leave --speed, --start, --stop, --chunk and --lead out"
         )
-    feed = LiveFeed(options.record, on_notice=_say)
+    tls = tls_files(dataclasses.asdict(options), options.record)
+    if not options.mqtt.startswith("mqtts://"):
+        # They are for the source's broker alone.
+        options = dataclasses.replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
+    feed = LiveFeed(options.record, on_notice=_say, tls=tls)
     try:
         await feed.begin()
         return await Playing(options, feed).run()

@@ -6,13 +6,14 @@ another thread (in real time), or for many patients together (a ward).
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from classifier.features import FloatArray
 from classifier.labels import MODEL_LABELS, Label
-from classifier.runtime import ModelSpec
+from classifier.runtime import BeatModel, ModelSpec
 from streamer.events import Gap, LabeledBeat, Tick
 
 
@@ -40,6 +41,16 @@ class Question:
     def unanswered(self) -> LabeledBeat:
         """Return the beat without a label: its time is up."""
         return dataclasses.replace(self.blank, label=None, probabilities=(), late=True)
+
+
+def answers(model: BeatModel, questions: Sequence[Question]) -> list[LabeledBeat]:
+    """Have all questions answered in one batch."""
+    if not questions:
+        return []
+    signal = np.concatenate([question.signal for question in questions])
+    features = np.concatenate([question.features for question in questions])
+    found = model.predict(signal, features)
+    return [question.answer(one) for question, one in zip(questions, found, strict=True)]
 
 
 Step = Question | Gap | Tick

@@ -1,8 +1,7 @@
 """Many patients in one process: one compiled call and one network batch a tick."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,62 +10,19 @@ from numpy.typing import NDArray
 from classifier.runtime import BeatModel
 from replay.chunk import Chunk
 from streamer.beat_path import BeatPath
-from streamer.chain import Chain, ChainConfig
+from streamer.chain import Chain
 from streamer.detector import to_event
 from streamer.errors import SnapshotError
-from streamer.events import CHAIN_FS, Event, LabeledBeat
-from streamer.question import Question, Step
+from streamer.events import CHAIN_FS
+from streamer.question import Question, Step, answers
 from streamer.resample import Resampler
 from streamer.source_index import SourceIndex
 from streamer.stage import Snapshot
 from streamer.ward_memory import WardMemory
-from streamer.windower import WindowerConfig
+from streamer.ward_patient import Patient, WardConfig, WardEvent, rounds
 
 _NEVER: Final = np.iinfo(np.int64).max
 _FIRST_ROWS: Final = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WardConfig:
-    """Sizes and times of a ward."""
-
-    width: int = 180
-    """Most samples of one patient in one tick: half a second; longer chunks are cut."""
-    poll_s: float = 0.25
-    """How often the signal and the time-outs of a patient without beats are looked at."""
-    chain: ChainConfig = field(
-        default_factory=lambda: ChainConfig(windower=WindowerConfig(max_peak_delay_s=2.9))
-    )
-    """Of every patient. The detector can't report a beat later than its ring of 1,024 samples
-    reaches back (2.8 s), so no more is kept."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Patient:
-    """One source of the ward, apart from what lies in the big arrays."""
-
-    source: str
-    fs: float
-    row: int
-    path: BeatPath
-    resampler: Resampler | None
-    """None at the chain's rate."""
-    at_source: SourceIndex | None
-    next_sample: int | None = None
-    """In the source's own index; None before the first sample, and at the chain's rate, where the
-    detector's state has it."""
-
-    def outward(self, event: Event) -> Event:
-        """Put an event on the source's own index."""
-        return event if self.at_source is None else self.at_source(event)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WardEvent:
-    """An event of one patient."""
-
-    patient: Patient
-    event: Event
 
 
 class Ward:
@@ -199,7 +155,7 @@ class Ward:
             If a chunk has another number of leads.
         """
         events: list[WardEvent] = []
-        for due in self._rounds(chunks):
+        for due in rounds(chunks, {source: self._piece(source) for source in chunks}):
             events += self._push_round(due)
         return events
 
@@ -254,20 +210,10 @@ class Ward:
             return patient.next_sample
         return self.memory.ring(patient.row).stop
 
-    def _rounds(self, chunks: Mapping[str, Sequence[Chunk]]) -> Iterator[dict[str, Chunk]]:
-        """Deal out chunks so that each source has one short piece a round."""
-        pieces = {source: self._pieces(source, those) for source, those in chunks.items()}
-        for number in range(max(map(len, pieces.values()), default=0)):
-            yield {source: those[number] for source, those in pieces.items() if len(those) > number}
-
-    def _pieces(self, source: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+    def _piece(self, source: str) -> int:
+        """Return how many samples of a source fit into one round."""
         fs = self._patients[source].fs
-        size = max(int((self._config.width - 1) * fs / CHAIN_FS), 1)
-        return [
-            Chunk(start=chunk.start + first, samples=chunk.samples[:, first : first + size])
-            for chunk in chunks
-            for first in range(0, chunk.samples.shape[1], size)
-        ]
+        return max(int((self._config.width - 1) * fs / CHAIN_FS), 1)
 
     def _push_round(self, chunks: Mapping[str, Chunk]) -> list[WardEvent]:
         steps: list[tuple[Patient, Step]] = []
@@ -352,21 +298,13 @@ class Ward:
         asked = [(patient, step) for patient, step in steps if isinstance(step, Question)]
         if asked:
             self.on_asking(asked)
-        answers = iter(self._answers([question for _, question in asked]))
+        found = iter(answers(self._model, [question for _, question in asked]))
         events: list[WardEvent] = []
         for patient, step in steps:
-            item = next(answers) if isinstance(step, Question) else step
+            item = next(found) if isinstance(step, Question) else step
             for event in patient.path.follow(item):
                 events.append(WardEvent(patient=patient, event=patient.outward(event)))
         return events
-
-    def _answers(self, questions: Sequence[Question]) -> list[LabeledBeat]:
-        if not questions:
-            return []
-        signal = np.concatenate([question.signal for question in questions])
-        features = np.concatenate([question.features for question in questions])
-        found = self._model.predict(signal, features)
-        return [question.answer(one) for question, one in zip(questions, found, strict=True)]
 
     def _free_row(self) -> int:
         if None in self._rows:

@@ -10,7 +10,7 @@ from streamer.errors import SnapshotError
 from streamer.events import Alarm, Event, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.histogram import QuantileHistogram
 from streamer.question import Question
-from streamer.ward import Patient, WardEvent
+from streamer.ward_patient import Patient, WardEvent
 
 _MS: Final = 1000.0
 _PROVISIONAL: Final = 0

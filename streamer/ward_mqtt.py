@@ -15,7 +15,7 @@ from typing import Final
 
 import aiomqtt
 
-from streamer.mqtt_access import Credentials
+from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.mqtt_connection import (
     Connection,
     ConnectionConfig,
@@ -70,6 +70,10 @@ class WardMqtt:
         Called on every connection, the first one included, to queue what describes the present.
     will : Will, optional
         What the broker publishes when it loses us.
+    tls : TlsFiles, optional
+        For `mqtts`; the system's authorities by default.
+    credentials : Credentials, optional
+        From the environment by default.
     on_notice : callable, optional
         Gets a line when the broker is lost or doesn't let us read.
     config, connection_config : bounds
@@ -88,6 +92,8 @@ class WardMqtt:
         on_acknowledge: Incoming | None = None,
         on_connect: Callable[[], None] = lambda: None,
         will: aiomqtt.Will | None = None,
+        tls: TlsFiles | None = None,
+        credentials: Credentials | None = None,
         on_notice: Callable[[str], None] | None = None,
         config: WardMqttConfig | None = None,
         connection_config: ConnectionConfig | None = None,
@@ -99,6 +105,8 @@ class WardMqtt:
         self._source = source
         self._on_connect = on_connect
         self._will = will
+        self._tls = tls
+        self._credentials = credentials or Credentials.from_environment(os.environ)
         self._notice = on_notice or (lambda line: None)
         self._config = config or WardMqttConfig()
         self._connection_config = connection_config or ConnectionConfig()
@@ -163,8 +171,9 @@ class WardMqtt:
                 async with connect(
                     self.address,
                     identifier=client_identifier("ward"),
-                    credentials=Credentials.from_environment(os.environ),
+                    credentials=self._credentials,
                     config=self._connection_config,
+                    tls=self._tls,
                     will=self._will,
                     in_flight=self._config.in_flight,
                 ) as client:

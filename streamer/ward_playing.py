@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from streamer.errors import OutputError
 from streamer.events import Published, StreamInfo
 from streamer.live_streams import STDIN_SOURCE, read_stdin, serve_tcp
 from streamer.looped import LoopedRecords
+from streamer.mqtt_options import tls_files
 from streamer.payload import SCHEMA_VERSION, TOPIC_PREFIX, check_source, dumps, to_payload, utc_time
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
@@ -52,6 +54,9 @@ class WardOptions:
     mqtt: str = "embedded"
     name: str = WARD
     """Of the ward's own status and statistics over MQTT."""
+    mqtt_ca: Path | None = None
+    mqtt_cert: Path | None = None
+    mqtt_key: Path | None = None
     events: Path | None = None
     snapshots: Path | None = None
     snapshot_every_s: float = 30.0
@@ -77,6 +82,7 @@ class WardPlaying:
             raise ValueError("--live comes at its own pace; leave out --speed max")
         check_option(options.mqtt)
         check_source(options.name)
+        self._tls = tls_files(dataclasses.asdict(options), options.mqtt)
         self._options = options
         self._publisher: WardPublisher | None = None
         self._file: TextIO | None = None
@@ -133,6 +139,7 @@ class WardPlaying:
                 name=options.name,
                 on_samples=run.receive if looped is None else None,
                 on_notice=self._notice,
+                tls=self._tls,
             )
             await self._publisher.start()
             _say(f"MQTT broker {url}")

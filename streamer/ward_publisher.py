@@ -9,6 +9,7 @@ import aiomqtt
 
 from streamer.alerting import Alerting, AlertingConfig
 from streamer.events import CHAIN_FS, Published, StreamInfo
+from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.payload import TOPIC_PREFIX, Payload, TopicKind, check_source, dumps, topic, topic_of
 from streamer.source_status import (
     CONNECTION_LOST,
@@ -54,6 +55,8 @@ class WardPublisher:
         Gets a line when the broker is lost.
     alerting : AlertingConfig, optional
         Which events become alerts, of every source.
+    tls, credentials : optional
+        As in `WardMqtt`.
     wall_time : callable
         Seconds since the epoch.
 
@@ -75,6 +78,8 @@ class WardPublisher:
         on_samples: Incoming | None = None,
         on_notice: Callable[[str], None] | None = None,
         alerting: AlertingConfig | None = None,
+        tls: TlsFiles | None = None,
+        credentials: Credentials | None = None,
         wall_time: Callable[[], float] = time.time,
     ) -> None:
         self.name = check_source(name)
@@ -103,6 +108,8 @@ class WardPublisher:
                 retain=True,
             ),
             on_notice=on_notice,
+            tls=tls,
+            credentials=credentials,
         )
 
     async def start(self) -> None:

@@ -20,10 +20,11 @@ from streamer.live_track import SampleTrack
 from streamer.looped import LoopedRecords
 from streamer.question import Question
 from streamer.stop_signals import stop_signals
-from streamer.ward import Patient, Ward, WardEvent
+from streamer.ward import Ward
 from streamer.ward_beds import Beds
 from streamer.ward_budget import BatchPace
 from streamer.ward_live import IntakeConfig, LiveIntake
+from streamer.ward_patient import Patient, WardEvent
 from streamer.ward_saving import SnapshotTurns
 
 _TRAINING_UNKNOWN: Final = False

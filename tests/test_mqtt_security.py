@@ -12,19 +12,21 @@ from pathlib import Path
 import pytest
 from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S
-from sample_events import labeled_beat, published, stream_info
+from sample_events import alarm, labeled_beat, published, stream_info
 
 from streamer.errors import BrokerError
 from streamer.listen import Listener, ListenOptions
 from streamer.mqtt_access import Credentials, TlsFiles, tls_context
 from streamer.mqtt_connection import Version, connect, parse_url
-from streamer.payload import dumps
+from streamer.payload import dumps, to_payload
 from streamer.received import Received
 from streamer.sinks.mqtt import MqttSink
+from streamer.ward_mqtt import WardMqtt
+from streamer.ward_publisher import WardPublisher
 
 DOCS = Path(__file__).parents[1] / "docs" / "mqtt"
 SETTINGS = {"config": PATIENT, "connection_config": QUICK}
-PASSWORDS = {"bed4": "pw4", "bed5": "pw5", "display": "pwd", "staff": "pws"}
+PASSWORDS = {"bed4": "pw4", "bed5": "pw5", "display": "pwd", "staff": "pws", "ward": "pww"}
 
 pytestmark = pytest.mark.mosquitto
 
@@ -219,6 +221,59 @@ async def test_a_display_can_read_but_not_forge(ward: Ward) -> None:
     await sink.close()
     await asyncio.wait_for(task, WAIT_S)
     assert [m.text("state") for m in shown] == ["online", "offline"]
+
+
+async def test_a_source_may_publish_statistics_too(ward: Ward) -> None:
+    """With MQTT 5 a refusal would cost the connection."""
+    sink = ward.sink("bed4", version="5")
+    await sink.start(stream_info("bed4"))
+    sink.publish_statistics({"beats": 0})
+    await sink.close()
+    assert (sink.undelivered, sink.reconnects, sink.last_error) == (0, 0, None)
+
+
+async def test_a_ward_labels_what_a_source_sends_and_no_other_sends_in_its_name(ward: Ward) -> None:
+    came: list[tuple[str, bytes]] = []
+    arrived = asyncio.Event()
+
+    def take(source: str, payload: bytes, _: float) -> None:
+        came.append((source, payload))
+        if payload == b"last":
+            arrived.set()
+
+    def login(user: str) -> Credentials:
+        return Credentials(username=user, password=PASSWORDS[user])
+
+    labelling = WardPublisher(
+        ward.password_url, on_samples=take, tls=ward.tls, credentials=login("ward")
+    )
+    shown: list[Received] = []
+    display = Listener(
+        ListenOptions(url=ward.password_url, count=3, tls=ward.tls, source="bed4"),
+        show=shown.append,
+        notice=lambda line: listening.set(),
+        credentials=login("display"),
+        config=QUICK,
+    )
+    listening = asyncio.Event()
+    task = asyncio.create_task(display.run())
+    await asyncio.wait_for(listening.wait(), WAIT_S)
+    await labelling.start()
+    for user, last in (("bed5", b"forged"), ("bed4", b"last")):
+        maker = WardMqtt(ward.password_url, tls=ward.tls, credentials=login(user))
+        await maker.start()
+        maker.publish("ecg/bed4/samples", last)
+        await maker.close()
+    await asyncio.wait_for(arrived.wait(), WAIT_S)
+    assert came == [("bed4", b"last")]
+    labelling.come(stream_info("bed4"), 0)
+    message = published(alarm())
+    payload = to_payload(message, stream_info("bed4"))
+    labelling.publish(message, payload, dumps(payload))
+    labelling.leave("bed4")
+    await labelling.close()
+    await asyncio.wait_for(task, WAIT_S)
+    assert [m.type for m in shown] == ["status", "alert", "status"]
 
 
 async def test_no_secret_is_logged(ward: Ward, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,8 @@ from streamer.batched_model import BatchedModel
 from streamer.chain import Chain
 from streamer.errors import OverlapError, SnapshotError
 from streamer.events import Event, Gap, GapReason, LabeledBeat
-from streamer.ward import Ward, WardEvent
+from streamer.ward import Ward
+from streamer.ward_patient import WardEvent
 
 FS = 360.0
 SECONDS = 16

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from streamer.mqtt_options import add_tls_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -69,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="show the patients by urgency (default on a terminal)",
     )
+    add_tls_options(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
