@@ -20,7 +20,7 @@ from streamer.mqtt_access import Credentials, TlsFiles, tls_context
 from streamer.mqtt_connection import Version, connect, parse_url
 from streamer.payload import dumps, to_payload
 from streamer.received import Received
-from streamer.sinks.mqtt import MqttSink
+from streamer.sinks.mqtt import MqttSink, MqttSinkConfig
 from streamer.ward_mqtt import WardMqtt
 from streamer.ward_publisher import WardPublisher
 
@@ -225,7 +225,7 @@ async def test_a_display_can_read_but_not_forge(ward: Ward) -> None:
 
 async def test_a_source_may_publish_statistics_too(ward: Ward) -> None:
     """With MQTT 5 a refusal would cost the connection."""
-    sink = ward.sink("bed4", version="5")
+    sink = ward.sink("bed4", version="5", config=MqttSinkConfig())
     await sink.start(stream_info("bed4"))
     sink.publish_statistics({"beats": 0})
     await sink.close()
