@@ -24,7 +24,7 @@ from streamer.received import MalformedError, Received, receive
 
 _SYSTEM_FOLDER: Final = "/usr/sbin"
 _POLL_S: Final = 0.02
-_START_TIMEOUT_S: Final = 20.0
+_START_TIMEOUT_S: Final = 60.0
 _SESSION_S: Final = 3600
 
 
