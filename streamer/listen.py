@@ -268,6 +268,8 @@ class Listener:
         track = tracks.setdefault(message.source, SourceTrack())
         if message.kind is TopicKind.STATUS:
             self._report(message.source, track.status(message))
+            if message.text("state") == "offline":
+                self._tell_silenced(message.source)
         elif message.seq is not None:
             freshness, hole = track.event(message)
             self._report(message.source, hole)
@@ -277,6 +279,13 @@ class Listener:
         if self._is_wanted(message):
             self.tally.shown += 1
             self._show(message)
+
+    def _tell_silenced(self, ward: str) -> None:
+        """Say how many sources a ward that is offline leaves behind, which can't say so."""
+        silenced = sum(t.via == ward and t.is_online for t in self.tally.tracks.values())
+        if silenced:
+            sources = "1 source is" if silenced == 1 else f"{silenced} sources are"
+            self._notice(f"{ward} is offline, and so {sources} that it published for")
 
     def _report(self, source: str, hole: int) -> None:
         if hole:

@@ -122,6 +122,10 @@ class SourceTrack:
     """Which run; None until its status was seen."""
     next_seq: int | None = None
     """One past the highest seen; None before the first."""
+    via: str | None = None
+    """The ward that publishes for it, if one does."""
+    is_online: bool = False
+    """By its own last status."""
     next_alert: int = 0
     """One past the highest seen among alerts."""
     missing: set[int] = field(default_factory=set)
@@ -140,6 +144,8 @@ class SourceTrack:
             self.next_seq, self.next_alert = None, 0
             self.missing.clear()
         self.started_at = started_at
+        self.via = message.text("via")
+        self.is_online = message.text("state") != "offline"
         events = message.payload.get("events")
         ended = message.text("state") == "offline" and message.text("reason") == "finished"
         if not ended or self.next_seq is None or not isinstance(events, int):

@@ -230,6 +230,22 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
     assert same(published.events["lossy"], expected + chain.flush())
 
 
+async def test_a_damaged_snapshot_of_a_live_source_ends_the_run_in_words(tmp_path: Path) -> None:
+    (tmp_path / "bed.snapshot").write_bytes(b"nonsense")
+    published = Collected()
+    run = WardRun(
+        Ward(SumModel(), n_leads=N_LEADS), Beds(published), config=PATIENT, snapshots=tmp_path
+    )
+    now_s = asyncio.get_running_loop().time()
+    for source in ("other", "bed"):
+        samples = np.zeros((N_LEADS, 36), np.float32)
+        payload = encode(SampleMessage(seq=0, first_sample=0, fs=FS, samples=samples))
+        run.receive(source, payload, now_s)
+    with pytest.raises(SnapshotError, match="remove it to start that patient anew"):
+        await run.run_live(None)
+    assert list(run.intake.sources) == []
+
+
 def _send(
     mqtt: WardMqtt, name: str, signal_: np.ndarray[Any, np.dtype[np.float32]], size: int
 ) -> None:
