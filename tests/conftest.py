@@ -5,6 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine that has much else to do may take its time over an example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def _required(variable: str) -> bool:
