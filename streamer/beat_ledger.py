@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from typing import Final
 
 from classifier.labels import Label
-from streamer.events import LabeledBeat
+from streamer.events import OVERLOAD, LabeledBeat
 from streamer.histogram import QuantileHistogram
 
 _MS: Final = 1000.0
@@ -66,6 +66,8 @@ class BeatLedger:
         compute it, and the sum of both.
     n_late : int
         Beats whose first label missed the budget.
+    n_overload : int
+        Beats whose confirmed label there was no time to work out.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class BeatLedger:
         self.compute = QuantileHistogram()
         self.latency = QuantileHistogram()
         self.n_late = 0
+        self.n_overload = 0
 
     @property
     def n_beats(self) -> int:
@@ -108,7 +111,9 @@ class BeatLedger:
             self._relabel(mark, event)
         if event.late:
             self._mark_late(mark)
-        if event.label is not None and not mark.labelled:
+        self.n_overload += event.reason == OVERLOAD
+        # What was never worked out came with no delay that could be measured.
+        if event.label is not None and not mark.labelled and event.reason != OVERLOAD:
             mark.labelled = True
             self._count_latency(mark, event, compute_ms)
         return is_new

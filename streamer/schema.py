@@ -219,6 +219,10 @@ STATISTICS: Final[Schema] = _object(
         "budget_ms": {"type": "number", "exclusiveMinimum": 0},
         "beats": {**_COUNT, "description": "beats published so far"},
         "late": {**_COUNT, "description": "those whose first label missed the budget"},
+        "overload": {
+            **_COUNT,
+            "description": "those whose confirmed label there was no time to work out",
+        },
         "decision_delay_ms": {**_QUANTILES, "description": "signal time from R peak to decision"},
         "compute_ms": {**_QUANTILES, "description": "until the label was out"},
         "latency_ms": {**_QUANTILES, "description": "the sum of both"},

@@ -3,6 +3,7 @@ from sample_events import labeled_beat
 
 from classifier.labels import Label
 from streamer.beat_ledger import BeatLedger, LedgerConfig
+from streamer.events import OVERLOAD
 
 
 def test_a_beat_counts_once_under_its_latest_label() -> None:
@@ -81,3 +82,13 @@ def test_memory_is_bounded_and_counts_go_on() -> None:
 def test_refuses_a_budget_of_nothing() -> None:
     with pytest.raises(ValueError, match="budget of 0 ms"):
         BeatLedger(fs=360.0, budget_ms=0)
+
+
+def test_labels_that_were_never_worked_out_are_counted_and_not_timed() -> None:
+    ledger = BeatLedger(fs=360.0)
+    ledger.take(labeled_beat(1000, None, revision=0, late=True), 600.0)
+    ledger.take(labeled_beat(1000, Label.Q, reason=OVERLOAD), 9000.0)
+    ledger.take(labeled_beat(1400, Label.N, revision=0), 2.0)
+    ledger.take(labeled_beat(1400, Label.N, reason=OVERLOAD), 9000.0)
+    assert (ledger.n_overload, ledger.n_late, ledger.latency.count) == (2, 1, 1)
+    assert (ledger.counts[Label.Q], ledger.counts[Label.N], ledger.n_beats) == (1, 1, 2)

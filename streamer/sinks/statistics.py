@@ -77,6 +77,7 @@ class StatisticsSink:
                 "budget_ms": ledger.budget_ms,
                 "beats": ledger.n_beats,
                 "late": ledger.n_late,
+                "overload": ledger.n_overload,
                 "decision_delay_ms": quantiles(ledger.decision_delay),
                 "compute_ms": quantiles(ledger.compute),
                 "latency_ms": quantiles(ledger.latency),
