@@ -6,8 +6,9 @@ Table = list[str]
 
 _PROTOCOL_TEXT = {
     "intra-patient": (
-        "*Intra-patient*: beats were split at random, so beats of one patient are on both sides. "
-        "This says how well beats of *known* patients are recognised, and nothing about new ones."
+        "*Intra-patient*: beats were split at random, so beats of one patient are on both sides, "
+        "and windows of neighbours overlap. This says how well beats of *known* patients are "
+        "recognised, and nothing about new ones."
     ),
     "inter-patient": (
         "*Inter-patient*: the same network, trained the same way on the records of DS1, labels "

@@ -76,7 +76,7 @@ class Recipe:
 
 SIX_TYPES: Final = Recipe(
     name="six-types",
-    title="six beat types, 20 % stratified hold-out",
+    title="Six beat types, 20 % stratified hold-out",
     classes=tuple("NLRAVF"),
     symbols={symbol: symbol for symbol in "NLRAVF"},
     fs_hz=120.0,
@@ -88,7 +88,7 @@ SIX_TYPES: Final = Recipe(
 
 KACHUEE: Final = Recipe(
     name="kachuee",
-    title="five AAMI classes, 187 samples at 125 Hz",
+    title="Five AAMI classes, 187 samples at 125 Hz",
     classes=tuple(label.value for label in Label),
     symbols={symbol: label.value for symbol, label in SYMBOL_TO_LABEL.items()},
     fs_hz=125.0,

@@ -1,17 +1,20 @@
 """`ecg-stream train --recipe` from the command line to its files."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from classifier.recipe_card import render_recipe_card
-from classifier.recipes import KACHUEE
+from classifier.recipes import KACHUEE, RECIPES
 from classifier.runtime import quiet_torchscript
 from streamer.cli import main
 from streamer.recipe_run import divide, prepare_all
 
+PUBLISHED = Path(__file__).parent.parent / "docs" / "recipes"
 TINY = [
     word
     for setting in ("network.widths=[4,4]", "drawn_max=100", "drawn_min=10", "epochs=1")
@@ -39,6 +42,15 @@ def test_a_recipe_on_a_simulated_record(recipe, capsys, tmp_path):
     shown = capsys.readouterr().out
     assert "intra-patient: accuracy" in shown
     assert "seed 7" in shown
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_published_cards_are_of_todays_recipes(recipe):
+    folder = PUBLISHED / recipe.name
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["config"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
+    assert (folder / "MODEL_CARD.md").read_text() == render_recipe_card(metrics)
+    assert set(metrics["protocols"]) == {"intra-patient", "inter-patient"}
 
 
 @pytest.mark.parametrize(
