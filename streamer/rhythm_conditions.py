@@ -5,6 +5,7 @@ Each returns its evidence where it holds, else None. Those of the background and
 """
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Final
 
 from streamer.events import CHAIN_FS, Rhythm
@@ -19,20 +20,26 @@ def fibrillation(facts: Facts, _state: State) -> Evidence | None:
     config, measured = facts.config, facts.measured
     if not measured or facts.is_clearly_beating() or facts.is_organised():
         return None
-    short = measured[-1].leakage_short < config.vf_leakage_loose
-    fast_s = 0.0
-    if facts.fast_since is not None and facts.last_peak is not None:
-        fast_s = (facts.last_peak - facts.fast_since) / CHAIN_FS
-    fast = fast_s >= config.vf_fast_s
-    looks_so = facts.wave_like and short and fast
-    if (
-        facts.sine_hops < config.vf_sine_hops
-        and facts.wild_hops < config.vf_wild_hops
-        and not looks_so
+    if not (
+        facts.sine_hops >= config.vf_sine_hops
+        or facts.wild_hops >= config.vf_wild_hops
+        or _is_fast_flutter(facts)
     ):
         return None
     window = round(config.signal.long_s * CHAIN_FS)
     return Evidence(max(measured[-1].sample + 1 - window, 0))
+
+
+def _is_fast_flutter(facts: Facts) -> bool:
+    """Tell whether a fast rhythm lasts and the newest waves look so, or grow and look more so."""
+    if facts.fast_since is None or facts.last_peak is None:
+        return False
+    config, newest = facts.config, facts.measured[-1]
+    fast_s = (facts.last_peak - facts.fast_since) / CHAIN_FS
+    if facts.wave_like and fast_s >= config.vf_fast_s:
+        return newest.leakage_short < config.vf_leakage_loose
+    clear = max(newest.leakage, newest.leakage_short) < config.vf_growing_leakage
+    return facts.growing and clear and fast_s >= config.vf_growing_s
 
 
 def fibrillation_over(facts: Facts, _state: State) -> Evidence | None:
@@ -128,9 +135,19 @@ def _is_tachycardia(facts: Facts, streak: Sequence[PastBeat]) -> bool:
 
 def ventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Find a fast ventricular run."""
-    if len(facts.streak) < facts.config.run_beats or not _is_tachycardia(facts, facts.streak):
+    streak = facts.streak
+    if len(streak) < facts.config.run_beats or not _is_tachycardia(facts, streak):
         return None
-    return evidence_of(facts.streak[: facts.config.run_beats])
+    return evidence_of(streak[: facts.config.run_beats]) if _is_clear(facts, streak) else None
+
+
+def _is_clear(facts: Facts, streak: Sequence[PastBeat]) -> bool:
+    """Tell whether ventricular beats in a row are beats, not artefact."""
+    config = facts.config
+    limit = config.run_median_quality
+    if len(streak) >= config.long_run_beats:
+        limit = config.long_run_quality
+    return median(beat.quality for beat in streak) >= limit
 
 
 def idioventricular(facts: Facts, _state: State) -> Evidence | None:
@@ -184,7 +201,8 @@ def _newest(facts: Facts) -> Evidence | None:
 
 def ventricular_couplet(facts: Facts, _state: State) -> Evidence | None:
     """Two ventricular beats that are over."""
-    return evidence_of(facts.ended) if len(facts.ended) == 2 else None
+    pair = len(facts.ended) == 2 and _is_clear(facts, facts.ended)
+    return evidence_of(facts.ended) if pair else None
 
 
 def supraventricular_couplet(facts: Facts, _state: State) -> Evidence | None:

@@ -49,6 +49,11 @@ class RhythmConfig:
     """Mean interval of a tachycardia: 100 a minute or more."""
     run_quality: float = 0.5
     """Beats of a lower signal quality are no part of a run."""
+    run_median_quality: float = 0.75
+    """Median quality of the beats of a tachycardia or couplet; electrode motion is less clear."""
+    long_run_beats: int = 6
+    long_run_quality: float = 0.6
+    """So many ventricular beats in a row may be less clear."""
     run_pace: float = 0.2
     """An S beat within a run may differ by this part of the interval before."""
     escape_pace: float = 0.1
@@ -97,6 +102,11 @@ class RhythmConfig:
     """Enough together with a fast rhythm that lasts, or for long where nothing beats."""
     vf_fast_s: float = 2.5
     """How long that fast rhythm must have lasted."""
+    vf_growing_activity: float = 0.45
+    vf_growing_leakage: float = 0.5
+    vf_growing_s: float = 1.5
+    """While waves grow, the largest hides the ones before it, so less of the window is active; then
+    both windows must be clearer, within a fast rhythm of this length."""
     flutter_rr_s: float = 0.45
     """Its longest interval; a missed wave doubles one."""
     vf_wild_hops: int = 12

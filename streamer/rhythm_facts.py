@@ -51,7 +51,7 @@ class Facts:
     now: int = -1
     measured: deque[Measurement] = field(default_factory=deque)
     levels: deque[tuple[float, ...]] = field(default_factory=deque)
-    """Deflection of each lead at the last beats, mV."""
+    """Deflection of each lead at the last good beats, mV; an artefact is larger than a beat."""
     gap: GapReason | None = None
     """Why there is no signal now."""
     gap_start: int = 0
@@ -69,6 +69,8 @@ class Facts:
     """Measurements in a row that look like neither."""
     wave_like: bool = False
     """Whether the newest measurement has the span, rate and activity of either."""
+    growing: bool = False
+    """Whether it has so at least if its waves are growing."""
     interval: tuple[int, int] | None = None
     """The newest two R peaks."""
     seen_quality: deque[float] = field(default_factory=deque)
@@ -107,7 +109,7 @@ class Facts:
             self.fast_since = sample
         self.seen.append(sample)
         self.last_peak = sample
-        if self.measured:
+        if self.measured and quality >= c.run_quality:
             self.levels.append(self._deflection_at(sample))
 
     def confirm(self, item: LabeledBeat) -> None:
@@ -194,10 +196,12 @@ class Facts:
         self.measured.append(measurement)
         while len(self.measured) > c.history_hops:
             self.measured.popleft()
-        moves = measurement.span_mv >= c.vf_span_mv and measurement.activity >= c.vf_activity
         low, high = c.vf_band_hz
-        fits = moves and low <= measurement.frequency_hz <= high and self.gap is None
+        in_band = measurement.span_mv >= c.vf_span_mv and low <= measurement.frequency_hz <= high
+        in_band = in_band and self.gap is None
+        fits = in_band and measurement.activity >= c.vf_activity
         self.wave_like = fits
+        self.growing = in_band and measurement.activity >= c.vf_growing_activity
         self.sine_hops = self.sine_hops + 1 if fits and measurement.leakage < c.vf_leakage else 0
         wild = fits and measurement.leakage < c.vf_leakage_loose
         self.wild_hops = self.wild_hops + 1 if wild else 0

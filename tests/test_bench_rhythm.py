@@ -75,6 +75,18 @@ def test_later_knowledge_moves_the_end_of_what_was_named() -> None:
     assert named_spans(events, frozenset({Rhythm.SINUS}), 1000) == [(0, 500)]
 
 
+def test_a_background_that_is_dated_back_keeps_the_episodes_since() -> None:
+    events = [
+        rhythm(Rhythm.SINUS, 0),
+        rhythm(Rhythm.VENTRICULAR_TACHYCARDIA, 300),
+        rhythm(Rhythm.SINUS_TACHYCARDIA, 400),
+        rhythm(Rhythm.ATRIAL_FIBRILLATION, 200),
+    ]
+    assert named_spans(events, NAMED["AF"], 1000) == [(200, 300), (400, 1000)]
+    assert named_spans(events, NAMED["VT"], 1000) == [(300, 400)]
+    assert named_spans(events, frozenset({Rhythm.SINUS}), 1000) == [(0, 200)]
+
+
 def test_episodes_count_once_and_durations_by_what_is_common() -> None:
     found = agreement([(0, 100), (200, 300)], [(50, 220), (400, 500)], fs=10)
     assert (found.n_reference, found.n_found, found.n_named, found.n_right) == (2, 2, 2, 1)
