@@ -10,28 +10,18 @@ Like a stage it is pure: no clock, no I/O; time is the sample index of the sourc
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from classifier.labels import Label
+from streamer.alerts import Active, Alert, AlertConfig, Condition, pack, unpack
 from streamer.events import Alarm, Event, Gap, LabeledBeat, Priority, RhythmEvent
+
+__all__ = ["Active", "Alert", "AlertConfig", "AlertPolicy", "Condition"]
 
 _BIGEMINY_PERIOD: Final = 2
 _MINUTE_S: Final = 60
-
-
-class Condition(StrEnum):
-    """What the policy finds by itself; an alarm of the tracker is named by its rhythm."""
-
-    V_RUN_WARNING = "ventricular run, provisional"
-    V_RUN = "ventricular run"
-    V_COUPLET = "ventricular couplet"
-    BIGEMINY = "ventricular bigeminy"
-    V_RATE = "frequent ventricular ectopic beats"
-    V_FIRST = "first ventricular ectopic beat"
 
 
 _LASTING: Final = frozenset(
@@ -50,86 +40,6 @@ OWN_FINDINGS: Final = MappingProxyType(
     }
 )
 """Tracker's alarms, by the name of their rhythm, that say again what the policy says itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertConfig:
-    """Limits; the defaults suit an adult who is watched for ventricular arrhythmia.
-
-    Priorities follow the sense of IEC 60601-1-8: high asks for an immediate response, medium for a
-    prompt one, low for awareness.
-    """
-
-    run_beats: int = 3
-    """V beats in a row that make a run (AAMI EC57)."""
-    bigeminy_cycles: int = 3
-    """Repetitions of V and another beat."""
-    v_rate_per_min: int = 6
-    """V beats within a minute: more than five are a classical warning arrhythmia (Lown and Wolf
-    1971, doi:10.1161/01.CIR.44.1.130)."""
-    v_rate_clear_per_min: int = 3
-    """The condition ends below this, so that a rate about the limit doesn't raise it again and
-    again."""
-    first_v_after_s: float = 3600.0
-    """A V beat is news if there was none for so long, or none yet."""
-    repeat_s: Mapping[Priority, float] = field(
-        default_factory=lambda: {Priority.LOW: 60.0, Priority.MEDIUM: 30.0, Priority.HIGH: 0.0}
-    )
-    """How long the same condition stays quiet after an alert; what came meanwhile is counted in
-    the next one."""
-    most_per_min: int = 6
-    """Alerts of low and medium priority in a minute; high ones always come."""
-    latched: frozenset[Priority] = frozenset({Priority.HIGH})
-    """Priorities whose alerts stay active until a person acknowledges them."""
-    priorities: Mapping[Condition, Priority] = field(
-        default_factory=lambda: {
-            Condition.V_RUN_WARNING: Priority.MEDIUM,
-            Condition.V_RUN: Priority.HIGH,
-            Condition.V_COUPLET: Priority.LOW,
-            Condition.BIGEMINY: Priority.LOW,
-            Condition.V_RATE: Priority.MEDIUM,
-            Condition.V_FIRST: Priority.LOW,
-        }
-    )
-
-    def __post_init__(self) -> None:
-        if not 0 < self.v_rate_clear_per_min <= self.v_rate_per_min:
-            raise ValueError(
-                f"V rate clears below {self.v_rate_clear_per_min} and is raised from "
-                f"{self.v_rate_per_min}; expected 0 < the first <= the second"
-            )
-        if self.run_beats < 3 or self.bigeminy_cycles < 2 or self.most_per_min < 1:
-            raise ValueError("expected runs of 3 or more, 2 or more cycles, 1 or more alerts a min")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One call for attention."""
-
-    condition: str
-    """A `Condition`, or the rhythm of the tracker's alarm."""
-    priority: Priority
-    onset: int
-    """Where it began."""
-    decided_at: int
-    beats: tuple[int, ...]
-    """R-peak samples that are the evidence."""
-    provisional: bool
-    """Whether labels may still change."""
-    latched: bool
-    """Whether it stays active until acknowledged."""
-    occurrences: int
-    """How often the condition was found since the last alert of it, this one included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """An alert that is not over."""
-
-    alert: Alert
-    acknowledged: bool = False
-    ended: bool = False
-    """Whether the condition is over: it stays for its latch only."""
 
 
 class AlertPolicy:
@@ -161,7 +71,11 @@ class AlertPolicy:
         self._recent: deque[int] = deque(maxlen=self._config.most_per_min)
         self._last_v: int | None = None
         self._v_beats: deque[int] = deque(maxlen=self._config.v_rate_per_min)
-        self._forget_streaks()
+        self._provisional_run: list[int] = []
+        self._streak: list[int] = []
+        self._marks: deque[tuple[int, bool]] = deque(
+            maxlen=_BIGEMINY_PERIOD * self._config.bigeminy_cycles
+        )
 
     @property
     def active(self) -> tuple[Active, ...]:
@@ -169,6 +83,41 @@ class AlertPolicy:
         return tuple(
             sorted(self._active.values(), key=lambda a: (-a.alert.priority, a.alert.onset))
         )
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the policy remembers, as JSON can hold it."""
+        return {
+            "active": [pack(active) for active in self._active.values()],
+            "told_at": dict(self._told_at),
+            "quiet": dict(self._quiet),
+            "recent": list(self._recent),
+            "last_v": self._last_v,
+            "v_beats": list(self._v_beats),
+            "provisional_run": list(self._provisional_run),
+            "streak": list(self._streak),
+            "marks": [list(mark) for mark in self._marks],
+            "suppressed": self.suppressed,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken, in a policy of the same configuration.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is no state of a policy.
+        """
+        active = [unpack(packed) for packed in state["active"]]
+        self._active = {item.alert.condition: item for item in active}
+        self._told_at = dict(state["told_at"])
+        self._quiet = Counter(state["quiet"])
+        self._recent = deque(state["recent"], self._recent.maxlen)
+        self._last_v = state["last_v"]
+        self._v_beats = deque(state["v_beats"], self._v_beats.maxlen)
+        self._provisional_run = list(state["provisional_run"])
+        self._streak = list(state["streak"])
+        self._marks = deque(((s, bool(v)) for s, v in state["marks"]), self._marks.maxlen)
+        self.suppressed = int(state["suppressed"])
 
     def push(self, event: Event) -> Alert | None:
         """Take the next event; return the alert that it raises, if any."""
@@ -200,11 +149,8 @@ class AlertPolicy:
         return count
 
     def _forget_streaks(self) -> None:
-        self._provisional_run: list[int] = []
-        self._streak: list[int] = []
-        self._marks: deque[tuple[int, bool]] = deque(
-            maxlen=_BIGEMINY_PERIOD * self._config.bigeminy_cycles
-        )
+        self._provisional_run, self._streak = [], []
+        self._marks.clear()
         self._end(Condition.V_RUN)
         self._end(Condition.BIGEMINY)
 

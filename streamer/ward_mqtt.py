@@ -113,7 +113,7 @@ class WardMqtt:
         self._waiting: deque[_Message] = deque()
         self._in_flight: dict[int, _Message] = {}
         self._wake = asyncio.Event()
-        self._closing = False
+        self._closing = self._is_connected = False
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -186,7 +186,9 @@ class WardMqtt:
                 if not first.done():
                     first.set_exception(unreachable(self.address, error, "name another one"))
                     return
-                self._notice(f"MQTT broker {self.address.url} is lost ({explain(error)})")
+                if self._is_connected:
+                    self._notice(f"MQTT broker {self.address.url} is lost ({explain(error)})")
+                self._is_connected = False
             if self._closing:
                 return
             await asyncio.sleep(next(delays))
@@ -197,6 +199,7 @@ class WardMqtt:
             codes = await client.subscribe(name, qos=1)
             if any(is_refused(code) for code in codes):
                 self._notice(f"MQTT broker {self.address.url} doesn't let us read {name}")
+        self._is_connected = True
         if first.done():
             self.reconnects += 1
             self._notice(f"MQTT broker {self.address.url} is back; {self.queued} messages to send")

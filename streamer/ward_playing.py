@@ -23,8 +23,9 @@ from streamer.payload import SCHEMA_VERSION, TOPIC_PREFIX, check_source, dumps, 
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
 from streamer.ward_publisher import WARD, WardPublisher
-from streamer.ward_run import WardRun, WardRunConfig, warm_up_ward
+from streamer.ward_run import WardRun, WardRunConfig
 from streamer.ward_screen import WardScreen
+from streamer.ward_warm_up import warm_up_ward
 from streamer.warm_up import notice_if_slow
 
 _STATS_EVERY_S: Final = 5.0
@@ -120,6 +121,14 @@ class WardPlaying:
 
     async def _run_with(self, url: str | None, looped: LoopedRecords | None) -> None:
         options = self._options
+        if url is not None:
+            self._publisher = WardPublisher(
+                url,
+                name=options.name,
+                on_samples=self._receive if looped is None else None,
+                on_notice=self._notice,
+                tls=self._tls,
+            )
         self._run = run = WardRun(
             self._ward,
             self._beds,
@@ -132,15 +141,9 @@ class WardPlaying:
             snapshots=options.snapshots,
             on_source=self._announce,
             on_tick=self._tick,
+            memory=self._publisher,
         )
-        if url is not None:
-            self._publisher = WardPublisher(
-                url,
-                name=options.name,
-                on_samples=run.receive if looped is None else None,
-                on_notice=self._notice,
-                tls=self._tls,
-            )
+        if self._publisher is not None:
             await self._publisher.start()
             _say(f"MQTT broker {url}")
         screen = None
@@ -157,6 +160,10 @@ class WardPlaying:
                 await _end(screen)
             if self._publisher is not None:
                 await self._publisher.close()
+
+    def _receive(self, source: str, payload: bytes, now_s: float) -> None:
+        if self._run is not None:
+            self._run.receive(source, payload, now_s)
 
     async def _run_live(self, run: WardRun) -> None:
         options = self._options

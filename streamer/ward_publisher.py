@@ -1,13 +1,14 @@
 """What a ward says over MQTT: events, alerts, and how each of its sources stands."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import aiomqtt
 
 from streamer.alerting import Alerting, AlertingConfig
+from streamer.errors import SnapshotError
 from streamer.events import CHAIN_FS, Published, StreamInfo
 from streamer.mqtt_access import Credentials, TlsFiles
 from streamer.payload import TOPIC_PREFIX, Payload, TopicKind, check_source, dumps, topic, topic_of
@@ -134,6 +135,25 @@ class WardPublisher:
         self._voices[info.source] = _Voice(info, alerting, first_seq, first_seq)
         self._changed.add(info.source)
         self._tell_status(info.source, ConnectionState.ONLINE)
+
+    def state(self, source: str) -> dict[str, Any]:
+        """Return what a snapshot must hold of a source's alerts, as JSON can hold it."""
+        return self._voices[source].alerting.policy.state()
+
+    def restore(self, source: str, state: Mapping[str, Any]) -> None:
+        """Go on with the alerts of a source that has just come.
+
+        Raises
+        ------
+        SnapshotError
+            If the state isn't ours.
+        """
+        try:
+            self._voices[source].alerting.policy.restore(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SnapshotError(
+                f"snapshot of {source} has no usable alerts ({error}); remove it"
+            ) from error
 
     def leave(self, source: str) -> None:
         """Say that a source's stream has ended."""

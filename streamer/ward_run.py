@@ -8,10 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from classifier.runtime import BeatModel
-from replay.chunk import Chunk
 from streamer.calm_memory import calm_memory
 from streamer.errors import SnapshotError, StreamerError
 from streamer.events import CHAIN_FS, StreamInfo
@@ -25,11 +21,9 @@ from streamer.ward_beds import Beds
 from streamer.ward_budget import BatchPace
 from streamer.ward_live import IntakeConfig, LiveIntake
 from streamer.ward_patient import Patient, WardEvent
-from streamer.ward_saving import SnapshotTurns
+from streamer.ward_saving import Memory, SnapshotTurns
 
 _TRAINING_UNKNOWN: Final = False
-_WARM_UP_S: Final = 6.0
-"""Long enough for the detector to finish learning and for beats to be labelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +64,8 @@ class WardRun:
         Told of each source that comes (True) or leaves (False).
     on_tick : callable, optional
         Called after each tick with the event loop's time.
+    memory : Memory, optional
+        What else snapshots are to hold.
 
     Attributes
     ----------
@@ -89,6 +85,7 @@ class WardRun:
         snapshots: Path | None = None,
         on_source: Callable[[StreamInfo, bool], None] | None = None,
         on_tick: Callable[[float], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.late_ticks = 0
         self.ticks = 0
@@ -101,6 +98,7 @@ class WardRun:
         )
         self._on_source = on_source or (lambda info, came: None)
         self._on_tick = on_tick or (lambda now_s: None)
+        self._memory = memory
         self._stopping = asyncio.Event()
         self._pace = BatchPace()
         self._failure: StreamerError | None = None
@@ -252,6 +250,8 @@ class WardRun:
         bed = self._beds.restore(state, began_s, time.time() + began_s - self._now())
         bed.last_sample = following - 1
         self._on_source(bed.info, True)
+        if self._memory is not None and saved.get("memory") is not None:
+            self._memory.restore(source, saved["memory"])
         return following
 
     def _leave(self, source: str) -> None:
@@ -278,7 +278,12 @@ class WardRun:
     def _state(self, source: str) -> dict[str, object]:
         chain = self._ward.snapshot(source)
         last = chain.state["last_sample"]
-        return {"bed": self._beds.state(source), "chain": chain, "next_sample": last + 1}
+        return {
+            "bed": self._beds.state(source),
+            "chain": chain,
+            "next_sample": last + 1,
+            "memory": None if self._memory is None else self._memory.state(source),
+        }
 
     async def _wait_until(self, due_s: float) -> None:
         """Wait for the tick; count it if the one before took too long."""
@@ -302,16 +307,3 @@ class WardRun:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def warm_up_ward(model: BeatModel, n_leads: int) -> None:
-    """Have the ward's kernel compiled and loaded: the first time takes half a minute.
-
-    A few spikes go through a ward that is then thrown away.
-    """
-    ward = Ward(model, n_leads=n_leads)
-    ward.admit("nobody")
-    samples = np.zeros((n_leads, round(_WARM_UP_S * CHAIN_FS)), np.float32)
-    samples[:, :: round(CHAIN_FS)] = 1.0
-    ward.push_chunks({"nobody": [Chunk(start=0, samples=samples)]})
-    ward.discharge("nobody")

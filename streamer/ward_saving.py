@@ -5,9 +5,21 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from streamer.snapshot_file import SUFFIX, read_snapshot, write_snapshot
+
+
+class Memory(Protocol):
+    """What belongs to a patient's snapshot beside the ward's own; `WardPublisher` is one."""
+
+    def state(self, source: str) -> dict[str, Any]:
+        """Return what to keep of a source."""
+        ...
+
+    def restore(self, source: str, state: Mapping[str, Any]) -> None:
+        """Go on with a source that has just come."""
+        ...
 
 
 class SnapshotTurns:

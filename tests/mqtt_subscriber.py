@@ -50,8 +50,8 @@ class Collector:
             self.connections += 1
             self._changed.notify_all()
 
-    async def wait_for(self, condition: Any) -> None:
-        async with asyncio.timeout(WAIT_S), self._changed:
+    async def wait_for(self, condition: Any, timeout_s: float = WAIT_S) -> None:
+        async with asyncio.timeout(timeout_s), self._changed:
             await self._changed.wait_for(lambda: condition(self))
 
     def of(self, kind: str) -> list[dict[str, Any]]:

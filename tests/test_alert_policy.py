@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -181,6 +182,24 @@ def test_few_alerts_whatever_comes(labels: str) -> None:
         assert last - first >= 60 * FS
     assert len(policy.active) <= len(Condition)
     assert len(found) + policy.suppressed <= len(labels)
+
+
+@given(st.text("NVVVS", max_size=80), st.integers(0, 80), st.booleans())
+def test_a_policy_goes_on_from_what_it_remembered(labels: str, cut: int, told: bool) -> None:
+    """Through JSON, as snapshots are kept."""
+    config = AlertConfig() if told else CALM
+    stream: list[Event] = []
+    for provisional, confirmed in zip(beats(labels, revision=0), beats(labels), strict=True):
+        stream += [provisional, confirmed]
+    stream[20:20] = [alarm(20 * RR)]
+    whole, first, second = (AlertPolicy(FS, config) for _ in range(3))
+    expected = alerts(whole, stream)
+    found = alerts(first, stream[:cut])
+    second.restore(json.loads(json.dumps(first.state())))
+    assert second.active == first.active
+    assert [*found, *alerts(second, stream[cut:])] == expected
+    assert (second.active, second.suppressed) == (whole.active, whole.suppressed)
+    assert second.state() == whole.state()
 
 
 @pytest.mark.database

@@ -12,10 +12,12 @@ from sample_events import alarm, labeled_beat, published, stream_info
 
 from classifier.labels import Label
 from streamer.alert_policy import Condition
+from streamer.errors import SnapshotError
 from streamer.events import Event
 from streamer.mqtt_access import Credentials
 from streamer.mqtt_connection import connect, parse_url
 from streamer.payload import dumps, to_payload
+from streamer.snapshot_file import read_snapshot, write_snapshot
 from streamer.ward_publisher import WardPublisher
 
 pytestmark = pytest.mark.mosquitto
@@ -110,8 +112,33 @@ async def test_after_an_outage_the_broker_knows_again_how_all_stand(
         # What the dead broker hadn't acknowledged comes as well.
         assert set(statuses(seen, "a")) == {("online", None)}
         assert seen.of("active")[0]["alerts"][0]["condition"] == Condition.V_RUN
-    assert "is lost (" in notices[0]
-    assert "is back" in notices[1]
+    lost, back = notices
+    assert "is lost (" in lost
+    assert "is back" in back
+
+
+async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        killed = WardPublisher(broker.url)
+        killed.come(stream_info("a"), 0)
+        publish(killed, "a", alarm(), 0)
+        publish(killed, "a", labeled_beat(label=Label.N), 1)
+        saved = tmp_path / "a.snapshot"
+        write_snapshot(saved, {"memory": killed.state("a")})
+
+        resumed = WardPublisher(broker.url)
+        await resumed.start()
+        resumed.come(stream_info("a"), 2)
+        resumed.restore("a", read_snapshot(saved)["memory"])
+        resumed.tell_alerts()
+        await resumed.close()
+        await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "ward"))
+    (active,) = seen.of("active")
+    assert [(a["condition"], a["ended"]) for a in active["alerts"]] == [(Condition.V_RUN, True)]
+    with pytest.raises(SnapshotError, match="no usable alerts"):
+        resumed.restore("a", {"active": [[]]})
 
 
 async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_path: Path) -> None:
@@ -125,7 +152,8 @@ async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_pat
             "--mqtt", broker.url, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
-        await seen.wait_for(lambda c: statuses(c, "demo") and statuses(c, "demo-2"))
+        # It may have a signal path to compile first.
+        await seen.wait_for(lambda c: statuses(c, "demo") and statuses(c, "demo-2"), 5 * WAIT_S)
         ward.send_signal(signal.SIGKILL)
         await ward.wait()
         await seen.wait_for(lambda c: ("offline", "connection lost") in statuses(c, "west"))

@@ -27,7 +27,8 @@ from streamer.ward import Ward
 from streamer.ward_beds import Beds
 from streamer.ward_playing import bed_names
 from streamer.ward_publisher import WardPublisher
-from streamer.ward_run import WardRun, WardRunConfig, warm_up_ward
+from streamer.ward_run import WardRun, WardRunConfig
+from streamer.ward_warm_up import warm_up_ward
 
 SCHEMA_VERSION: Final = 1
 _MB: Final = 1024.0 * 1024.0
