@@ -21,33 +21,37 @@ def unknowable(facts: Facts, state: State) -> Evidence | None:
     return evidence_of(recent) if good < limit else None
 
 
-def bigeminy(facts: Facts, _state: State) -> Evidence | None:
+def bigeminy(facts: Facts, state: State) -> Evidence | None:
     """Every second beat ventricular."""
-    return _pattern(facts, 2)
+    return _pattern(facts, 2, stays=state is Rhythm.BIGEMINY)
 
 
-def trigeminy(facts: Facts, _state: State) -> Evidence | None:
+def trigeminy(facts: Facts, state: State) -> Evidence | None:
     """Every third beat ventricular."""
-    return _pattern(facts, 3)
+    return _pattern(facts, 3, stays=state is Rhythm.TRIGEMINY)
 
 
 _PATTERN: Final = frozenset({Label.V, Label.N, Label.S})
 """Classes of beats in a pattern; fusion and noise break it."""
 
 
-def _pattern(facts: Facts, period: int) -> Evidence | None:
-    length = period * facts.config.cycles
+def _pattern(facts: Facts, period: int, *, stays: bool) -> Evidence | None:
+    """Find whole cycles of a V and what follows it, after another beat; any phase goes on with it.
+
+    Without the other beats about them, a couplet or run beside an alternation would begin or end
+    one.
+    """
+    cycles = period * facts.config.cycles
+    length = cycles if stays else cycles + 1
     recent = list(facts.beats)[-length:]
     if len(recent) < length or any(beat.rr_samples is None for beat in recent[1:]):
         return None
     if any(beat.label not in _PATTERN for beat in recent):
         return None
     marks = [beat.label is Label.V for beat in recent]
-    return (
-        evidence_of(recent)
-        if sum(marks[:period]) == 1 and marks[period:] == marks[:-period]
-        else None
-    )
+    repeats = sum(marks[-period:]) == 1 and marks[period:] == marks[:-period]
+    begins = stays or (marks[1] and not marks[0])
+    return evidence_of(recent) if repeats and begins else None
 
 
 def atrial_fibrillation(facts: Facts, state: State) -> Evidence | None:

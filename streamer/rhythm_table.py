@@ -180,9 +180,9 @@ _BACKGROUND: Final = (
         after=None,
         to=Rhythm.BIGEMINY,
         when=b.bigeminy,
-        words="every second beat ventricular, 3 times",
+        words="every second beat ventricular, 3 times, after and before another",
         source=_EC57,
-        time_to_alarm="6 beats",
+        time_to_alarm="7 beats",
         priority=Priority.LOW,
     ),
     Transition(
@@ -191,9 +191,9 @@ _BACKGROUND: Final = (
         after=None,
         to=Rhythm.TRIGEMINY,
         when=b.trigeminy,
-        words="every third beat ventricular, 3 times",
+        words="every third beat ventricular, 3 times, after and before others",
         source=_EC57,
-        time_to_alarm="9 beats",
+        time_to_alarm="10 beats",
         priority=Priority.LOW,
     ),
     Transition(

@@ -8,7 +8,7 @@ import numpy as np
 from classifier.labels import Label
 from streamer.bandpass import FilteredChunk
 from streamer.events import Alarm, Beat, Gap, LabeledBeat, Rhythm, RhythmEvent, RPeak, Tick
-from streamer.rhythm import RhythmTracker
+from streamer.rhythm import RhythmConfig, RhythmTracker
 
 DELAY = 127
 """Samples from an R peak to its beat, as the windower has it."""
@@ -71,8 +71,10 @@ def labels(text: str, rr: int = 300, start: int = 1000) -> list[tuple[int, str]]
     return [(start + k * rr, label) for k, label in enumerate(text)]
 
 
-def run(inputs: Iterator[Item] | Sequence[Item]) -> list[Output]:
-    tracker = RhythmTracker()
+def run(
+    inputs: Iterator[Item] | Sequence[Item], config: RhythmConfig | None = None
+) -> list[Output]:
+    tracker = RhythmTracker(config)
     outputs = [output for item in inputs for output in tracker.push(item)]
     outputs += tracker.flush()
     assert [o.decided_at for o in outputs] == sorted(o.decided_at for o in outputs)

@@ -64,8 +64,8 @@ def test_rate_at_the_limit_does_not_chatter() -> None:
 
 def test_bigeminy_needs_three_cycles() -> None:
     outputs = run(items(labels("NNNNNNNVNVNVNN")))
-    # The pattern N V N V N V is complete with the sixth of its beats.
-    event = (Rhythm.BIGEMINY, 1000 + 6 * 300, 1000 + 12 * 300 + DELAY)
+    # The pattern N V N V N V N is complete with the seventh of its beats.
+    event = (Rhythm.BIGEMINY, 1000 + 6 * 300, 1000 + 13 * 300 + DELAY)
     assert rhythms(outputs)[1] == event
     assert alarms(outputs) == [event]
     assert len(rhythms(run(items(labels("NNNNNNNVNVNNNN"))))) == 1
@@ -79,8 +79,13 @@ def test_bigeminy_ends_where_its_last_v_was() -> None:
 
 
 def test_trigeminy_needs_three_cycles() -> None:
-    found = rhythms(run(items(labels("NNNNNNVNNVNNVN"))))
-    assert found[1] == (Rhythm.TRIGEMINY, 1000 + 4 * 300, 1000 + 13 * 300 + DELAY)
+    found = rhythms(run(items(labels("NNNNNNVNNVNNVNNN"))))
+    assert found[1] == (Rhythm.TRIGEMINY, 1000 + 5 * 300, 1000 + 15 * 300 + DELAY)
+
+
+@pytest.mark.parametrize("text", ["NNNNNNVVNVNVNNNN", "NNNNNNVNVNVVNNNN", "NNNNNVVNNVNNVNNNN"])
+def test_a_couplet_beside_an_alternation_is_no_pattern(text: str) -> None:
+    assert [event[0] for event in rhythms(run(items(labels(text))))] == [Rhythm.SINUS]
 
 
 def test_fusion_beats_break_a_pattern() -> None:
@@ -234,6 +239,16 @@ def test_a_fast_run_holds_fusion_and_what_keeps_its_pace() -> None:
         Rhythm.SINUS,
     ]
     assert found[2][1] == beats[12][0]
+
+
+@pytest.mark.parametrize(("count", "quality", "found"), [(5, 0.7, False), (6, 0.7, True)])
+def test_a_short_run_must_be_clear(*, count: int, quality: float, found: bool) -> None:
+    inputs = [
+        labeled(b.beat.rpeak.sample, str(b.label), b.revision, b.decided_at, quality=quality)
+        for b in items(ectopic_run("V", 150, count))
+        if isinstance(b, LabeledBeat)
+    ]
+    assert (Rhythm.VENTRICULAR_TACHYCARDIA in [a[0] for a in alarms(run(inputs))]) is found
 
 
 def test_noise_is_no_run() -> None:

@@ -10,6 +10,7 @@ from rhythm_cases import (
     Item,
     alarms,
     items,
+    labeled,
     labels,
     rhythms,
     run,
@@ -19,7 +20,8 @@ from rhythm_cases import (
     with_signal,
 )
 
-from streamer.events import Alarm, Gap, GapReason, Priority, Rhythm, Tick
+from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Priority, Rhythm, Tick
+from streamer.rhythm import RhythmConfig
 
 # Silence
 
@@ -59,6 +61,26 @@ def test_a_silence_of_beats_without_a_quiet_signal_is_no_alarm() -> None:
     events = items(beats, end=missed[-1][0])
     assert alarms(run(with_signal(events, spikes(missed, missed[-1][0])))) == []
     assert alarms(run(items(beats, end=missed[-1][0]))) == []
+
+
+def test_beats_after_loud_noise_are_no_silence() -> None:
+    beats = steady(8, 300)
+    loud = steady(12, 300, start=beats[-1][0] + 300)
+    missed = steady(8, 300, start=loud[-1][0] + 300)
+    n = missed[-1][0]
+    events = [
+        labeled(
+            item.beat.rpeak.sample,
+            str(item.label),
+            item.revision,
+            item.decided_at,
+            quality=1.0 if item.beat.rpeak.sample < loud[0][0] else 0.3,
+        )
+        for item in items(beats + loud, end=n)
+        if isinstance(item, LabeledBeat)
+    ]
+    signal = spikes(beats + missed, n) + 5.0 * spikes(loud, n, noise=0.0)
+    assert Rhythm.ASYSTOLE not in [alarm[0] for alarm in alarms(run(with_signal(events, signal)))]
 
 
 def test_a_beat_ends_the_silence_and_gives_the_rhythm_back() -> None:
@@ -176,6 +198,21 @@ def test_flutter_is_found_in_the_signal_without_any_beat() -> None:
     found = alarms(run(with_signal(items(beats, end=n), signal)))
     assert [alarm[0] for alarm in found] == [Rhythm.VENTRICULAR_FIBRILLATION]
     assert found[0][2] - onset <= 5 * 360
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_flutter_whose_waves_grow_is_found_within_a_fast_rhythm(*, found: bool) -> None:
+    n = 4000
+    t = np.arange(n)
+    # The last seconds hold one large wave that makes the ones before it look small.
+    height = np.where(t < n - 90, 0.15, 0.8)
+    waves = height * np.sin(2 * np.pi * 4.0 * t / 360)
+    first, rr = (2000, 150) if found else (1900, 190)
+    beats = [(sample, "Q") for sample in range(first, n - 400, rr)]
+    config = RhythmConfig(vf_sine_hops=1000, vf_wild_hops=1000, vf_fast_s=1000.0)
+    outputs = run(with_signal(items(beats, end=n), waves), config)
+    alarm = Rhythm.VENTRICULAR_FIBRILLATION in [a[0] for a in alarms(outputs)]
+    assert alarm is found
 
 
 def test_flutter_ends_with_its_waves() -> None:
