@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -274,6 +275,9 @@ def test_the_monitor_in_a_real_terminal(tmp_path: Path) -> None:
     import fcntl
     import termios
 
+    # What isn't compiled yet is compiled here, for which nobody waits in front of a screen.
+    quick = ["replay", "demo", "--mqtt", "off", "--speed", "max", "--stop", "0:05", "--events", "-"]
+    subprocess.run([sys.executable, "-c", _CODE, *quick], check=True, stdout=subprocess.DEVNULL)
     pid, ours = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
