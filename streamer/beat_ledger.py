@@ -1,18 +1,17 @@
 """Keeps account of labelled beats: each counts once, under its latest label."""
 
-import statistics
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import Final
 
 from classifier.labels import Label
 from streamer.events import OVERLOAD, LabeledBeat
+from streamer.heart_rate import HeartRateConfig, heart_rate_bpm
 from streamer.histogram import QuantileHistogram
 
 _MS: Final = 1000.0
-_MS_PER_MINUTE: Final = 60_000.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,8 +36,7 @@ class LedgerConfig:
 
     beats: int = 256
     """Beats remembered; a confirmed label comes one or two beats after the provisional one."""
-    rate_beats: int = 8
-    """RR intervals whose median is the heart rate: steady, and follows within seconds."""
+    rate: HeartRateConfig = field(default_factory=HeartRateConfig)
     rate_timeout_s: float = 4.0
     """Silence after which there is no heart rate: below 15 bpm a rate is no help."""
 
@@ -129,8 +127,8 @@ class BeatLedger:
             return None
         if now - self.beats[-1].sample > self.config.rate_timeout_s * self.fs:
             return None
-        recent = self.rr_ms(self.config.rate_beats)
-        return _MS_PER_MINUTE / statistics.median(recent) if recent else None
+        rate = self.config.rate
+        return heart_rate_bpm(self.rr_ms(rate.most)[::-1], _MS, rate)
 
     def last(self, n: int) -> list[BeatMark]:
         """Return up to `n` beats, oldest first."""

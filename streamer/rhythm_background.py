@@ -159,5 +159,5 @@ def rate_is_back(facts: Facts, state: State) -> Evidence | None:
 
 
 def _rate_evidence(facts: Facts) -> Evidence:
-    peaks = tuple(facts.seen)[-facts.config.rate_least - 1 :]
+    peaks = tuple(facts.seen)[-facts.config.rate.least - 1 :]
     return Evidence(peaks[0], peaks)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from streamer.heart_rate import HeartRateConfig
 from streamer.rhythm_atria import AtriaConfig
 from streamer.rhythm_signal import SignalConfig
 
@@ -14,12 +15,7 @@ class RhythmConfig:
     atria: AtriaConfig = field(default_factory=AtriaConfig)
 
     # Rate
-    rate_window_s: float = 4.0
-    """Intervals that count for the heart rate; short enough that a step from 80 to 40 or 120 a
-    minute shows within 5 s."""
-    rate_least: int = 3
-    rate_most: int = 8
-    """Fewest and most of those intervals."""
+    rate: HeartRateConfig = field(default_factory=HeartRateConfig)
     bradycardia_bpm: float = 60.0
     tachycardia_bpm: float = 100.0
     """Limits of sinus rhythm, as every textbook has them."""

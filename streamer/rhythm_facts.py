@@ -9,6 +9,7 @@ from typing import Final
 
 from classifier.labels import Label
 from streamer.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
+from streamer.heart_rate import heart_rate_bpm
 from streamer.rhythm_atria import HEART, Atria
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_signal import Measurement
@@ -92,7 +93,7 @@ class Facts:
     def bound(self) -> None:
         """Give the histories their longest lengths."""
         self.beats = deque(self.beats, maxlen=self.config.history_beats)
-        self.levels = deque(self.levels, maxlen=self.config.rate_most)
+        self.levels = deque(self.levels, maxlen=self.config.rate.most)
 
     # Beats
 
@@ -175,11 +176,14 @@ class Facts:
     @property
     def rate_bpm(self) -> float | None:
         """Heart rate: a mean of the recent intervals without their extremes."""
-        return mean_rate_bpm(list(pairwise(self.seen)), self.config)
+        intervals = [after - before for before, after in pairwise(self.seen)]
+        if len(intervals) < self.config.rate.least:
+            return None
+        return heart_rate_bpm(intervals, CHAIN_FS, self.config.rate)
 
     def is_rate_good(self) -> bool:
         """Whether the newest beats can be trusted to be beats."""
-        recent = list(self.seen_quality)[-self.config.rate_least - 1 :]
+        recent = list(self.seen_quality)[-self.config.rate.least - 1 :]
         return bool(recent) and median(recent) >= self.config.run_quality
 
     def rate_of(self, beats: Sequence[PastBeat]) -> float | None:
@@ -278,23 +282,3 @@ class Facts:
         """Remember whether the source is flat between its beats, before a gap begins."""
         before = [m.roughness_mv for m in self.measured if m.sample < self.gap_start]
         self.flat_is_natural = bool(before) and min(before) < self.config.smooth_mv
-
-
-def mean_rate_bpm(pairs: list[tuple[int, int]], config: RhythmConfig) -> float | None:
-    """Return the rate from successive R peaks; None before there are enough.
-
-    Intervals of the last `rate_window_s`, but at least `rate_least` and at most `rate_most`; a
-    quarter of them is left out at either end, so that neither a premature beat nor its pause
-    counts, and bigeminy, whose intervals alternate, has the rate of all its beats.
-    """
-    if len(pairs) < config.rate_least:
-        return None
-    newest = pairs[-1][1]
-    window = config.rate_window_s * CHAIN_FS
-    recent = [b - a for a, b in pairs if newest - a <= window][-config.rate_most :]
-    if len(recent) < config.rate_least:
-        recent = [b - a for a, b in pairs[-config.rate_least :]]
-    recent.sort()
-    cut = max(len(recent) // 4, 1) if len(recent) > 2 else 0
-    middle = recent[cut : len(recent) - cut]
-    return 60 * CHAIN_FS * len(middle) / sum(middle)
