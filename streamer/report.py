@@ -13,8 +13,10 @@ from classifier.labels import SYMBOL_TO_LABEL, Label
 from replay.player import format_time
 from streamer.bench import page
 from streamer.bench.plots import Line, curves, delay_histogram
+from streamer.events import Rhythm
 from streamer.hrv import Variability, nn_intervals, variability
 from streamer.report_data import AlarmRow, BeatRow, ReportData
+from streamer.rhythm_timeline import timeline
 from streamer.running_score import RunningScore
 from streamer.score_report import Table
 from streamer.strip_svg import Paper, StripMark, strip_svg
@@ -211,8 +213,9 @@ def _hours_seen(data: ReportData, hour: int) -> float:
 
 def _rhythms(data: ReportData) -> Table:
     found: dict[str, list[int]] = {}
-    edges = [*data.rhythms, ("", data.stop)]
-    for (name, onset), (_, end) in pairwise(edges):
+    known = timeline((onset, Rhythm(name)) for name, onset in data.rhythms)
+    edges = [*((onset, str(rhythm)) for onset, rhythm in known), (data.stop, "")]
+    for (onset, name), (end, _) in pairwise(edges):
         found.setdefault(name, []).append(max(end - onset, 0))
     rows = [
         (name, str(len(times)), format_time(sum(times), data.fs), format_time(max(times), data.fs))
@@ -310,10 +313,12 @@ def _examples(data: ReportData, config: ReportConfig) -> str:
             continue
         typical = sorted(beats, key=lambda beat: beat.quality)[len(beats) // 2]
         worst = min(beats, key=lambda beat: beat.quality)
-        for words, beat in (("of median quality", typical), ("of lowest quality", worst)):
-            body += _example(data, beat, f"{label}, {words}", config)
-            if worst is typical:
-                break
+        chosen = [("of median quality", typical), ("of lowest quality", worst)]
+        pair = [
+            f"<div>{_example(data, beat, f'{label}, {words}', config)}</div>"
+            for words, beat in chosen[: 1 if worst is typical else 2]
+        ]
+        body += f'<div style="display:flex;flex-wrap:wrap;gap:0 2rem">{"".join(pair)}</div>'
     return body or page.paragraph("There are no beats.")
 
 

@@ -92,12 +92,23 @@ def strip_svg(
         y = (top + 4.0) * unit
         parts.append(f'<text x="4" y="{y:.1f}" font-size="13">{html.escape(lead)}</text>')
         top += band.height_mm
-    words = html.escape(f"{title}   {paper.mm_per_s:g} mm/s  {paper.mm_per_mv:g} mm/mV")
     parts += [
-        f'<text x="4" y="{height - 6:.1f}" font-size="12" fill="#57606a">{words}</text>',
+        f'<text x="4" y="{height - 6:.1f}" font-size="12" fill="#57606a">'
+        f"{html.escape(_footer(title, width, paper))}</text>",
         "</svg>",
     ]
     return "".join(parts)
+
+
+_LETTER_UNITS: Final = 6.5
+"""About the width of a letter of the footer."""
+
+
+def _footer(title: str, width: float, paper: Paper) -> str:
+    """Return the title and the scales, or the scales alone where both don't fit."""
+    scales = f"{paper.mm_per_s:g} mm/s  {paper.mm_per_mv:g} mm/mV"
+    words = f"{title}   {scales}"
+    return words if _LETTER_UNITS * len(words) <= width else scales
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from classifier.labels import Label
 from replay.record import Reference
 from streamer.bench.runs import runs_of
 from streamer.events import Event, Rhythm, RhythmEvent
-from streamer.rhythm_rule import Layer
-from streamer.rhythm_table import TRANSITIONS
+from streamer.rhythm_timeline import timeline
 from streamer.scoring import BeatAnnotations
 
 Span = tuple[int, int]
@@ -43,7 +42,6 @@ NAMED: Final[dict[str, frozenset[Rhythm]]] = {
 """The chain's own names for them."""
 EXACT: Final = frozenset({"(B", "(T", "(VT"})
 RUN_BEATS: Final = 3
-_EPISODES: Final = frozenset(row.to for row in TRANSITIONS if row.layer is Layer.EPISODE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,27 +127,10 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 def named_spans(events: Iterable[Event], rhythms: frozenset[Rhythm], stop: int) -> list[Span]:
     """Return the stretches that the chain gave one of these names."""
-    edges = [*_timeline(events), (stop, Rhythm.UNKNOWN)]
+    changes = [(e.onset, e.rhythm) for e in events if isinstance(e, RhythmEvent)]
+    edges = [*timeline(changes), (stop, Rhythm.UNKNOWN)]
     spans = [(a, b) for (a, rhythm), (b, _) in pairwise(edges) if rhythm in rhythms and b > a]
     return joined(spans)
-
-
-def _timeline(events: Iterable[Event]) -> list[tuple[int, Rhythm]]:
-    """Return where each rhythm began; later knowledge counts, but episodes lie over a background.
-
-    An onset may lie before that of the event before it. A background that is dated back takes the
-    place of other backgrounds since then, not of the episodes in between.
-    """
-    edges: list[tuple[int, Rhythm]] = []
-    for event in events:
-        if not isinstance(event, RhythmEvent):
-            continue
-        since = [edge for edge in edges if edge[0] >= event.onset]
-        edges = [edge for edge in edges if edge[0] < event.onset]
-        edges.append((event.onset, event.rhythm))
-        if event.rhythm not in _EPISODES:
-            edges += [(at, old if old in _EPISODES else event.rhythm) for at, old in since]
-    return edges
 
 
 def agreement(
