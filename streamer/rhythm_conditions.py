@@ -201,8 +201,10 @@ def _newest(facts: Facts) -> Evidence | None:
 
 def ventricular_couplet(facts: Facts, _state: State) -> Evidence | None:
     """Two ventricular beats that are over."""
-    pair = len(facts.ended) == 2 and _is_clear(facts, facts.ended)
-    return evidence_of(facts.ended) if pair else None
+    if len(facts.ended) != 2:
+        return None
+    quality = median(beat.quality for beat in facts.ended)
+    return evidence_of(facts.ended) if quality >= facts.config.couplet_quality else None
 
 
 def supraventricular_couplet(facts: Facts, _state: State) -> Evidence | None:

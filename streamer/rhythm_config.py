@@ -45,8 +45,10 @@ class RhythmConfig:
     """Mean interval of a tachycardia: 100 a minute or more."""
     run_quality: float = 0.5
     """Beats of a lower signal quality are no part of a run."""
-    run_median_quality: float = 0.75
-    """Median quality of the beats of a tachycardia or couplet; electrode motion is less clear."""
+    run_median_quality: float = 0.65
+    couplet_quality: float = 0.75
+    """Median quality of the beats of a tachycardia and of a couplet; electrode motion is less
+    clear."""
     long_run_beats: int = 6
     long_run_quality: float = 0.6
     """So many ventricular beats in a row may be less clear."""
