@@ -97,7 +97,7 @@ def cross_validation_metrics(dataset: BeatDataset, found: CrossValidation) -> di
         "epochs": found.epochs,
         "scores": [round(score, 4) for score in found.scores],
         "losses": [round(loss, 4) for loss in found.losses],
-        "accuracies": [round(share, 4) for share in getattr(found, "accuracies", ())],
+        "accuracies": [round(share, 4) for share in found.accuracies],
         "offsets": found.offsets.tolist(),
         "folds": found.folds,
         "beats": _class_counts(dataset),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from classifier.features import GEOMETRY, N_NEXT
+from classifier.features import GEOMETRY, N_NEXT, SECOND_LEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class AugmentationConfig:
     """Largest standard deviation of noise, half of it white and half smoothed."""
     shift_max_s: float = 0.025
     """Largest misplacement of the R peak."""
+    lead_drop: float = 0.25
+    """Share of the beats whose second lead is taken away, so that one lead is enough."""
     feature_sd: float = 0.05
     """Noise on the features, in units of each feature's own spread."""
 
@@ -59,7 +61,11 @@ def augment_signal(
 def augment_features(
     features: Tensor, spread: Tensor, config: AugmentationConfig, generator: torch.Generator
 ) -> Tensor:
-    """Add noise to the features; an unknown next beat stays exactly unknown."""
+    """Add noise to the features; an unknown next beat, or second lead, stays exactly unknown."""
     noise = config.feature_sd * spread * torch.randn(features.shape, generator=generator)
     noise[:, -N_NEXT:] *= features[:, -N_NEXT, None]
-    return features + noise
+    kept = torch.rand(len(features), generator=generator) >= config.lead_drop
+    second = features[:, SECOND_LEAD.start] * kept
+    varied = features + noise
+    varied[:, SECOND_LEAD] *= second[:, None]
+    return varied

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from classifier.dataset import CLASSES
 from classifier.evaluation import IntArray
 from classifier.features import FloatArray
-from classifier.labels import MODEL_LABELS
+from classifier.labels import SCORED_LABELS
 
 BINS: Final = 10
 TOP: Final = "label"
@@ -79,7 +79,7 @@ def class_reliability(probabilities: FloatArray, reference: IntArray) -> dict[st
     """
     given = probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, np.int64)
     found = {TOP: reliability(probabilities[np.arange(given.size), given], given == reference)}
-    for column, label in enumerate(MODEL_LABELS):
+    for column, label in enumerate(SCORED_LABELS):
         came_true = reference == CLASSES.index(label)
         found[label.value] = reliability(probabilities[:, column], came_true)
     return found

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from classifier.errors import DatasetError
 from classifier.features import FloatArray
-from classifier.labels import MODEL_LABELS, Label
+from classifier.labels import MODEL_LABELS, SCORED_LABELS, Label
 from classifier.splits import DS1, DS2
 
-CLASSES: Final[tuple[Label, ...]] = (*MODEL_LABELS, Label.Q)
+CLASSES: Final[tuple[Label, ...]] = MODEL_LABELS
 """Label of each index in `BeatDataset.reference` and `missed`."""
 NO_BEAT: Final = -1
 """`reference` of a detection where the experts marked no beat."""
+NOT_SCORED: Final = -2
+"""`reference` of a detection in ventricular flutter, which EC57 leaves out."""
+AS_RECORDED: Final = 0
+"""`variant` of a beat of the recording itself."""
 
 SAME_PATIENT: Final[tuple[frozenset[str], ...]] = (frozenset({"201", "202"}),)
 """Records of one patient under several names (Moody & Mark, MIT-BIH database directory)."""
@@ -35,7 +39,7 @@ class BeatDataset:
     confirmed: FloatArray
     """Features of revision 1, shape (n, k)."""
     reference: NDArray[np.int64]
-    """Index into `CLASSES`, or NO_BEAT, shape (n,)."""
+    """Index into `CLASSES`, NO_BEAT or NOT_SCORED, shape (n,)."""
     sample: NDArray[np.int64]
     """R peak in the record's own sampling frequency, shape (n,)."""
     quality: FloatArray
@@ -44,6 +48,8 @@ class BeatDataset:
     """False where the chain said Q: noise, missing samples or flat; shape (n,)."""
     record: NDArray[np.str_]
     """Record of each beat, shape (n,)."""
+    variant: NDArray[np.int64]
+    """Which variant of the recording it is of, AS_RECORDED or another number; shape (n,)."""
     records: NDArray[np.str_]
     """Every record, shape (r,)."""
     missed: NDArray[np.int64]
@@ -65,10 +71,19 @@ class BeatDataset:
         values = {f.name: getattr(beats, f.name) for f in fields(self)}
         return BeatDataset(**values | {"records": self.records[kept], "missed": self.missed[kept]})
 
+    @property
+    def target(self) -> NDArray[np.int64]:
+        """What the network is to answer for each trainable beat: Q where there is no beat."""
+        return np.where(self.reference == NO_BEAT, MODEL_LABELS.index(Label.Q), self.reference)
+
     def trainable(self) -> "BeatDataset":
-        """Keep the judgeable beats to which experts gave one of the network's classes."""
-        in_classes = (self.reference >= 0) & (self.reference < len(MODEL_LABELS))
-        return self.select(in_classes & self.judgeable)
+        """Keep the judgeable beats of the classes N, S, V and F, and what is no beat at all."""
+        beats = (self.reference >= 0) & (self.reference < len(SCORED_LABELS))
+        return self.select((beats | (self.reference == NO_BEAT)) & self.judgeable)
+
+    def as_recorded(self) -> "BeatDataset":
+        """Keep the beats of the recordings themselves."""
+        return self.select(self.variant == AS_RECORDED)
 
 
 def concatenate(parts: Sequence[BeatDataset]) -> BeatDataset:

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.dataset import CLASSES, NO_BEAT, BeatDataset
+from classifier.dataset import CLASSES, NO_BEAT, NOT_SCORED, BeatDataset
 from classifier.features import FloatArray
-from classifier.labels import MODEL_LABELS, Label
+from classifier.labels import SCORED_LABELS, Label
 
 IntArray = NDArray[np.int64]
 
@@ -43,7 +43,7 @@ def confusion(reference: IntArray, predicted: IntArray, missed: IntArray | None 
     Parameters
     ----------
     reference : ndarray of int, shape (n,)
-        Index into `CLASSES`, or NO_BEAT.
+        Index into `CLASSES`, NO_BEAT, or NOT_SCORED, which isn't counted.
     predicted : ndarray of int, shape (n,)
         Index into `CLASSES`.
     missed : ndarray of int, shape (len(CLASSES),), optional
@@ -54,6 +54,8 @@ def confusion(reference: IntArray, predicted: IntArray, missed: IntArray | None 
     ndarray of int64, shape (len(CLASSES) + 1, len(CLASSES) + 1)
         The last row holds false detections, the last column missed beats.
     """
+    scored = reference != NOT_SCORED
+    reference, predicted = reference[scored], predicted[scored]
     rows = np.where(reference == NO_BEAT, NONE, reference)
     size = N_CLASSES + 1
     counts = np.bincount(rows * size + predicted, minlength=size * size).reshape(size, size)
@@ -84,11 +86,11 @@ def class_figures(counts: IntArray, label: Label) -> ClassFigures:
 
 def figures(counts: IntArray) -> dict[str, ClassFigures]:
     """Compute the figures of N, S, V and F from a `confusion` matrix."""
-    return {label.value: class_figures(counts, label) for label in MODEL_LABELS}
+    return {label.value: class_figures(counts, label) for label in SCORED_LABELS}
 
 
 def labels_of(probabilities: FloatArray, dataset: BeatDataset) -> IntArray:
-    """Turn probabilities (n, 4) into labels as the chain does: Q where a beat can't be judged."""
+    """Turn probabilities (n, classes) into labels as the chain does: Q where it can't judge."""
     unknown = CLASSES.index(Label.Q)
     return np.where(dataset.judgeable, probabilities.argmax(axis=1), unknown).astype(np.int64)
 
@@ -133,7 +135,7 @@ def bootstrap_f1(
     n = len(per_record)
     drawn = [figures(per_record[random.integers(0, n, n)].sum(axis=0)) for _ in range(resamples)]
     ends = {}
-    for label in MODEL_LABELS:
+    for label in SCORED_LABELS:
         low, high = np.percentile([one[label.value].f1 for one in drawn], [2.5, 97.5])
         ends[label.value] = (round(float(low), 4), round(float(high), 4))
     return ends

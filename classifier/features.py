@@ -69,7 +69,23 @@ RHYTHM_FEATURES: Final[tuple[str, ...]] = (
     "premature_share_10",
     "rr_deviation",
     "rr_rank_40",
+    "rr_to_quarter_40",
+    "rr_to_three_quarters_40",
+    "rr_to_longest_10",
+    "second_last_rr_to_median_40",
+    "third_last_rr_to_median_40",
+    "fourth_last_rr_to_median_40",
+    "fifth_last_rr_to_median_40",
+    "sixth_last_rr_to_median_40",
+    "irregularity_40",
+    "jump_share_40",
+    "entropy_24",
+    "premature_share_40",
+    "long_run_to_median_40",
+    "median_seconds",
+    "spread_40",
 )
+"""The RR interval that ends at this beat against those before it."""
 MORPHOLOGY_FEATURES: Final[tuple[str, ...]] = (
     "qrs_similarity",
     "qrs_correlation",
@@ -84,11 +100,56 @@ MORPHOLOGY_FEATURES: Final[tuple[str, ...]] = (
     "t_difference",
     "p_amplitude",
     "usual_p_amplitude",
+    "sharpness",
+    "sharpness_ratio",
+    "t_area",
+    "usual_t_area",
+    "polarity",
+    "usual_polarity",
+    "p_match",
+    "p_match_lag",
+)
+"""The beat's shape against that of the patient's usual beat."""
+CONTEXT_FEATURES: Final[tuple[str, ...]] = (
     "shape_share",
     "shape_on_time_share",
     "maturity",
+    "best_similarity",
+    "has_usual_shape",
+    "shape_rr_ratio",
+    "shape_to_usual",
+    "usual_share",
     "previous_qrs_similarity",
+    "second_last_qrs_similarity",
+    "third_last_qrs_similarity",
+    "novelty_10",
+    "novelty_40",
+    "unlike_share_40",
+    "residual",
+    "residual_10",
+    "residual_40",
+    "roughness",
+    "roughness_10",
+    "quality",
+    "quality_10",
+    "entropy_50",
 )
+"""How common the beat's shape is, what the last beats were like, and how much noise there is."""
+SECOND_LEAD_FEATURES: Final[tuple[str, ...]] = (
+    "second_known",
+    "second_similarity",
+    "second_qrs_correlation",
+    "second_qrs_amplitude_ratio",
+    "second_qrs_width_ratio",
+    "second_qrs_width",
+    "second_p_correlation",
+    "second_p_difference",
+    "second_qrs_difference",
+    "second_t_difference",
+    "second_p_amplitude",
+    "second_t_correlation",
+)
+"""The shape in the second lead; all zero without one."""
 NEXT_FEATURES: Final[tuple[str, ...]] = (
     "next_known",
     "next_rr_to_median_40",
@@ -97,26 +158,29 @@ NEXT_FEATURES: Final[tuple[str, ...]] = (
     "next_qrs_similarity",
     "next_qrs_similarity_to_this",
     "next_rr_deviation",
+    "next_best_similarity",
+    "next_is_new_shape",
+    "next_qrs_width_ratio",
+    "next_p_difference",
+    "two_rr_to_long_run",
 )
 """Known only to a confirmed label; all zero in a provisional one."""
 
-FEATURE_NAMES: Final = RHYTHM_FEATURES + MORPHOLOGY_FEATURES + NEXT_FEATURES
+FEATURE_NAMES: Final = (
+    RHYTHM_FEATURES + MORPHOLOGY_FEATURES + CONTEXT_FEATURES + SECOND_LEAD_FEATURES + NEXT_FEATURES
+)
 N_NEXT: Final = len(NEXT_FEATURES)
+SECOND_LEAD: Final = slice(
+    FEATURE_NAMES.index("second_known"),
+    FEATURE_NAMES.index("second_known") + len(SECOND_LEAD_FEATURES),
+)
+"""Columns of `SECOND_LEAD_FEATURES`."""
 
-FEATURES_VERSION: Final = 2
+FEATURES_VERSION: Final = 3
 """Raised whenever the meaning of an input changes, so that an older model is refused."""
 
 PREMATURE_RATIO: Final = 0.85
 """A beat that ends an interval below this share of the median is premature."""
-
-_RMS_FLOOR: Final = 0.1
-"""Differences well below a tenth of the usual beat's amplitude are noise."""
-_LOG_LIMIT: Final = 2.0
-_WIDTH: Final = MORPHOLOGY_FEATURES.index("qrs_width") - 1
-_WIDTH_SCALE: Final = np.float32(10.0 / GEOMETRY.fs_hz)
-"""From samples to tenths of a second, about the width of a QRS complex."""
-_SECONDS_REFERENCE: Final = 0.8
-"""RR interval of 75 beats a minute, the zero of `rr_seconds`."""
 
 
 def inputs_hash() -> str:
@@ -165,113 +229,3 @@ def fill_missing(window: FloatArray) -> tuple[FloatArray, str | None]:
 def remove_baseline(window: FloatArray) -> FloatArray:
     """Subtract the window's median: the isoelectric line takes up most of a window."""
     return np.asarray(window - np.median(window), dtype=np.float32)
-
-
-def align(beat: FloatArray, templates: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Find the shift at which the QRS stretch of `beat` fits each template best.
-
-    The measure compares shape and amplitude at once: 2ab / (aa + bb), from -1 to 1 (equal). Unlike
-    a correlation it falls when only the amplitudes differ (0.8 for a factor of two).
-
-    Parameters
-    ----------
-    beat : ndarray of float32, shape (window_samples,)
-    templates : ndarray of float32, shape (k, window_samples)
-
-    Returns
-    -------
-    shifts : ndarray of int64, shape (k,)
-        Samples by which the beat lies later than the template.
-    similarities : ndarray of float64, shape (k,)
-        The measure at that shift.
-    """
-    shifts, similarities = kernels.align_to_each(
-        beat, templates, QRS.start, QRS.stop, GEOMETRY.max_shift_samples
-    )
-    return shifts, similarities
-
-
-def shift(window: FloatArray, samples: int) -> FloatArray:
-    """Move a window to the left by `samples` (right if negative), holding its end values."""
-    columns = np.arange(window.size) + samples
-    return np.asarray(window[columns.clip(0, window.size - 1)])
-
-
-def rhythm_features(rr_s: NDArray[np.float64], newest_rr_s: float, long_run_s: float) -> FloatArray:
-    """Describe the RR interval that ends at this beat against those before it.
-
-    Parameters
-    ----------
-    rr_s : ndarray, shape (n,)
-        Intervals before it in s, oldest first; may be empty.
-    newest_rr_s : float
-        The interval that ends at this beat, 0 if unknown.
-    long_run_s : float
-        Mean interval of the last minutes, 0 if unknown.
-
-    Returns
-    -------
-    ndarray of float32, shape (len(RHYTHM_FEATURES),)
-        All zero when the newest interval is unknown.
-    """
-    if newest_rr_s <= 0.0:
-        return np.zeros(len(RHYTHM_FEATURES), np.float32)
-    found: FloatArray = kernels.describe_rhythm(
-        rr_s, newest_rr_s, long_run_s, PREMATURE_RATIO, _SECONDS_REFERENCE, _LOG_LIMIT
-    )
-    return found
-
-
-def morphology_features(
-    beat: FloatArray, template: FloatArray, qrs_similarity: float
-) -> FloatArray:
-    """Describe a beat's shape against the patient's usual beat.
-
-    Parameters
-    ----------
-    beat, template : ndarray of float32, shape (window_samples,)
-        Aligned, in units of the template's amplitude.
-    qrs_similarity : float
-        Measure of `align` for the two.
-
-    Returns
-    -------
-    ndarray of float32, shape (13,)
-        The first 13 of `MORPHOLOGY_FEATURES`; the other four describe the patient's beats.
-    """
-    measures = kernels.compare(beat, template, P_WAVE, QRS, T_WAVE, _RMS_FLOOR, _LOG_LIMIT)
-    measures[_WIDTH] *= _WIDTH_SCALE
-    return np.concatenate([np.array([qrs_similarity], np.float32), measures])
-
-
-def next_features(
-    *,
-    rr_s: float,
-    median_rr_s: float,
-    next_rr_s: float,
-    next_qrs_similarity: float,
-    next_qrs_similarity_to_this: float,
-    irregularity: float,
-) -> FloatArray:
-    """Describe the beat after this one; an unknown interval is 0.
-
-    `irregularity` is this beat's feature `irregularity_10`.
-
-    Returns
-    -------
-    ndarray of float32, shape (len(NEXT_FEATURES),)
-    """
-    early = kernels.log_ratio(next_rr_s, median_rr_s, _LOG_LIMIT)
-    both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
-    return np.array(
-        [
-            1.0,
-            early,
-            kernels.log_ratio(next_rr_s, rr_s, _LOG_LIMIT),
-            kernels.log_ratio(both, median_rr_s, _LOG_LIMIT),
-            next_qrs_similarity,
-            next_qrs_similarity_to_this,
-            kernels.deviation(early, irregularity),
-        ],
-        np.float32,
-    )

@@ -3,7 +3,7 @@
 Everything is summed in one fixed order in double precision, so that equal beats give equal bits.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
@@ -18,6 +18,20 @@ SMALL: Final = 1e-6
 REGULAR_SPREAD: Final = 0.05
 """Change from one RR interval to the next, as a share, that breathing alone makes."""
 DEVIATION_LIMIT: Final = 6.0
+LOG_LIMIT: Final = 2.0
+RMS_FLOOR: Final = 0.1
+"""Differences well below a tenth of the usual beat's amplitude are noise."""
+WIDTH_UNIT_S: Final = 0.1
+"""About the width of a QRS complex."""
+USUAL_RR_S: Final = 0.8
+"""RR interval of 75 beats a minute, the zero of the measures in seconds."""
+JUMP: Final = 0.1
+"""Change from one RR interval to the next, as a logarithm, that breathing alone hardly makes."""
+ENTROPY_BEATS: Final = 24
+ENTROPY_LEAST: Final = 8
+ENTROPY_TOLERANCE: Final = 0.06
+"""Of logarithms of RR intervals: about 50 ms at 75 beats a minute."""
+ENTROPY_LIMIT: Final = 3.0
 
 
 @jit
@@ -89,11 +103,17 @@ def root_mean_square_difference(a: FloatArray, b: FloatArray) -> float:
 
 
 @jit
-def log_ratio(value: float, reference: float, limit: float) -> float:
+def log_ratio(value: float, reference: float) -> float:
     """Logarithm of a ratio, limited; 0 (as expected) if either is not positive."""
     if value <= 0.0 or reference <= 0.0:
         return 0.0
-    return float(min(max(np.log(value / reference), -limit), limit))
+    return float(min(max(np.log(value / reference), -LOG_LIMIT), LOG_LIMIT))
+
+
+@jit
+def log_difference(a: FloatArray, b: FloatArray) -> float:
+    """Logarithm of the root mean square difference in units of what noise makes of it."""
+    return float(log_ratio(root_mean_square_difference(a, b) + RMS_FLOOR, RMS_FLOOR))
 
 
 @jit
@@ -104,27 +124,77 @@ def deviation(log_rr_ratio: float, irregularity: float) -> float:
 
 
 @jit
+def quantile(ordered: NDArray[np.float64], share: float) -> float:
+    """Quantile of sorted values, interpolated linearly."""
+    at = share * (ordered.size - 1)
+    low = int(at)
+    high = min(low + 1, ordered.size - 1)
+    return float(ordered[low] + (at - low) * (ordered[high] - ordered[low]))
+
+
+@jit
+def sample_entropy(values: NDArray[np.float64], tolerance: float) -> float:
+    """Sample entropy of pattern length 1 (Richman & Moorman 2000), limited; 0 for a few values.
+
+    doi:10.1152/ajpheart.2000.278.6.H2039; half a match is added to both counts.
+    """
+    n = values.size
+    if n < ENTROPY_LEAST:
+        return 0.0
+    longer, shorter = 0, 0
+    for i in range(n - 1):
+        for j in range(i + 1, n - 1):
+            if abs(values[i] - values[j]) < tolerance:
+                shorter += 1
+                if abs(values[i + 1] - values[j + 1]) < tolerance:
+                    longer += 1
+    if shorter == 0:
+        return ENTROPY_LIMIT
+    return float(min(-np.log((longer + 0.5) / (shorter + 0.5)), ENTROPY_LIMIT))
+
+
+@jit
+def move(window: FloatArray, samples: int, out: FloatArray) -> None:
+    """Write the window, moved to the left by `samples` (right if negative), ends held."""
+    last = window.size - 1
+    for i in range(window.size):
+        out[i] = window[min(max(i + samples, 0), last)]
+
+
+@jit
+def halve(window: FloatArray, out: FloatArray) -> None:
+    """Write the means of pairs of samples."""
+    for i in range(out.size):
+        out[i] = np.float32(0.5) * (window[2 * i] + window[2 * i + 1])
+
+
+@jit
 def compare(
-    beat: FloatArray, template: FloatArray, p: Any, qrs: Any, t: Any, floor: float, limit: float
-) -> FloatArray:
-    """Twelve measures of a beat's P, QRS and T stretches against the template's."""
-    width, usual_width = area_over_peak(beat[qrs]), area_over_peak(template[qrs])
-    found = np.zeros(12, np.float32)
-    found[0] = correlation(beat[qrs], template[qrs])
-    found[1] = correlation(beat[p], template[p])
-    found[2] = correlation(beat[t], template[t])
-    found[3] = log_ratio(peak_to_peak(beat[qrs]), peak_to_peak(template[qrs]), limit)
-    found[4] = log_ratio(width, usual_width, limit)
-    found[5] = width
-    found[6] = log_ratio(peak_to_peak(beat[p]), peak_to_peak(template[p]), limit)
-    found[7] = log_ratio(root_mean_square_difference(beat[p], template[p]) + floor, floor, limit)
-    found[8] = log_ratio(
-        root_mean_square_difference(beat[qrs], template[qrs]) + floor, floor, limit
-    )
-    found[9] = log_ratio(root_mean_square_difference(beat[t], template[t]) + floor, floor, limit)
-    found[10] = peak_to_peak(beat[p]) / max(peak_to_peak(beat[qrs]), SMALL)
-    found[11] = peak_to_peak(template[p]) / max(peak_to_peak(template[qrs]), SMALL)
-    return found
+    beat: FloatArray,
+    usual: FloatArray,
+    p: tuple[int, int],
+    qrs: tuple[int, int],
+    t: tuple[int, int],
+    fs_hz: float,
+    found: FloatArray,
+) -> None:
+    """Write twelve measures of a beat's P, QRS and T stretches against the usual beat's."""
+    beat_p, usual_p = beat[p[0] : p[1]], usual[p[0] : p[1]]
+    beat_qrs, usual_qrs = beat[qrs[0] : qrs[1]], usual[qrs[0] : qrs[1]]
+    beat_t, usual_t = beat[t[0] : t[1]], usual[t[0] : t[1]]
+    width = area_over_peak(beat_qrs)
+    found[0] = correlation(beat_qrs, usual_qrs)
+    found[1] = correlation(beat_p, usual_p)
+    found[2] = correlation(beat_t, usual_t)
+    found[3] = log_ratio(peak_to_peak(beat_qrs), peak_to_peak(usual_qrs))
+    found[4] = log_ratio(width, area_over_peak(usual_qrs))
+    found[5] = width / (WIDTH_UNIT_S * fs_hz)
+    found[6] = log_ratio(peak_to_peak(beat_p), peak_to_peak(usual_p))
+    found[7] = log_difference(beat_p, usual_p)
+    found[8] = log_difference(beat_qrs, usual_qrs)
+    found[9] = log_difference(beat_t, usual_t)
+    found[10] = peak_to_peak(beat_p) / max(peak_to_peak(beat_qrs), SMALL)
+    found[11] = peak_to_peak(usual_p) / max(peak_to_peak(usual_qrs), SMALL)
 
 
 @jit
@@ -133,26 +203,54 @@ def describe_rhythm(
     newest: float,
     long_run: float,
     premature_ratio: float,
-    reference: float,
-    limit: float,
-) -> FloatArray:
-    """Twelve measures of the newest RR interval against those before it (there may be none)."""
+    found: FloatArray,
+) -> None:
+    """Write measures of the newest RR interval against those before it (there may be none)."""
     recent = before[-10:]
-    found = np.zeros(12, np.float32)
     found[0] = 1.0
-    found[3] = log_ratio(newest, long_run, limit)
-    found[7] = log_ratio(newest, reference, limit)
+    found[3] = log_ratio(newest, long_run)
+    found[7] = log_ratio(newest, USUAL_RR_S)
     if recent.size == 0:
-        return found
-    median = np.median(before)
-    found[1] = log_ratio(newest, recent.mean(), limit)
-    found[2] = log_ratio(newest, median, limit)
-    found[4] = log_ratio(newest, before[-1], limit)
-    found[5] = log_ratio(before[-1], median, limit)
-    found[6] = log_ratio(newest, recent.min(), limit)
+        return
+    ordered = np.sort(before)
+    median = quantile(ordered, 0.5)
+    found[1] = log_ratio(newest, recent.mean())
+    found[2] = log_ratio(newest, median)
+    found[4] = log_ratio(newest, before[-1])
+    found[5] = log_ratio(before[-1], median)
+    found[6] = log_ratio(newest, recent.min())
     if recent.size > 1:
         found[8] = np.median(np.abs(np.diff(np.log(recent))))
         found[9] = (recent < premature_ratio * median).mean()
     found[10] = deviation(found[2], found[8])
     found[11] = (before < newest).mean()
-    return found
+    if before.size > 1:
+        _describe_long_rhythm(before, ordered, newest, long_run, premature_ratio, found)
+
+
+@jit
+def _describe_long_rhythm(
+    before: NDArray[np.float64],
+    ordered: NDArray[np.float64],
+    newest: float,
+    long_run: float,
+    premature_ratio: float,
+    found: FloatArray,
+) -> None:
+    """Write what needs more than the last few intervals."""
+    median = quantile(ordered, 0.5)
+    found[12] = log_ratio(newest, quantile(ordered, 0.25))
+    found[13] = log_ratio(newest, quantile(ordered, 0.75))
+    found[14] = log_ratio(newest, before[-10:].max())
+    for back in range(2, 7):
+        if before.size >= back:
+            found[13 + back] = log_ratio(before[-back], median)
+    logs = np.log(before)
+    changes = np.abs(np.diff(logs))
+    found[20] = np.median(changes)
+    found[21] = (changes > JUMP).mean()
+    found[22] = sample_entropy(logs[-ENTROPY_BEATS:], ENTROPY_TOLERANCE)
+    found[23] = (before < premature_ratio * median).mean()
+    found[24] = log_ratio(long_run, median)
+    found[25] = log_ratio(median, USUAL_RR_S)
+    found[26] = np.log(quantile(ordered, 0.8) / quantile(ordered, 0.2))

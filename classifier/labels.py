@@ -19,7 +19,7 @@ class Label(StrEnum):
     F = "F"
     """Fusion of ventricular and normal beat."""
     Q = "Q"
-    """Paced, unclassifiable, or (as our own output) a beat that can't be judged."""
+    """Paced, unclassifiable, or (as our own output) noise or a beat that can't be judged."""
 
 
 SYMBOL_TO_LABEL: Final[dict[str, Label]] = {
@@ -31,5 +31,8 @@ SYMBOL_TO_LABEL: Final[dict[str, Label]] = {
 }
 """Every WFDB beat symbol with its AAMI class; a symbol that is not a key is no beat."""
 
-MODEL_LABELS: Final[tuple[Label, ...]] = (Label.N, Label.S, Label.V, Label.F)
-"""Classes of the network's outputs, in their order; Q comes from the quality gate instead."""
+SCORED_LABELS: Final[tuple[Label, ...]] = (Label.N, Label.S, Label.V, Label.F)
+"""Classes for which figures are given."""
+
+MODEL_LABELS: Final[tuple[Label, ...]] = (*SCORED_LABELS, Label.Q)
+"""Classes of the network's outputs, in their order; Q is noise that was taken for a beat."""

@@ -4,26 +4,36 @@ Importing this module imports torch; nothing imports it before a model is built.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from classifier.features import FEATURE_NAMES, N_NEXT, SIGNAL_CHANNELS
-from classifier.labels import MODEL_LABELS
+from classifier.labels import MODEL_LABELS, Label
+
+ENTROPY: Final = FEATURE_NAMES.index("entropy_50")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig:
-    """Size of the network; the default has about 13,000 parameters."""
+    """Size of the network; the default has about 31,000 parameters."""
 
     widths: tuple[int, ...] = (8, 12, 16, 16)
     """Channels after the stem and after each residual block; every one halves the time axis."""
     stem_kernel: int = 7
     kernel: int = 5
     hidden: int = 64
+    opinion_hidden: int = 128
     dropout: float = 0.3
     opinion_share: float = 0.75
     """Say of a second, smaller judge that sees the features alone; 0 leaves it out."""
+    fibrillation_penalty: float = 4.0
+    """Taken from the logit of S where the RR intervals have long followed no pattern: without a
+    regular atrial rhythm no beat is early."""
+    fibrillation_entropy: float = 1.3
+    """`entropy_50` at which half of that is taken."""
+    fibrillation_width: float = 0.1
     use_template: bool = True
     """Whether the network sees the template and the difference to it, or the beat alone."""
     use_features: bool = True
@@ -56,6 +66,8 @@ class ResidualBlock(nn.Module):
 class BeatNetwork(nn.Module):
     """Class probabilities of a beat; provisional and confirmed labels share all weights.
 
+    The last class, Q, is noise that was taken for a beat.
+
     A provisional beat has zeros in place of what only the next beat tells, and says so in the
     feature `next_known`.
     """
@@ -63,6 +75,7 @@ class BeatNetwork(nn.Module):
     feature_mean: Tensor
     feature_scale: Tensor
     offsets: Tensor
+    is_early: Tensor
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
@@ -85,10 +98,17 @@ class BeatNetwork(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(k))
         self.register_buffer("feature_scale", torch.ones(k))
         self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
+        early = [float(label is Label.S) for label in MODEL_LABELS]
+        self.register_buffer("is_early", torch.tensor(early))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
-        self.head = _head(joined, config)
-        self.opinion = _head(k, config) if config.opinion_share > 0.0 else None
+        self.head = _head(joined, config.hidden, config.dropout)
+        self.opinion = (
+            _head(k, config.opinion_hidden, config.dropout) if config.opinion_share > 0.0 else None
+        )
         self.opinion_share = config.opinion_share
+        self.fibrillation_penalty = config.fibrillation_penalty * config.use_features
+        self.fibrillation_entropy = config.fibrillation_entropy
+        self.fibrillation_width = config.fibrillation_width
 
     def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
         """Fix how features are standardised; those of the next beat stay as they are.
@@ -116,6 +136,8 @@ class BeatNetwork(nn.Module):
 
         Shape (judges, n, classes); the second judge sees the features alone.
         """
+        disorder = (features[:, ENTROPY] - self.fibrillation_entropy) / self.fibrillation_width
+        penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
         features = (features - self.feature_mean) / self.feature_scale
         joined = torch.cat([embedding, features], dim=1)
         if not self.use_signal:
@@ -126,7 +148,7 @@ class BeatNetwork(nn.Module):
         heads = [self.head(joined)]
         if self.opinion is not None:
             heads.append(self.opinion(features))
-        return torch.stack(heads) + offsets
+        return torch.stack(heads) + offsets - penalty[:, None] * self.is_early
 
     def agree(self, logits: Tensor) -> Tensor:
         """Join the logits of the judges, (judges, n, classes), into (n, classes)."""
@@ -139,14 +161,14 @@ class BeatNetwork(nn.Module):
         return torch.softmax(self.agree(self.classify(self.embed(signal), features)), dim=1)
 
 
-def _head(inputs: int, config: NetworkConfig) -> nn.Sequential:
+def _head(inputs: int, hidden: int, dropout: float) -> nn.Sequential:
     """Two layers that end in a logit for each class."""
     return nn.Sequential(
-        nn.Dropout(config.dropout),
-        nn.Linear(inputs, config.hidden),
+        nn.Dropout(dropout),
+        nn.Linear(inputs, hidden),
         nn.ReLU(),
-        nn.Dropout(config.dropout),
-        nn.Linear(config.hidden, len(MODEL_LABELS)),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, len(MODEL_LABELS)),
     )
 
 

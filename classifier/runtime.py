@@ -71,7 +71,7 @@ class BeatModel(Protocol):
 
         Returns
         -------
-        ndarray of float32, shape (n, 4)
+        ndarray of float32, shape (n, classes)
             In the order of `classifier.labels.MODEL_LABELS`.
         """
         ...

@@ -1,11 +1,12 @@
 """Train the beat classifier, from the dataset to the two files that ship; read top to bottom.
 
-``ecg-stream train --out DIR`` cuts the beats of DS1 with the chain itself and calls `train`:
+``ecg-stream train --out DIR`` cuts the beats of the training records, and of noisy and other
+variants of them, with the chain itself, and then:
 
-1. cross-validate on DS1, whole records held out, all folds one epoch at a time; stop when the
-   held-out score has not risen for a while; keep the best number of epochs and, for each
-   revision, the class offsets that trade sensitivity against false labels;
-2. train once more on all of DS1 for that number of epochs;
+1. cross-validates, whole records held out and judged as recorded, all folds one epoch at a time;
+   stops when the held-out score has not risen for a while; keeps the best number of epochs and,
+   for each revision, the class offsets that trade sensitivity against false labels;
+2. trains once more on all records for that number of epochs;
 3. write weights, TorchScript with sidecar, ONNX, `metrics.json` and `MODEL_CARD.md`.
 
 DS2 is opened by the caller afterwards, to report. Importing this module imports torch.
@@ -18,18 +19,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from classifier.augmentation import AugmentationConfig, augment_features, augment_signal
-from classifier.dataset import BeatDataset
+from classifier.dataset import AS_RECORDED, BeatDataset
 from classifier.evaluation import IntArray, confusion, figures
 from classifier.features import FloatArray
-from classifier.labels import MODEL_LABELS, Label
+from classifier.labels import MODEL_LABELS, SCORED_LABELS, Label
 from classifier.network import BeatNetwork, NetworkConfig
 
 REVISIONS = (0, 1)
+NORMAL = MODEL_LABELS.index(Label.N)
+FUSION = MODEL_LABELS.index(Label.F)
+NOISE = MODEL_LABELS.index(Label.Q)
 OFFSET_CLASSES = (1, 2)
 """S and V. F, which one training record teaches, keeps its own logit."""
 OFFSET_MAX = 3.0
@@ -42,8 +45,11 @@ class TrainingConfig:
     """Everything that decides the result, besides the data."""
 
     seed: int = 7
+    variants: int = 4
+    """Variants of each training record: with noise, with the leads swapped, both, at another rate.
+    """
     folds: int = 4
-    epochs_max: int = 6
+    epochs_max: int = 8
     patience: int = 6
     """Epochs without a better held-out score after which cross-validation stops."""
     batch: int = 256
@@ -52,21 +58,27 @@ class TrainingConfig:
     weight_decay: float = 1e-2
     average_decay: float = 0.99
     """The weights kept are an exponential mean over about 1 / (1 - this) steps."""
-    normal_per_epoch: int = 8000
-    """N beats drawn for each epoch, evenly from the records; the rare classes come whole."""
+    normal_per_epoch: int = 20000
+    """N beats drawn for each epoch, evenly from the records and their variants."""
+    variant_share: float = 0.35
+    """Share of the other beats of variants drawn for each epoch; those as recorded come whole."""
     record_power: float = 0.5
     """A record's n beats of a class weigh n ** -this each: patients count more than beats."""
     class_power: float = 0.5
     """A class drawn n times weighs n ** -this."""
     fusion_weight: float = 0.3
     """Factor on the weight of F, which one record teaches: more would cost N and V elsewhere."""
+    noise_weight: float = 0.5
+    """Factor on the weight of Q, noise that was taken for a beat."""
+    noise_offset: float = 0.7
+    """Added to the logit of Q: a false alarm in noise costs more than a beat that isn't judged."""
     loss: str = "weighted"
     """ "weighted" cross-entropy or "focal" (Lin et al. 2017, doi:10.1109/ICCV.2017.324)."""
     focal_gamma: float = 2.0
-    score_weights: tuple[float, float, float, float] = (0.4, 0.3, 0.3, 0.0)
+    score_weights: tuple[float, float, float, float] = (0.2, 0.35, 0.45, 0.0)
     """Of the F1 of N, S, V and F in the held-out score. Nearly all F beats of DS1 are in record
     208, so that held out they say nothing; N keeps false F labels down."""
-    quality_min: float = 0.55
+    quality_min: float = 0.0
     """R peaks of a lower signal quality are neither trained on nor judged when serving (Q)."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
@@ -121,29 +133,50 @@ class CrossValidation:
     """Held-out score after each epoch."""
     losses: tuple[float, ...]
     """Training loss of each epoch."""
+    accuracies: tuple[float, ...]
+    """Share of the held-out labels that were right after each epoch, both revisions together."""
     probabilities: FloatArray
-    """Held-out, at the best epoch, offsets applied: shape (2, n, 4), order of the dataset."""
+    """Held-out, at the best epoch, offsets applied: shape (2, n, classes), order of the beats as
+    recorded."""
     folds: tuple[tuple[str, ...], ...]
     """Records held out in each fold."""
 
 
 class Fit:
-    """One network in training: data, optimiser and averaged weights."""
+    """One network in training: optimiser and averaged weights; the data are shared.
 
-    def __init__(self, dataset: BeatDataset, config: TrainingConfig, seed: int) -> None:
+    Parameters
+    ----------
+    dataset : BeatDataset
+        Trainable beats.
+    rows : ndarray of int64, shape (n,)
+        Those of them to train on.
+    """
+
+    def __init__(
+        self, dataset: BeatDataset, rows: IntArray, config: TrainingConfig, seed: int
+    ) -> None:
         self._config = config
         self._generator = torch.Generator().manual_seed(seed)
         self._random = np.random.default_rng(seed)
-        self._reference = dataset.reference
-        self._record = np.unique(dataset.record, return_inverse=True)[1]
+        self._rows = rows
+        self._class = dataset.target[rows]
+        self._is_recorded = dataset.variant[rows] == AS_RECORDED
+        self._group = _groups(dataset)[rows]
         self._signal = torch.from_numpy(dataset.signal)
-        self._features = torch.from_numpy(np.stack([dataset.provisional, dataset.confirmed]))
-        self._target = torch.from_numpy(dataset.reference)
-        self._weight, self._draw = self._weights()
+        self._features = [
+            torch.from_numpy(dataset.provisional),
+            torch.from_numpy(dataset.confirmed),
+        ]
+        self._target = torch.from_numpy(dataset.target)
+        self._weight = torch.zeros(len(dataset))
+        self._draw = np.zeros(0)
+        self._weigh()
         torch.manual_seed(seed)
         self.network = BeatNetwork(config.network)
-        self._spread = self._features[1].std(dim=0).clamp_min(1e-3)
-        self.network.set_normalisation(self._features[1].mean(dim=0), self._spread)
+        confirmed = self._features[1][torch.from_numpy(rows)]
+        self._spread = confirmed.std(dim=0).clamp_min(1e-3)
+        self.network.set_normalisation(confirmed.mean(dim=0), self._spread)
         self.averaged = BeatNetwork(config.network)
         self.averaged.load_state_dict(self.network.state_dict())
         self._optimiser = torch.optim.AdamW(
@@ -187,38 +220,54 @@ class Fit:
                 if value.dtype.is_floating_point:
                     value.lerp_(current[name], 1.0 - self._config.average_decay)
 
-    def _weights(self) -> tuple[Tensor, NDArray[np.float64]]:
-        """Weight of each beat in the loss, and its chance to be drawn if it is an N beat."""
-        n_records = int(self._record.max()) + 1
-        group = self._reference * n_records + self._record
-        in_group = np.bincount(group)[group]
-        weight = in_group**-self._config.record_power
-        normal = self._reference == MODEL_LABELS.index(Label.N)
-        drawn = np.bincount(self._reference, minlength=len(MODEL_LABELS)).astype(np.float64)
-        drawn[MODEL_LABELS.index(Label.N)] = self._normals()
-        for label in np.unique(self._reference):
-            own = self._reference == label
-            weight[own] *= drawn[label] ** -self._config.class_power / weight[own].mean()
+    def _weigh(self) -> None:
+        """Set each beat's weight in the loss, and each N beat's chance to be drawn."""
+        config = self._config
+        in_group = np.bincount(self._group)[self._group]
+        weight = in_group**-config.record_power
+        normal = self._class == NORMAL
+        drawn = np.bincount(self._class, minlength=len(MODEL_LABELS)).astype(np.float64)
+        drawn[NORMAL] = self._normals()
+        for label in np.unique(self._class):
+            own = self._class == label
+            weight[own] *= drawn[label] ** -config.class_power / weight[own].mean()
         weight[normal] = weight[normal].mean()
-        weight[self._reference == MODEL_LABELS.index(Label.F)] *= self._config.fusion_weight
-        chance = np.where(normal, in_group**-self._config.record_power, 0.0)
-        return torch.from_numpy((weight / weight.mean()).astype(np.float32)), chance / chance.sum()
+        weight[self._class == FUSION] *= config.fusion_weight
+        weight[self._class == NOISE] *= config.noise_weight
+        chance = in_group[normal] ** -config.record_power
+        self._draw = chance / chance.sum()
+        own_weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
+        self._weight[torch.from_numpy(self._rows)] = own_weight
 
     def _normals(self) -> int:
-        n = int((self._reference == MODEL_LABELS.index(Label.N)).sum())
-        return min(n, self._config.normal_per_epoch)
+        return min(int((self._class == NORMAL).sum()), self._config.normal_per_epoch)
+
+    def _others(self) -> tuple[IntArray, IntArray, int]:
+        """Rows of the other classes as recorded, those of variants, and how many of these count."""
+        rare = self._class != NORMAL
+        recorded = self._rows[rare & self._is_recorded]
+        variants = self._rows[rare & ~self._is_recorded]
+        return recorded, variants, round(self._config.variant_share * variants.size)
 
     def _epoch_size(self) -> int:
-        rare = int((self._reference != MODEL_LABELS.index(Label.N)).sum())
-        return rare + self._normals()
+        recorded, _, n_variants = self._others()
+        return self._normals() + recorded.size + n_variants
 
     def _batches(self) -> Iterator[Tensor]:
-        """Draw N beats anew, add all others, shuffle, and cut into batches."""
-        n = self._reference.size
-        normals = self._random.choice(n, self._normals(), replace=False, p=self._draw)
-        rare = np.flatnonzero(self._reference != MODEL_LABELS.index(Label.N))
-        rows = self._random.permutation(np.concatenate([normals, rare]))
+        """Draw anew what isn't taken whole, shuffle, and cut into batches."""
+        normal = self._rows[self._class == NORMAL]
+        normals = self._random.choice(normal, self._normals(), replace=False, p=self._draw)
+        recorded, variants, n_variants = self._others()
+        some = self._random.choice(variants, n_variants, replace=False)
+        rows = self._random.permutation(np.concatenate([normals, recorded, some]))
         yield from torch.split(torch.from_numpy(rows), self._config.batch)
+
+
+def _groups(dataset: BeatDataset) -> IntArray:
+    """Return a number for each class, record and variant, shape (n,)."""
+    record = np.unique(dataset.record, return_inverse=True)[1]
+    keys = np.stack([dataset.target, record, dataset.variant], axis=1)
+    return np.unique(keys, axis=0, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def beat_loss(logits: Tensor, target: Tensor, weight: Tensor, config: TrainingConfig) -> Tensor:
@@ -230,7 +279,7 @@ def beat_loss(logits: Tensor, target: Tensor, weight: Tensor, config: TrainingCo
 
 
 def predict(network: BeatNetwork, dataset: BeatDataset, batch: int = 1024) -> FloatArray:
-    """Logits of both revisions, shape (2, n, 4)."""
+    """Logits of both revisions, shape (2, n, classes)."""
     network.eval()
     parts = []
     with torch.inference_mode():
@@ -273,16 +322,17 @@ def held_out_score(
     Returns
     -------
     score : float
-    offsets : ndarray of float32, shape (4,)
+    offsets : ndarray of float32, shape (classes,)
     """
 
     def score(offsets: FloatArray) -> float:
         counts = confusion(reference, (logits + offsets).argmax(axis=1).astype(np.int64))
         found = figures(counts)
-        weights = zip(MODEL_LABELS, config.score_weights, strict=True)
+        weights = zip(SCORED_LABELS, config.score_weights, strict=True)
         return sum(weight * found[label.value].f1 for label, weight in weights)
 
     offsets = np.zeros(len(MODEL_LABELS), np.float32)
+    offsets[NOISE] = config.noise_offset
     best = score(offsets)
     for step in (1.0, 0.5, 0.25):
         for label in 2 * OFFSET_CLASSES:
@@ -302,16 +352,23 @@ def cross_validate(dataset: BeatDataset, config: TrainingConfig, report: Report)
     dataset : BeatDataset
         Trainable beats of the training records only.
     """
-    folds = assign_folds(dataset, config.folds)
-    held_out = [np.isin(dataset.record, names) for names in folds]
+    recorded = dataset.as_recorded()
+    folds = assign_folds(recorded, config.folds)
     fits = [
-        Fit(dataset.select(~held), config, config.seed + number)
-        for number, held in enumerate(held_out)
+        Fit(
+            dataset,
+            np.flatnonzero(~np.isin(dataset.record, names)),
+            config,
+            config.seed + number,
+        )
+        for number, names in enumerate(folds)
     ]
-    tests = [dataset.select(held) for held in held_out]
+    held_out = [np.isin(recorded.record, names) for names in folds]
+    tests = [recorded.select(held) for held in held_out]
     scores: list[float] = []
     losses: list[float] = []
-    best_logits = np.zeros((len(REVISIONS), len(dataset), len(MODEL_LABELS)), np.float32)
+    accuracies: list[float] = []
+    best_logits = np.zeros((len(REVISIONS), len(recorded), len(MODEL_LABELS)), np.float32)
     best_offsets = np.zeros((len(REVISIONS), len(MODEL_LABELS)), np.float32)
     for epoch in range(config.epochs_max):
         report("cross-validation", epoch, config.epochs_max)
@@ -319,10 +376,13 @@ def cross_validate(dataset: BeatDataset, config: TrainingConfig, report: Report)
         logits = np.zeros_like(best_logits)
         for fit, test, held in zip(fits, tests, held_out, strict=True):
             logits[:, held] = predict(fit.averaged, test)
-        found = [held_out_score(logits[r], dataset.reference, config) for r in REVISIONS]
+        found = [held_out_score(logits[r], recorded.reference, config) for r in REVISIONS]
         scores.append(float(np.mean([score for score, _ in found])))
+        offsets = np.stack([offsets for _, offsets in found])
+        right = (logits + offsets[:, None]).argmax(axis=2) == recorded.reference
+        accuracies.append(float(right.mean()))
         if scores[-1] == max(scores):
-            best_logits, best_offsets = logits, np.stack([offsets for _, offsets in found])
+            best_logits, best_offsets = logits, offsets
         if epoch - int(np.argmax(scores)) >= config.patience:
             break
     shifted = best_logits + best_offsets[:, None, :]
@@ -331,6 +391,7 @@ def cross_validate(dataset: BeatDataset, config: TrainingConfig, report: Report)
         offsets=best_offsets,
         scores=tuple(scores),
         losses=tuple(losses),
+        accuracies=tuple(accuracies),
         probabilities=_softmax(shifted),
         folds=folds,
     )
@@ -340,7 +401,7 @@ def fit_all(
     dataset: BeatDataset, config: TrainingConfig, found: CrossValidation, report: Report
 ) -> BeatNetwork:
     """Train on every record for the number of epochs that cross-validation chose."""
-    fit = Fit(dataset, config, config.seed)
+    fit = Fit(dataset, np.arange(len(dataset)), config, config.seed)
     for epoch in range(found.epochs):
         report("final fit", epoch, found.epochs)
         fit.epoch()

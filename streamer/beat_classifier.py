@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from classifier.features import FloatArray
-from classifier.labels import MODEL_LABELS, Label
 from classifier.patient import BeatInputs, Patient, confirm
 from classifier.runtime import BeatModel
 from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
+from streamer.question import NOISE, answered
 from streamer.stage import Snapshot
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class BeatClassifier:
             stage=type(self).__name__,
             version=_VERSION,
             state={
-                "patient": list(self._patient.state().values()),
+                "patient": self._patient.state(),
                 "open": None if self._open is None else _pack(self._open),
                 "now": self._now,
                 "closed": self._closed,
@@ -121,19 +121,19 @@ class BeatClassifier:
             If it is of another stage or version.
         """
         state = snapshot.require(type(self).__name__, _VERSION)
-        names = self._patient.state().keys()
-        if len(state["patient"]) != len(names):
-            raise SnapshotError("snapshot holds another kind of patient state; start anew instead")
-        self._patient.set_state(dict(zip(names, state["patient"], strict=True)))
+        try:
+            self._patient.set_state(state["patient"])
+        except ValueError as error:
+            raise SnapshotError(f"snapshot holds {error}; start anew instead") from error
         self._open = None if state["open"] is None else _unpack(state["open"])
         self._now = state["now"]
         self._closed = state["closed"]
 
     def _push_beat(self, beat: Beat) -> list[LabeledBeat]:
         rr_s = float(beat.rr_s[-1]) if beat.rr_s.size else 0.0
-        inputs = self._patient.describe(beat.window[0], rr_s)
+        inputs = self._patient.describe(beat.window, rr_s, beat.rpeak.quality)
         noisy = beat.rpeak.quality < self._quality_min
-        reason = inputs.unjudgeable or ("noise" if noisy else None)
+        reason = inputs.unjudgeable or (NOISE if noisy else None)
         outputs = []
         if self._open is not None:
             features = confirm(self._open.inputs, inputs)
@@ -161,16 +161,15 @@ class BeatClassifier:
     def _label(
         self, waiting: _Open, features: FloatArray, revision: int, decided_at: int
     ) -> LabeledBeat:
-        probabilities = self._model.predict(waiting.inputs.signal[None], features[None])[0]
-        best = MODEL_LABELS[int(probabilities.argmax())]
-        return LabeledBeat(
+        blank = LabeledBeat(
             beat=waiting.beat,
-            label=best if waiting.reason is None else Label.Q,
-            probabilities=tuple(float(p) for p in probabilities),
+            label=None,
+            probabilities=(),
             revision=revision,
             decided_at=decided_at,
             reason=waiting.reason,
         )
+        return answered(blank, self._model.predict(waiting.inputs.signal[None], features[None])[0])
 
 
 def _pack(waiting: _Open) -> list[Any]:

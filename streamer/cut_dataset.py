@@ -3,6 +3,7 @@
 A recording model takes the network's place in an ordinary chain and writes down what it is asked.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,31 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.dataset import (
+    AS_RECORDED,
     CLASSES,
     NO_BEAT,
+    NOT_SCORED,
     BeatDataset,
     load_dataset,
     save_dataset,
 )
 from classifier.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS, FloatArray
-from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL
+from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
 from classifier.runtime import ModelSpec, own_spec
 from replay.record import Record, Reference
+from streamer.beat_variants import variant_of
 from streamer.chain import Chain
+from streamer.detector_augmentation import Samples
+from streamer.detector_training import load_signal
 from streamer.events import LabeledBeat
 from streamer.matching import match_beats, tolerance_samples
 
 MATCH_MS: Final = 150.0
 """A detection within this of a reference beat is that beat (ANSI/AAMI EC57)."""
 BLOCK_SAMPLES: Final = 8192
+NOISE_RECORDS: Final = ("bw", "ma")
+"""Of the MIT-BIH Noise Stress Test Database; `em` is kept to measure with."""
+NORMAL_STEP: Final = 3
 
 _SOURCES: Final[dict[str, tuple[str, ...]]] = {
-    "classifier": ("features.py", "kernels.py", "patient.py"),
+    "classifier": ("features.py", "kernels.py", "patient*.py"),
     "streamer": (
         "bandpass*.py",
         "beat_classifier.py",
         "beat_path.py",
+        "beat_variants.py",
         "chain.py",
+        "cut_dataset.py",
         "detector*.py",
         "filters.py",
         "resample*.py",
@@ -73,22 +84,32 @@ class RecordingModel:
 
 
 def cut_records(
-    records: Sequence[Record], *, quality_min: float, cache: Path | None = None
+    records: Sequence[Record],
+    *,
+    quality_min: float,
+    variants: int = 0,
+    seed: int = 0,
+    cache: Path | None = None,
 ) -> Iterator[BeatDataset]:
-    """Cut each record's beats, or read them from the cache folder.
+    """Cut each record's beats, and those of its variants, or read them from the cache folder.
 
     Parameters
     ----------
     records : sequence of Record
     quality_min : float
         The chain's quality gate: R peaks below it are not judgeable.
+    variants : int
+        How many of `streamer.beat_variants.VARIANTS` to add, from the first; of their N beats every
+        `NORMAL_STEP`-th is kept.
+    seed : int
+        Of the variants.
     cache : Path, optional
         Folder, made if missing; a cut is used again while record, gate and code are the same.
 
     Yields
     ------
     BeatDataset
-        Of one record at a time.
+        Of one record, or one variant of it, at a time.
 
     Raises
     ------
@@ -97,21 +118,44 @@ def cut_records(
     ValueError
         If a record has no reference annotations.
     """
+    noise = {name: _noise(name) for name in NOISE_RECORDS} if variants else {}
     for record in records:
-        path = None
-        if cache is not None:
-            cache.mkdir(parents=True, exist_ok=True)
-            path = cache / f"{record.name}-{cut_hash(record, quality_min)}.npz"
-        if path is not None and path.exists():
-            yield load_dataset(path)
-            continue
-        dataset = cut_record(record, quality_min=quality_min)
-        if path is not None:
-            save_dataset(dataset, path)
-        yield dataset
+        fingerprint = None if cache is None else cut_hash(record, quality_min)
+        for number in range(variants + 1):
+            path = None
+            if cache is not None:
+                cache.mkdir(parents=True, exist_ok=True)
+                kind = f"-{number}-{seed}" if number else ""
+                path = cache / f"{record.name}{kind}-{fingerprint}.npz"
+            if path is not None and path.exists():
+                yield load_dataset(path)
+                continue
+            if number == AS_RECORDED:
+                dataset = cut_record(record, quality_min=quality_min)
+            else:
+                varied = variant_of(record, number, noise, seed=seed)
+                dataset = _thinned(cut_record(varied, quality_min=quality_min, variant=number))
+            if path is not None:
+                save_dataset(dataset, path)
+            yield dataset
 
 
-def cut_record(record: Record, *, quality_min: float) -> BeatDataset:
+def _noise(name: str) -> Samples:
+    """Read a noise record at the chain's rate."""
+    return load_signal(f"nstdb/{name}")
+
+
+def _thinned(dataset: BeatDataset) -> BeatDataset:
+    """Keep a share of a variant's N beats, of which there are more than enough.
+
+    The record and what was missed in it are counted with the record itself.
+    """
+    normal = dataset.reference == CLASSES.index(Label.N)
+    kept = dataset.select(~normal | (np.cumsum(normal) % NORMAL_STEP == 0))
+    return dataclasses.replace(kept, records=kept.records[:0], missed=kept.missed[:0])
+
+
+def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED) -> BeatDataset:
     """Push one record through a chain and match its beats with the reference.
 
     Raises
@@ -119,7 +163,8 @@ def cut_record(record: Record, *, quality_min: float) -> BeatDataset:
     ValueError
         If the record has no reference annotations.
     """
-    samples, classes = reference_beats(_reference(record))
+    reference = _reference(record)
+    samples, classes = reference_beats(reference)
     model = RecordingModel(quality_min)
     pushed = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
     events = [
@@ -134,6 +179,7 @@ def cut_record(record: Record, *, quality_min: float) -> BeatDataset:
     matching = match_beats(samples, found, tolerance_samples(MATCH_MS, record.fs))
     labels = np.full(found.size, NO_BEAT, np.int64)
     labels[matching.pairs_predicted] = classes[matching.pairs_reference]
+    labels[(labels == NO_BEAT) & _in_flutter(found, reference)] = NOT_SCORED
     missed = classes[matching.missed]
     signals, inputs = model.recorded()
     return BeatDataset(
@@ -145,6 +191,7 @@ def cut_record(record: Record, *, quality_min: float) -> BeatDataset:
         quality=np.array([beat.beat.rpeak.quality for beat in first], np.float32),
         judgeable=np.array([beat.reason is None for beat in first], np.bool_),
         record=np.full(found.size, record.name),
+        variant=np.full(found.size, variant, np.int64),
         records=np.array([record.name]),
         missed=np.bincount(missed, minlength=len(CLASSES))[None],
     )
@@ -159,6 +206,16 @@ def reference_beats(reference: Reference) -> tuple[NDArray[np.int64], NDArray[np
     ]
     table = np.array(beats, np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
+
+
+def _in_flutter(found: NDArray[np.int64], reference: Reference) -> NDArray[np.bool_]:
+    """Tell which detections lie in ventricular flutter, between `[` and `]`."""
+    symbols = np.array(reference.symbols)
+    inside = np.zeros(found.size, np.bool_)
+    starts, stops = (reference.samples[symbols == mark].tolist() for mark in "[]")
+    for start, stop in zip(starts, stops, strict=False):
+        inside |= (found >= start) & (found <= stop)
+    return inside
 
 
 def cut_hash(record: Record, quality_min: float) -> str:

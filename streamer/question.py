@@ -8,6 +8,7 @@ another thread (in real time), or for many patients together (a ward).
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,24 @@ from classifier.features import FloatArray
 from classifier.labels import MODEL_LABELS, Label
 from classifier.runtime import BeatModel, ModelSpec
 from streamer.events import Gap, LabeledBeat, Tick
+
+NOISE: Final = "noise"
+"""Why the label is Q where the network, or the detector, takes the beat for noise."""
+
+
+def answered(blank: LabeledBeat, probabilities: FloatArray, *, late: bool = False) -> LabeledBeat:
+    """Give a beat the label with the highest probability, shape (classes,); Q if it has a reason.
+
+    Where the network answers Q, the reason is noise.
+    """
+    best = MODEL_LABELS[int(probabilities.argmax())] if blank.reason is None else Label.Q
+    return dataclasses.replace(
+        blank,
+        label=best,
+        probabilities=tuple(probabilities.tolist()),
+        reason=NOISE if best is Label.Q and blank.reason is None else blank.reason,
+        late=late,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,14 +48,8 @@ class Question:
     """Network input, shape (1, len(FEATURE_NAMES))."""
 
     def answer(self, probabilities: FloatArray, *, late: bool = False) -> LabeledBeat:
-        """Fill in what the network found, shape (4,)."""
-        best = MODEL_LABELS[int(probabilities.argmax())]
-        return dataclasses.replace(
-            self.blank,
-            label=best if self.blank.reason is None else Label.Q,
-            probabilities=tuple(probabilities.tolist()),
-            late=late,
-        )
+        """Fill in what the network found, shape (classes,)."""
+        return answered(self.blank, probabilities, late=late)
 
     def unanswered(self) -> LabeledBeat:
         """Return the beat without a label: its time is up."""

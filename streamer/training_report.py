@@ -12,7 +12,7 @@ import numpy as np
 
 from classifier.calibration import TOP
 from classifier.dataset import CLASSES
-from classifier.labels import MODEL_LABELS
+from classifier.labels import SCORED_LABELS
 from streamer import training_plots
 from streamer.bench import page
 from streamer.score_report import Table
@@ -21,7 +21,7 @@ Metrics = dict[str, Any]
 
 REPORT_NAME: Final = "report.html"
 REVISIONS: Final = ("provisional", "confirmed")
-_LABELS: Final = tuple(label.value for label in MODEL_LABELS)
+_LABELS: Final = tuple(label.value for label in SCORED_LABELS)
 _ECTOPIC: Final = ("S", "V", "F")
 _ROWS: Final = (*(label.value for label in CLASSES), "no beat")
 _COLUMNS: Final = (*(label.value for label in CLASSES), "missed")

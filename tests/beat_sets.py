@@ -34,6 +34,7 @@ def make_dataset(records, n_each=(60, 12, 20, 8), seed=0):
         quality=np.ones(n, np.float32),
         judgeable=np.ones(n, bool),
         record=np.repeat(np.array(records), sum(n_each)),
+        variant=np.zeros(n, np.int64),
         records=np.array(records),
         missed=np.zeros((len(records), 5), np.int64),
     )

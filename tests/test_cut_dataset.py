@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from classifier.dataset import CLASSES
+from classifier.dataset import CLASSES, NOT_SCORED, concatenate
 from classifier.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import Label
 from classifier.runtime import load_model
@@ -99,6 +99,33 @@ def test_the_cache_is_used_until_the_record_changes(record, dataset, tmp_path):
     shorter = Excerpt()
     shorter.n_samples -= 1000
     assert len({cut_hash(shorter, GATE), cut_hash(record, GATE), cut_hash(record, 0.5)}) == 3
+
+
+def test_variants_add_beats_and_no_records(record, dataset, tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).standard_normal((2, 4000)).astype(np.float32)
+    monkeypatch.setattr("streamer.cut_dataset.load_signal", lambda name: noise)
+    parts = list(cut_records([record], quality_min=GATE, variants=2, seed=1, cache=tmp_path))
+    whole = concatenate(parts)
+    assert [np.unique(part.variant).tolist() for part in parts] == [[0], [1], [2]]
+    assert whole.records.tolist() == ["demo"]
+    assert whole.missed.tolist() == dataset.missed.tolist()
+    assert (parts[2].reference == 0).sum() < 0.5 * (dataset.reference == 0).sum()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_detections_in_flutter_are_not_scored(record):
+    inside = Excerpt()
+    samples, _ = reference_beats(record.reference())
+    ends = np.array([samples[10] - 50, samples[20] + 50])
+    kept = np.concatenate([samples[:10], samples[21:]])
+    at = np.sort(np.concatenate([kept, ends]))
+    symbols = tuple("[" if s == ends[0] else "]" if s == ends[1] else "N" for s in at)
+    inside.reference = lambda: Reference(samples=at, symbols=symbols, aux=("",) * at.size)
+    found = cut_record(inside, quality_min=GATE)
+    flutter = (found.sample >= ends[0]) & (found.sample <= ends[1])
+    assert flutter.sum() > 5
+    assert (found.reference[flutter] == NOT_SCORED).all()
+    assert (found.reference[~flutter] != NOT_SCORED).all()
 
 
 def test_marks_that_are_no_beats_are_left_out():

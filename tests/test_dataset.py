@@ -6,6 +6,7 @@ from beat_sets import make_dataset
 
 from classifier.dataset import (
     NO_BEAT,
+    NOT_SCORED,
     BeatDataset,
     concatenate,
     load_dataset,
@@ -13,6 +14,7 @@ from classifier.dataset import (
     save_dataset,
 )
 from classifier.errors import DatasetError
+from classifier.labels import MODEL_LABELS, Label
 from classifier.splits import DS1, DS2, PACED
 
 
@@ -42,14 +44,22 @@ def test_joining_and_picking_records_are_opposites():
         concatenate([])
 
 
-def test_only_judgeable_beats_of_the_four_classes_are_trained_on():
+def test_judgeable_beats_and_what_is_no_beat_are_trained_on():
     dataset = make_dataset(["101"])
     dataset.reference[:3] = NO_BEAT
     dataset.reference[3] = 4
-    dataset.judgeable[4] = False
+    dataset.reference[4] = NOT_SCORED
+    dataset.judgeable[5] = False
     kept = dataset.trainable()
-    assert len(kept) == len(dataset) - 5
-    assert set(np.unique(kept.reference)) == {0, 1, 2, 3}
+    assert len(kept) == len(dataset) - 3
+    assert set(np.unique(kept.reference)) == {NO_BEAT, 0, 1, 2, 3}
+    assert set(np.unique(kept.target[kept.reference == NO_BEAT])) == {MODEL_LABELS.index(Label.Q)}
+
+
+def test_only_beats_as_recorded_are_judged():
+    dataset = make_dataset(["101"])
+    dataset.variant[10:] = 2
+    assert len(dataset.as_recorded()) == 10
 
 
 def test_the_customary_division_has_every_record_once():

@@ -6,17 +6,18 @@ from classifier.features import (
     GEOMETRY,
     MORPHOLOGY_FEATURES,
     NEXT_FEATURES,
+    PREMATURE_RATIO,
     QRS,
     RHYTHM_FEATURES,
-    align,
+    SECOND_LEAD,
+    SECOND_LEAD_FEATURES,
     fill_missing,
     inputs_hash,
-    morphology_features,
-    next_features,
     remove_baseline,
-    rhythm_features,
-    shift,
 )
+from classifier.kernels import align_to_each, describe_rhythm, move, sample_entropy
+from classifier.patient import CONFIG
+from classifier.patient_kernel import describe_next, describe_shape
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
 
@@ -30,13 +31,25 @@ def beat():
 
 
 def rhythm(before, newest, long_run=0.8):
-    values = rhythm_features(np.asarray(before, float), newest, long_run)
+    values = np.zeros(len(RHYTHM_FEATURES), np.float32)
+    describe_rhythm(np.asarray(before, float), newest, long_run, PREMATURE_RATIO, values)
     return dict(zip(RHYTHM_FEATURES, values, strict=True))
 
 
-def shape(window, template, similarity=1.0):
-    values = morphology_features(window, template, similarity)
-    return dict(zip(MORPHOLOGY_FEATURES, values, strict=False))
+def shape(window, template):
+    values = np.zeros(len(MORPHOLOGY_FEATURES) - 1, np.float32)
+    describe_shape(window, template, CONFIG.parameters(), values)
+    return dict(zip(MORPHOLOGY_FEATURES[1:], values, strict=True))
+
+
+def align(window, templates):
+    return align_to_each(window, templates, QRS.start, QRS.stop, GEOMETRY.max_shift_samples)
+
+
+def shift(window, samples):
+    moved = np.empty_like(window)
+    move(window, samples, moved)
+    return moved
 
 
 def test_a_whole_window_is_judgeable_and_copied():
@@ -98,7 +111,7 @@ def test_an_early_beat_shows_against_every_reference():
 
 def test_rate_alone_changes_no_ratio():
     slow, fast = rhythm([1.2] * 20, 0.9, 1.2), rhythm([0.6] * 20, 0.45, 0.6)
-    for name in set(RHYTHM_FEATURES) - {"rr_seconds"}:
+    for name in set(RHYTHM_FEATURES) - {"rr_seconds", "median_seconds"}:
         assert slow[name] == pytest.approx(fast[name], abs=1e-6)
 
 
@@ -118,8 +131,16 @@ def test_an_early_beat_deviates_less_where_all_is_irregular():
     assert irregular["rr_rank_40"] > 0
 
 
-def test_unknown_interval_gives_zeros():
-    assert not any(rhythm([0.8] * 10, 0.0).values())
+def test_a_pattern_that_repeats_has_less_entropy_than_fibrillation():
+    random = np.random.default_rng(1)
+    fibrillation = 0.8 * np.exp(0.25 * random.standard_normal(40))
+    assert rhythm(fibrillation, 0.8)["entropy_24"] > 1.0
+    assert rhythm([0.5, 1.1] * 20, 0.5)["entropy_24"] < 0.5
+    assert rhythm([0.5, 1.1] * 20, 0.5)["spread_40"] == pytest.approx(np.log(1.1 / 0.5), abs=1e-6)
+    assert sample_entropy(np.zeros(3), 0.1) == 0.0
+
+
+def test_of_the_first_interval_little_is_known():
     first = rhythm([], 0.8)
     assert first["rr_known"] == 1
     assert first["rr_to_median_40"] == 0
@@ -138,24 +159,34 @@ def test_a_wide_beat_without_p_wave_shows():
     assert found["qrs_width_ratio"] > 0.5
     assert found["qrs_difference"] > 0.5
     assert found["p_amplitude_ratio"] != 0
+    assert found["sharpness_ratio"] < -0.5
+
+
+def test_a_p_wave_that_comes_later_is_found():
+    late = bump() + bump(-0.13, 0.025, 0.15) + bump(0.28, 0.05, 0.3)
+    found = shape(late, beat())
+    assert found["p_match"] > 0.95 > found["p_correlation"]
+    assert found["p_match_lag"] > 0
 
 
 def test_compensatory_pause_sums_to_two_intervals():
-    found = next_features(
-        rr_s=0.5,
-        median_rr_s=0.8,
-        next_rr_s=1.1,
-        next_qrs_similarity=0.9,
-        next_qrs_similarity_to_this=0.2,
-        irregularity=0.0,
-    )
-    values = dict(zip(NEXT_FEATURES, found, strict=True))
+    features = np.zeros(len(FEATURE_NAMES), np.float32)
+    followers = np.full(len(FEATURE_NAMES), 0.25, np.float32)
+    intervals = (0.5, 1.1, 0.8, 1.0)
+    parameters = CONFIG.parameters()
+    describe_next(bump(), beat(), followers, True, intervals, parameters, features)
+    values = dict(zip(FEATURE_NAMES, features, strict=True))
+    assert [values[name] for name in ("next_known", "next_is_new_shape")] == [1, 1]
+    assert values["next_qrs_similarity"] == values["next_p_difference"] == 0.25
+    assert values["two_rr_to_long_run"] == pytest.approx(np.log(0.8), abs=1e-6)
     assert values["two_rr_to_median_40"] == pytest.approx(0, abs=1e-6)
     assert values["next_rr_to_median_40"] == pytest.approx(np.log(1.1 / 0.8))
 
 
 def test_names_are_unique_and_the_hash_is_stable():
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
+    assert FEATURE_NAMES[SECOND_LEAD] == SECOND_LEAD_FEATURES
+    assert FEATURE_NAMES[-len(NEXT_FEATURES) :] == NEXT_FEATURES
     assert inputs_hash() == inputs_hash()
     assert QRS.start > GEOMETRY.max_shift_samples
     assert QRS.stop + GEOMETRY.max_shift_samples <= GEOMETRY.window_samples

@@ -4,7 +4,8 @@ import torch
 
 from classifier.export import example_inputs
 from classifier.features import FEATURE_NAMES, N_NEXT
-from classifier.network import BeatNetwork, NetworkConfig, count_parameters
+from classifier.labels import MODEL_LABELS, Label
+from classifier.network import ENTROPY, BeatNetwork, NetworkConfig, count_parameters
 
 MAX_PARAMETERS = 60_000
 
@@ -12,7 +13,7 @@ MAX_PARAMETERS = 60_000
 def test_probabilities_of_each_beat():
     network = BeatNetwork().eval()
     probabilities = network(*example_inputs(5))
-    assert probabilities.shape == (5, 4)
+    assert probabilities.shape == (5, len(MODEL_LABELS))
     assert torch.allclose(probabilities.sum(dim=1), torch.ones(5))
 
 
@@ -22,9 +23,9 @@ def test_it_is_small():
 
 def test_the_second_judge_has_its_share():
     signal, features = example_inputs(3)
-    logits = torch.randn(2, 3, 4)
+    logits = torch.randn(2, 3, len(MODEL_LABELS))
     alone, both = BeatNetwork(NetworkConfig(opinion_share=0.0)), BeatNetwork()
-    assert both.eval().classify(both.embed(signal), features).shape == (2, 3, 4)
+    assert both.eval().classify(both.embed(signal), features).shape == logits.shape
     assert torch.equal(alone.agree(logits[:1]), logits[0])
     share = NetworkConfig().opinion_share
     assert torch.allclose(both.agree(logits), (1 - share) * logits[0] + share * logits[1])
@@ -58,7 +59,7 @@ def test_offsets_belong_to_a_revision():
     confirmed = features.clone()
     confirmed[:, -N_NEXT] = 1
     before = network(signal, features), network(signal, confirmed)
-    network.set_offsets(torch.tensor([[0.0, 0, 0, 0], [0, 9, 0, 0]]))
+    network.set_offsets(torch.tensor([[0.0, 0, 0, 0, 0], [0, 9, 0, 0, 0]]))
     assert torch.equal(network(signal, features), before[0])
     assert network(signal, confirmed)[0, 1] > before[1][0, 1]
 
@@ -70,3 +71,21 @@ def test_normalisation_leaves_the_unknown_at_zero():
     assert np.array_equal(network.feature_mean[-N_NEXT:], np.zeros(N_NEXT))
     assert np.array_equal(network.feature_scale[-N_NEXT:], np.ones(N_NEXT))
     assert (network.feature_mean[:-N_NEXT] == 3).all()
+
+
+def test_without_a_rhythm_no_beat_is_early():
+    network = BeatNetwork().eval()
+    signal, features = example_inputs(1)
+    regular, disordered = features.clone(), features.clone()
+    regular[:, ENTROPY], disordered[:, ENTROPY] = 0.3, 2.5
+    early = MODEL_LABELS.index(Label.S)
+    network.opinion[1].weight.data[:, ENTROPY] = 0
+    network.head[1].weight.data[:, -len(FEATURE_NAMES) + ENTROPY] = 0
+    before, after = (
+        network.classify(network.embed(signal), each)[:, 0] for each in (regular, disordered)
+    )
+    drop = before - after
+    penalty = NetworkConfig().fibrillation_penalty
+    assert torch.allclose(drop[:, early], torch.full((2,), penalty), atol=0.01)
+    drop[:, early] = 0
+    assert torch.allclose(drop, torch.zeros_like(drop), atol=1e-5)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from test_features import beat, bump
 
-from classifier.features import FEATURE_NAMES, N_NEXT, NEXT_FEATURES
+from classifier.features import (
+    FEATURE_NAMES,
+    N_NEXT,
+    NEXT_FEATURES,
+    SECOND_LEAD,
+    SECOND_LEAD_FEATURES,
+)
 from classifier.patient import CONFIG, Patient, confirm
 
 
@@ -11,7 +17,7 @@ def ectopic():
 
 
 def see(patient, window, rr_s=0.8):
-    found = patient.describe(window.astype(np.float32), rr_s)
+    found = patient.describe(np.atleast_2d(window.astype(np.float32)), rr_s)
     patient.learn(found)
     return found
 
@@ -25,7 +31,7 @@ def noisy(window, random):
 
 
 def test_the_first_beat_is_its_own_template():
-    found = Patient().describe(beat(), 0.0)
+    found = Patient().describe(beat()[None], 0.0)
     assert np.array_equal(found.signal[0], found.signal[1])
     assert value(found, "maturity") == 0
 
@@ -45,9 +51,9 @@ def test_describing_changes_nothing():
     patient = Patient()
     see(patient, beat())
     before = patient.state()
-    patient.describe(ectopic(), 0.4)
+    patient.describe(ectopic()[None].astype(np.float32), 0.4)
     after = patient.state()
-    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert before.tobytes() == after.tobytes()
 
 
 def test_a_wrong_first_template_is_outvoted():
@@ -82,15 +88,13 @@ def test_memory_is_bounded():
     patient = Patient()
     random = np.random.default_rng(0)
 
-    def size():
-        return sum(np.asarray(part).nbytes for part in patient.state().values())
-
     for _ in range(100):
         see(patient, random.standard_normal(256))
-    reached = size()
+    reached = patient.state().nbytes
     for _ in range(300):
         see(patient, random.standard_normal(256))
-    assert size() == reached < 16_000
+    assert patient.state().nbytes == reached < 16_000
+    assert np.isfinite(patient.state()["recent"]).all()
 
 
 def test_state_continues_bit_for_bit_and_is_a_copy():
@@ -122,9 +126,68 @@ def test_confirming_adds_only_what_the_next_beat_tells():
     for _ in range(10):
         see(patient, beat())
     first = see(patient, ectopic(), 0.5)
-    second = patient.describe(beat(), 1.1)
+    second = patient.describe(beat()[None], 1.1)
     complete = confirm(first, second)
     assert not first.features[-N_NEXT:].any()
     assert np.array_equal(complete[:-N_NEXT], first.features[:-N_NEXT])
     assert complete[FEATURE_NAMES.index(NEXT_FEATURES[0])] == 1
-    assert confirm(first, patient.describe(beat(), 0.0)) is first.features
+    assert confirm(first, patient.describe(beat()[None], 0.0)) is first.features
+
+
+def two_leads(primary, second):
+    return np.stack([primary, second]).astype(np.float32)
+
+
+def second_of(found):
+    return dict(zip(SECOND_LEAD_FEATURES, found.features[SECOND_LEAD], strict=True))
+
+
+def test_the_second_lead_shows_what_the_first_hides():
+    patient = Patient()
+    for _ in range(10):
+        see(patient, two_leads(beat(), 0.5 * beat()))
+    usual = see(patient, two_leads(beat(), 0.5 * beat()))
+    assert second_of(usual)["second_similarity"] == pytest.approx(1, abs=1e-4)
+    other = see(patient, two_leads(beat(), -0.5 * ectopic()))
+    assert value(other, "qrs_similarity") == pytest.approx(1, abs=1e-3)
+    assert second_of(other)["second_similarity"] < 0.5
+
+
+@pytest.mark.parametrize("second", [np.zeros(256), np.full(256, np.nan), None])
+def test_one_lead_is_enough(second):
+    patient = Patient()
+    for _ in range(10):
+        see(patient, beat())
+    windows = beat() if second is None else two_leads(beat(), second)
+    found = see(patient, windows)
+    assert not any(second_of(found).values())
+    assert np.isfinite(found.features).all()
+    assert found.unjudgeable is None
+
+
+def test_noise_shows_in_what_surrounds_the_complex():
+    random = np.random.default_rng(2)
+    patient = Patient()
+    for _ in range(30):
+        quiet = see(patient, beat())
+    for _ in range(12):
+        noisy_beat = see(patient, beat() + 0.2 * random.standard_normal(256))
+    assert value(noisy_beat, "residual") > value(quiet, "residual") + 1
+    assert value(noisy_beat, "roughness_10") > value(quiet, "roughness_10") + 1
+
+
+def test_new_shapes_are_counted():
+    random = np.random.default_rng(4)
+    patient = Patient()
+    for _ in range(40):
+        calm = see(patient, beat())
+    assert value(calm, "novelty_10") == 0
+    for _ in range(11):
+        wild = see(patient, random.standard_normal(256))
+    assert value(wild, "novelty_10") > 0.5
+    assert wild.is_new_shape
+
+
+def test_another_state_is_refused():
+    with pytest.raises(ValueError, match="another kind"):
+        Patient().set_state(np.zeros(3))

@@ -18,6 +18,7 @@ def test_the_whole_pipeline_on_two_simulated_records(capsys, tmp_path):
         "network.hidden=8",
         "normal_per_epoch=200",
         "epochs_max=1",
+        "variants=0",
     ]
     settings = [word for setting in small for word in ("--set", setting)]
     records = ["--records", "demo", "demo:2", "--folds", "2", "--no-ds2"]

@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         report = _reporter(progress)
-        cut = _cutter(args.cache or args.out / "cuts", config.quality_min, report)
-        dataset = cut(names, "cutting training records")
+        cut = _cutter(args.cache or args.out / "cuts", config.quality_min, config.seed, report)
+        dataset = cut(names, "cutting training records", config.variants)
         trained = [str(name) for name in dataset.records]
         require_disjoint(trained, DS2)
         console.print(f"{len(dataset)} beats of {len(trained)} records; none of them in DS2")
@@ -112,19 +112,22 @@ def _config(args: argparse.Namespace) -> "TrainingConfig":
 
 
 def _cutter(
-    cache: Path, quality_min: float, report: Callable[[str, int, int], None]
-) -> Callable[[list[str], str], "BeatDataset"]:
+    cache: Path, quality_min: float, seed: int, report: Callable[[str, int, int], None]
+) -> Callable[..., "BeatDataset"]:
     """Return a function that cuts the beats of records and databases."""
     from classifier.dataset import concatenate
     from replay.records import open_record, records_of
     from streamer.cut_dataset import cut_records
 
-    def cut(names: list[str], title: str) -> "BeatDataset":
+    def cut(names: list[str], title: str, variants: int = 0) -> "BeatDataset":
         records = [open_record(path) for name in names for path in records_of(name)]
         parts = []
-        for part in cut_records(records, quality_min=quality_min, cache=cache):
+        cuts = cut_records(
+            records, quality_min=quality_min, variants=variants, seed=seed, cache=cache
+        )
+        for part in cuts:
             parts.append(part)
-            report(title, len(parts), len(records))
+            report(title, len(parts), len(records) * (variants + 1))
         return concatenate(parts)
 
     return cut
@@ -141,11 +144,12 @@ def _train(
     from classifier.training import cross_validate, fit_all
 
     trainable = dataset.trainable()
+    recorded = trainable.as_recorded()
     found = cross_validate(trainable, config, report)
     if args.only_cv:
-        return {"cross_validation": cross_validation_metrics(trainable, found)}
+        return {"cross_validation": cross_validation_metrics(recorded, found)}
     network = fit_all(trainable, config, found, report)
-    return write_model(args.out, network, trainable, found, config)
+    return write_model(args.out, network, recorded, found, config)
 
 
 def _reporter(progress: Any) -> Callable[[str, int, int], None]:

@@ -1,0 +1,358 @@
+"""Compiled: describe a beat by what is known of the patient, and learn from it.
+
+The state `s` is one row of `patient_state.STATE`, `c` the `patient_state.Parameters`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.features import (
+    CONTEXT_FEATURES,
+    GEOMETRY,
+    MORPHOLOGY_FEATURES,
+    NEXT_FEATURES,
+    RHYTHM_FEATURES,
+    SECOND_LEAD_FEATURES,
+)
+from classifier.kernels import (
+    FloatArray,
+    align_to_each,
+    compare,
+    correlation,
+    describe_rhythm,
+    deviation,
+    jit,
+    log_ratio,
+    move,
+    peak_to_peak,
+    quantile,
+)
+from classifier.patient_state import (
+    BEATS_KEPT,
+    HALF_WINDOW,
+    KNOWN,
+    N_SHAPES,
+    QUALITY,
+    RESIDUAL,
+    ROUGHNESS,
+    RR_KEPT,
+    UNLIKE,
+)
+
+_FS: Final = GEOMETRY.fs_hz
+_WINDOW: Final = GEOMETRY.window_samples
+_SHAPE: Final = len(RHYTHM_FEATURES)
+_CONTEXT: Final = _SHAPE + len(MORPHOLOGY_FEATURES)
+_SECOND: Final = _CONTEXT + len(CONTEXT_FEATURES)
+_NEXT: Final = _SECOND + len(SECOND_LEAD_FEATURES)
+_SIMILARITY: Final = _SHAPE
+_IRREGULARITY: Final = RHYTHM_FEATURES.index("irregularity_10")
+_ENTROPY: Final = RHYTHM_FEATURES.index("entropy_24")
+_TO_MEDIAN: Final = RHYTHM_FEATURES.index("rr_to_median_40")
+_WIDTH_RATIO: Final = _SHAPE + MORPHOLOGY_FEATURES.index("qrs_width_ratio")
+_P_DIFFERENCE: Final = _SHAPE + MORPHOLOGY_FEATURES.index("p_difference")
+_BEST: Final = _CONTEXT + CONTEXT_FEATURES.index("best_similarity")
+_N_NEXT: Final = len(NEXT_FEATURES)
+
+_AMPLITUDE_LEAST: Final = 1e-3
+_AMPLITUDE_SHARE: Final = 20.0
+"""A beat may be so many times larger than the usual one before the unit follows it."""
+_SLOPE_SAMPLES: Final = 2
+_NOISE_COLUMNS: Final = (40, 216)
+"""Where noise is measured, less the QRS complex: the ends of a window hold other beats."""
+_NOISE_MARGIN: Final = (4, 8)
+"""Columns left out before and after the QRS stretch."""
+_QRS_LEAST_MV: Final = 0.05
+_RESIDUAL_FLOOR: Final = 0.02
+_ROUGHNESS_FLOOR: Final = 0.002
+_P_REACH: Final = 18
+"""Columns by which a P wave is looked for to both sides: 50 ms."""
+_P_STEP: Final = 3
+_LAST_BEATS: Final = 10
+_NOVELTY_UNKNOWN: Final = 0.5
+
+
+@jit
+def describe(
+    s: Any,
+    c: Any,
+    window: FloatArray,
+    second: FloatArray,
+    has_second: bool,
+    rr_s: float,
+    quality: float,
+    match: Any,
+    signal: FloatArray,
+    f: FloatArray,
+) -> None:
+    """Describe a beat; write `match`, the network's `signal` and features `f` (zero before)."""
+    before = s.rr_s[: s.n_rr]
+    if rr_s > 0.0:
+        describe_rhythm(before, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
+    best, usual = 0, 0
+    shifts, similarities = np.zeros(N_SHAPES, np.int64), np.full(N_SHAPES, -1.0)
+    known = s.counts > 0.0
+    template, nearest = window, window
+    if known.any():
+        shifts, similarities = align_to_each(window, s.templates, c.qrs[0], c.qrs[1], c.reach)
+        for k in range(N_SHAPES):
+            if not known[k]:
+                similarities[k] = -1.0
+        best = int(similarities.argmax())
+        usual = int((s.counts + c.on_time_bonus * s.on_time).argmax())
+        template, nearest = s.templates[usual], s.templates[best]
+    else:
+        similarities[0] = 1.0
+    aligned = np.empty(_WINDOW, np.float32)
+    move(window, shifts[usual], aligned)
+    qrs, usual_qrs = aligned[c.qrs[0] : c.qrs[1]], template[c.qrs[0] : c.qrs[1]]
+    unit = max(peak_to_peak(usual_qrs), peak_to_peak(qrs) / _AMPLITUDE_SHARE, _AMPLITUDE_LEAST)
+    for i in range(_WINDOW):
+        signal[0, i] = aligned[i] / np.float32(unit)
+        signal[1, i] = template[i] / np.float32(unit)
+    f[_SIMILARITY] = similarities[usual]
+    describe_shape(signal[0], signal[1], c, f[_SIMILARITY + 1 : _CONTEXT])
+    is_known = known[best] and similarities[best] >= c.match_min
+    match.shape = best if is_known else -1
+    match.shift = shifts[best] if is_known else 0
+    match.rr_ratio = f[_TO_MEDIAN]
+    match.similarity = similarities[usual]
+    move(window, shifts[best], aligned)
+    match.entropy = s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats
+    match.residual, match.roughness = noise_of(aligned, nearest, window, c)
+    _describe_context(s, c, match, best, usual, similarities[best], quality, f[_CONTEXT:_SECOND])
+    if has_second and known.any() and s.second_beats[usual] > 0:
+        describe_second(s.second[usual], second, shifts[usual], c, f[_SECOND:_NEXT])
+
+
+@jit
+def describe_shape(beat: FloatArray, usual: FloatArray, c: Any, f: FloatArray) -> None:
+    """Write the measures of shape behind the similarity."""
+    compare(beat, usual, c.p, c.qrs, c.t, _FS, f)
+    beat_size = max(peak_to_peak(beat[c.qrs[0] : c.qrs[1]]), _AMPLITUDE_LEAST)
+    usual_size = max(peak_to_peak(usual[c.qrs[0] : c.qrs[1]]), _AMPLITUDE_LEAST)
+    slope, usual_slope = 0.0, 0.0
+    for i in range(c.qrs[0], c.qrs[1] - _SLOPE_SAMPLES):
+        slope = max(slope, abs(beat[i + _SLOPE_SAMPLES] - beat[i]))
+        usual_slope = max(usual_slope, abs(usual[i + _SLOPE_SAMPLES] - usual[i]))
+    f[12] = slope / beat_size
+    f[13] = log_ratio(slope / beat_size, usual_slope / usual_size)
+    f[14] = beat[c.t[0] : c.t[1]].mean() / beat_size
+    f[15] = usual[c.t[0] : c.t[1]].mean() / usual_size
+    qrs, usual_qrs = beat[c.qrs[0] : c.qrs[1]], usual[c.qrs[0] : c.qrs[1]]
+    f[16] = (qrs.max() + qrs.min()) / beat_size
+    f[17] = (usual_qrs.max() + usual_qrs.min()) / usual_size
+    best, at = -1.0, 0
+    for lag in range(-_P_REACH, _P_REACH + 1, _P_STEP):
+        value = correlation(beat[c.p[0] + lag : c.p[1] + lag], usual[c.p[0] : c.p[1]])
+        if value > best:
+            best, at = value, lag
+    f[18] = best
+    f[19] = at / _P_REACH
+
+
+@jit
+def noise_of(
+    aligned: FloatArray, nearest: FloatArray, window: FloatArray, c: Any
+) -> tuple[float, float]:
+    """Logarithms of what differs from the nearest shape outside the QRS, and of its roughness."""
+    difference, rough, n = 0.0, 0.0, 0
+    first, last = c.qrs[0] - _NOISE_MARGIN[0], c.qrs[1] + _NOISE_MARGIN[1]
+    for i in range(_NOISE_COLUMNS[0], _NOISE_COLUMNS[1]):
+        if i < first or i >= last:
+            difference += (aligned[i] - nearest[i]) ** 2
+            rough += (window[i] - window[i - 1]) ** 2
+            n += 1
+    size = max(peak_to_peak(window[c.qrs[0] : c.qrs[1]]), _QRS_LEAST_MV)
+    residual = np.log(np.sqrt(difference / n) / size + _RESIDUAL_FLOOR)
+    return residual, np.log(np.sqrt(rough / n) / size + _ROUGHNESS_FLOOR)
+
+
+@jit
+def _describe_context(
+    s: Any,
+    c: Any,
+    match: Any,
+    best: int,
+    usual: int,
+    similarity: float,
+    quality: float,
+    f: FloatArray,
+) -> None:
+    """Write how common the shape is, what the last beats were like, and how much noise there is."""
+    total = s.counts.sum()
+    if match.shape >= 0:
+        f[0] = s.counts[best] / total
+        f[1] = s.on_time[best] / s.counts[best]
+        f[4] = 1.0 if best == usual else 0.0
+        f[5] = s.rr_ratio[best]
+    f[2] = min(s.n_beats / c.mature_beats, 1.0)
+    f[3] = similarity
+    if total > 0.0:
+        one = s.templates[usual : usual + 1]
+        _, likeness = align_to_each(s.templates[best], one, c.qrs[0], c.qrs[1], c.reach)
+        f[6] = likeness[0]
+        f[7] = s.counts[usual] / total
+    f[8], f[9], f[10] = s.previous[0], s.previous[1], s.previous[2]
+    n = s.n_recent
+    last = max(n - _LAST_BEATS, 0)
+    f[11], f[12] = _NOVELTY_UNKNOWN, _NOVELTY_UNKNOWN
+    f[14], f[15], f[16] = match.residual, match.residual, match.residual
+    f[17], f[18] = match.roughness, match.roughness
+    f[19], f[20] = quality, quality
+    f[21] = match.entropy
+    if n > 0:
+        f[11] = 1.0 - s.recent[KNOWN, last:n].mean()
+        f[12] = 1.0 - s.recent[KNOWN, :n].mean()
+        f[13] = s.recent[UNLIKE, :n].mean()
+        f[15] = s.recent[RESIDUAL, last:n].mean()
+        f[16] = s.recent[RESIDUAL, :n].mean()
+        f[18] = s.recent[ROUGHNESS, last:n].mean()
+        f[20] = s.recent[QUALITY, last:n].mean()
+
+
+@jit
+def describe_second(
+    template: FloatArray, second: FloatArray, shift: int, c: Any, f: FloatArray
+) -> None:
+    """Write the measures of shape in the second lead, at half the rate."""
+    p, qrs = (c.p[0] // 2, c.p[1] // 2), (c.qrs[0] // 2, c.qrs[1] // 2)
+    t = (c.t[0] // 2, c.t[1] // 2)
+    beat, usual = np.empty(HALF_WINDOW, np.float32), np.empty(HALF_WINDOW, np.float32)
+    move(second, shift // 2, beat)
+    one = peak_to_peak(template[qrs[0] : qrs[1]])
+    unit = max(one, peak_to_peak(beat[qrs[0] : qrs[1]]) / _AMPLITUDE_SHARE, _AMPLITUDE_LEAST)
+    for i in range(HALF_WINDOW):
+        beat[i] /= np.float32(unit)
+        usual[i] = template[i] / np.float32(unit)
+    _, likeness = align_to_each(second, template.reshape(1, -1), qrs[0], qrs[1], c.reach // 2)
+    measures = np.empty(12, np.float32)
+    compare(beat, usual, p, qrs, t, _FS / 2.0, measures)
+    f[0] = 1.0
+    f[1] = likeness[0]
+    f[2] = measures[0]
+    f[3] = measures[3]
+    f[4] = measures[4]
+    f[5] = measures[5]
+    f[6] = measures[1]
+    f[7] = measures[7]
+    f[8] = measures[8]
+    f[9] = measures[9]
+    f[10] = measures[10]
+    f[11] = measures[2]
+
+
+@jit
+def describe_next(
+    window: FloatArray,
+    following: FloatArray,
+    followers: FloatArray,
+    is_new: bool,
+    intervals: Any,
+    c: Any,
+    f: FloatArray,
+) -> None:
+    """Complete a beat's features `f` with what the next beat, with features `followers`, tells.
+
+    `intervals` are in s: that of the beat, the next, the usual and the long-run one.
+    """
+    rr_s, next_rr_s, median_s, long_run_s = intervals
+    _, likeness = align_to_each(following, window.reshape(1, -1), c.qrs[0], c.qrs[1], c.reach)
+    early = log_ratio(next_rr_s, median_s)
+    both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
+    f[_NEXT] = 1.0
+    f[_NEXT + 1] = early
+    f[_NEXT + 2] = log_ratio(next_rr_s, rr_s)
+    f[_NEXT + 3] = log_ratio(both, median_s)
+    f[_NEXT + 4] = followers[_SIMILARITY]
+    f[_NEXT + 5] = likeness[0]
+    f[_NEXT + 6] = deviation(early, f[_IRREGULARITY])
+    f[_NEXT + 7] = followers[_BEST]
+    f[_NEXT + 8] = 1.0 if is_new else 0.0
+    f[_NEXT + 9] = followers[_WIDTH_RATIO]
+    f[_NEXT + 10] = followers[_P_DIFFERENCE]
+    f[_NEXT + 11] = log_ratio(both, long_run_s)
+
+
+@jit
+def learn(
+    s: Any,
+    c: Any,
+    window: FloatArray,
+    second: FloatArray,
+    has_second: bool,
+    rr_s: float,
+    quality: float,
+    match: Any,
+) -> None:
+    """Take the beat that was just described into the picture."""
+    late_enough = s.n_rr == 0 or rr_s >= c.premature_ratio * usual_interval(s)
+    shape = _learn_shape(s, c, window, second, has_second, match)
+    s.counts[shape] += 1.0
+    s.on_time[shape] += 1.0 if rr_s <= 0.0 or late_enough else 0.0
+    if rr_s > 0.0:
+        s.entropy = match.entropy
+        step = max(1.0 / s.counts[shape], 1.0 / c.smoothing_beats)
+        s.rr_ratio[shape] += step * (match.rr_ratio - s.rr_ratio[shape])
+        known = s.long_run_s > 0.0
+        s.long_run_s += (rr_s - s.long_run_s) / (c.long_run_beats if known else 1.0)
+        s.n_rr = _keep(s.rr_s, s.n_rr, RR_KEPT, rr_s)
+    s.n_beats += 1
+    s.previous[2], s.previous[1] = s.previous[1], s.previous[0]
+    s.previous[0] = match.similarity
+    n = s.n_recent
+    _keep(s.recent[KNOWN], n, BEATS_KEPT, 1.0 if match.shape >= 0 else 0.0)
+    _keep(s.recent[UNLIKE], n, BEATS_KEPT, 1.0 if match.similarity < c.match_min else 0.0)
+    _keep(s.recent[RESIDUAL], n, BEATS_KEPT, match.residual)
+    _keep(s.recent[ROUGHNESS], n, BEATS_KEPT, match.roughness)
+    s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, quality)
+
+
+@jit
+def usual_interval(s: Any) -> float:
+    """Median of the intervals kept, 0 if there are none."""
+    if s.n_rr == 0:
+        return 0.0
+    return float(quantile(np.sort(s.rr_s[: s.n_rr]), 0.5))
+
+
+@jit
+def _learn_shape(
+    s: Any, c: Any, window: FloatArray, second: FloatArray, has_second: bool, match: Any
+) -> int:
+    """Move the matching shape towards the beat, or begin a new shape with it; return which."""
+    for k in range(N_SHAPES):
+        s.counts[k] *= c.fade
+        s.on_time[k] *= c.fade
+    shape = match.shape
+    if shape < 0:
+        shape = int(s.counts.argmin())
+        s.templates[shape] = window
+        s.counts[shape], s.on_time[shape], s.rr_ratio[shape] = 0.0, 0.0, 0.0
+        s.second_beats[shape] = 0
+    step = np.float32(max(1.0 / (s.counts[shape] + 1.0), 1.0 / c.smoothing_beats))
+    moved = np.empty(_WINDOW, np.float32)
+    move(window, match.shift, moved)
+    for i in range(_WINDOW):
+        s.templates[shape, i] += step * (moved[i] - s.templates[shape, i])
+    if has_second:
+        if s.second_beats[shape] == 0:
+            step = np.float32(1.0)
+        move(second, match.shift // 2, moved[:HALF_WINDOW])
+        for i in range(HALF_WINDOW):
+            s.second[shape, i] += step * (moved[i] - s.second[shape, i])
+        s.second_beats[shape] += 1
+    return shape
+
+
+@jit
+def _keep(values: NDArray[np.float64], n: int, most: int, newest: float) -> int:
+    """Append to values[:n], forgetting the oldest when full; return the new count."""
+    if n == most:
+        for i in range(most - 1):
+            values[i] = values[i + 1]
+        n -= 1
+    values[n] = newest
+    return n + 1

@@ -1,0 +1,97 @@
+"""Memory of one patient: one record of plain numbers and small arrays, which numba compiles for."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import config
+
+from classifier.features import GEOMETRY, P_WAVE, QRS, T_WAVE
+
+N_SHAPES: Final = 8
+"""Distinct beat shapes kept; the rarest makes room for a new one."""
+RR_KEPT: Final = 40
+"""Intervals that describe the rhythm: half a minute."""
+BEATS_KEPT: Final = 40
+"""Beats whose shape and noise are remembered."""
+HALF_WINDOW: Final = GEOMETRY.window_samples // 2
+"""The second lead is kept at half the rate: it serves for measures, not as a signal."""
+
+REGULAR_ENTROPY: Final = 0.3
+"""Sample entropy of the RR intervals in sinus rhythm, taken for granted at the start."""
+
+KNOWN, UNLIKE, RESIDUAL, ROUGHNESS, QUALITY = range(5)
+"""Rows of `recent`."""
+
+STATE: Final = np.dtype(
+    [
+        # The shapes
+        ("templates", np.float32, (N_SHAPES, GEOMETRY.window_samples)),
+        ("counts", np.float64, (N_SHAPES,)),
+        ("on_time", np.float64, (N_SHAPES,)),
+        ("rr_ratio", np.float64, (N_SHAPES,)),  # mean logarithm of RR over the usual RR
+        ("second", np.float32, (N_SHAPES, HALF_WINDOW)),
+        ("second_beats", np.int64, (N_SHAPES,)),
+        # The rhythm
+        ("rr_s", np.float64, (RR_KEPT,)),  # oldest first
+        ("n_rr", np.int64),
+        ("long_run_s", np.float64),
+        ("entropy", np.float64),  # running mean of the intervals' entropy
+        # The beats
+        ("n_beats", np.int64),
+        ("previous", np.float64, (3,)),  # similarity to the usual beat, newest first
+        ("recent", np.float64, (5, BEATS_KEPT)),  # oldest first
+        ("n_recent", np.int64),
+    ]
+)
+"""Everything that is remembered of one patient's beats."""
+
+MATCH: Final = np.dtype(
+    [
+        ("shape", np.int64),  # -1: a new one
+        ("shift", np.int64),
+        ("rr_ratio", np.float64),
+        ("similarity", np.float64),  # to the usual beat
+        ("residual", np.float64),
+        ("roughness", np.float64),
+        ("entropy", np.float64),
+    ]
+)
+"""What describing a beat found, for learning from it."""
+
+
+class Parameters(NamedTuple):
+    """`PatientConfig` and `BeatGeometry` as the kernels take them."""
+
+    p: tuple[int, int]
+    qrs: tuple[int, int]
+    t: tuple[int, int]
+    reach: int
+    match_min: float
+    fade: float
+    long_run_beats: float
+    smoothing_beats: float
+    mature_beats: float
+    on_time_bonus: float
+    entropy_beats: float
+    premature_ratio: float
+
+
+def stretches() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Return the columns of P wave, QRS complex and T wave."""
+    p, qrs, t = ((part.start, part.stop) for part in (P_WAVE, QRS, T_WAVE))
+    return p, qrs, t
+
+
+def records(dtype: np.dtype[Any], n: int) -> Any:
+    """Return n empty records whose fields are attributes in a kernel, compiled or not."""
+    array = np.zeros(n, dtype)
+    # Numba reads fields as attributes anyway, and takes plain arrays much more quickly.
+    return array.view(np.recarray) if config.DISABLE_JIT else array  # type: ignore[attr-defined]
+
+
+def new_state() -> Any:
+    """Return the state of a patient of whom nothing is known, shape (1,)."""
+    state = records(STATE, 1)
+    state["previous"] = 1.0
+    state["entropy"] = REGULAR_ENTROPY
+    return state
