@@ -28,7 +28,7 @@ class NetworkConfig:
     dropout: float = 0.3
     opinion_share: float = 0.75
     """Say of a second, smaller judge that sees the features alone; 0 leaves it out."""
-    fibrillation_penalty: float = 4.0
+    fibrillation_penalty: float = 3.0
     """Taken from the logit of S where the RR intervals have long followed no pattern: without a
     regular atrial rhythm no beat is early."""
     fibrillation_entropy: float = 1.3
