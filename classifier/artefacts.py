@@ -30,7 +30,8 @@ from classifier.features import FEATURE_NAMES, SIGNAL_CHANNELS, FloatArray
 from classifier.model_card import render_card
 from classifier.network import BeatNetwork, count_parameters
 from classifier.runtime import MODEL_NAME, BeatModel, own_spec
-from classifier.training import CrossValidation, TrainingConfig
+from classifier.training import CrossValidation
+from classifier.training_config import TrainingConfig
 
 REVISION_NAMES: Final[tuple[str, str]] = ("provisional", "confirmed")
 DOMINANT_S_RECORD: Final = "232"

@@ -64,10 +64,12 @@ def _what_it_is(metrics: dict[str, Any]) -> Table:
         f"({GEOMETRY.window_samples} samples at {GEOMETRY.fs_hz:g} Hz, the R peak in column "
         f"{GEOMETRY.r_column}) as the signals {', '.join(inputs['channels'])} (a template is the "
         "running mean of the patient's usual beat), the difference between beat and template, "
-        f"and {inputs['features']} ratios of RR intervals and of shape. It gives the "
+        f"and {inputs['features']} measures of RR intervals, of shape (in a second lead too, where "
+        "there is one) and of noise. It gives the "
         f"probabilities of the AAMI classes {', '.join(MODEL_LABELS)}, at once (*provisional*) and "
-        "again when the next beat is known (*confirmed*). Beats in noise, or with missing "
-        f"samples, are labelled Q by the chain (signal quality below {metrics['quality_min']:g}). "
+        "again when the next beat is known (*confirmed*). Q is noise that was taken for a beat, "
+        "learnt from false detections in noisy copies of the training records; beats with missing "
+        f"samples, or a signal quality below {metrics['quality_min']:g}, are labelled Q as well. "
         "`report.html` of the same run shows the figures as pictures, `ecg-stream explain` why a "
         "beat got its label."
     )
@@ -131,7 +133,8 @@ def _experiments(tried: Sequence[dict[str, Any]]) -> Table:
     rows = [
         "## Experiments",
         "",
-        "F1 on held-out DS1 records, provisional / confirmed; DS2 was not looked at to choose.",
+        "F1 on held-out records (DS1; from *wide-36* on DS1 and svdb, the features' judge alone),",
+        "provisional / confirmed; DS2 was not looked at to choose.",
         "",
         "| experiment | change | epochs | S | V | F |",
         "|---|---|---|---|---|---|",

@@ -19,16 +19,14 @@ from classifier.features import (
 from classifier.kernels import (
     FloatArray,
     align_to_each,
-    compare,
-    correlation,
     describe_rhythm,
     deviation,
     jit,
     log_ratio,
     move,
-    peak_to_peak,
     quantile,
 )
+from classifier.patient_measures import describe_second, describe_shape, noise_of, unit_of
 from classifier.patient_state import (
     BEATS_KEPT,
     HALF_WINDOW,
@@ -56,20 +54,6 @@ _P_DIFFERENCE: Final = _SHAPE + MORPHOLOGY_FEATURES.index("p_difference")
 _BEST: Final = _CONTEXT + CONTEXT_FEATURES.index("best_similarity")
 _N_NEXT: Final = len(NEXT_FEATURES)
 
-_AMPLITUDE_LEAST: Final = 1e-3
-_AMPLITUDE_SHARE: Final = 20.0
-"""A beat may be so many times larger than the usual one before the unit follows it."""
-_SLOPE_SAMPLES: Final = 2
-_NOISE_COLUMNS: Final = (40, 216)
-"""Where noise is measured, less the QRS complex: the ends of a window hold other beats."""
-_NOISE_MARGIN: Final = (4, 8)
-"""Columns left out before and after the QRS stretch."""
-_QRS_LEAST_MV: Final = 0.05
-_RESIDUAL_FLOOR: Final = 0.02
-_ROUGHNESS_FLOOR: Final = 0.002
-_P_REACH: Final = 18
-"""Columns by which a P wave is looked for to both sides: 50 ms."""
-_P_STEP: Final = 3
 _LAST_BEATS: Final = 10
 _NOVELTY_UNKNOWN: Final = 0.5
 
@@ -107,8 +91,7 @@ def describe(
         similarities[0] = 1.0
     aligned = np.empty(_WINDOW, np.float32)
     move(window, shifts[usual], aligned)
-    qrs, usual_qrs = aligned[c.qrs[0] : c.qrs[1]], template[c.qrs[0] : c.qrs[1]]
-    unit = max(peak_to_peak(usual_qrs), peak_to_peak(qrs) / _AMPLITUDE_SHARE, _AMPLITUDE_LEAST)
+    unit = unit_of(aligned, template, c.qrs)
     for i in range(_WINDOW):
         signal[0, i] = aligned[i] / np.float32(unit)
         signal[1, i] = template[i] / np.float32(unit)
@@ -125,49 +108,6 @@ def describe(
     _describe_context(s, c, match, best, usual, similarities[best], quality, f[_CONTEXT:_SECOND])
     if has_second and known.any() and s.second_beats[usual] > 0:
         describe_second(s.second[usual], second, shifts[usual], c, f[_SECOND:_NEXT])
-
-
-@jit
-def describe_shape(beat: FloatArray, usual: FloatArray, c: Any, f: FloatArray) -> None:
-    """Write the measures of shape behind the similarity."""
-    compare(beat, usual, c.p, c.qrs, c.t, _FS, f)
-    beat_size = max(peak_to_peak(beat[c.qrs[0] : c.qrs[1]]), _AMPLITUDE_LEAST)
-    usual_size = max(peak_to_peak(usual[c.qrs[0] : c.qrs[1]]), _AMPLITUDE_LEAST)
-    slope, usual_slope = 0.0, 0.0
-    for i in range(c.qrs[0], c.qrs[1] - _SLOPE_SAMPLES):
-        slope = max(slope, abs(beat[i + _SLOPE_SAMPLES] - beat[i]))
-        usual_slope = max(usual_slope, abs(usual[i + _SLOPE_SAMPLES] - usual[i]))
-    f[12] = slope / beat_size
-    f[13] = log_ratio(slope / beat_size, usual_slope / usual_size)
-    f[14] = beat[c.t[0] : c.t[1]].mean() / beat_size
-    f[15] = usual[c.t[0] : c.t[1]].mean() / usual_size
-    qrs, usual_qrs = beat[c.qrs[0] : c.qrs[1]], usual[c.qrs[0] : c.qrs[1]]
-    f[16] = (qrs.max() + qrs.min()) / beat_size
-    f[17] = (usual_qrs.max() + usual_qrs.min()) / usual_size
-    best, at = -1.0, 0
-    for lag in range(-_P_REACH, _P_REACH + 1, _P_STEP):
-        value = correlation(beat[c.p[0] + lag : c.p[1] + lag], usual[c.p[0] : c.p[1]])
-        if value > best:
-            best, at = value, lag
-    f[18] = best
-    f[19] = at / _P_REACH
-
-
-@jit
-def noise_of(
-    aligned: FloatArray, nearest: FloatArray, window: FloatArray, c: Any
-) -> tuple[float, float]:
-    """Logarithms of what differs from the nearest shape outside the QRS, and of its roughness."""
-    difference, rough, n = 0.0, 0.0, 0
-    first, last = c.qrs[0] - _NOISE_MARGIN[0], c.qrs[1] + _NOISE_MARGIN[1]
-    for i in range(_NOISE_COLUMNS[0], _NOISE_COLUMNS[1]):
-        if i < first or i >= last:
-            difference += (aligned[i] - nearest[i]) ** 2
-            rough += (window[i] - window[i - 1]) ** 2
-            n += 1
-    size = max(peak_to_peak(window[c.qrs[0] : c.qrs[1]]), _QRS_LEAST_MV)
-    residual = np.log(np.sqrt(difference / n) / size + _RESIDUAL_FLOOR)
-    return residual, np.log(np.sqrt(rough / n) / size + _ROUGHNESS_FLOOR)
 
 
 @jit
@@ -211,37 +151,6 @@ def _describe_context(
         f[16] = s.recent[RESIDUAL, :n].mean()
         f[18] = s.recent[ROUGHNESS, last:n].mean()
         f[20] = s.recent[QUALITY, last:n].mean()
-
-
-@jit
-def describe_second(
-    template: FloatArray, second: FloatArray, shift: int, c: Any, f: FloatArray
-) -> None:
-    """Write the measures of shape in the second lead, at half the rate."""
-    p, qrs = (c.p[0] // 2, c.p[1] // 2), (c.qrs[0] // 2, c.qrs[1] // 2)
-    t = (c.t[0] // 2, c.t[1] // 2)
-    beat, usual = np.empty(HALF_WINDOW, np.float32), np.empty(HALF_WINDOW, np.float32)
-    move(second, shift // 2, beat)
-    one = peak_to_peak(template[qrs[0] : qrs[1]])
-    unit = max(one, peak_to_peak(beat[qrs[0] : qrs[1]]) / _AMPLITUDE_SHARE, _AMPLITUDE_LEAST)
-    for i in range(HALF_WINDOW):
-        beat[i] /= np.float32(unit)
-        usual[i] = template[i] / np.float32(unit)
-    _, likeness = align_to_each(second, template.reshape(1, -1), qrs[0], qrs[1], c.reach // 2)
-    measures = np.empty(12, np.float32)
-    compare(beat, usual, p, qrs, t, _FS / 2.0, measures)
-    f[0] = 1.0
-    f[1] = likeness[0]
-    f[2] = measures[0]
-    f[3] = measures[3]
-    f[4] = measures[4]
-    f[5] = measures[5]
-    f[6] = measures[1]
-    f[7] = measures[7]
-    f[8] = measures[8]
-    f[9] = measures[9]
-    f[10] = measures[10]
-    f[11] = measures[2]
 
 
 @jit
@@ -326,7 +235,7 @@ def _learn_shape(
     for k in range(N_SHAPES):
         s.counts[k] *= c.fade
         s.on_time[k] *= c.fade
-    shape = match.shape
+    shape = int(match.shape)
     if shape < 0:
         shape = int(s.counts.argmin())
         s.templates[shape] = window

@@ -24,7 +24,7 @@ from classifier.recipe_network import RecipeNetwork
 from classifier.recipe_training import Report, fit, score
 from classifier.recipes import RECIPES, Recipe
 from classifier.splits import DS1, DS2
-from classifier.training import with_settings
+from classifier.training_config import with_settings
 from replay.records import open_record, records_of
 from streamer.recipe_data import prepare
 

@@ -17,7 +17,8 @@ from classifier.features import (
 )
 from classifier.kernels import align_to_each, describe_rhythm, move, sample_entropy
 from classifier.patient import CONFIG
-from classifier.patient_kernel import describe_next, describe_shape
+from classifier.patient_kernel import describe_next
+from classifier.patient_measures import describe_shape
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
 

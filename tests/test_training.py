@@ -12,15 +12,14 @@ from classifier.labels import MODEL_LABELS, Label
 from classifier.network import NetworkConfig
 from classifier.training import (
     Fit,
-    TrainingConfig,
     assign_folds,
     beat_loss,
     cross_validate,
     fit_all,
     held_out_score,
     predict,
-    with_settings,
 )
+from classifier.training_config import TrainingConfig, with_settings
 
 RECORDS = ["101", "106", "108", "109"]
 SMALL = TrainingConfig(

@@ -10,7 +10,8 @@ from beat_sets import make_dataset
 from classifier.artefacts import evaluate, experiments, first_layer, write_metrics, write_model
 from classifier.network import BeatNetwork, NetworkConfig
 from classifier.runtime import load_model
-from classifier.training import TrainingConfig, cross_validate, fit_all
+from classifier.training import cross_validate, fit_all
+from classifier.training_config import TrainingConfig
 from streamer.errors import OutputError
 from streamer.training_report import training_page, write_training_report
 

@@ -9,7 +9,7 @@ from classifier.recipes import RECIPES
 
 if TYPE_CHECKING:
     from classifier.dataset import BeatDataset
-    from classifier.training import TrainingConfig
+    from classifier.training_config import TrainingConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +97,7 @@ def _config(args: argparse.Namespace) -> "TrainingConfig":
     """Build the training configuration from the options."""
     from dataclasses import replace
 
-    from classifier.training import TrainingConfig, with_settings
+    from classifier.training_config import TrainingConfig, with_settings
 
     config = replace(TrainingConfig(), loss=args.loss)
     for name, value in (
