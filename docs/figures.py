@@ -29,8 +29,6 @@ class Block:
     """First words of the sections to show, in this order; all if empty."""
 
 
-LABELS = "ecg-stream annotate mitdb --out out/{0} --label {0}"
-SCORE = "ecg-stream score --reference $MITDB --predicted out/{0} --from 0:00"
 BLOCKS = {
     "detection": Block(
         commands=("ecg-stream bench detection --peers",),
@@ -56,7 +54,7 @@ BLOCKS = {
         sections=("QRS detection under changed conditions",),
     ),
     "classification": Block(
-        commands=("ecg-stream bench classification --noise",),
+        commands=("ecg-stream bench classification --noise --model shipped docs/ds1/beat_cnn.pt",),
         sections=(
             "DS2, 22 records",
             "Labels, DS2, 22 records, gross",
@@ -69,39 +67,22 @@ BLOCKS = {
         ),
     ),
     "classification-svdb": Block(
-        commands=("ecg-stream bench classification --database svdb",),
+        commands=("ecg-stream bench classification --database svdb --model docs/ds1/beat_cnn.pt",),
         sections=("svdb", "Labels, svdb"),
-    ),
-    "confirmed": Block(
-        commands=(LABELS.format("confirmed"), SCORE.format("confirmed")),
-        sections=("DS2: reference", "DS2, 22 of 22", "DS2 without 232"),
-    ),
-    "provisional": Block(
-        commands=(LABELS.format("provisional"), SCORE.format("provisional")),
-        sections=("DS2, 22 of 22", "DS2 without 232"),
     ),
     "rhythm": Block(commands=("ecg-stream bench rhythm",)),
     "speed": Block(commands=("ecg-stream bench throughput --stage detector",)),
 }
-ONLY_GROSS = ("DS2, 22 of 22", "DS2 without 232")
-"""Sections with a row a record, of which the README shows the last two rows."""
 
 
 def run(command: str, folder: Path) -> str:
     """Run one command as a reader would type it; return what it printed."""
     sys.stderr.write(f"$ {command}\n")
-    typed = command.replace("out/", f"{folder}/").replace("$MITDB", str(mitdb()))
+    typed = command.replace("docs/", f"{ROOT}/docs/")
     done = subprocess.run(typed.split(), check=False, stdout=subprocess.PIPE, text=True, cwd=folder)
     if done.returncode:
         raise SystemExit(f"{command}: exit code {done.returncode}")
     return done.stdout
-
-
-def mitdb() -> Path:
-    """Find the folder of the MIT-BIH Arrhythmia Database."""
-    from replay.records import list_records  # noqa: PLC0415
-
-    return next(Path(r.path).parent for r in list_records() if r.database == "mitdb")
 
 
 def chosen(text: str, sections: tuple[str, ...]) -> str:
@@ -114,7 +95,7 @@ def chosen(text: str, sections: tuple[str, ...]) -> str:
         for part in parts:
             if part.startswith(title):
                 lines = [line.rstrip() for line in part.splitlines()]
-                shown.append("\n".join(lines[:2] + lines[-2:] if title in ONLY_GROSS else lines))
+                shown.append("\n".join(lines))
     return "\n\n".join(shown)
 
 

@@ -174,7 +174,7 @@ class LabelQueue:
         ----------
         place : Place
             As `next_question` returned it.
-        probabilities : ndarray of float32, shape (4,)
+        probabilities : ndarray of float32, shape (classes,)
         now_s : float
         """
         if not isinstance(place.step, Question) or place.asked_s is None:

@@ -13,7 +13,7 @@ from streamer.label_queue import Arrival, LabelQueue, Timed
 from streamer.question import Question, Step
 
 Ask = Callable[[Question], Awaitable[FloatArray]]
-"""Works out one question's probabilities, shape (4,)."""
+"""Works out one question's probabilities, shape (classes,)."""
 
 
 @dataclass(slots=True)
