@@ -24,11 +24,13 @@ class NetworkConfig:
     stem_kernel: int = 7
     kernel: int = 5
     hidden: int = 64
-    opinion_hidden: int = 128
+    opinion_hidden: int = 96
+    opinions: int = 3
+    """Networks whose mean that judge is."""
     dropout: float = 0.3
     opinion_share: float = 0.75
-    """Say of a second, smaller judge that sees the features alone; 0 leaves it out."""
-    fibrillation_penalty: float = 3.0
+    """Say of a second judge that sees the features alone; 0 leaves it out."""
+    fibrillation_penalty: float = 4.0
     """Taken from the logit of S where the RR intervals have long followed no pattern: without a
     regular atrial rhythm no beat is early."""
     fibrillation_entropy: float = 1.3
@@ -102,8 +104,9 @@ class BeatNetwork(nn.Module):
         self.register_buffer("is_early", torch.tensor(early))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
         self.head = _head(joined, config.hidden, config.dropout)
-        self.opinion = (
-            _head(k, config.opinion_hidden, config.dropout) if config.opinion_share > 0.0 else None
+        opinions = config.opinions if config.opinion_share > 0.0 else 0
+        self.opinions = nn.ModuleList(
+            _head(k, config.opinion_hidden, config.dropout) for _ in range(opinions)
         )
         self.opinion_share = config.opinion_share
         self.fibrillation_penalty = config.fibrillation_penalty * config.use_features
@@ -134,7 +137,7 @@ class BeatNetwork(nn.Module):
     def classify(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits of each judge.
 
-        Shape (judges, n, classes); the second judge sees the features alone.
+        Shape (judges, n, classes); all but the first see the features alone.
         """
         disorder = (features[:, ENTROPY] - self.fibrillation_entropy) / self.fibrillation_width
         penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
@@ -146,15 +149,15 @@ class BeatNetwork(nn.Module):
             joined = embedding
         offsets = torch.lerp(self.offsets[:1], self.offsets[1:], features[:, -N_NEXT, None])
         heads = [self.head(joined)]
-        if self.opinion is not None:
-            heads.append(self.opinion(features))
+        for opinion in self.opinions:
+            heads.append(opinion(features))
         return torch.stack(heads) + offsets - penalty[:, None] * self.is_early
 
     def agree(self, logits: Tensor) -> Tensor:
         """Join the logits of the judges, (judges, n, classes), into (n, classes)."""
-        if self.opinion is None:
+        if len(self.opinions) == 0:
             return logits[0]
-        return torch.lerp(logits[0], logits[1], self.opinion_share)
+        return torch.lerp(logits[0], logits[1:].mean(dim=0), self.opinion_share)
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities, (n, classes) in the order of MODEL_LABELS."""

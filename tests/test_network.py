@@ -23,8 +23,9 @@ def test_it_is_small():
 
 def test_the_second_judge_has_its_share():
     signal, features = example_inputs(3)
+    config = NetworkConfig(opinions=1)
     logits = torch.randn(2, 3, len(MODEL_LABELS))
-    alone, both = BeatNetwork(NetworkConfig(opinion_share=0.0)), BeatNetwork()
+    alone, both = BeatNetwork(NetworkConfig(opinion_share=0.0)), BeatNetwork(config)
     assert both.eval().classify(both.embed(signal), features).shape == logits.shape
     assert torch.equal(alone.agree(logits[:1]), logits[0])
     share = NetworkConfig().opinion_share
@@ -79,13 +80,14 @@ def test_without_a_rhythm_no_beat_is_early():
     regular, disordered = features.clone(), features.clone()
     regular[:, ENTROPY], disordered[:, ENTROPY] = 0.3, 2.5
     early = MODEL_LABELS.index(Label.S)
-    network.opinion[1].weight.data[:, ENTROPY] = 0
+    for opinion in network.opinions:
+        opinion[1].weight.data[:, ENTROPY] = 0
     network.head[1].weight.data[:, -len(FEATURE_NAMES) + ENTROPY] = 0
     before, after = (
         network.classify(network.embed(signal), each)[:, 0] for each in (regular, disordered)
     )
     drop = before - after
     penalty = NetworkConfig().fibrillation_penalty
-    assert torch.allclose(drop[:, early], torch.full((2,), penalty), atol=0.01)
+    assert torch.allclose(drop[:, early], torch.full((4,), penalty), atol=0.01)
     drop[:, early] = 0
     assert torch.allclose(drop, torch.zeros_like(drop), atol=1e-5)
