@@ -24,12 +24,13 @@ def explained_beat(**changes):
     signal[0, 1] = np.exp(-((time_s / 0.012) ** 2))
     saliency = np.zeros((len(SIGNAL_CHANNELS), COLUMNS))
     saliency[0, 60] = 2.0
-    say = np.linspace(-1.0, 1.5, len(FEATURE_NAMES))
+    say = np.linspace(-0.1, 0.15, len(FEATURE_NAMES))
+    say[0], say[-1] = -1.0, 1.5
     features = np.zeros((1, len(FEATURE_NAMES)), np.float32)
     features[0, -N_NEXT] = revision
     why = Explanation(
         label=Label.V,
-        probabilities=np.array([0.1, 0.05, 0.8, 0.05]),
+        probabilities=np.array([0.08, 0.05, 0.8, 0.05, 0.02]),
         log_odds=1.39,
         saliency=saliency,
         grad_cam=np.exp(-(((np.arange(COLUMNS) - 190) / 20) ** 2)),

@@ -282,7 +282,7 @@ def test_chain_labels_a_simulated_record_twice():
     found = compare(record, events, record.reference(), stop=record.n_samples)
     for revision in found.revisions.values():
         assert revision.score.tp == times.size
-        assert revision.score.value("v_fpr") == 0.0
+        assert revision.score.value("v_fpr") < 0.1
     delays = {which: found.revisions[which].delay_ms for which in found.revisions}
     assert (delays["provisional"] <= delays["confirmed"]).all()
     assert np.median(delays["provisional"]) < classification_tables.DELAY_LIMIT_MS

@@ -32,7 +32,7 @@ def network():
     torch.manual_seed(5)
     built = BeatNetwork(CONFIG)
     built.set_normalisation(torch.linspace(-1, 1, N_FEATURES), torch.linspace(0.5, 2, N_FEATURES))
-    built.set_offsets(torch.tensor([[0.0, 0.3, -0.2, 0], [0, 0.1, 0.4, 0]]))
+    built.set_offsets(torch.tensor([[0.0, 0.3, -0.2, 0, 0], [0, 0.1, 0.4, 0, 0]]))
     return built.eval()
 
 

@@ -73,7 +73,7 @@ def test_a_beat_alone_and_among_others_gives_the_same_bits(model_file):
     together = model.predict(signal, features)
     alone = [model.predict(signal[i : i + 1], features[i : i + 1])[0] for i in range(20)]
     assert np.array_equal(together, np.stack(alone))
-    assert model.predict(signal[:0], features[:0]).shape == (0, 4)
+    assert model.predict(signal[:0], features[:0]).shape == (0, 5)
 
 
 def test_loading_twice_gives_the_same_bits(model_file):
@@ -95,7 +95,7 @@ def test_loading_takes_one_thread(model_file):
 def test_the_spec_comes_from_the_sidecar(model_file):
     spec = load_model(model_file).spec
     assert spec.quality_min == 0.25
-    assert spec.classes == ("N", "S", "V", "F")
+    assert spec.classes == ("N", "S", "V", "F", "Q")
     assert spec.features == FEATURE_NAMES
 
 
@@ -139,7 +139,7 @@ def test_the_shipped_model_fits_and_was_not_trained_on_ds2():
     assert not set(model.spec.training_records) & set(DS2)
     signal, features = inputs(3)
     features[:, -N_NEXT:] = 0
-    assert model.predict(signal, features).shape == (3, 4)
+    assert model.predict(signal, features).shape == (3, 5)
 
 
 def test_the_shipped_model_is_small():

@@ -31,7 +31,7 @@ from streamer.errors import OverlapError, SnapshotError, StageClosedError
 from streamer.events import Gap, GapReason, LabeledBeat, RPeak, Tick
 from streamer.stage import Snapshot
 
-MAX_SNAPSHOT_BYTES = 64 * 1024
+MAX_SNAPSHOT_BYTES = 80 * 1024
 HALF = 9.1
 """Seconds at which a stream is cut in two: between beats, with a beat still undecided."""
 
