@@ -149,15 +149,7 @@ def explain(
     features : ndarray of float32, shape (1, features)
     label : Label, optional
         Class to explain; the most probable one if None.
-
-    Raises
-    ------
-    ValueError
-        If the network has no such class.
     """
-    if label is not None and label not in MODEL_LABELS:
-        known = ", ".join(MODEL_LABELS)
-        raise ValueError(f"the network has no class {label}; it can explain {known}")
     # In double precision the log-odds of a sure label keep their gradient.
     fine = copy.deepcopy(network).double().eval()
     x = torch.from_numpy(signal).double().requires_grad_()
