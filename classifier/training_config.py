@@ -37,8 +37,6 @@ class TrainingConfig:
     """A class drawn n times weighs n ** -this."""
     fusion_weight: float = 0.3
     """Factor on the weight of F, which one record teaches: more would cost N and V elsewhere."""
-    fusion_fpr_max: float = 0.002
-    """Most held-out beats that may be called F wrongly: F beats are rarer than one in a hundred."""
     noise_weight: float = 0.5
     """Factor on the weight of Q, noise that was taken for a beat."""
     noise_offset: float = 0.7
