@@ -191,3 +191,9 @@ def test_names_are_unique_and_the_hash_is_stable():
     assert inputs_hash() == inputs_hash()
     assert QRS.start > GEOMETRY.max_shift_samples
     assert QRS.stop + GEOMETRY.max_shift_samples <= GEOMETRY.window_samples
+
+
+def test_the_baseline_is_the_median():
+    random = np.random.default_rng(6)
+    window = random.standard_normal(GEOMETRY.window_samples).astype(np.float32)
+    assert np.array_equal(remove_baseline(window), window - np.median(window))
