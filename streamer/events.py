@@ -157,7 +157,7 @@ class RhythmEvent:
     """First sample of the rhythm (an R peak, or the start of a silence)."""
     decided_at: int
     heart_rate_bpm: float | None
-    """Median over the last beats; None while unknown."""
+    """Trimmed mean of the last seconds (`streamer.heart_rate`); None while unknown."""
     beats: tuple[int, ...]
     """R-peak samples that are the evidence."""
 

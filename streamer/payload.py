@@ -21,6 +21,7 @@ from typing import Final
 
 from classifier.labels import MODEL_LABELS
 from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
+from streamer.heart_rate import HeartRateConfig, heart_rate_bpm
 
 SCHEMA_VERSION: Final = 1
 TOPIC_PREFIX: Final = "ecg"
@@ -32,10 +33,8 @@ _SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadConfig:
-    """How numbers are rounded and averaged; finer digits would be noise."""
+    """How numbers are rounded; finer digits would be noise."""
 
-    heart_rate_beats: int = 8
-    """RR intervals whose median gives the heart rate (a choice between calm and prompt)."""
     digits: int = 4
     """Decimals of probabilities, mV, ms and quality: finer than one ADC step or sample."""
     rate_digits: int = 2
@@ -200,7 +199,9 @@ def _beat(event: LabeledBeat) -> Payload:
         },
         "revision": int(event.revision),
         "rr_ms": _number(1000.0 * float(rr_s[-1])) if len(rr_s) else None,
-        "heart_rate_bpm": _heart_rate(rr_s[-CONFIG.heart_rate_beats :].tolist()),
+        "heart_rate_bpm": _number(
+            heart_rate_bpm(rr_s.tolist(), 1.0, HeartRateConfig()), CONFIG.rate_digits
+        ),
         "amplitude_mv": _number(rpeak.amplitude_mv),
         "quality": _number(rpeak.quality),
         "search_back": bool(rpeak.search_back),
@@ -227,16 +228,6 @@ def _alarm(event: Alarm) -> Payload:
 
 def _gap(event: Gap) -> Payload:
     return {"stop": int(event.stop), "reason": event.reason.value, "ongoing": event.ongoing}
-
-
-def _heart_rate(rr_s: list[float]) -> float | None:
-    """Beats a minute from the median RR interval; None without one."""
-    if not rr_s:
-        return None
-    # A dozen times as fast as numpy's median for so few numbers.
-    ordered, middle = sorted(rr_s), len(rr_s) // 2
-    median_s = (ordered[middle] + ordered[~middle]) / 2.0
-    return _number(60.0 / median_s, CONFIG.rate_digits) if median_s > 0 else None
 
 
 def _samples(beats: Iterable[int]) -> list[int]:

@@ -21,7 +21,6 @@ from sample_events import (
 from classifier.labels import Label
 from streamer.events import Event
 from streamer.payload import (
-    CONFIG,
     TopicKind,
     check_source,
     dumps,
@@ -70,7 +69,7 @@ def test_beat_fields() -> None:
         "probabilities": {"N": 0.1, "S": 0.05, "V": 0.8, "F": 0.05},
         "revision": 1,
         "rr_ms": 250.0,
-        "heart_rate_bpm": 80.0,
+        "heart_rate_bpm": 96.0,
         "amplitude_mv": 1.25,
         "quality": 0.9,
         "search_back": False,
@@ -80,7 +79,7 @@ def test_beat_fields() -> None:
 
 
 def test_heart_rate_forgets_all_but_the_last_intervals() -> None:
-    rr_s = [2.0] * 20 + [0.5] * CONFIG.heart_rate_beats
+    rr_s = [2.0] * 20 + [0.5] * 8
     payload = to_payload(published(labeled_beat(rr_s=rr_s)), stream_info())
     assert payload["heart_rate_bpm"] == 120.0
 
