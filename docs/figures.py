@@ -59,7 +59,7 @@ BLOCKS = {
             "DS2, 22 records",
             "Labels, DS2, 22 records, gross",
             "Labels, DS2, 22 records without 232, gross",
-            "Labels, DS2, 22 records, average",
+            "Models side by side",
             "Couplets and runs",
             "Decision delay",
             "Labels in noise",
@@ -86,16 +86,16 @@ def run(command: str, folder: Path) -> str:
 
 
 def chosen(text: str, sections: tuple[str, ...]) -> str:
-    """Cut the named sections, which end at an empty line, out of a command's output."""
+    """Cut the named sections, the first of each name, out of a command's output."""
     parts = re.split(r"\n\s*\n", text.strip("\n"))
     if not sections:
         return "\n\n".join(parts)
     shown = []
     for title in sections:
-        for part in parts:
-            if part.startswith(title):
-                lines = [line.rstrip() for line in part.splitlines()]
-                shown.append("\n".join(lines))
+        found = next((part for part in parts if part.startswith(title)), None)
+        if found is None:
+            raise SystemExit(f"nothing printed begins with {title!r}")
+        shown.append("\n".join(line.rstrip() for line in found.splitlines()))
     return "\n\n".join(shown)
 
 
