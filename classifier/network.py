@@ -13,6 +13,7 @@ from classifier.features import FEATURE_NAMES, N_NEXT, SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, Label
 
 ENTROPY: Final = FEATURE_NAMES.index("entropy_50")
+RESIDUAL: Final = FEATURE_NAMES.index("residual_40")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,10 @@ class NetworkConfig:
     fibrillation_entropy: float = 1.3
     """`entropy_50` at which half of that is taken."""
     fibrillation_width: float = 0.1
+    noise_residual: float = -2.0
+    """`residual_40` at which half of the bonus for Q is given: beyond the 99th percentile of the
+    training records, which is -2.2."""
+    noise_width: float = 0.1
     use_template: bool = True
     """Whether the network sees the template and the difference to it, or the beat alone."""
     use_features: bool = True
@@ -78,6 +83,8 @@ class BeatNetwork(nn.Module):
     feature_scale: Tensor
     offsets: Tensor
     is_early: Tensor
+    is_noise: Tensor
+    noise_bonus: Tensor
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
@@ -100,8 +107,12 @@ class BeatNetwork(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(k))
         self.register_buffer("feature_scale", torch.ones(k))
         self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
-        early = [float(label is Label.S) for label in MODEL_LABELS]
+        early, noise = (
+            [float(label is chosen) for label in MODEL_LABELS] for chosen in (Label.S, Label.Q)
+        )
         self.register_buffer("is_early", torch.tensor(early))
+        self.register_buffer("is_noise", torch.tensor(noise))
+        self.register_buffer("noise_bonus", torch.zeros(()))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
         self.head = _head(joined, config.hidden, config.dropout)
         opinions = config.opinions if config.opinion_share > 0.0 else 0
@@ -112,6 +123,7 @@ class BeatNetwork(nn.Module):
         self.fibrillation_penalty = config.fibrillation_penalty * config.use_features
         self.fibrillation_entropy = config.fibrillation_entropy
         self.fibrillation_width = config.fibrillation_width
+        self.noise_residual, self.noise_width = config.noise_residual, config.noise_width
 
     def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
         """Fix how features are standardised; those of the next beat stay as they are.
@@ -127,6 +139,11 @@ class BeatNetwork(nn.Module):
         with torch.no_grad():
             self.offsets.copy_(offsets)
 
+    def set_noise_bonus(self, bonus: float) -> None:
+        """Fix what is added to the logit of Q in long-lasting noise; nothing until then."""
+        with torch.no_grad():
+            self.noise_bonus.fill_(bonus)
+
     def embed(self, signal: Tensor) -> Tensor:
         """Turn the signal, (n, 2, window_samples), into (n, 2 * widths[-1]) numbers."""
         beat, template = signal[:, :1], signal[:, 1:]
@@ -141,6 +158,8 @@ class BeatNetwork(nn.Module):
         """
         disorder = (features[:, ENTROPY] - self.fibrillation_entropy) / self.fibrillation_width
         penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
+        noise = (features[:, RESIDUAL] - self.noise_residual) / self.noise_width
+        bonus = self.noise_bonus * torch.sigmoid(noise)
         features = (features - self.feature_mean) / self.feature_scale
         joined = torch.cat([embedding, features], dim=1)
         if not self.use_signal:
@@ -151,7 +170,8 @@ class BeatNetwork(nn.Module):
         heads = [self.head(joined)]
         for opinion in self.opinions:
             heads.append(opinion(features))
-        return torch.stack(heads) + offsets - penalty[:, None] * self.is_early
+        known = bonus[:, None] * self.is_noise - penalty[:, None] * self.is_early
+        return torch.stack(heads) + offsets + known
 
     def agree(self, logits: Tensor) -> Tensor:
         """Join the logits of the judges, (judges, n, classes), into (n, classes)."""

@@ -232,7 +232,7 @@ def assign_folds(dataset: BeatDataset, folds: int) -> tuple[tuple[str, ...], ...
 
 
 def held_out_score(
-    logits: FloatArray, reference: IntArray, config: TrainingConfig, revision: int
+    logits: FloatArray, reference: IntArray, config: TrainingConfig
 ) -> tuple[float, FloatArray]:
     """Find the class offsets with the best weighted F1, by coordinate ascent.
 
@@ -249,7 +249,7 @@ def held_out_score(
         return sum(weight * found[label.value].f1 for label, weight in weights)
 
     offsets = np.zeros(len(MODEL_LABELS), np.float32)
-    offsets[NOISE] = config.noise_offset[revision]
+    offsets[NOISE] = config.noise_offset
     best = score(offsets)
     for step in (1.0, 0.5, 0.25):
         for label in 2 * OFFSET_CLASSES:
@@ -293,7 +293,7 @@ def cross_validate(dataset: BeatDataset, config: TrainingConfig, report: Report)
         logits = np.zeros_like(best_logits)
         for fit, test, held in zip(fits, tests, held_out, strict=True):
             logits[:, held] = predict(fit.averaged, test)
-        found = [held_out_score(logits[r], recorded.reference, config, r) for r in REVISIONS]
+        found = [held_out_score(logits[r], recorded.reference, config) for r in REVISIONS]
         scores.append(float(np.mean([score for score, _ in found])))
         offsets = np.stack([offsets for _, offsets in found])
         right = (logits + offsets[:, None]).argmax(axis=2) == recorded.reference
@@ -323,6 +323,7 @@ def fit_all(
         report("final fit", epoch, found.epochs)
         fit.epoch()
     fit.averaged.set_offsets(torch.from_numpy(found.offsets))
+    fit.averaged.set_noise_bonus(config.noise_bonus)
     return fit.averaged.eval()
 
 

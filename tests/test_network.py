@@ -5,7 +5,7 @@ import torch
 from classifier.export import example_inputs
 from classifier.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import MODEL_LABELS, Label
-from classifier.network import ENTROPY, BeatNetwork, NetworkConfig, count_parameters
+from classifier.network import ENTROPY, RESIDUAL, BeatNetwork, NetworkConfig, count_parameters
 
 MAX_PARAMETERS = 60_000
 
@@ -91,3 +91,22 @@ def test_without_a_rhythm_no_beat_is_early():
     assert torch.allclose(drop[:, early], torch.full((4,), penalty), atol=0.01)
     drop[:, early] = 0
     assert torch.allclose(drop, torch.zeros_like(drop), atol=1e-5)
+
+
+def test_in_lasting_noise_beats_are_rather_not_judged():
+    network = BeatNetwork().eval()
+    signal, features = example_inputs(1)
+    features[:, RESIDUAL] = -1.0
+    embedding = network.embed(signal)
+    before = network.classify(embedding, features)[:, 0]
+    network.set_noise_bonus(3.0)
+    gain = network.classify(embedding, features)[:, 0] - before
+    noise = MODEL_LABELS.index(Label.Q)
+    assert torch.allclose(gain[:, noise], torch.full((4,), 3.0), atol=0.01)
+    gain[:, noise] = 0
+    assert torch.allclose(gain, torch.zeros_like(gain), atol=1e-5)
+    features[:, RESIDUAL] = -3.0
+    network.set_noise_bonus(0.0)
+    quiet = network.classify(embedding, features)
+    network.set_noise_bonus(3.0)
+    assert torch.allclose(network.classify(embedding, features), quiet, atol=1e-3)

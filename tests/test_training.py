@@ -30,7 +30,8 @@ SMALL = TrainingConfig(
     average_decay=0.8,
     normal_per_epoch=150,
     fusion_weight=1.0,
-    noise_offset=(0.0, 0.0),
+    noise_offset=0.0,
+    noise_bonus=0.0,
     network=NetworkConfig(widths=(8, 8), hidden=16, opinion_hidden=16, opinions=1, dropout=0.0),
 )
 
@@ -135,8 +136,8 @@ def test_offsets_never_lower_the_held_out_score():
     logits[:, -1] -= 5
     logits[np.arange(400), reference] += 1
     logits[:, 0] += 2
-    score, offsets = held_out_score(logits, reference, SMALL, 1)
-    none, _ = held_out_score(logits + offsets, reference, SMALL, 1)
+    score, offsets = held_out_score(logits, reference, SMALL)
+    none, _ = held_out_score(logits + offsets, reference, SMALL)
     assert score == pytest.approx(none, abs=0.05)
     assert offsets.max() > 0
 
