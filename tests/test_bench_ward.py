@@ -17,7 +17,9 @@ def test_added_latency_counts_waiting_for_the_tick_and_for_the_one_before() -> N
 
 
 def test_a_ward_costs_the_more_the_larger_it_is(tmp_path: Path) -> None:
-    config = WardThroughputConfig(sizes=(5, 40), dsp_sizes=(10, 200), seconds=1.0, settle_s=2.0)
+    config = WardThroughputConfig(
+        sizes=(5, 40), dsp_sizes=(10, 200), seconds=1.0, settle_s=2.0, deadline_ms=60_000.0
+    )
     report = throughput_ward.measure_ward(config)
     assert [t.patients for t in report.timings][:4] == [10, 200, 5, 40]
     assert report.cost_us("signal")[0] > 0

@@ -24,6 +24,7 @@ from streamer.looped import LoopedRecords
 from streamer.payload import dumps, to_payload
 from streamer.score_report import Table
 from streamer.ward import Ward
+from streamer.ward_warm_up import warm_up_ward
 from streamer.ward_beds import Beds
 
 SCHEMA_VERSION: Final = 1
@@ -110,6 +111,7 @@ def measure_ward(
     source = LoopedRecords([simulate_demo()], config.n_leads)
     model = BatchedModel(load_model())
     model.warm_up()
+    warm_up_ward(model, config.n_leads)
     timings = []
     for n in config.dsp_sizes:
         tell(f"signal path, {n} patients")
