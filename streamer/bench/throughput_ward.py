@@ -24,8 +24,8 @@ from streamer.looped import LoopedRecords
 from streamer.payload import dumps, to_payload
 from streamer.score_report import Table
 from streamer.ward import Ward
-from streamer.ward_warm_up import warm_up_ward
 from streamer.ward_beds import Beds
+from streamer.ward_warm_up import warm_up_ward
 
 SCHEMA_VERSION: Final = 1
 DSP: Final = "signal"
