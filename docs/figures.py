@@ -68,7 +68,7 @@ BLOCKS = {
     ),
     "classification-svdb": Block(
         commands=("ecg-stream bench classification --database svdb --model docs/ds1/beat_cnn.pt",),
-        sections=("svdb", "Labels, svdb"),
+        sections=("svdb", "Labels, svdb, 39 records, gross"),
     ),
     "rhythm": Block(commands=("ecg-stream bench rhythm",)),
     "speed": Block(commands=("ecg-stream bench throughput --stage detector",)),
