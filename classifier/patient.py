@@ -26,16 +26,12 @@ from classifier.patient_kernel import describe, describe_next, learn, usual_inte
 from classifier.patient_state import (
     HALF_WINDOW,
     MATCH,
-    N_SHAPES,
-    RR_KEPT,
     STATE,
     Parameters,
     new_state,
     records,
     stretches,
 )
-
-__all__ = ["CONFIG", "N_SHAPES", "RR_KEPT", "BeatInputs", "Patient", "PatientConfig", "confirm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from classifier.features import (
     CONTEXT_FEATURES,
     GEOMETRY,
     MORPHOLOGY_FEATURES,
-    NEXT_FEATURES,
     RHYTHM_FEATURES,
     SECOND_LEAD_FEATURES,
 )
@@ -39,7 +38,6 @@ from classifier.patient_state import (
     UNLIKE,
 )
 
-_FS: Final = GEOMETRY.fs_hz
 _WINDOW: Final = GEOMETRY.window_samples
 _SHAPE: Final = len(RHYTHM_FEATURES)
 _CONTEXT: Final = _SHAPE + len(MORPHOLOGY_FEATURES)
@@ -52,7 +50,6 @@ _TO_MEDIAN: Final = RHYTHM_FEATURES.index("rr_to_median_40")
 _WIDTH_RATIO: Final = _SHAPE + MORPHOLOGY_FEATURES.index("qrs_width_ratio")
 _P_DIFFERENCE: Final = _SHAPE + MORPHOLOGY_FEATURES.index("p_difference")
 _BEST: Final = _CONTEXT + CONTEXT_FEATURES.index("best_similarity")
-_N_NEXT: Final = len(NEXT_FEATURES)
 
 _LAST_BEATS: Final = 10
 _NOVELTY_UNKNOWN: Final = 0.5

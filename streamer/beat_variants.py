@@ -16,10 +16,9 @@ from replay.chunk import Chunk
 from replay.record import Record, Reference, check_range
 from streamer import detector_augmentation as augmentation
 from streamer.detector_augmentation import Recording, Samples
+from streamer.detector_training import samples_of
 from streamer.events import CHAIN_FS
-from streamer.resample import Resampler
 
-_BLOCK: Final = 8192
 _NOISE: Final = 0.5
 """Strength of recorded noise, on top of movement; 1 is as much as the beats themselves."""
 _MORE_NOISE: Final = 0.7
@@ -118,13 +117,8 @@ def variant_of(
     reference = record.reference()
     if reference is None:
         raise ValueError(f"record {record.name} has no reference annotations")
-    resampler = Resampler(fs=record.fs, n_leads=len(record.leads))
-    chunks = [c for chunk in record.chunks(size=_BLOCK) for c in resampler.push(chunk)]
-    samples = [c.samples for c in [*chunks, *resampler.flush()] if isinstance(c, Chunk)]
     at = np.round(reference.samples * (CHAIN_FS / record.fs)).astype(np.int64)
-    whole = Recording(
-        name=record.name, samples=np.concatenate(samples, axis=1), beats=at, ignored=()
-    )
+    whole = Recording(name=record.name, samples=samples_of(record), beats=at, ignored=())
     rng = np.random.default_rng([seed, number, zlib.crc32(record.name.encode())])
     made = VARIANTS[number](whole, noise, rng)
     return VariantRecord(

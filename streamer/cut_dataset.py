@@ -27,16 +27,13 @@ from classifier.runtime import ModelSpec, own_spec
 from replay.record import Record, Reference
 from streamer.beat_variants import variant_of
 from streamer.chain import Chain
-from streamer.detector_augmentation import Samples
-from streamer.detector_training import load_signal
+from streamer.detector_training import load_noise
 from streamer.events import LabeledBeat
 from streamer.matching import match_beats, tolerance_samples
 
 MATCH_MS: Final = 150.0
 """A detection within this of a reference beat is that beat (ANSI/AAMI EC57)."""
 BLOCK_SAMPLES: Final = 8192
-NOISE_RECORDS: Final = ("bw", "ma")
-"""Of the MIT-BIH Noise Stress Test Database; `em` is kept to measure with."""
 NORMAL_STEP: Final = 3
 
 _SOURCES: Final[dict[str, tuple[str, ...]]] = {
@@ -118,7 +115,7 @@ def cut_records(
     ValueError
         If a record has no reference annotations.
     """
-    noise = {name: _noise(name) for name in NOISE_RECORDS} if variants else {}
+    noise = load_noise() if variants else {}
     for record in records:
         fingerprint = None if cache is None else cut_hash(record, quality_min)
         for number in range(variants + 1):
@@ -138,11 +135,6 @@ def cut_records(
             if path is not None:
                 save_dataset(dataset, path)
             yield dataset
-
-
-def _noise(name: str) -> Samples:
-    """Read a noise record at the chain's rate."""
-    return load_signal(f"nstdb/{name}")
 
 
 def _thinned(dataset: BeatDataset) -> BeatDataset:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from classifier.labels import SYMBOL_TO_LABEL
 from replay.chunk import Chunk
+from replay.record import Record
 from replay.records import open_record
 from streamer.bandpass import BandPass, FilteredChunk
 from streamer.detector import QRSDetector
@@ -54,7 +55,7 @@ def load_recording(name: str) -> Recording:
     reference = record.reference()
     if reference is None:
         raise ValueError(f"record {name} has no reference annotations; training needs them")
-    samples = load_signal(name)
+    samples = samples_of(record)
     at = np.round(reference.samples * (FS / record.fs)).astype(np.int64)
     symbols = np.array(reference.symbols)
     is_beat = np.isin(symbols, list(SYMBOL_TO_LABEL))
@@ -63,13 +64,17 @@ def load_recording(name: str) -> Recording:
 
 
 def load_noise() -> dict[str, Samples]:
-    """Read the two noise records that may be trained with."""
+    """Read the two noise records that may be trained with; `em` is kept to measure with."""
     return {name: load_signal(f"nstdb/{name}") for name in ("bw", "ma")}
 
 
 def load_signal(name: str) -> Samples:
     """Read all samples of a record at the chain's rate, shape (leads, n)."""
-    record = open_record(name, download=False)
+    return samples_of(open_record(name, download=False))
+
+
+def samples_of(record: Record) -> Samples:
+    """Return all samples of a record at the chain's rate, shape (leads, n)."""
     resampler = Resampler(fs=record.fs, n_leads=len(record.leads))
     chunks = [c for chunk in record.chunks(size=BLOCK) for c in resampler.push(chunk)]
     chunks += resampler.flush()

@@ -103,7 +103,7 @@ def test_the_cache_is_used_until_the_record_changes(record, dataset, tmp_path):
 
 def test_variants_add_beats_and_no_records(record, dataset, tmp_path, monkeypatch):
     noise = np.random.default_rng(0).standard_normal((2, 4000)).astype(np.float32)
-    monkeypatch.setattr("streamer.cut_dataset.load_signal", lambda name: noise)
+    monkeypatch.setattr("streamer.cut_dataset.load_noise", lambda: {"bw": noise, "ma": noise})
     parts = list(cut_records([record], quality_min=GATE, variants=2, seed=1, cache=tmp_path))
     whole = concatenate(parts)
     assert [np.unique(part.variant).tolist() for part in parts] == [[0], [1], [2]]
