@@ -1,6 +1,7 @@
 """What the signal itself says about the rhythm: whether it is quiet, whether it flutters."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +9,13 @@ from numpy.typing import NDArray
 
 from streamer.bandpass import FilteredChunk
 from streamer.events import CHAIN_FS
-from streamer.filters import biquad_cascade, design_bandpass, jit, settled_state
+from streamer.filters import (
+    ButterworthBand,
+    biquad_cascade,
+    design_bandpass,
+    jit,
+    settled_state,
+)
 
 _RING: Final = 384
 """Decimated samples kept of each lead: more than the longest window."""
@@ -80,9 +87,7 @@ class SignalWatch:
 
     def __init__(self, config: SignalConfig | None = None) -> None:
         self._config = config = SignalConfig() if config is None else config
-        band = (config.low_hz, config.high_hz)
-        self._sos = design_bandpass(band, CHAIN_FS, config.order)
-        self._settled = settled_state(self._sos)
+        self._sos, self._settled = _design((config.low_hz, config.high_hz), config.order)
         self._hop = round(config.hop_s * CHAIN_FS)
         kept_hz = CHAIN_FS / config.decimation
         self._windows = (round(config.short_s * kept_hz), round(config.long_s * kept_hz))
@@ -121,7 +126,7 @@ class SignalWatch:
             self._config.least_mv,
             out,
         )
-        return [_measurement(row) for row in out[:count]]
+        return [_measurement(row) for row in out[:count].tolist()]
 
     def state(self) -> dict[str, Any]:
         """Copy the whole state as plain values."""
@@ -157,37 +162,56 @@ class SignalWatch:
         self._kept = np.zeros(1, np.int64)
 
 
-def _measurement(row: NDArray[np.float64]) -> Measurement:
+@cache
+def _design(
+    band_hz: ButterworthBand, order: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the filter and its settled state: the same, never changed, for all patients."""
+    sos = design_bandpass(band_hz, CHAIN_FS, order)
+    return sos, settled_state(sos)
+
+
+def _measurement(row: list[float]) -> Measurement:
     return Measurement(
         sample=int(row[0]),
-        span_mv=float(row[1]),
-        leakage=float(row[2]),
-        leakage_short=float(row[3]),
-        frequency_hz=float(row[4]),
-        activity=float(row[5]),
-        roughness_mv=float(row[6]),
-        deflection_mv=tuple(float(value) for value in row[_FIXED:]),
+        span_mv=row[1],
+        leakage=row[2],
+        leakage_short=row[3],
+        frequency_hz=row[4],
+        activity=row[5],
+        roughness_mv=row[6],
+        deflection_mv=tuple(row[_FIXED:]),
     )
 
 
 @jit
-def _leakage(
-    ring: NDArray[np.float32], stop: int, n: int
-) -> tuple[float, int]:  # pragma: no cover - compiled
+def _newest(
+    ring: NDArray[np.float32], stop: int, window: NDArray[np.float32]
+) -> None:  # pragma: no cover - compiled
+    """Write the newest samples before `stop` in their order: a ring is slow to walk through."""
+    at = (stop - window.size) % _RING
+    for i in range(window.size):
+        window[i] = ring[at]
+        at = at + 1 if at + 1 < _RING else 0
+
+
+@jit
+def _leakage(window: NDArray[np.float32]) -> tuple[float, int]:  # pragma: no cover - compiled
     """Return the rest after adding the signal half a period earlier, and that half period."""
+    n = window.size
     total, slope = 0.0, 0.0
-    for i in range(stop - n, stop):
-        total += abs(ring[i % _RING])
-        if i > stop - n:
-            slope += abs(ring[i % _RING] - ring[(i - 1) % _RING])
+    for i in range(n):
+        total += abs(window[i])
+        if i > 0:
+            slope += abs(window[i] - window[i - 1])
     if slope <= 0.0:
         return 1.0, 0
     half = int(np.pi * total / slope + 0.5)
     if half < 1 or half >= n // 2:
         return 1.0, 0
     rest, both = 0.0, 0.0
-    for i in range(stop - n + half, stop):
-        now, before = ring[i % _RING], ring[(i - half) % _RING]
+    for i in range(half, n):
+        now, before = window[i], window[i - half]
         rest += abs(now + before)
         both += abs(now) + abs(before)
     return (rest / both if both > 0.0 else 1.0), half
@@ -195,18 +219,18 @@ def _leakage(
 
 @jit
 def _extent(
-    ring: NDArray[np.float32], stop: int, n: int, part: float
+    window: NDArray[np.float32], part: float
 ) -> tuple[float, float]:  # pragma: no cover - compiled
     """Return the window's span, and how much of it lies beyond `part` of the largest value."""
     low, high = np.inf, -np.inf
-    for i in range(stop - n, stop):
-        low = min(low, ring[i % _RING])
-        high = max(high, ring[i % _RING])
+    for value in window:
+        low = min(low, value)
+        high = max(high, value)
     limit = part * max(abs(low), abs(high))
     beyond = 0
-    for i in range(stop - n, stop):
-        beyond += abs(ring[i % _RING]) > limit
-    return high - low, beyond / n
+    for value in window:
+        beyond += abs(value) > limit
+    return high - low, beyond / window.size
 
 
 @jit
@@ -224,12 +248,14 @@ def _describe(
     row[2] = row[3] = 1.0
     sums = np.zeros(5)
     moving = 0
+    window = np.empty(long, np.float32)
     for lead in range(ring.shape[0]):
-        span, activity = _extent(ring[lead], stop, long, part)
+        _newest(ring[lead], stop, window)
+        span, activity = _extent(window, part)
         if span < least:
             continue
-        leakage, half = _leakage(ring[lead], stop, long)
-        leakage_short, _ = _leakage(ring[lead], stop, short)
+        leakage, half = _leakage(window)
+        leakage_short, _ = _leakage(window[long - short :])
         moving += 1
         sums[0] += span
         sums[1] += leakage
