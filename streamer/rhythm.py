@@ -1,7 +1,7 @@
 """Follow the rhythm beat by beat and in the signal itself: rhythm changes and alarms."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from streamer.bandpass import FilteredChunk
@@ -17,7 +17,7 @@ from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 Output = RhythmEvent | Alarm
 
@@ -77,9 +77,7 @@ class RhythmTracker:
         if self._closed:
             raise StageClosedError("the rhythm tracker was flushed; reset it before pushing again")
         if isinstance(item, FilteredChunk):
-            if self._facts.first is None:
-                self._facts.first = item.start
-            self._waiting.extend(self._watch.push(item))
+            self.see(item.start, self._watch.push(item))
             return []
         if isinstance(item, Tick):
             outputs = self._measure(before=item.sample + 1)
@@ -90,8 +88,14 @@ class RhythmTracker:
         if isinstance(item, Gap):
             return outputs + self._take_gap(item)
         if item.revision == 0:
-            return outputs + self._see(item)
+            return outputs + self._see_beat(item)
         return outputs + self._confirm(item)
+
+    def see(self, start: int, measurements: Iterable[Measurement]) -> None:
+        """Take what the signal from sample `start` on was measured to be."""
+        if self._facts.first is None:
+            self._facts.first = start
+        self._waiting.extend(measurements)
 
     def flush(self) -> list[Output]:
         """End the stream: two ectopic beats at the end are a couplet."""
@@ -148,7 +152,7 @@ class RhythmTracker:
             outputs += self._apply(Layer.EPISODE, News.SIGNAL)
         return outputs
 
-    def _see(self, item: LabeledBeat) -> list[Output]:
+    def _see_beat(self, item: LabeledBeat) -> list[Output]:
         """Take note of a beat's place."""
         rpeak = item.beat.rpeak
         self._facts.see(rpeak.sample, rpeak.quality)
@@ -193,7 +197,9 @@ class RhythmTracker:
             return []
         facts.rate_before_gap = facts.rate_bpm
         outputs = self._end_streaks()
-        self._forget_beats()
+        facts.forget_beats()
+        self._states[Layer.RATE] = None
+        self._rival_since = []
         self._set(Layer.BACKGROUND, Rhythm.UNKNOWN)
         outputs += self._apply(Layer.EPISODE, News.GAP)
         return outputs + self._show(Evidence(gap.start))
@@ -218,18 +224,6 @@ class RhythmTracker:
         self._waiting, self._shown = waiting, shown
         self._facts.now, self._facts.first = now, gap.stop
         return outputs + self._show(Evidence(gap.start))
-
-    def _forget_beats(self) -> None:
-        facts = self._facts
-        facts.beats.clear()
-        facts.atria.forget()
-        facts.seen.clear()
-        facts.seen_quality.clear()
-        facts.streak, facts.ended, facts.s_streak, facts.s_ended = [], [], [], []
-        facts.fast_since = None
-        facts.forgotten_before = facts.gap_start
-        self._states[Layer.RATE] = None
-        self._rival_since = []
 
     def _apply(self, layer: Layer, on: News) -> list[Output]:
         """Take the first row of a layer that applies, and say what it changes."""

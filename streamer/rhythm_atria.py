@@ -180,7 +180,7 @@ class Atria:
     def _measure(self) -> float | None:
         config = self._config
         intervals = np.array([beat.interval_s for beat in self._recent()], np.float64)
-        templates, shorter, longer, tolerance_s = _match(
+        templates, shorter, longer, tolerance_s, mean_s = _match(
             intervals,
             config.tolerance_s,
             config.tolerance_step_s,
@@ -192,7 +192,7 @@ class Atria:
         if longer < config.least_matches:
             return 0.0
         sample_entropy = log(shorter / longer)
-        return sample_entropy + log(2.0 * tolerance_s) - log(float(np.nanmean(intervals)))
+        return sample_entropy + log(2.0 * tolerance_s) - log(mean_s)
 
     def _evidence(self, beats: Sequence[AtrialBeat]) -> NDArray[np.float64]:
         """Weigh how much each beat's interval and the one before speak for fibrillation."""
@@ -208,14 +208,20 @@ class Atria:
 @jit
 def _match(
     intervals: NDArray[np.float64], first: float, step: float, most: float, least: int
-) -> tuple[int, int, int, float]:  # pragma: no cover - compiled
+) -> tuple[int, int, int, float, float]:  # pragma: no cover - compiled
     """Count pairs of intervals that match, and of those the ones whose successors match too.
 
-    Returns the number of templates (an interval and its successor known), both counts, and the
-    tolerance at which there were at least `least` of the second.
+    Returns the number of templates (an interval and its successor known), both counts, the
+    tolerance at which there were at least `least` of the second, and the mean interval.
     """
     n = intervals.size
     known = np.zeros(n, np.bool_)
+    total_s, count = 0.0, 0
+    for interval_s in intervals:
+        if not np.isnan(interval_s):
+            total_s += interval_s
+            count += 1
+    mean_s = total_s / max(count, 1)
     templates = 0
     for i in range(n - 1):
         known[i] = not (np.isnan(intervals[i]) or np.isnan(intervals[i + 1]))
@@ -231,7 +237,7 @@ def _match(
                     shorter += 1
                     longer += abs(intervals[i + 1] - intervals[j + 1]) < tolerance
         if longer >= least or tolerance >= most:
-            return templates, shorter, longer, tolerance
+            return templates, shorter, longer, tolerance, mean_s
         tolerance += step
 
 
@@ -240,11 +246,26 @@ def p_wave(window: NDArray[np.float32]) -> Wave:
     part = window[:, _P_COLUMNS]
     if part.size == 0 or not np.isfinite(part).all():
         return np.zeros((0, 0), np.float32)
-    points = part.reshape(part.shape[0], _P_POINTS, -1).mean(axis=2)
-    ends = (points[:, :2].mean(axis=1), points[:, -2:].mean(axis=1))
-    ramp = np.linspace(0.0, 1.0, _P_POINTS)
-    straight = ends[0][:, None] + (ends[1] - ends[0])[:, None] * ramp
-    return np.asarray(points - straight, np.float32)
+    wave = np.empty((part.shape[0], _P_POINTS), np.float32)
+    _without_trend(part, wave)
+    return wave
+
+
+@jit
+def _without_trend(part: Wave, wave: Wave) -> None:  # pragma: no cover - compiled
+    """Write the means of equal pieces, less the straight line between the ends."""
+    n = part.shape[1] // _P_POINTS
+    for lead in range(part.shape[0]):
+        for k in range(_P_POINTS):
+            total = np.float32(0.0)
+            for i in range(k * n, (k + 1) * n):
+                total += part[lead, i]
+            wave[lead, k] = total / np.float32(n)
+        first = (wave[lead, 0] + wave[lead, 1]) / np.float32(2.0)
+        last = (wave[lead, _P_POINTS - 2] + wave[lead, _P_POINTS - 1]) / np.float32(2.0)
+        for k in range(_P_POINTS):
+            straight = first + float(last - first) * (k / (_P_POINTS - 1.0))
+            wave[lead, k] = wave[lead, k] - straight
 
 
 def _coherence(waves: NDArray[np.float64]) -> float:

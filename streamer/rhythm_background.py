@@ -125,10 +125,11 @@ def extreme_bradycardia(facts: Facts, _state: State) -> Evidence | None:
 
 def _rate_over(facts: Facts, n_beats: int, limit_bpm: float, sign: int) -> Evidence | None:
     peaks = list(facts.seen)[-n_beats:]
-    if len(peaks) < n_beats or not facts.is_rate_good():
+    if len(peaks) < n_beats:
         return None
     rate = 60 * CHAIN_FS * (n_beats - 1) / (peaks[-1] - peaks[0])
-    return Evidence(peaks[0], tuple(peaks)) if sign * (rate - limit_bpm) > 0 else None
+    reached = sign * (rate - limit_bpm) > 0
+    return Evidence(peaks[0], tuple(peaks)) if reached and facts.is_rate_good() else None
 
 
 def tachycardia(facts: Facts, _state: State) -> Evidence | None:

@@ -18,13 +18,13 @@ from streamer.rhythm_rule import Evidence, State, evidence_of
 def fibrillation(facts: Facts, _state: State) -> Evidence | None:
     """Sine-like waves: at once where they are clear, else with a fast rhythm or for long."""
     config, measured = facts.config, facts.measured
-    if not measured or facts.is_clearly_beating() or facts.is_organised():
-        return None
-    if not (
+    if not measured or not (
         facts.sine_hops >= config.vf_sine_hops
         or facts.wild_hops >= config.vf_wild_hops
         or _is_fast_flutter(facts)
     ):
+        return None
+    if facts.is_clearly_beating() or facts.is_organised():
         return None
     window = round(config.signal.long_s * CHAIN_FS)
     return Evidence(max(measured[-1].sample + 1 - window, 0))

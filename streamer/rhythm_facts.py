@@ -81,6 +81,8 @@ class Facts:
     background: Rhythm = Rhythm.UNKNOWN
     episode: Rhythm | None = None
     """The tracker's state on these layers."""
+    rate_bpm: float | None = None
+    """Heart rate: a mean of the recent intervals without their extremes."""
     usual_rr: float | None = None
     """Median interval in samples of the beats before the streak."""
     atria: Atria = field(init=False)
@@ -110,8 +112,19 @@ class Facts:
             self.fast_since = sample
         self.seen.append(sample)
         self.last_peak = sample
+        self.rate_bpm = self._rate()
         if self.measured and quality >= c.run_quality:
             self.levels.append(self._deflection_at(sample))
+
+    def forget_beats(self) -> None:
+        """Forget the beats, those before the gap; the memory of the signal stays."""
+        self.beats.clear()
+        self.atria.forget()
+        self.seen.clear()
+        self.seen_quality.clear()
+        self.streak, self.ended, self.s_streak, self.s_ended = [], [], [], []
+        self.rate_bpm = self.fast_since = None
+        self.forgotten_before = self.gap_start
 
     def confirm(self, item: LabeledBeat) -> None:
         """Add a confirmed beat."""
@@ -173,9 +186,7 @@ class Facts:
         known = [b.rr_samples for b in self.beats if b.rr_samples and b.label in HEART]
         return median(known) if len(known) >= self.config.min_beats else None
 
-    @property
-    def rate_bpm(self) -> float | None:
-        """Heart rate: a mean of the recent intervals without their extremes."""
+    def _rate(self) -> float | None:
         intervals = [after - before for before, after in pairwise(self.seen)]
         if len(intervals) < self.config.rate.least:
             return None

@@ -6,6 +6,7 @@ gives it back; *rate* alarms hold whatever the rhythm is; a *moment* is over as 
 known. For every layer the first row that applies is taken.
 """
 
+from functools import cache
 from typing import Final
 
 from streamer import rhythm_background as b
@@ -337,6 +338,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (*_EPISODES, *_BACKGROUND, *_RATES,
 """Every rule, in the order in which they are tried."""
 
 
+@cache
 def rows(layer: Layer, on: News, state: State) -> tuple[Transition, ...]:
     """Return the rows that may apply, in order."""
     return tuple(
