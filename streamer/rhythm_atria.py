@@ -7,12 +7,16 @@ For unrelated intervals of a normal distribution it is about ln(3.5 SD / mean).
 
 Deviations: more beats than the 12 of the paper, for fewer false alarms; intervals next to a beat
 that isn't N or S are unknown and match nothing; P waves have a say (`AtriaConfig.p_wave_weight`).
+
+So many beats are slow to see an end. That is seen, and dated, by the evidence of the single beats:
+how much each interval differs from the one before, and how much what lies before the QRS complex
+resembles what lay before the last ones. Its sum is that of a sequential test (Page 1954,
+doi:10.1093/biomet/41.1-2.100) between two rhythms.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import isnan, log
 from typing import Any, Final
 
 import numpy as np
@@ -21,18 +25,12 @@ from numpy.typing import NDArray
 from classifier.labels import Label
 from streamer.events import CHAIN_FS, Beat
 from streamer.filters import jit
+from streamer.p_waves import Wave, coherence, likeness, p_wave
 
-_P_COLUMNS: Final = slice(38, 110)
-"""Of a beat's window: 250 to 50 ms before the R peak, where a P wave is."""
-_P_POINTS: Final = 12
-"""Points that are kept of it: 60 Hz, ample for a P wave."""
-_OUTLIER: Final = 4.0
-"""Stretches of more than this many times the median energy hold an artefact."""
+_SAME: Final = 1e-6
+"""Relative difference of two intervals that can't be told from none."""
 HEART: Final = frozenset({Label.N, Label.S})
 """Beats that tell of the atria."""
-
-Wave = NDArray[np.float32]
-"""Shape (leads, `_P_POINTS`); (0, 0) where samples are missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +64,16 @@ class AtriaConfig:
     evidence_span: tuple[float, float] = (-2.0, 1.6)
     """Most that one difference may say against and for fibrillation (natural logarithm of the
     ratio of how often either shows it)."""
+    likeness_waves: int = 8
+    likeness_least: int = 4
+    """Stretches before the last QRS complexes whose mean the next is compared with."""
+    likeness: tuple[float, ...] = (-1.0, 0.5, 0.8, 0.9, 0.97, 1.0)
+    likeness_evidence: tuple[float, ...] = (1.5, 1.2, 0.3, -0.7, -2.0, -2.5)
+    """What a cosine between the two says for fibrillation, which shows any, where P waves show
+    little but the last."""
+    balance_most: float = 5.0
+    """The sum of the evidence is held within this on either side; that much against fibrillation
+    ends it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +85,8 @@ class AtrialBeat:
     """From the beat before; NaN if that was none of these, or too far away."""
     wave: Wave
     """What lies before the QRS complex, in mV without its trend."""
+    evidence: float
+    """How much this beat, after the ones before it, speaks for fibrillation (natural logarithm)."""
 
 
 class Atria:
@@ -99,11 +109,16 @@ class Atria:
         self._entropy: float | None = None
         self._undecided = 0
         self._turned_at = -1
+        self._balance = 0.0
 
     def add(self, beat: Beat, rr_samples: int | None) -> None:
         """Take an N or S beat and the interval since the beat before, if that was one as well."""
         interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
-        self._beats.append(AtrialBeat(beat.rpeak.sample, interval_s, p_wave(beat.window)))
+        wave = p_wave(beat.window)
+        evidence = self._evidence_of_interval(interval_s) + self._evidence_of_wave(wave)
+        most = self._config.balance_most
+        self._balance = min(max(self._balance + evidence, -most), most)
+        self._beats.append(AtrialBeat(beat.rpeak.sample, interval_s, wave, evidence))
         self._entropy = self._measure()
         self._undecided = self._undecided + 1 if self._entropy is None else 0
 
@@ -115,6 +130,8 @@ class Atria:
     def is_fibrillating(self, *, stays: bool) -> bool:
         """Tell whether the beats speak for fibrillation; with `stays` less is enough."""
         config = self._config
+        if stays and self._balance <= -config.balance_most:
+            return False
         if self._entropy is None:
             return stays and self._undecided <= config.patience
         limit = config.entropy_end if stays else config.entropy
@@ -136,17 +153,17 @@ class Atria:
         waves = [beat.wave for beat in self._recent() if beat.wave.size]
         if len(waves) < self._config.least_waves:
             return None
-        stack = np.stack(waves).astype(np.float64)
-        return max(_coherence(stack[:, lead]) for lead in range(stack.shape[1]))
+        return max(coherence(of_lead) for of_lead in np.stack(waves, axis=1))
 
     def turn(self, *, irregular: bool) -> tuple[int, ...]:
         """Return the beats since the rhythm became irregular (or regular again), oldest first.
 
-        The beginning is where the summed evidence of the successive differences is largest: the
-        most probable place of a change among the last beats.
+        The beginning is where the summed evidence of the beats is largest: the most probable
+        place of a change among the last ones.
         """
         beats = list(self._beats)
-        evidence = self._evidence(beats) * (1.0 if irregular else -1.0)
+        sign = 1.0 if irregular else -1.0
+        evidence = np.array([sign * beat.evidence for beat in beats])
         evidence[[beat.sample <= self._turned_at for beat in beats]] = -np.inf
         first = int(np.argmax(np.cumsum(evidence[::-1])[::-1])) if beats else 0
         return tuple(beat.sample for beat in beats[max(first - 1, 0) :])
@@ -158,24 +175,31 @@ class Atria:
     def state(self) -> dict[str, Any]:
         """Copy the whole state as plain values."""
         return {
-            "beats": [[beat.sample, beat.interval_s, beat.wave.copy()] for beat in self._beats],
+            "beats": [
+                [beat.sample, beat.interval_s, beat.wave.copy(), beat.evidence]
+                for beat in self._beats
+            ],
             "undecided": self._undecided,
             "turned_at": self._turned_at,
+            "balance": self._balance,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
         self._beats.clear()
         self._beats.extend(
-            AtrialBeat(sample, interval_s, wave.copy())
-            for sample, interval_s, wave in state["beats"]
+            AtrialBeat(sample, interval_s, wave.copy(), evidence)
+            for sample, interval_s, wave, evidence in state["beats"]
         )
         self._undecided = state["undecided"]
         self._turned_at = state["turned_at"]
+        self._balance = state["balance"]
         self._entropy = self._measure()
 
     def _recent(self) -> list[AtrialBeat]:
-        return list(self._beats)[-self._config.beats :]
+        """Return the last beats of the present rhythm."""
+        recent = list(self._beats)[-self._config.beats :]
+        return [beat for beat in recent if beat.sample >= self._turned_at]
 
     def _measure(self) -> float | None:
         config = self._config
@@ -194,15 +218,27 @@ class Atria:
         sample_entropy = log(shorter / longer)
         return sample_entropy + log(2.0 * tolerance_s) - log(mean_s)
 
-    def _evidence(self, beats: Sequence[AtrialBeat]) -> NDArray[np.float64]:
-        """Weigh how much each beat's interval and the one before speak for fibrillation."""
-        intervals = np.array([beat.interval_s for beat in beats], np.float64)
-        change = np.abs(np.diff(np.log(intervals), prepend=np.nan))
-        least = self._config.even * np.exp(self._config.evidence_span[0])
-        evidence = np.log(np.maximum(change, least) / self._config.even)
-        return np.where(
-            np.isnan(evidence), 0.0, np.minimum(evidence, self._config.evidence_span[1])
-        )
+    def _evidence_of_interval(self, interval_s: float) -> float:
+        """Weigh the difference between an interval and the newest one; 0 if one is unknown."""
+        before_s = self._beats[-1].interval_s if self._beats else np.nan
+        change = abs(log(interval_s / before_s))
+        if isnan(change):
+            return 0.0
+        least, most = self._config.evidence_span
+        return min(max(log(max(change, _SAME) / self._config.even), least), most)
+
+    def _evidence_of_wave(self, wave: Wave) -> float:
+        """Weigh how a stretch before a QRS complex resembles the last ones; 0 if that is unknown.
+
+        In the lead in which these are most alike among themselves.
+        """
+        config = self._config
+        last = list(self._beats)[-config.likeness_waves :]
+        waves = [beat.wave for beat in last if beat.wave.shape == wave.shape]
+        if wave.size == 0 or len(waves) < config.likeness_least:
+            return 0.0
+        found = likeness(np.stack(waves, axis=1), wave)
+        return float(np.interp(found, config.likeness, config.likeness_evidence))
 
 
 @jit
@@ -239,42 +275,3 @@ def _match(
         if longer >= least or tolerance >= most:
             return templates, shorter, longer, tolerance, mean_s
         tolerance += step
-
-
-def p_wave(window: NDArray[np.float32]) -> Wave:
-    """Cut out what lies before the QRS complex, without its trend; empty where samples miss."""
-    part = window[:, _P_COLUMNS]
-    if part.size == 0 or not np.isfinite(part).all():
-        return np.zeros((0, 0), np.float32)
-    wave = np.empty((part.shape[0], _P_POINTS), np.float32)
-    _without_trend(part, wave)
-    return wave
-
-
-@jit
-def _without_trend(part: Wave, wave: Wave) -> None:  # pragma: no cover - compiled
-    """Write the means of equal pieces, less the straight line between the ends."""
-    n = part.shape[1] // _P_POINTS
-    for lead in range(part.shape[0]):
-        for k in range(_P_POINTS):
-            total = np.float32(0.0)
-            for i in range(k * n, (k + 1) * n):
-                total += part[lead, i]
-            wave[lead, k] = total / np.float32(n)
-        first = (wave[lead, 0] + wave[lead, 1]) / np.float32(2.0)
-        last = (wave[lead, _P_POINTS - 2] + wave[lead, _P_POINTS - 1]) / np.float32(2.0)
-        for k in range(_P_POINTS):
-            straight = first + float(last - first) * (k / (_P_POINTS - 1.0))
-            wave[lead, k] = wave[lead, k] - straight
-
-
-def _coherence(waves: NDArray[np.float64]) -> float:
-    """Energy of the mean over the mean energy, corrected for the number; outliers left out."""
-    energy = (waves**2).sum(axis=1)
-    kept = waves[energy <= _OUTLIER * np.median(energy)]
-    mean_energy = float((kept**2).sum(axis=1).mean())
-    if mean_energy <= 0.0:
-        return 0.0
-    raw = float((kept.mean(axis=0) ** 2).sum()) / mean_energy
-    chance = 1.0 / len(kept)
-    return (raw - chance) / (1.0 - chance)

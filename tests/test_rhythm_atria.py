@@ -82,6 +82,33 @@ def test_fibrillation_is_irregular_without_p_waves() -> None:
     assert over_known <= after[40][0] + DELAY
 
 
+def test_fibrillation_ends_within_a_few_beats_once_p_waves_are_back() -> None:
+    """Even where the intervals stay irregular, as with many premature beats."""
+    before = steady(40, 300)
+    during = irregular(70, before[-1][0])
+    after = irregular(40, during[-1][0])
+    beats = [*waved([*before, *during], p_mv=0.0), *waved(after, p_mv=0.1)]
+    found = rhythms(run(beats))
+    (_, onset, known) = found[-1]
+    assert [event[0] for event in found[-2:]] == [Rhythm.ATRIAL_FIBRILLATION, Rhythm.SINUS]
+    assert abs(onset - during[-1][0]) <= 6 * 400
+    assert known <= after[20][0] + DELAY
+
+
+def test_after_its_end_fibrillation_needs_new_irregular_beats() -> None:
+    rng = np.random.default_rng(8)
+    found = atria(rng.normal(0.8, 0.16, 48))
+    assert found.is_fibrillating(stays=False)
+    assert found.entropy is not None
+    found.note_turn(found.turn(irregular=True)[-1])
+    sample = 10**6
+    for _ in range(4):
+        sample += 288
+        found.add(labeled(sample, "N", 1, sample + DELAY).beat, 288)
+    assert found.entropy is None
+    assert not found.is_fibrillating(stays=False)
+
+
 def test_irregular_beats_with_p_waves_are_no_fibrillation() -> None:
     beats = steady(40, 300)
     beats += irregular(60, beats[-1][0])
