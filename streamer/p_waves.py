@@ -23,11 +23,26 @@ def p_wave(window: NDArray[np.float32]) -> Wave:
     part = window[:, _COLUMNS]
     if part.size == 0 or not np.isfinite(part).all():
         return np.zeros((0, 0), np.float32)
-    points = part.reshape(part.shape[0], _POINTS, -1).mean(axis=2)
-    ends = (points[:, :2].mean(axis=1), points[:, -2:].mean(axis=1))
-    ramp = np.linspace(0.0, 1.0, _POINTS)
-    straight = ends[0][:, None] + (ends[1] - ends[0])[:, None] * ramp
-    return np.asarray(points - straight, np.float32)
+    wave = np.empty((part.shape[0], _POINTS), np.float32)
+    _without_trend(part, wave)
+    return wave
+
+
+@jit
+def _without_trend(part: Wave, wave: Wave) -> None:  # pragma: no cover - compiled
+    """Write the means of equal pieces, less the straight line between the ends."""
+    n = part.shape[1] // _POINTS
+    for lead in range(part.shape[0]):
+        for k in range(_POINTS):
+            total = np.float32(0.0)
+            for i in range(k * n, (k + 1) * n):
+                total += part[lead, i]
+            wave[lead, k] = total / np.float32(n)
+        first = (wave[lead, 0] + wave[lead, 1]) / np.float32(2.0)
+        last = (wave[lead, _POINTS - 2] + wave[lead, _POINTS - 1]) / np.float32(2.0)
+        for k in range(_POINTS):
+            straight = first + float(last - first) * (k / (_POINTS - 1.0))
+            wave[lead, k] = wave[lead, k] - straight
 
 
 @jit
