@@ -21,6 +21,7 @@ from replay.demo_scenes import (
     timed_scenes,
 )
 from replay.simulate import SimulatedRecord
+from replay.waves import slow_noise
 
 DEMO: Final = "demo"
 DEFAULT_SEED: Final = 1
@@ -99,10 +100,10 @@ def _fibrillatory_waves(
     n_samples: int, config: DemoConfig, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Make rounded saw teeth of unit amplitude whose rate and height wander."""
-    wander = _slow_noise(n_samples, config.fs, config.f_wave_wander_hz, rng)
+    wander = slow_noise(n_samples, config.fs, config.f_wave_wander_hz, rng)
     rate = config.f_wave_hz * (1.0 + config.f_wave_wander * wander)
     phase = 2 * np.pi * np.cumsum(rate) / config.fs
-    height = 1.0 + config.f_wave_wander * _slow_noise(
+    height = 1.0 + config.f_wave_wander * slow_noise(
         n_samples, config.fs, config.f_wave_wander_hz, rng
     )
     return height * (np.sin(phase) + 0.35 * np.sin(2 * phase))
@@ -117,7 +118,7 @@ def _disturb(signal: NDArray[np.float64], config: DemoConfig, rng: np.random.Gen
         if scene.disturbance is Disturbance.NOISE:
             fade = _fade(time_s, start_s, scene.stop_s, config.fade_s)
             for lead in range(len(signal)):
-                motion = config.motion_noise_mv * _slow_noise(
+                motion = config.motion_noise_mv * slow_noise(
                     n_samples, config.fs, config.motion_hz, rng
                 )
                 muscle = config.muscle_noise_mv * rng.standard_normal(n_samples)
@@ -132,15 +133,3 @@ def _fade(
     """Rise from 0 to 1 and fall back within the stretch."""
     edges = np.minimum(time_s - start_s, stop_s - time_s) / fade_s
     return np.clip(edges, 0.0, 1.0)
-
-
-def _slow_noise(
-    n_samples: int, fs: float, edge_hz: float, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Noise of unit variance below an edge: white noise smoothed twice by a moving average."""
-    width = max(1, round(0.4 * fs / edge_hz))
-    box = np.full(width, 1.0 / width)
-    noise = rng.standard_normal(n_samples + 2 * (width - 1))
-    smooth = np.convolve(np.convolve(noise, box, "valid"), box, "valid")
-    unit: NDArray[np.float64] = (smooth - smooth.mean()) / smooth.std()
-    return unit

@@ -1,12 +1,12 @@
 """Simulated records: beats of given classes at given times, for the demo and for tests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.beat_shapes import LEADS, REFERENCE_RR_S, SHAPES, add_beat
+from replay.beat_shapes import LEADS, REFERENCE_RR_S, SHAPES, Wave, add_beat
 from replay.chunk import Chunk
 from replay.record import Reference, check_range, lead_order
 
@@ -70,6 +70,7 @@ def simulate_beats(
     seed: int = 0,
     noise_mv: float = 0.0,
     gain: float = 1.0,
+    shapes: Mapping[str, tuple[Wave, ...]] = SHAPES,
     name: str = "simulated",
 ) -> SimulatedRecord:
     """Simulate a two-lead record (MLII, V1) with one beat at each time.
@@ -90,6 +91,8 @@ def simulate_beats(
         Standard deviation of white noise on each lead; 0 adds none.
     gain : float
         Factor on the beats' amplitudes (R is about 1.2 mV in MLII); noise is not scaled.
+    shapes : mapping of str to tuple of Wave
+        How the beats of each symbol look; `replay.simulate_patient.draw_shapes` draws some.
     name : str
         Name of the record.
 
@@ -108,11 +111,11 @@ def simulate_beats(
     symbols = tuple(symbols) * times.size if len(symbols) == 1 else tuple(symbols)
     if duration_s is None:
         duration_s = float(times[-1]) + 1.0 if times.size else 1.0
-    _check_beats(times, symbols, duration_s)
+    _check_beats(times, symbols, shapes, duration_s)
     signal = np.zeros((len(LEADS), round(duration_s * fs)))
     rr_s = np.diff(times, prepend=times[:1] - REFERENCE_RR_S)
     for time_s, symbol, rr in zip(times, symbols, rr_s, strict=True):
-        add_beat(signal, fs, float(time_s), SHAPES[symbol], rr_s=float(rr), gain=gain)
+        add_beat(signal, fs, float(time_s), shapes[symbol], rr_s=float(rr), gain=gain)
     if noise_mv:
         signal += noise_mv * np.random.default_rng(seed).standard_normal(signal.shape)
     return SimulatedRecord(
@@ -128,11 +131,16 @@ def simulate_beats(
     )
 
 
-def _check_beats(times: NDArray[np.float64], symbols: tuple[str, ...], duration_s: float) -> None:
+def _check_beats(
+    times: NDArray[np.float64],
+    symbols: tuple[str, ...],
+    shapes: Mapping[str, tuple[Wave, ...]],
+    duration_s: float,
+) -> None:
     if len(symbols) != times.size:
         raise ValueError(f"{times.size} beat times but {len(symbols)} symbols; give one for each")
-    unknown = sorted(set(symbols) - set(SHAPES))
+    unknown = sorted(set(symbols) - set(shapes))
     if unknown:
-        raise ValueError(f"no beat shape for {unknown}; choose from {' '.join(SHAPES)}")
+        raise ValueError(f"no beat shape for {unknown}; choose from {' '.join(shapes)}")
     if times.size and not (np.all(np.diff(times) > 0) and times[0] >= 0 and times[-1] < duration_s):
         raise ValueError(f"beat times must ascend within 0 to {duration_s:g} s")

@@ -1,7 +1,7 @@
 """Time to alarm on simulated onsets, in the style of IEC 60601-2-27's disclosures."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import median
@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.simulate import SimulatedRecord, simulate_beats
+from replay.simulate import simulate_beats
+from replay.simulate_arrests import ARRESTS, OnsetMaker, SimulatedOnset
 from streamer.bench.progress import Advance, silent
 from streamer.chain import Chain
 from streamer.events import Alarm, Rhythm
@@ -22,23 +23,13 @@ _FIRST_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One simulated onset."""
-
-    record: SimulatedRecord
-    onset_s: float
-    """Last beat of the old rhythm, or first moment of the new one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What is simulated, and which alarm has to come."""
 
     name: str
     rhythms: frozenset[Rhythm]
     limit_s: float
-    make: Callable[[float, int], Trial]
-    """From sampling frequency and seed."""
+    make: OnsetMaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +67,7 @@ def _noise(seed: int) -> float:
 
 def _new_beats(
     fs: float, seed: int, rr_before_s: float, rr_after_s: float | None, symbol: str
-) -> Trial:
+) -> SimulatedOnset:
     rng = np.random.default_rng(seed)
     before = _regular(rng, _FIRST_S, _SINUS_S + rng.uniform(0, 1), rr_before_s)
     onset, after = before[-1], []
@@ -91,26 +82,26 @@ def _new_beats(
         noise_mv=_noise(seed),
     )
     # A tachycardia begins with its first beat, a silence or a rate with the last one before.
-    return Trial(record=record, onset_s=after[0] if symbol == "V" and after else onset)
+    return SimulatedOnset(record=record, onset_s=after[0] if symbol == "V" and after else onset)
 
 
-def _tachycardia(fs: float, seed: int) -> Trial:
+def _tachycardia(fs: float, seed: int) -> SimulatedOnset:
     return _new_beats(fs, seed, 0.8, (0.30, 0.36, 0.42, 0.48)[seed % 4], "V")
 
 
-def _asystole(fs: float, seed: int) -> Trial:
+def _asystole(fs: float, seed: int) -> SimulatedOnset:
     return _new_beats(fs, seed, (0.6, 0.8, 1.0)[seed % 3], None, "N")
 
 
-def _step_up(fs: float, seed: int) -> Trial:
+def _step_up(fs: float, seed: int) -> SimulatedOnset:
     return _new_beats(fs, seed, 60.0 / 80.0, 60.0 / 120.0, "N")
 
 
-def _step_down(fs: float, seed: int) -> Trial:
+def _step_down(fs: float, seed: int) -> SimulatedOnset:
     return _new_beats(fs, seed, 60.0 / 80.0, 60.0 / 40.0, "N")
 
 
-def _fibrillation(fs: float, seed: int) -> Trial:
+def _fibrillation(fs: float, seed: int) -> SimulatedOnset:
     """Sum of two waves whose rate and height wander, which begins after a last beat."""
     trial = _new_beats(fs, seed, 0.8, None, "N")
     rng = np.random.default_rng(seed)
@@ -121,7 +112,7 @@ def _fibrillation(fs: float, seed: int) -> Trial:
     height = rng.uniform(0.3, 0.8) * (1.0 + 0.3 * np.sin(2 * np.pi * 0.4 * t))
     wave = np.where(t >= onset_s, height * (np.sin(phase) + 0.25 * np.sin(1.7 * phase)), 0.0)
     signal = trial.record.signal + np.stack([wave, 0.7 * wave]).astype(np.float32)
-    return Trial(record=dataclasses.replace(trial.record, signal=signal), onset_s=onset_s)
+    return SimulatedOnset(record=dataclasses.replace(trial.record, signal=signal), onset_s=onset_s)
 
 
 def _wander(rng: np.random.Generator, n: int, fs: float) -> NDArray[np.float64]:
@@ -159,7 +150,26 @@ SCENARIOS: Final = (
 )
 
 
-def delay_s(trial: Trial, rhythms: frozenset[Rhythm]) -> float | None:
+_WAVES: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.VENTRICULAR_TACHYCARDIA})
+_ARREST_ALARMS: Final[dict[str, frozenset[Rhythm]]] = {
+    "coarse fibrillation": frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
+    "fine fibrillation": frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
+    "ventricular flutter": _WAVES,
+    "torsade de pointes": _WAVES,
+    "sine-like tachycardia": _WAVES,
+    "silence": frozenset({Rhythm.ASYSTOLE}),
+    "silence, drifting baseline": frozenset({Rhythm.ASYSTOLE}),
+    "silence, P waves go on": frozenset({Rhythm.ASYSTOLE}),
+}
+"""Which alarms are right for each of `ARRESTS`."""
+ARREST_SCENARIOS: Final = tuple(
+    Scenario(name=name, rhythms=_ARREST_ALARMS[name], limit_s=5.0, make=make)
+    for name, make in ARRESTS.items()
+)
+"""Arrests whose every number is drawn at random."""
+
+
+def delay_s(trial: SimulatedOnset, rhythms: frozenset[Rhythm]) -> float | None:
     """Return how long after its onset the first such alarm came; None if none did."""
     record = trial.record
     chain = Chain(fs=record.fs, n_leads=len(record.leads))

@@ -127,6 +127,12 @@ def _add_rhythm(benchmarks: Any) -> None:
     _add_stop(add)
     add("--trials", type=int, default=24, metavar="N", help="simulated onsets of a kind (24)")
     add("--only-simulated", action="store_true", help="leave the records out")
+    add(
+        "--noise",
+        nargs="*",
+        metavar="NOISE",
+        help="measure alarms in noise and faults instead, with these of nstdb (ma bw)",
+    )
     _add_files(add, html=False)
 
 

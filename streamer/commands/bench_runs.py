@@ -207,6 +207,8 @@ def rhythm(args: argparse.Namespace) -> int:
 
     if args.trials < 0:
         raise ValueError(f"--trials is {args.trials}; give 0 or more")
+    if args.noise is not None:
+        return _rhythm_noise(args)
     names = [] if args.only_simulated else choose_records(args.database, args.records)
     scenarios = rhythm_onsets.SCENARIOS if args.trials else ()
     with progress("bench rhythm", len(names) + len(scenarios)) as advance:
@@ -216,6 +218,25 @@ def rhythm(args: argparse.Namespace) -> int:
         )
     _print(rhythm.introduction(results, args.start), rhythm.tables(results, onsets))
     _write_json(args, lambda: rhythm.to_json(results, onsets))
+    return 0
+
+
+def _rhythm_noise(args: argparse.Namespace) -> int:
+    from streamer.bench import rhythm_noise, rhythm_noise_tables
+    from streamer.bench.excerpt import choose_records
+    from streamer.bench.progress import progress
+
+    names = args.records or rhythm_noise.RECORDS
+    settings = rhythm_noise.settings_of(
+        args.noise,
+        trials=args.trials,
+        records=[] if args.only_simulated else choose_records(args.database, names),
+        stop=args.stop,
+    )
+    with progress("bench rhythm", rhythm_noise.steps(settings)) as advance:
+        report = rhythm_noise.measure_noise(settings, advance=advance)
+    _print(rhythm_noise_tables.introduction(report), rhythm_noise_tables.tables(report))
+    _write_json(args, lambda: rhythm_noise_tables.to_json(report))
     return 0
 
 
