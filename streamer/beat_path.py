@@ -1,6 +1,7 @@
 """What follows the detector for one patient: cut beats, ask for their labels, follow the rhythm."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Final
 
 from classifier.runtime import ModelSpec
@@ -10,6 +11,7 @@ from streamer.beat_classifier import BeatClassifier, BeatClassifierConfig
 from streamer.events import Beat, Event, Gap, GapReason, LabeledBeat, RPeak, Tick
 from streamer.question import AskingModel, Question, Step
 from streamer.rhythm import RhythmConfig, RhythmTracker
+from streamer.rhythm_signal import Measurement, Watch
 from streamer.stage import Snapshot
 from streamer.windower import BeatWindower, SampleStore, WindowerConfig
 
@@ -32,6 +34,8 @@ class BeatPath:
     windower, classifier, rhythm : configurations, optional
     samples : SampleStore, optional
         Where the windower finds its samples; a ring of its own if None.
+    watch : Watch, optional
+        Who measures the signal for the rhythm, as `RhythmTracker` takes it.
 
     Notes
     -----
@@ -47,11 +51,12 @@ class BeatPath:
         classifier: BeatClassifierConfig | None = None,
         rhythm: RhythmConfig | None = None,
         samples: SampleStore | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._windower = BeatWindower(n_leads=n_leads, config=windower, samples=samples)
         self._asking = AskingModel(spec)
         self._classifier = BeatClassifier(self._asking, classifier)
-        self._rhythm = RhythmTracker(rhythm)
+        self._rhythm = RhythmTracker(rhythm, watch)
         self._lost: Gap | None = None
 
     @property
@@ -73,6 +78,10 @@ class BeatPath:
     def see(self, item: FilteredChunk) -> None:
         """Show the rhythm tracker the signal, before what was found in it."""
         self._rhythm.push(item)
+
+    def see_measured(self, start: int, found: Iterable[Measurement]) -> None:
+        """Tell the rhythm tracker what the signal from `start` on was measured to be."""
+        self._rhythm.see_measured(start, found)
 
     def lose(self, gap: Gap) -> None:
         """Keep a loss until the detector has seen it and given what it held from before."""

@@ -11,7 +11,7 @@ from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_facts import Facts
 from streamer.rhythm_pack import packed, unpacked
 from streamer.rhythm_rule import Evidence, Layer, News, Transition
-from streamer.rhythm_signal import Measurement, SignalWatch
+from streamer.rhythm_signal import Measurement, SignalWatch, Watch
 from streamer.rhythm_table import rows
 from streamer.stage import Snapshot
 
@@ -29,6 +29,9 @@ class RhythmTracker:
     ----------
     config : RhythmConfig, optional
         Limits.
+    watch : Watch, optional
+        Who measures the signal; a `SignalWatch` of its own if None. A watch that gets its samples
+        elsewhere has what it found told by `see_measured`.
 
     Notes
     -----
@@ -40,14 +43,18 @@ class RhythmTracker:
     stands in the table.
     """
 
-    def __init__(self, config: RhythmConfig | None = None) -> None:
+    def __init__(self, config: RhythmConfig | None = None, watch: Watch | None = None) -> None:
         self._config = RhythmConfig() if config is None else config
-        self._watch = SignalWatch(self._config.signal)
+        self._watch: Watch = SignalWatch(self._config.signal) if watch is None else watch
         self.reset()
 
     def reset(self) -> None:
         """Return to the state of a new object."""
         self._watch.reset()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Forget everything but the watch's part."""
         self._waiting: deque[Measurement] = deque()
         self._facts = Facts(self._config)
         self._states: dict[Layer, Rhythm | None] = {
@@ -77,7 +84,7 @@ class RhythmTracker:
         if self._closed:
             raise StageClosedError("the rhythm tracker was flushed; reset it before pushing again")
         if isinstance(item, FilteredChunk):
-            self.see(item.start, self._watch.push(item))
+            self.see_measured(item.start, self._watch.push(item))
             return []
         if isinstance(item, Tick):
             outputs = self._measure(before=item.sample + 1)
@@ -91,7 +98,7 @@ class RhythmTracker:
             return outputs + self._see_beat(item)
         return outputs + self._confirm(item)
 
-    def see(self, start: int, measurements: Iterable[Measurement]) -> None:
+    def see_measured(self, start: int, measurements: Iterable[Measurement]) -> None:
         """Take what the signal from sample `start` on was measured to be."""
         if self._facts.first is None:
             self._facts.first = start
@@ -218,9 +225,8 @@ class RhythmTracker:
         """Begin anew: in a stretch that never came anything may have happened."""
         outputs = self._end_streaks()
         shown = self._shown
-        now, waiting, watch = self._facts.now, self._waiting, self._watch.state()
-        self.reset()
-        self._watch.restore(watch)
+        now, waiting = self._facts.now, self._waiting
+        self._start_anew()
         self._waiting, self._shown = waiting, shown
         self._facts.now, self._facts.first = now, gap.stop
         return outputs + self._show(Evidence(gap.start))

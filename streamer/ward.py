@@ -65,11 +65,11 @@ class Ward:
             kept_samples=kept,
             width=config.width,
             seen_every=self._poll_every,
+            signal=config.chain.rhythm.signal,
         )
         self._patients: dict[str, Patient] = {}
         self._rows: list[Patient | None] = []
         self._due = np.full(0, _NEVER, np.int64)
-        self._seen = np.zeros(0, np.int64)
 
     @property
     def patients(self) -> Mapping[str, Patient]:
@@ -89,7 +89,6 @@ class Ward:
         resampler = None if fs == CHAIN_FS else Resampler(fs=fs, n_leads=self._n_leads)
         row = self._free_row()
         self.memory.clear(row)
-        self._seen[row] = 0
         patient = Patient(
             source=source,
             fs=fs,
@@ -115,7 +114,7 @@ class Ward:
         patient = self._patients[source]
         if self._next_sample(patient) is None:
             return []
-        self._show(patient)
+        self._show(np.array([patient.row]))
         return self._conclude(self._tick(patient))
 
     def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
@@ -189,7 +188,7 @@ class Ward:
         self.memory.restore(patient.row, [band, qrs])
         patient.path.restore(path)
         self._due[patient.row] = 0
-        self._seen[patient.row] = self.memory.states["n"][patient.row]
+        self.memory.seen[patient.row] = self.memory.states["n"][patient.row]
 
     def _snapshot(self, patient: Patient) -> Snapshot:
         resampler = patient.resampler or Resampler(fs=CHAIN_FS, n_leads=self._n_leads)
@@ -231,7 +230,7 @@ class Ward:
             for resampled in self._resample(patient, chunk):
                 if expected is None:
                     self.memory.states["n"][patient.row] = resampled.start
-                    self._seen[patient.row] = resampled.start
+                    self.memory.seen[patient.row] = resampled.start
                 counts[patient.row] = n = resampled.samples.shape[1]
                 samples[patient.row, :, :n] = resampled.samples
         return events + self._advance(samples, counts, steps)
@@ -265,12 +264,13 @@ class Ward:
         """Run the kernel, let the time-outs fire, and answer all questions together."""
         blocks = self.memory.run(samples, counts)
         after = self.memory.states["n"][: len(counts)]
-        waiting = (self._due < after) | (after - self._seen >= self._poll_every)
-        touched = set(np.flatnonzero(waiting & (counts > 0)).tolist())
-        touched.update(row for owners, _ in blocks for row in owners.tolist())
-        patients = [patient for row in sorted(touched) if (patient := self._rows[row]) is not None]
-        for patient in patients:
-            self._show(patient)
+        seen = self.memory.seen[: len(counts)]
+        touched = ((self._due < after) | (after - seen >= self._poll_every)) & (counts > 0)
+        for owners, _ in blocks:
+            touched[owners] = True
+        rows = np.flatnonzero(touched)
+        patients = [patient for row in rows.tolist() if (patient := self._rows[row]) is not None]
+        self._show(rows)
         for owners, found in blocks:
             for row, output in zip(owners.tolist(), found, strict=True):
                 owner = self._rows[row]
@@ -280,12 +280,12 @@ class Ward:
             steps += self._tick(patient)
         return self._conclude(steps)
 
-    def _show(self, patient: Patient) -> None:
-        """Show the rhythm tracker the signal since it was shown last."""
-        start, row = int(self._seen[patient.row]), patient.row
-        if start < self.memory.states["n"][row]:
-            patient.path.see(self.memory.last_filtered(row, start))
-            self._seen[row] = self.memory.states["n"][row]
+    def _show(self, rows: NDArray[np.int64]) -> None:
+        """Show the rhythm trackers the signal since it was shown last."""
+        for row, start, found in self.memory.measure(rows):
+            patient = self._rows[row]
+            if patient is not None:
+                patient.path.see_measured(start, found)
 
     def _tick(self, patient: Patient) -> list[tuple[Patient, Step]]:
         after = int(self.memory.states["n"][patient.row])
@@ -315,7 +315,6 @@ class Ward:
             n = max(_FIRST_ROWS, 2 * self.memory.n_rows)
             self.memory.grow(n)
         self._due = np.append(self._due, _NEVER)
-        self._seen = np.append(self._seen, 0)
         return row
 
     def _path(self, row: int) -> BeatPath:
@@ -327,6 +326,7 @@ class Ward:
             classifier=chain.classifier,
             rhythm=chain.rhythm,
             samples=self.memory.ring(row),
+            watch=self.memory.watch(row),
         )
 
     def _new_chain(self, fs: float) -> Chain:

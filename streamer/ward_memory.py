@@ -1,5 +1,7 @@
 """What a ward remembers of its patients' signals: one row a patient in a few big arrays."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +14,15 @@ from streamer.detector import DetectorConfig
 from streamer.detector_state import MAX_LEADS, OUTPUT, STATE, new_state, records
 from streamer.errors import OverlapError
 from streamer.peak_scorer import load_peak_scorer, packed
+from streamer.rhythm_signal import (
+    Measurement,
+    SignalConfig,
+    kernel_parameters,
+    measurements,
+    plain_state,
+)
+from streamer.rhythm_signal_kernel import FIXED, WatchState, measure_patients
+from streamer.rhythm_signal_kernel import new_state as new_watch
 from streamer.stage import Snapshot
 from streamer.ward_kernel import output_room, run_ward
 
@@ -31,10 +42,25 @@ class WardMemory:
     width : int
         Most samples of one patient in one call.
     seen_every : int
-        The band-passed samples of so many, and of one call more, are kept.
+        The band-passed samples of so many, and of one call more, are kept for `measure`.
+    signal : SignalConfig, optional
+        How the rhythm's signal is measured.
+
+    Attributes
+    ----------
+    seen : ndarray of int64, shape (rows,)
+        Up to where `measure` has gone.
     """
 
-    def __init__(self, *, n_leads: int, kept_samples: int, width: int, seen_every: int) -> None:
+    def __init__(
+        self,
+        *,
+        n_leads: int,
+        kept_samples: int,
+        width: int,
+        seen_every: int,
+        signal: SignalConfig | None = None,
+    ) -> None:
         self.n_leads = n_leads
         self.width = width
         self._capacity = kept_samples + width + 1
@@ -43,6 +69,7 @@ class WardMemory:
         self._net = packed(load_peak_scorer())
         design = BandPass(n_leads=n_leads, config=BandPassConfig())
         self._sos, self._settled = design.sos, design.settled
+        self._watching = kernel_parameters(SignalConfig() if signal is None else signal)
         self._out = records(OUTPUT, max(_OUTPUT_ROWS, output_room(width)))
         self._owners = np.zeros(len(self._out), np.int64)
         self._allocate(0)
@@ -53,6 +80,8 @@ class WardMemory:
         self.held = np.zeros((n, self.n_leads))
         self.rings = np.zeros((n, self.n_leads, self._capacity), np.float32)
         self.filtered = np.zeros((n, self.n_leads, self._filtered_capacity), np.float32)
+        self.watched = new_watch(self.n_leads, len(self._watching.sos), (n,))
+        self.seen = np.zeros(n, np.int64)
 
     @property
     def n_rows(self) -> int:
@@ -66,7 +95,8 @@ class WardMemory:
 
     @property
     def _arrays(self) -> tuple[Any, ...]:
-        return (self.states, self.filters, self.held, self.rings, self.filtered)
+        kept = (self.states, self.filters, self.held, self.rings, self.filtered, self.seen)
+        return (*kept, *self.watched)
 
     def grow(self, n: int) -> None:
         """Make room for n rows, keeping what there is."""
@@ -81,6 +111,14 @@ class WardMemory:
         self.filters[row] = 0.0
         self.held[row] = np.nan
         self.rings[row] = np.nan
+        self.seen[row] = 0
+        self.forget_watched(row)
+
+    def forget_watched(self, row: int) -> None:
+        """Begin anew with what is measured for a patient's rhythm."""
+        fresh = new_watch(self.n_leads, len(self._watching.sos))
+        for name, array in self.watched._asdict().items():
+            array[row] = getattr(fresh, name)
 
     def run(
         self, samples: NDArray[np.float32], counts: NDArray[np.int64]
@@ -150,18 +188,43 @@ class WardMemory:
         self.held[row] = band["held"]
         self.states[row] = qrs["patient"][0]
 
-    def last_filtered(self, row: int, start: int) -> FilteredChunk:
-        """Return a patient's samples from `start` to the newest, raw and band-passed."""
-        stop = int(self.states["n"][row])
-        return FilteredChunk(
-            start=start,
-            raw=_read_ring(self.rings[row], start, stop),
-            filtered=_read_ring(self.filtered[row], start, stop),
+    def measure(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, list[Measurement]]]:
+        """Measure the signal of some patients since it was measured last.
+
+        Yields
+        ------
+        row, start : int
+            Patient, and first of the samples that are new to the measurements.
+        found : list of Measurement
+            What they completed.
+        """
+        starts, stops = self.seen[rows], self.states["n"][rows]
+        most = self._filtered_capacity // self._watching.hop + 1
+        out = np.empty((most * len(rows), FIXED + self.n_leads))
+        counts = np.empty(len(rows), np.int64)
+        measure_patients(
+            self._watching,
+            self.watched,
+            rows,
+            starts,
+            stops,
+            self.rings,
+            self.filtered,
+            out,
+            counts,
         )
+        self.seen[rows] = stops
+        found = iter(measurements(out[: counts.sum()]))
+        for row, start, n in zip(rows.tolist(), starts.tolist(), counts.tolist(), strict=True):
+            yield row, start, list(islice(found, n))
 
     def ring(self, row: int) -> "RingRow":
         """Return one patient's samples for a windower."""
         return RingRow(self, row)
+
+    def watch(self, row: int) -> "WatchRow":
+        """Return what measures one patient's signal, for a rhythm tracker."""
+        return WatchRow(self, row)
 
 
 class RingRow:
@@ -206,6 +269,36 @@ class RingRow:
     def clear(self) -> None:
         """Forget everything."""
         self._memory.rings[self._row] = np.nan
+
+
+class WatchRow:
+    """What is measured of one patient's signal; `WardMemory.measure` does it."""
+
+    def __init__(self, memory: WardMemory, row: int) -> None:
+        self._memory = memory
+        self._row = row
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._memory.forget_watched(self._row)
+
+    def push(self, item: FilteredChunk) -> list[Measurement]:
+        """Refuse: the samples are in the ward's memory already."""
+        raise TypeError("got samples, which a ward's memory has already; call WardMemory.measure")
+
+    def state(self) -> dict[str, Any]:
+        """Copy the whole state as plain values."""
+        memory, row = self._memory, self._row
+        state = WatchState(*(array[row] for array in memory.watched))
+        return plain_state(state, int(memory.seen[row]))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over the state of a `SignalWatch`."""
+        if state["leads"] != self._memory.n_leads:
+            self.reset()
+            return
+        for name, array in self._memory.watched._asdict().items():
+            array[self._row] = state[name]
 
 
 def _read_ring(ring: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
