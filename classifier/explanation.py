@@ -80,7 +80,7 @@ def load_network(path: Path | None = None) -> BeatNetwork:
         scripted = torch.jit.load(  # type: ignore[no-untyped-call]
             io.BytesIO(file.read_bytes()), map_location="cpu"
         )
-    state = scripted.state_dict()
+    state = {name.removeprefix("network."): w for name, w in scripted.state_dict().items()}
     if not state:
         raise ModelMismatchError(
             f"{file} was written without the names of its weights, so that it can't be explained; "

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from classifier.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS
+from classifier.folded import FoldedNetwork, can_fold
 from classifier.network import BeatNetwork
 from classifier.runtime import FORMAT_VERSION, ModelSpec, quiet_torchscript
 
@@ -30,8 +31,9 @@ def export_torchscript(
 ) -> ModelSpec:
     """Write `path` (TorchScript) and the sidecar beside it.
 
-    The weights keep their names, so that `classifier.explanation` can rebuild the network;
-    `classifier.runtime` freezes what it loads.
+    The weights keep their names (after `network.` where it was folded), so that
+    `classifier.explanation` can rebuild the network; `classifier.runtime` freezes what it loads,
+    which works out what follows from the weights alone.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def export_torchscript(
     buffer = io.BytesIO()
     with quiet_torchscript():
         scripted = torch.jit.trace(  # type: ignore[no-untyped-call]
-            network.eval(), example_inputs(), check_trace=False
+            _served(network), example_inputs(), check_trace=False
         )
         torch.jit.save(scripted, buffer)
     content = without_source_paths(buffer.getvalue())
@@ -61,6 +63,12 @@ def export_torchscript(
     path.write_bytes(content)
     path.with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n")
     return spec
+
+
+def _served(network: BeatNetwork) -> torch.nn.Module:
+    """Return the network as it is served."""
+    network.eval()
+    return FoldedNetwork(network).eval() if can_fold(network) else network
 
 
 def without_source_paths(archive: bytes) -> bytes:

@@ -249,7 +249,6 @@ def held_out_score(
         return sum(weight * found[label.value].f1 for label, weight in weights)
 
     offsets = np.zeros(len(MODEL_LABELS), np.float32)
-    offsets[NOISE] = config.noise_offset
     best = score(offsets)
     for step in (1.0, 0.5, 0.25):
         for label in 2 * OFFSET_CLASSES:

@@ -39,8 +39,6 @@ class TrainingConfig:
     """Factor on the weight of F, which one record teaches: more would cost N and V elsewhere."""
     noise_weight: float = 0.5
     """Factor on the weight of Q, noise that was taken for a beat."""
-    noise_offset: float = 0.7
-    """Added to the logit of Q: a false alarm in noise costs more than a beat that isn't judged."""
     noise_bonus: float = 4.0
     """Added to the logit of Q, once trained, where the last 40 beats were noisier than nearly all
     of the training records: what comes there has not been learnt from."""

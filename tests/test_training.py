@@ -30,7 +30,6 @@ SMALL = TrainingConfig(
     average_decay=0.8,
     normal_per_epoch=150,
     fusion_weight=1.0,
-    noise_offset=0.0,
     noise_bonus=0.0,
     network=NetworkConfig(widths=(8, 8), hidden=16, opinion_hidden=16, opinions=1, dropout=0.0),
 )
