@@ -19,7 +19,7 @@ class Command(Enum):
     SLOWER = "slower"
     NEXT_ALARM = "run to the next alarm"
     LEAD = "next lead on top"
-    FREEZE = "write a strip to an SVG file"
+    FREEZE = "write the last 10 s to a strip file"
     ACKNOWLEDGE = "acknowledge the alarm"
     HELP = "show or hide this help"
     QUIT = "quit"

@@ -9,10 +9,22 @@ from rich.segment import Segment
 
 from streamer import palette, panels
 from streamer.clock_format import clock
-from streamer.monitor_keys import help_rows
+from streamer.monitor_help import help_box
 from streamer.monitor_state import MonitorState
 from streamer.panels import Row
-from streamer.screen_lines import Frame, Line, Part, beside, block, line, rule, single_cells, spread
+from streamer.screen_lines import (
+    Frame,
+    Line,
+    Part,
+    beside,
+    block,
+    laid_over,
+    line,
+    rule,
+    shortened,
+    single_cells,
+    spread,
+)
 from streamer.svg_glyphs import draw_glyphs
 from streamer.trace_view import (
     GUTTER,
@@ -31,7 +43,10 @@ MINIMUM_WIDTH: Final = 40
 MINIMUM_HEIGHT: Final = 10
 """Below this size there is nothing useful to show."""
 
-_HELP_WIDTH: Final = 46
+_SPEED_WIDTH: Final = 18
+"""Room for the speed beside the bar of what was played."""
+_SLOW_PART: Final = 0.9
+"""Below this part of the speed that was asked for, the screen says so."""
 _PANEL_ROWS: Final = 5
 _PANEL_HEIGHT: Final = 20
 """From this height on, there is room for the numeric panels below the trace."""
@@ -64,10 +79,12 @@ def render(state: MonitorState, width: int, height: int) -> Frame:
     body = _wide_body(state, width, body_height) if wide else _body(state, width, body_height)
     if state.shows_help:
         body = _with_help(body, width)
+    rhythm = panels.rhythm(state)
+    room = width - sum(len(text) for text, _ in rhythm) - 1
     return Frame(
         [
             _header(state, width),
-            spread(panels.rhythm(state), panels.alarm_banner(state), width),
+            spread(rhythm, panels.alarm_banner(state, room), width),
             *body,
             _progress(state, width),
         ]
@@ -76,16 +93,11 @@ def render(state: MonitorState, width: int, height: int) -> Frame:
 
 def _with_help(body: list[Line], width: int) -> list[Line]:
     """Lay the list of keys over the middle of the screen."""
-    rows = [
-        [(f"  {keys:<9}", palette.STRONG), (words, palette.PLAIN)] for keys, words in help_rows()
-    ]
-    inner = min(_HELP_WIDTH, width)
-    box = [rule([(1, "KEYS")], inner), *block(rows, inner, len(rows)), rule([], inner)]
+    box = help_box(width)
     top = max((len(body) - len(box)) // 2, 0)
-    shown = box[: len(body) - top]
-    left = (width - inner) // 2
-    centred = [[*line([], left), *row, *line([], width - inner - left)] for row in shown]
-    return [*body[:top], *centred, *body[top + len(shown) :]]
+    left = (width - sum(len(segment.text) for segment in box[0])) // 2
+    shown = [laid_over(below, left, row) for below, row in zip(body[top:], box, strict=False)]
+    return [*body[:top], *shown, *body[top + len(shown) :]]
 
 
 def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None:
@@ -128,45 +140,46 @@ def _header(state: MonitorState, width: int) -> Line:
 def _progress(state: MonitorState, width: int) -> Line:
     fs = state.info.fs
     elapsed = f" {clock(state.now / fs)} "
-    speed = _speed(state)
+    speed = _speed(state, width - len(elapsed))
     done = state.progress
     if done is None:
         return spread([(elapsed, palette.STRONG), ("live", palette.GOOD)], speed, width)
     end = clock((state.info.first_sample + (state.info.n_samples or 0)) / fs)
-    used = sum(len(text) for text, _ in speed)
-    room = max(width - len(elapsed) - len(end) - used - 7, 1)
+    room = max(width - len(elapsed) - len(end) - 7 - _SPEED_WIDTH, 1)
     filled = round(done * room)
-    return spread(
-        [
-            (elapsed, palette.STRONG),
-            ("━" * filled, palette.GOOD),
-            ("─" * (room - filled), palette.FRAME),
-            (f" {end} {done * 100.0:3.0f}%", palette.FAINT),
-        ],
-        speed,
-        width,
-    )
+    played: list[Part] = [
+        (elapsed, palette.STRONG),
+        ("━" * filled, palette.GOOD),
+        ("─" * (room - filled), palette.FRAME),
+        (f" {end} {done * 100.0:3.0f}%", palette.FAINT),
+    ]
+    # What takes more room than a speed lies over the bar, so that the bar doesn't jump.
+    used = sum(len(text) for text, _ in speed)
+    return laid_over(line(played, width), width - used, line(speed, used))
 
 
-def _speed(state: MonitorState) -> list[Part]:
+def _speed(state: MonitorState, room: int) -> list[Part]:
     if state.message is not None:
-        return [(f" {single_cells(state.message)} ", palette.NOTE)]
+        return [(f" {shortened(single_cells(state.message), room - 2)} ", palette.NOTE)]
     pace = state.pace
     if pace is not None and pace.paused:
-        return [(" PAUSED ", palette.NOTE)]
+        return [(" ", palette.PLAIN), (" PAUSED ", palette.BRAND), (" ", palette.PLAIN)]
     if pace is not None and pace.seeking:
         return [(" TO NEXT ALARM ", palette.NOTE)]
     speed = state.speed if pace is None else pace.speed
-    asked = "max" if speed is None else f"{speed:g}×"
     measured = state.measured_speed
-    if speed is None and measured is not None:
-        asked += f" {measured:.0f}×"
-    return [(f" {asked} ", palette.FAINT)]
+    hint = "" if pace is None else "  ? help"
+    if speed is None:
+        now = "" if measured is None else f" {measured:.0f}×"
+        return [(f" max{now}{hint} ", palette.FAINT)]
+    if measured is not None and measured < _SLOW_PART * speed:
+        return [(f" {speed:g}×", palette.FAINT), (f" runs at {measured:.2g}× ", palette.NOTE)]
+    return [(f" {speed:g}×{hint} ", palette.FAINT)]
 
 
 def _body(state: MonitorState, width: int, height: int) -> list[Line]:
     """Trace over panels, for a terminal of ordinary size."""
-    below = [strip_line(state, width)]
+    below = [strip_line(state, width, " RR ms")]
     if height + 3 >= _PANEL_HEIGHT:
         below += _bottom_panels(state, width)
     else:
@@ -196,7 +209,7 @@ def _trace(state: MonitorState, width: int, height: int, *, leads: int) -> list[
 
 def _one_line(state: MonitorState, width: int) -> Line:
     """Return the numbers that matter most, where there is no room for panels."""
-    rate = state.heart_rate_bpm
+    rate = panels.shown_rate(state)
     counts = ((label, n) for label, n in state.ledger.counts.items() if label is not None)
     p99 = state.ledger.latency.quantile(0.99)
     return line(
@@ -237,7 +250,7 @@ def _latency_column(state: MonitorState, width: int) -> list[Row]:
     return [
         *panels.latency(state, width),
         panels.quality(state, width),
-        panels.mqtt_counts(state),
+        panels.burden(state, width),
     ]
 
 
@@ -265,7 +278,7 @@ def _side(state: MonitorState, width: int, height: int) -> list[Line]:
     large = height >= _LARGE_DIGITS_HEIGHT
     sections: list[tuple[str, list[Row]]] = [
         ("HEART RATE", panels.heart_rate(state, large=large)),
-        ("BEATS", [*panels.beat_counts(state, inner), panels.burden(state)]),
+        ("BEATS", [*panels.beat_counts(state, inner), panels.burden(state, inner)]),
         ("LATENCY ms from the R peak", panels.latency(state, inner)),
         ("SIGNAL", [panels.quality(state, inner)]),
         ("VS REFERENCE %", panels.reference_score(state)),

@@ -11,13 +11,25 @@ from streamer.screen_lines import Part, bar, single_cells
 
 Row = list[Part]
 
+_RATELESS: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.ASYSTOLE})
+"""In these a number would be taken for a pulse."""
+_BURDEN: Final = "V burden "
+_BACKLOG: Final = 20
+"""So many messages on their way are no backlog: they come in bursts."""
+
 _GOOD_QUALITY = 0.8
 _FAIR_QUALITY = 0.5
 
 
+def shown_rate(state: MonitorState) -> float | None:
+    """Return the heart rate; None where there is none, though a detector may count waves."""
+    rateless = state.rhythm is not None and state.rhythm.rhythm in _RATELESS
+    return None if rateless else state.heart_rate_bpm
+
+
 def heart_rate(state: MonitorState, *, large: bool = False) -> list[Row]:
     """Return big digits, with the last RR interval below."""
-    rate = state.heart_rate_bpm
+    rate = shown_rate(state)
     digits = f"{min(round(rate), 999):>3}" if rate is not None else " --"
     drawn = big_digits.large(digits) if large else big_digits.small(digits)
     recent = state.ledger.rr_ms(1)
@@ -41,27 +53,29 @@ def beat_counts(state: MonitorState, width: int) -> list[Row]:
     return rows
 
 
-def burden(state: MonitorState) -> Row:
+def burden(state: MonitorState, width: int) -> Row:
     """Return the ventricular beats of the last hour, or of less while there has been less."""
     part = state.burden.part
     if part is None:
         return [("V burden --", palette.FAINT)]
+    count, share = f"{state.burden.an_hour}", f"  {part * 100.0:.1f}%"
     since = "/h" if state.burden.is_whole_hour(state.now) else " so far"
-    return [
-        ("V burden ", palette.FAINT),
-        (f"{state.burden.an_hour}{since}", palette.PLAIN),
-        (f"  {part * 100.0:.1f}%", palette.FAINT),
-    ]
+    if len(_BURDEN + count + since + share) <= width:
+        count += since
+    return [(_BURDEN, palette.FAINT), (count, palette.PLAIN), (share, palette.FAINT)]
 
 
 def latency(state: MonitorState, width: int) -> list[Row]:
     """Show the latency of provisional labels from the R peak, against the budget."""
     ledger = state.ledger
     p50, p99 = ledger.latency.quantile(0.5), ledger.latency.quantile(0.99)
-    style = palette.GOOD if p99 is None or p99 <= ledger.budget_ms else palette.POOR
+    median, tail = (
+        palette.GOOD if value is None or value <= ledger.budget_ms else palette.POOR
+        for value in (p50, p99)
+    )
     late = palette.POOR if ledger.n_late else palette.FAINT
     return [
-        [("p50 ", palette.FAINT), (_ms(p50), style), ("  p99 ", palette.FAINT), (_ms(p99), style)],
+        [("p50 ", palette.FAINT), (_ms(p50), median), ("  p99 ", palette.FAINT), (_ms(p99), tail)],
         _budget_bar(p50, p99, ledger.budget_ms, width),
         [(f"budget {ledger.budget_ms:.0f} ms  ", palette.FAINT), (f"late {ledger.n_late}", late)],
     ]
@@ -103,15 +117,19 @@ def quality(state: MonitorState, width: int) -> Row:
 
 
 def mqtt_state(state: MonitorState, width: int) -> Row:
-    """Return connection and address on one row; no address where it doesn't fit."""
+    """Return connection, losses, messages sent and address on one row, the last if they fit."""
     if state.mqtt is None:
         return [("MQTT off", palette.FAINT)]
     word = single_cells(str(state.mqtt.state))
     style = palette.GOOD if word in {"connected", "online"} else palette.NOTE
     row: Row = [("MQTT ", palette.FAINT), (word, style)]
-    address = f" {mqtt_address(state)}"
-    if sum(len(text) for text, _ in row) + len(address) <= width:
-        row.append((address, palette.FAINT))
+    if state.mqtt.shed:
+        row.append((f"  {state.mqtt.shed} shed", palette.POOR))
+    if state.mqtt.queued > _BACKLOG:
+        row.append((f"  {state.mqtt.queued} queued", palette.NOTE))
+    for words in (f"  {state.mqtt.sent} sent", f"  {mqtt_address(state)}"):
+        if sum(len(text) for text, _ in row) + len(words) <= width:
+            row.append((words, palette.FAINT))
     return row
 
 
@@ -208,19 +226,34 @@ def rhythm(state: MonitorState) -> Row:
     ]
 
 
-def alarm_banner(state: MonitorState) -> Row:
-    """Return the alarm that counts most right now."""
+def alarm_banner(state: MonitorState, room: int) -> Row:
+    """Return the alarm that counts most right now, in words that fit into `room` cells."""
     alarm = state.active_alarm
     if alarm is None:
         word = "alarm" if state.n_alarms == 1 else "alarms"
         return [(f"{state.n_alarms} {word} ", palette.FAINT)] if state.n_alarms else []
     style = palette.FAINT if state.is_acknowledged(alarm) else palette.ALARM[alarm.priority]
-    return [(_alarm_words(state, alarm), style)]
+    words = _alarm_words(state, alarm)
+    return [(next((text for text in words if len(text) <= room), words[-1]), style)]
 
 
-def _alarm_words(state: MonitorState, alarm: Alarm) -> str:
+def _alarm_words(state: MonitorState, alarm: Alarm) -> list[str]:
+    """Return ways to say an alarm and its age, the longest first."""
+    lasts = state.rhythm is not None and state.rhythm.rhythm is alarm.rhythm
+    time = clock(state.age_s(alarm.onset))
+    age = f"for {time}" if lasts else f"{time} ago"
     if state.is_acknowledged(alarm):
-        return f" {alarm.rhythm} {clock(state.age_s(alarm.onset))} ago, acknowledged "
+        return [
+            f" {alarm.rhythm} {age}, acknowledged ",
+            f" {_short(alarm.rhythm)} {age}, acknowledged ",
+            f" {_short(alarm.rhythm)} {age}, seen ",
+        ]
     mark = palette.ALARM_MARK[alarm.priority]
-    age = clock(state.age_s(alarm.onset))
-    return f" {mark} {alarm.priority.name} {str(alarm.rhythm).upper()} {age} ago {mark} "
+    name = str(alarm.rhythm).upper()
+    return [
+        f" {mark} {alarm.priority.name} {name} {age} {mark} ",
+        f" {mark} {alarm.priority.name} {name} {age} ",
+        f" {mark} {name} {age} ",
+        f" {mark} {name} {time} ",
+        f" {mark} {_short(alarm.rhythm).upper()} {age} ",
+    ]

@@ -154,6 +154,7 @@ class Playing:
                     reference=self._reference,
                     speed=options.speed,
                     transport=self._transport,
+                    freeze_format=options.freeze_format,
                     on_quit=self._quit,
                 )
             ]

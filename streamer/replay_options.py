@@ -44,6 +44,8 @@ class ReplayOptions:
     ha_discovery: bool = False
     theme: str = "dark"
     """Of the monitor; see `streamer.palette.THEMES`."""
+    freeze_format: Literal["svg", "png", "both"] = "svg"
+    """What the monitor writes a frozen strip as."""
 
 
 def wants_monitor(options: ReplayOptions) -> bool:

@@ -19,7 +19,8 @@ from streamer.report_data import AlarmRow, BeatRow, ReportData
 from streamer.rhythm_timeline import timeline
 from streamer.running_score import RunningScore
 from streamer.score_report import Table
-from streamer.strip_svg import Paper, StripMark, strip_svg
+from streamer.strip import Paper, StripMark, describe_strip
+from streamer.strip_svg import strip_svg
 
 _ORDER: Final = ("high", "medium", "low")
 _CLASSES: Final = tuple(label.value for label in Label)
@@ -287,20 +288,20 @@ def _strip(data: ReportData, start: int, stop: int, title: str, config: ReportCo
         return ""
     step = max(round(data.fs / config.drawn_hz), 1)
     marks = [
-        StripMark((beat.sample - start) // step, beat.label or "?")
+        StripMark(beat.sample // step, beat.label or "?")
         for beat in data.beats
         if start <= beat.sample < stop
     ]
-    svg = strip_svg(
+    picture = describe_strip(
         samples[:, ::step],
         fs=data.fs / step,
-        start=0,
+        start=start // step,
         leads=data.leads,
         marks=marks,
         title=title,
-        paper=Paper(most_mm=35.0),
+        paper=Paper(most_mm=45.0),
     )
-    return f'{page.heading(title)}<div class="strip">{svg}</div>'
+    return f'{page.heading(title)}<div class="strip">{strip_svg(picture)}</div>'
 
 
 def _examples(data: ReportData, config: ReportConfig) -> str:

@@ -36,6 +36,14 @@ def single_cells(text: str) -> str:
     return "".join(c if c.isprintable() and cell_len(c) == 1 else "?" for c in text)
 
 
+def shortened(text: str, room: int) -> str:
+    """Leave out the middle of what is longer than `room`: a long path's folders, not its name."""
+    if len(text) <= room:
+        return text
+    head = max(room // 4, 1)
+    return f"{text[:head]}…{text[len(text) - max(room - head - 1, 0) :]}"
+
+
 def line(parts: Iterable[Part], width: int) -> Line:
     """Put parts side by side, cut and padded to exactly `width` cells."""
     result: Line = []
@@ -58,6 +66,25 @@ def spread(left: list[Part], right: list[Part], width: int) -> Line:
     needed = sum(len(text) for text, _ in right)
     gap = max(width - used - needed, 1)
     return line([*left, (" " * gap, palette.PLAIN), *right], width)
+
+
+def cut(cells: Line, start: int, stop: int) -> Line:
+    """Return the cells of a line from `start` to before `stop`."""
+    found: Line = []
+    left = 0
+    for text, style, _ in cells:
+        piece = text[max(start - left, 0) : max(stop - left, 0)]
+        if piece:
+            found.append(Segment(piece, style))
+        left += len(text)
+    return found
+
+
+def laid_over(below: Line, column: int, above: Line) -> Line:
+    """Put a line over part of another, from `column` on; what is beside it stays."""
+    covered = sum(len(segment.text) for segment in above)
+    width = sum(len(segment.text) for segment in below)
+    return [*cut(below, 0, column), *above, *cut(below, column + covered, width)]
 
 
 def beside(blocks: list[list[Line]]) -> list[Line]:

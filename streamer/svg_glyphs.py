@@ -40,6 +40,9 @@ _ARMS: Final[dict[str, tuple[bool, bool, bool, bool]]] = {
     "┤": (True, False, True, True),
     "┴": (True, True, True, False),
     "└": (False, True, True, False),
+    "┘": (True, False, True, False),
+    "┌": (False, True, False, True),
+    "┐": (True, False, False, True),
 }
 """Which of the arms left, right, up and down a box character has."""
 

@@ -73,11 +73,11 @@ def lead_lines(state: MonitorState, lead: int, sweep: Sweep, rows: int) -> list[
     marks = gain.rows(rows, at_least=3)
     _draw_grid(cells, styles, packed == 0, [row for row, _ in marks], sweep)
     styles = _inherit(styles, cells == ord(" "))
-    scale = dict(marks)
+    scale, table = dict(marks), _table()
     return [
         [
             Segment(f"{_signed(scale[row])}┤" if row in scale else "     │", palette.FRAME),
-            *runs(text, styles[row], _table()),
+            *runs(text, styles[row], table),
         ]
         for row, text in enumerate(braille.text(cells))
     ]
@@ -111,8 +111,10 @@ def axis_line(state: MonitorState, sweep: Sweep) -> Line:
         tick = sweep.cell(round(second * fs))
         if tick is not None:
             label = "┴" + clock(second)
-            span = list(range(tick, min(tick + len(label), sweep.cells)))
-            _write(text, styles, span, label, _GRID)
+            if tick + len(label) > sweep.cells:
+                # Half a time is another time.
+                label = "┴"
+            _write(text, styles, list(range(tick, tick + len(label))), label, _GRID)
     gutter = Segment("  mV " + "└", palette.FRAME)
     return [
         gutter,
@@ -148,20 +150,20 @@ def tachogram_lines(state: MonitorState, width: int, rows: int) -> list[Line]:
         styles[y // 4 : (y + 1) // 4 + 1, x // 2 : (x + 1) // 2 + 1] = _LABELS.index(beat.label)
     cells = braille.code_points(braille.pack(dots))
     styles = _inherit(styles, cells == ord(" "))
-    scale = {0: top, rows - 1: bottom}
+    scale, table = {0: top, rows - 1: bottom}, _table()
     return [
         [
             Segment(f"{scale[row]:5.0f}┤" if row in scale else "     │", palette.FRAME),
-            *runs(text, styles[row], _table()),
+            *runs(text, styles[row], table),
         ]
         for row, text in enumerate(braille.text(cells))
     ]
 
 
-def strip_line(state: MonitorState, width: int) -> Line:
+def strip_line(state: MonitorState, width: int, title: str = "") -> Line:
     """Write the last beats with the RR intervals between them in ms, the newest at the right."""
     parts: list[tuple[str, Style]] = []
-    left = width - 1
+    left = width - 1 - len(title)
     for beat in reversed(state.ledger.beats):
         name = letter(beat)
         between = "  ···  " if beat.rr_ms is None else f" {beat.rr_ms:.0f} "
@@ -169,7 +171,7 @@ def strip_line(state: MonitorState, width: int) -> Line:
             break
         parts += [(name, palette.BEAT[beat.label]), (between, palette.FAINT)]
         left -= len(name) + len(between)
-    return line([(" " * left, palette.PLAIN), *reversed(parts)], width)
+    return line([(title, palette.TITLE), (" " * left, palette.PLAIN), *reversed(parts)], width)
 
 
 def _signed(mv: float) -> str:

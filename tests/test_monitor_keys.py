@@ -1,10 +1,10 @@
 """What the keys do: to the pace, to the screen, to files; and once for real in a terminal."""
 
 import asyncio
+import codecs
 import io
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monitor_cases import info, mqtt, play, publish, signal
+from monitor_cases import info, mqtt, play, publish
 from rich.console import Console
 from sample_events import alarm
+from terminal_grid import Grid
 
 from replay.chunk import Chunk
 from streamer import palette
@@ -25,7 +26,6 @@ from streamer.monitor_keys import KEYS, Command, KeyReader, help_rows
 from streamer.monitor_state import MonitorState
 from streamer.monitor_view import render
 from streamer.sinks.monitor import MonitorSink
-from streamer.strip_svg import StripMark, strip_svg
 from streamer.transport import Transport
 
 
@@ -198,22 +198,6 @@ def test_an_unknown_theme_is_refused() -> None:
         palette.use("plaid")
 
 
-def test_a_strip_is_drawn_to_scale() -> None:
-    samples = signal(0, 3600)
-    samples[0, 100:200] = np.nan
-    marks = [StripMark(288, "V"), StripMark(9999, "N")]
-    svg = strip_svg(samples, fs=360.0, start=0, leads=("MLII", "<V1>"), marks=marks, title="a & b")
-    assert 'width="250.0mm"' in svg
-    assert svg.count("<path") == 4
-    assert ">V</text>" in svg
-    assert "&lt;V1&gt;" in svg
-    assert "nan" not in svg
-
-
-def _files(folder: Path) -> list[Path]:
-    return list(folder.iterdir())
-
-
 async def test_commands_reach_the_monitor(tmp_path: Path) -> None:
     playing, _ = transport()
     quits: list[bool] = []
@@ -222,18 +206,19 @@ async def test_commands_reach_the_monitor(tmp_path: Path) -> None:
         console, transport=playing, folder=tmp_path, on_quit=lambda: quits.append(True)
     )
     await sink.start(info())
-    try:
-        play(sink.state, 3600)
-        for command in Command:
-            sink.command(command)
-        assert playing.seeking
-        assert not playing.paused
-        assert sink.state.shows_help
-        assert quits == [True]
-        names = [path.name for path in _files(tmp_path)]
-        assert names == ["made-up-0-10.svg"]
-    finally:
-        await sink.close()
+    play(sink.state, 3600)
+    for command in Command:
+        sink.command(command)
+    await sink.close()
+    assert playing.seeking
+    assert not playing.paused
+    assert sink.state.shows_help
+    assert quits == [True]
+    assert [path.name for path in _files(tmp_path)] == ["made-up-0-10.svg"]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
 
 
 async def test_keys_are_read_from_a_terminal_and_it_is_given_back() -> None:
@@ -287,12 +272,14 @@ def test_the_monitor_in_a_real_terminal(tmp_path: Path) -> None:
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     screen = Screen(ours)
     screen.until("BEATS")
+    screen.until("┴0:01")
     os.write(ours, b"?")
     screen.until("run to the next alarm")
     os.write(ours, b" ")
     screen.until("PAUSED")
     os.write(ours, b"f")
-    screen.until("wrote demo-")
+    screen.until(".svg")
+    screen.until("wrote /")
     os.write(ours, b"q")
     screen.until("latency ms")
     _, status = os.waitpid(pid, 0)
@@ -307,16 +294,18 @@ class Screen:
 
     def __init__(self, number: int) -> None:
         self._number = number
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._grid = Grid(80, 24)
 
     def until(self, words: str) -> None:
         end = time.monotonic() + 120.0
-        text = b""
         while time.monotonic() < end:
+            if words in self._grid.text:
+                return
             if select.select([self._number], [], [], 0.1)[0]:
                 try:
-                    text += os.read(self._number, 65536)
+                    text = self._decoder.decode(os.read(self._number, 65536))
                 except OSError:
                     break
-                if words in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text.decode("utf-8", "ignore")):
-                    return
-        raise AssertionError(f"{words!r} never came; the end was {text[-500:]!r}")
+                self._grid.feed(text)
+        raise AssertionError(f"{words!r} never came; the screen was\n{self._grid.text}")

@@ -11,7 +11,8 @@ from sample_events import labeled_beat, published
 from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.errors import OutputError
-from streamer.sinks.monitor import FramePacer, MonitorSink
+from streamer.frame_pace import FramePacer, SpeedMeter
+from streamer.sinks.monitor import MonitorSink
 
 ENTER_SCREEN = "\x1b[?1049h"
 LEAVE_SCREEN = "\x1b[?1049l"
@@ -42,11 +43,11 @@ def console(terminal: io.StringIO) -> Console:
     )
 
 
-async def frames(terminal: Terminal, n: int) -> None:
-    """Let the drawing go on until `n` more writes have come."""
+async def until(terminal: Terminal, words: str) -> None:
+    """Let the drawing go on until `words` have been written."""
     terminal.loop = asyncio.get_running_loop()
     async with asyncio.timeout(60.0):
-        for _ in range(n):
+        while words not in terminal.getvalue():
             terminal.more.clear()
             await terminal.more.wait()
     terminal.loop = None
@@ -60,7 +61,7 @@ async def test_draws_while_playing_and_gives_the_screen_back() -> None:
     sink.observe(Chunk(start=0, samples=signal(0, 720)))
     sink.publish(published(labeled_beat(288, Label.V, revision=0)))
     await sink.drain()
-    await frames(terminal, 3)
+    await until(terminal, "V?")
     await sink.close()
     written = terminal.getvalue()
     assert "HEART RATE" in written
@@ -91,7 +92,7 @@ async def test_an_interrupt_gives_the_screen_back() -> None:
             await sink.close()
 
     task = asyncio.create_task(play())
-    await frames(terminal, 3)
+    await until(terminal, "HEART RATE")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -139,12 +140,11 @@ async def test_follows_the_size_of_the_terminal() -> None:
     shown = console(terminal)
     sink = MonitorSink(shown, fps=1000.0)
     await sink.start(info())
-    await frames(terminal, 3)
+    await until(terminal, "HEART RATE")
+    assert "RR ms, last minute" not in terminal.getvalue()
     shown.size = type(shown.size)(120, 40)
-    terminal.truncate(0)
-    await frames(terminal, 6)
+    await until(terminal, "RR ms, last minute")
     await sink.close()
-    assert "RR ms, last minute" in terminal.getvalue()
 
 
 async def test_a_terminal_without_unicode_is_refused() -> None:
@@ -190,3 +190,13 @@ def test_the_pacer_rests_as_long_as_a_slow_frame_took() -> None:
     pacer = FramePacer(0.05, due_s=10.0)
     pacer.drawn(10.0, 10.2)
     assert pacer.due_s == pytest.approx(10.4)
+
+
+def test_the_speed_is_that_of_the_last_seconds() -> None:
+    meter = SpeedMeter(fs=100.0)
+    speeds = [meter.measure(0.1 * k, 20 * k, paused=False) for k in range(40)]
+    assert speeds[:20] == [None] * 20
+    assert speeds[-1] == pytest.approx(2.0)
+    assert meter.measure(10.0, 800, paused=True) is None
+    assert meter.measure(10.1, 810, paused=False) is None
+    assert meter.measure(12.2, 1230, paused=False) == pytest.approx(2.0)

@@ -33,6 +33,10 @@ def full_state() -> MonitorState:
     return state
 
 
+def changed_to(rhythm: Rhythm) -> RhythmEvent:
+    return RhythmEvent(rhythm=rhythm, onset=3000, decided_at=3200, heart_rate_bpm=None, beats=())
+
+
 def lines(state: MonitorState, width: int = 80, height: int = 24) -> list[str]:
     """The frame as a console of that size shows it."""
     console = Console(
@@ -72,7 +76,17 @@ def test_says_what_is_played() -> None:
     assert "360 Hz" in first
     assert "training record" in first
     assert "MQTT connected" in first
-    assert "MQTT connected 127.0.0.1:1883" in lines(full_state(), 100, 24)[0]
+    assert "MQTT connected  42 sent  127.0.0.1:1883" in lines(full_state(), 100, 24)[0]
+
+
+def test_messages_lost_or_piling_up_are_said_first() -> None:
+    state = full_state()
+    state.mqtt = mqtt(shed=3, queued=500)
+    assert "MQTT connected  3 shed  500 queued" in lines(state, 100, 24)[0]
+    assert "3 shed" in lines(state)[0]
+    # A few on their way are none.
+    state.mqtt = mqtt(queued=4)
+    assert "queued" not in screen(state)
 
 
 def test_says_nothing_of_training_otherwise() -> None:
@@ -87,10 +101,11 @@ def test_shows_the_numbers() -> None:
     assert "p50 354  p99 354" in shown
     assert "budget 500 ms  late 0" in shown
     assert re.search(r"quality ━+╸? +90%", shown)
-    assert "42 sent  0 shed" in shown
+    assert "MQTT connected  42 sent" in shown
+    assert "V burden 1  9.1%" in shown
     assert re.search(r"QRS +100 +100", shown)
     assert "FN 0  FP 0" in shown
-    assert re.search(r"0:10 ━+─+ 1:40  10%  1×", shown)
+    assert re.search(r"0:10 ━+─+ 1:40  10% +1×", shown)
 
 
 def test_the_heart_rate_is_drawn_large() -> None:
@@ -170,6 +185,67 @@ def test_alarm_and_its_age() -> None:
     assert "!!! HIGH VENTRICULAR TACHYCARDIA 0:01 ago !!!" in lines(state)[1]
     observe(state, 3000 + 500 + 3600 + 1)
     assert lines(state)[1].rstrip().endswith("1 alarm")
+
+
+def test_an_alarm_whose_rhythm_lasts_is_not_over() -> None:
+    state = full_state()
+    publish(state, alarm(onset=3000))
+    publish(state, changed_to(Rhythm.VENTRICULAR_TACHYCARDIA))
+    rows = [lines(state, width, 24)[1].rstrip() for width in (100, 80, 75, 60)]
+    # What doesn't fit is said in fewer words, never cut.
+    assert [row.partition("!!!")[2].strip() for row in rows] == [
+        "HIGH VENTRICULAR TACHYCARDIA for 0:01 !!!",
+        "HIGH VENTRICULAR TACHYCARDIA for 0:01",
+        "VENTRICULAR TACHYCARDIA for 0:01",
+        "VT for 0:01",
+    ]
+
+
+def test_fibrillation_has_no_heart_rate() -> None:
+    state = full_state()
+    assert "RR 800 ms" in screen(state)
+    publish(state, changed_to(Rhythm.VENTRICULAR_FIBRILLATION))
+    assert "RR --" in screen(state)
+
+
+def test_a_time_that_does_not_fit_is_left_out_whole() -> None:
+    state = MonitorState(info())
+    for stop in range(200, 3600, 30):
+        observe(state, stop)
+        times = re.findall(r"┴([0-9:]*)", lines(state)[15])
+        assert all(re.fullmatch(r"\d:\d\d|", text) for text in times)
+
+
+def test_keys_are_explained_beside_the_trace() -> None:
+    state = full_state()
+    state.shows_help = True
+    shown = lines(state, 120, 40)
+    assert any("┌─╴KEYS╶" in row for row in shown)
+    row = next(row for row in shown if "run to the next alarm" in row)
+    assert row.startswith("     │") or "┤" in row[:6]
+    assert "supraventricular ectopic" in "".join(shown)
+
+
+class Pace:
+    """At twice real time."""
+
+    paused = seeking = False
+    speed = 2.0
+
+
+def test_the_bar_stays_where_it_is_under_a_message() -> None:
+    state = MonitorState(info(), pace=Pace())
+    observe(state, 3600)
+    before = lines(state)[23]
+    assert before.endswith(" 2×  ? help ")
+    state.message = "wrote /a/file.png"
+    after = lines(state)[23]
+    assert after.endswith(" wrote /a/file.png ")
+    assert after[:40] == before[:40]
+    state.message = "wrote " + "/folder" * 20 + "/file.png"
+    assert re.search(r" wrote /folder/fold….*/folder/file.png $", lines(state)[23])
+    state.message, state.measured_speed = None, 1.5
+    assert " runs at 1.5× " in lines(state)[23]
 
 
 def test_alarms_take_the_place_of_a_missing_reference() -> None:

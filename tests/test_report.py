@@ -52,7 +52,7 @@ def test_alarms_have_strips_with_their_letters(data: ReportData, page: str) -> N
     for kind in kinds:
         assert re.search(rf"<h3>{kind} \((high|medium|low)\) at \d", page), kind
     assert ">V</text>" in page
-    assert "25 mm/s  10 mm/mV" in page
+    assert "25 mm/s, 10 mm/mV" in page
 
 
 def test_strips_are_limited(data: ReportData) -> None:

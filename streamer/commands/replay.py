@@ -65,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="colours of the monitor (dark); NO_COLOR is heeded too",
     )
     parser.add_argument(
+        "--freeze-format",
+        choices=("svg", "png", "both"),
+        default="svg",
+        help="what the monitor's key f writes a strip as (svg)",
+    )
+    parser.add_argument(
         "--events", metavar="FILE", help="write every event as a JSON line; - is standard output"
     )
     parser.add_argument(

@@ -3,77 +3,22 @@
 import asyncio
 import atexit
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TextIO
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
-from rich.segment import ControlType, Segment
+from rich.console import Console
 
 from replay.chunk import Chunk
-from replay.player import format_time
 from streamer.errors import OutputError
 from streamer.events import Alarm, Published, StreamInfo
+from streamer.frame_pace import FramePacer, SpeedMeter
+from streamer.freezer import Freezer
+from streamer.full_screen import FullScreen
 from streamer.monitor_keys import Command, KeyReader
-from streamer.monitor_state import TRACE_SECONDS, MonitorState, MqttStatus, ReferenceAnnotations
+from streamer.monitor_state import MonitorState, MqttStatus, ReferenceAnnotations
 from streamer.monitor_view import render
-from streamer.screen_lines import Frame
-from streamer.strip_svg import StripMark, strip_svg
-from streamer.trace_view import letter
+from streamer.strip_file import FreezeFormat
 from streamer.transport import Transport
-
-_SLOWEST_S: Final = 0.5
-"""A frame is drawn at least this often, however late the event loop is."""
-
-
-# Rich has no name for these controls; any name marks them as text without width.
-_NO_WIDTH: Final = ((ControlType.HOME,),)
-_BEGIN_UPDATE: Final = Segment("\x1b[?2026h", None, _NO_WIDTH)
-_END_UPDATE: Final = Segment("\x1b[?2026l", None, _NO_WIDTH)
-"""Synchronised output: a terminal that knows it shows a frame at once, others ignore it."""
-
-
-class _WholeFrame:
-    """A frame that a terminal shows only when all of it has come, so that it doesn't tear."""
-
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield _BEGIN_UPDATE
-        yield self._frame
-        yield _END_UPDATE
-
-
-@dataclass(slots=True)
-class FramePacer:
-    """Decides when to draw: at the frame rate, but never while others are waiting for the loop.
-
-    Attributes
-    ----------
-    period_s : float
-        Time from one frame to the next when all is well.
-    due_s : float
-        When the next frame should be drawn, on the caller's clock.
-    """
-
-    period_s: float
-    due_s: float
-    _drawn_s: float = float("-inf")
-
-    def is_time(self, now_s: float) -> bool:
-        """Tell whether to draw now; when the loop is a frame late, the frame is given up."""
-        late = now_s - self.due_s > self.period_s
-        if late and now_s - self._drawn_s < _SLOWEST_S:
-            self.due_s = now_s + self.period_s
-            return False
-        return True
-
-    def drawn(self, started_s: float, ended_s: float) -> None:
-        """Plan the next frame: drawing takes at most half of the time."""
-        self._drawn_s = ended_s
-        self.due_s = max(self.due_s + self.period_s, ended_s + (ended_s - started_s))
 
 
 class MonitorSink:
@@ -100,6 +45,8 @@ class MonitorSink:
         The terminal that keys come from; standard input if None.
     folder : Path, optional
         Where strips are written; the current folder if None.
+    freeze_format : {"svg", "png", "both"}
+        What a frozen strip is written as.
     on_quit : callable, optional
         Called when the person at the keys has had enough.
 
@@ -126,6 +73,7 @@ class MonitorSink:
         transport: Transport | None = None,
         keyboard: TextIO | None = None,
         folder: Path | None = None,
+        freeze_format: FreezeFormat = "svg",
         on_quit: Callable[[], None] | None = None,
     ) -> None:
         if fps <= 0.0:
@@ -140,13 +88,12 @@ class MonitorSink:
         self._speed = speed
         self._transport = transport
         self._keys = KeyReader(self.command, keyboard)
-        self._folder = Path() if folder is None else folder
+        self._freezer = Freezer(folder or Path(), freeze_format, self._say)
         self._on_quit = on_quit
         self._message_until = 0.0
         self._state: MonitorState | None = None
-        self._live: Live | None = None
+        self._screen: FullScreen | None = None
         self._task: asyncio.Task[None] | None = None
-        self._frame = _WholeFrame(Frame([]))
 
     @property
     def state(self) -> MonitorState:
@@ -183,20 +130,13 @@ class MonitorSink:
             speed=self._speed,
             pace=self._transport,
         )
-        self._live = Live(
-            console=self._console,
-            screen=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            get_renderable=lambda: self._frame,
-        )
-        self._live.start()
+        self._screen = FullScreen(self._console)
+        self._screen.enter()
         if self._transport is not None:
             self._keys.open()
         # An interrupt may come at any moment, even during close().
-        atexit.register(self._live.stop)
-        self._task = asyncio.create_task(self._draw(self._state, self._live), name="monitor")
+        atexit.register(self._screen.leave)
+        self._task = asyncio.create_task(self._draw(self._state, self._screen), name="monitor")
 
     def observe(self, chunk: Chunk) -> None:
         """Take the samples for the trace."""
@@ -227,35 +167,13 @@ class MonitorSink:
                 alarm = self.state.acknowledge()
                 self._say("no alarm" if alarm is None else f"{alarm.rhythm} acknowledged")
             case Command.FREEZE:
-                self._freeze()
+                self._freezer.freeze(self.state)
             case Command.QUIT:
                 if self._on_quit is not None:
                     self._on_quit()
             case _:
                 if self._transport is not None:
                     _change_pace(self._transport, command)
-
-    def _freeze(self) -> None:
-        """Write what the trace shows as a strip."""
-        state = self.state
-        info = state.info
-        start = max(state.now - round(TRACE_SECONDS * info.fs), info.first_sample)
-        at = format_time(state.now, info.fs).replace(":", "-")
-        path = self._folder / f"{info.source}-{at}.svg"
-        svg = strip_svg(
-            state.ring.read(start, state.now),
-            fs=info.fs,
-            start=start,
-            leads=info.leads,
-            marks=[StripMark(beat.sample, letter(beat)) for beat in state.ledger.since(start)],
-            title=f"{info.source} at {format_time(start, info.fs)}",
-        )
-        try:
-            path.write_text(svg, encoding="utf-8")
-        except OSError as error:
-            self._say(f"can't write {path.name}: {error.strerror or error}")
-        else:
-            self._say(f"wrote {path.name}")
 
     def _say(self, message: str) -> None:
         """Show a message for a few seconds."""
@@ -270,10 +188,11 @@ class MonitorSink:
     async def close(self) -> None:
         """Give the screen back as it was; raises what went wrong while drawing, if anything did."""
         self._keys.close()
-        if self._live is not None:
-            self._live.stop()
-            atexit.unregister(self._live.stop)
-            self._live = None
+        await self._freezer.close()
+        if self._screen is not None:
+            self._screen.leave()
+            atexit.unregister(self._screen.leave)
+            self._screen = None
         if self._task is not None:
             task, self._task = self._task, None
             task.cancel()
@@ -284,24 +203,25 @@ class MonitorSink:
                 if current is not None and current.cancelling():
                     raise
 
-    async def _draw(self, state: MonitorState, live: Live) -> None:
+    async def _draw(self, state: MonitorState, screen: FullScreen) -> None:
         loop = asyncio.get_running_loop()
-        begun = loop.time()
-        pacer = FramePacer(1.0 / self._fps, begun)
+        pacer = FramePacer(1.0 / self._fps, loop.time())
+        meter = SpeedMeter(state.info.fs)
         try:
             while True:
                 started = loop.time()
                 if pacer.is_time(started):
                     if started > self._message_until:
                         state.message = None
-                    state.measured_speed = _speed_since(state, started - begun)
+                    stands = self._transport is not None and self._transport.paused
+                    state.measured_speed = meter.measure(started, state.now, paused=stands)
                     width, height = self._console.size
-                    self._frame = _WholeFrame(render(state, width, height))
-                    await asyncio.to_thread(live.refresh)
+                    frame = render(state, width, height)
+                    await asyncio.to_thread(screen.draw, frame)
                     pacer.drawn(started, loop.time())
                 await asyncio.sleep(max(pacer.due_s - loop.time(), 0.0))
         finally:
-            live.stop()
+            screen.leave()
 
 
 def _change_pace(transport: Transport, command: Command) -> None:
@@ -312,9 +232,3 @@ def _change_pace(transport: Transport, command: Command) -> None:
         Command.NEXT_ALARM: transport.seek,
     }
     changes[command]()
-
-
-def _speed_since(state: MonitorState, elapsed_s: float) -> float | None:
-    """Signal time over wall time; None while there is too little of either."""
-    played_s = (state.now - state.info.first_sample) / state.info.fs
-    return played_s / elapsed_s if elapsed_s > 1.0 else None

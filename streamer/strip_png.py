@@ -1,0 +1,67 @@
+"""A strip of ECG as PNG. Needs matplotlib, which is imported late."""
+
+import io
+import logging
+from typing import Any, Final
+
+from streamer.strip import PAPER_COLOUR, Picture, Stroke, Word
+
+_MM_PER_INCH: Final = 25.4
+_PIXELS_PER_MM: Final = 10.0
+_POINTS_PER_MM: Final = 72.0 / _MM_PER_INCH
+_FONT: Final = "DejaVu Sans"
+"""Comes with matplotlib, so that a strip looks the same everywhere."""
+
+
+def strip_png(picture: Picture) -> bytes:
+    """Draw a strip with 10 pixels a millimetre; its resolution makes a print true to scale."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
+
+    # Building its font cache, which happens once, is announced on the terminal.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    size = (picture.width_mm / _MM_PER_INCH, picture.height_mm / _MM_PER_INCH)
+    figure = Figure(figsize=size, dpi=_PIXELS_PER_MM * _MM_PER_INCH, facecolor=PAPER_COLOUR)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set_xlim(0.0, picture.width_mm)
+    axes.set_ylim(picture.height_mm, 0.0)
+    for stroke in picture.strokes:
+        _stroke(axes, stroke)
+    for word in picture.words:
+        _word(axes, word)
+    file = io.BytesIO()
+    figure.savefig(
+        file,
+        format="png",
+        dpi=figure.dpi,
+        facecolor=PAPER_COLOUR,
+        metadata={"Title": picture.title, "Software": "ecg-stream"},
+    )
+    return file.getvalue()
+
+
+def _stroke(axes: Any, stroke: Stroke) -> None:
+    from matplotlib.collections import LineCollection  # noqa: PLC0415
+
+    lines = LineCollection(
+        stroke.paths,
+        colors=stroke.colour,
+        linewidths=stroke.width_mm * _POINTS_PER_MM,
+        joinstyle="round",
+    )
+    axes.add_collection(lines, autolim=False)
+
+
+def _word(axes: Any, word: Word) -> None:
+    axes.text(
+        word.x_mm,
+        word.y_mm,
+        # A dollar sign begins no formula.
+        word.text.replace("$", r"\$"),
+        fontsize=word.size_mm * _POINTS_PER_MM,
+        fontfamily=_FONT,
+        fontweight="bold" if word.bold else "normal",
+        color=word.colour,
+        horizontalalignment="center" if word.anchor == "middle" else "left",
+        verticalalignment="baseline",
+    )
