@@ -14,8 +14,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import kernels
-
 FloatArray = NDArray[np.float32]
 
 
@@ -192,46 +190,3 @@ def inputs_hash() -> str:
         "features": FEATURE_NAMES,
     }
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def fill_missing(window: FloatArray) -> tuple[FloatArray, str | None]:
-    """Fill NaN samples with their nearest valid neighbour and say whether the beat is judgeable.
-
-    Parameters
-    ----------
-    window : ndarray of float32, shape (window_samples,)
-        One lead in mV.
-
-    Returns
-    -------
-    filled : ndarray of float32, shape (window_samples,)
-        A copy without NaN; all zero if nothing is valid.
-    reason : str or None
-        Why the beat can't be judged: "missing samples" or "flat".
-    """
-    valid = np.isfinite(window)
-    if valid.all():
-        filled, reason = window.copy(), None
-    elif not valid.any():
-        return np.zeros_like(window), "missing samples"
-    else:
-        columns = np.flatnonzero(valid)
-        nearest = np.searchsorted((columns[1:] + columns[:-1]) / 2, np.arange(window.size))
-        filled = window[columns[nearest]]
-        missing = 1.0 - columns.size / window.size
-        judgeable = valid[QRS].all() and missing <= GEOMETRY.missing_share_max
-        reason = None if judgeable else "missing samples"
-    if reason is None and np.ptp(filled[QRS]) < kernels.SMALL:
-        reason = "flat"
-    return filled, reason
-
-
-def remove_baseline(window: FloatArray) -> FloatArray:
-    """Subtract the median of a window without NaN: the isoelectric line takes up most of it.
-
-    The window's length is even. This is `numpy.median`, at a fifth of its cost.
-    """
-    upper = window.size // 2
-    ordered = np.partition(window, (upper - 1, upper))
-    median = (ordered[upper - 1] + ordered[upper]) / window.dtype.type(2)
-    return np.asarray(window - median, dtype=np.float32)

@@ -35,29 +35,44 @@ ENTROPY_LIMIT: Final = 3.0
 
 
 @jit
-def align_to_each(
-    beat: FloatArray, templates: FloatArray, first: int, last: int, reach: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Best shift of beat[first:last] against each template, and the similarity there."""
-    n = templates.shape[0]
-    shifts = np.zeros(n, np.int64)
-    values = np.zeros(n)
-    for k in range(n):
-        usual = 0.0
-        for i in range(first, last):
-            usual += templates[k, i] * templates[k, i]
-        best = -2.0
-        for offset in range(-reach, reach + 1):
-            product, energy = 0.0, usual
-            for i in range(first, last):
-                product += beat[i + offset] * templates[k, i]
-                energy += beat[i + offset] * beat[i + offset]
-            value = 2.0 * product / max(energy, SMALL)
-            if value > best:
-                best = value
-                shifts[k] = offset
-        values[k] = best
-    return shifts, values
+def energies_of(beat: FloatArray, first: int, last: int, reach: int) -> NDArray[np.float64]:
+    """Energy of beat[first:last], moved by -reach to reach samples."""
+    energies = np.zeros(2 * reach + 1)
+    for i in range(first, last):
+        moved = beat[i - reach : i + reach + 1]
+        for k in range(energies.size):
+            energies[k] += moved[k] * moved[k]
+    return energies
+
+
+@jit
+def align(
+    beat: FloatArray,
+    energies: NDArray[np.float64],
+    template: FloatArray,
+    first: int,
+    last: int,
+    reach: int,
+) -> tuple[int, float]:
+    """Best shift of beat[first:last], with its `energies_of`, against a template; similarity there.
+
+    The inner loops run over the shifts, not over the samples, so that the processor takes many
+    shifts at a time.
+    """
+    usual = 0.0
+    products = np.zeros(2 * reach + 1)
+    for i in range(first, last):
+        value = template[i]
+        usual += value * value
+        moved = beat[i - reach : i + reach + 1]
+        for k in range(products.size):
+            products[k] += moved[k] * value
+    best, at = -2.0, 0
+    for k in range(products.size):
+        similarity = 2.0 * products[k] / max(usual + energies[k], SMALL)
+        if similarity > best:
+            best, at = similarity, k - reach
+    return at, best
 
 
 @jit
@@ -66,8 +81,9 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
     n = a.size
     mean_a, mean_b = 0.0, 0.0
     for i in range(n):
-        mean_a += a[i] / n
-        mean_b += b[i] / n
+        mean_a += a[i]
+        mean_b += b[i]
+    mean_a, mean_b = mean_a / n, mean_b / n
     product, energy_a, energy_b = 0.0, 0.0, 0.0
     for i in range(n):
         product += (a[i] - mean_a) * (b[i] - mean_b)

@@ -7,31 +7,12 @@ wrong first choice is outvoted and a lasting change is followed.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import numpy as np
-
-from classifier import kernels
-from classifier.features import (
-    FEATURE_NAMES,
-    GEOMETRY,
-    PREMATURE_RATIO,
-    QRS,
-    SIGNAL_CHANNELS,
-    FloatArray,
-    fill_missing,
-    remove_baseline,
-)
-from classifier.patient_kernel import describe, describe_next, learn, usual_interval
-from classifier.patient_state import (
-    HALF_WINDOW,
-    MATCH,
-    STATE,
-    Parameters,
-    new_state,
-    records,
-    stretches,
-)
+from classifier.features import GEOMETRY, PREMATURE_RATIO, FloatArray
+from classifier.patient_kernel import describe, describe_next, learn
+from classifier.patient_state import BEAT, STATE, Parameters, new_state, records, stretches
+from classifier.window_kernel import REASONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,45 +50,51 @@ class PatientConfig:
             on_time_bonus=self.on_time_bonus,
             entropy_beats=float(self.entropy_beats),
             premature_ratio=PREMATURE_RATIO,
+            missing_share_max=GEOMETRY.missing_share_max,
         )
 
 
 CONFIG: Final = PatientConfig()
 _PARAMETERS: Final = CONFIG.parameters()
-_NO_SECOND: Final[FloatArray] = np.zeros(HALF_WINDOW, np.float32)
-_FLAT_MV: Final = 0.02
-"""A second lead whose QRS complex is smaller than this says nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BeatInputs:
-    """One beat as the network sees it, with what the confirmed label will need of it."""
+    """One beat as the network sees it, with what the confirmed label will need of it.
 
-    signal: FloatArray
-    """Shape (2, window_samples): beat and template, in units of the template's amplitude."""
-    features: FloatArray
-    """Shape (len(FEATURE_NAMES),), the last `N_NEXT` of them zero."""
-    window: FloatArray
-    """Shape (window_samples,): mV, baseline removed."""
-    second: FloatArray | None
-    """Shape (window_samples / 2,): the second lead likewise at half the rate; None without one."""
-    rr_s: float
-    """Interval that ends at this beat, 0 if unknown."""
-    median_rr_s: float
-    """Usual interval at this beat, 0 if unknown."""
-    long_run_s: float
-    """Mean interval of the last minutes at this beat, 0 if unknown."""
-    quality: float
-    """Of the R peak, 0 to 1."""
-    match: Any
-    """Record of `patient_state.MATCH`, shape (1,)."""
-    unjudgeable: str | None
-    """Why the beat can't be judged, else None."""
+    Parameters
+    ----------
+    record : structured ndarray of `patient_state.BEAT`, shape (1,)
+    """
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: Any) -> None:
+        self.record = record
+
+    @property
+    def signal(self) -> FloatArray:
+        """Shape (2, window_samples): beat and template, in units of the template's amplitude."""
+        return cast("FloatArray", self.record["signal"][0])
+
+    @property
+    def features(self) -> FloatArray:
+        """Shape (len(FEATURE_NAMES),), the last `N_NEXT` of them zero."""
+        return cast("FloatArray", self.record["features"][0])
+
+    @property
+    def rr_s(self) -> float:
+        """Interval that ends at this beat, 0 if unknown."""
+        return float(self.record["rr_s"][0])
+
+    @property
+    def unjudgeable(self) -> str | None:
+        """Why the beat can't be judged, else None."""
+        return REASONS[int(self.record["unjudgeable"][0])]
 
     @property
     def is_new_shape(self) -> bool:
         """Whether the patient had no such beat before."""
-        return bool(self.match["shape"][0] < 0)
+        return bool(self.record["known_as"][0] < 0)
 
 
 class Patient:
@@ -148,62 +135,14 @@ class Patient:
         quality : float
             Of the R peak, 0 to 1.
         """
-        filled, unjudgeable = fill_missing(windows_mv[0])
-        window = remove_baseline(filled)
-        second = _second(windows_mv)
-        match = records(MATCH, 1)
-        signal = np.empty((len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)
-        features = np.zeros(len(FEATURE_NAMES), np.float32)
-        state = self._state[0]
-        describe(
-            state,
-            _PARAMETERS,
-            window,
-            _NO_SECOND if second is None else second,
-            second is not None,
-            rr_s,
-            quality,
-            match[0],
-            signal,
-            features,
-        )
-        return BeatInputs(
-            signal=signal,
-            features=features,
-            window=window,
-            second=second,
-            rr_s=rr_s,
-            median_rr_s=usual_interval(state),
-            long_run_s=float(self._state["long_run_s"][0]),
-            quality=quality,
-            match=match,
-            unjudgeable=unjudgeable,
-        )
+        record = records(BEAT, 1)
+        record["rr_s"], record["quality"] = rr_s, quality
+        describe(self._state, _PARAMETERS, windows_mv, record)
+        return BeatInputs(record)
 
     def learn(self, beat: BeatInputs) -> None:
         """Take the beat that was just described into the picture."""
-        learn(
-            self._state[0],
-            _PARAMETERS,
-            beat.window,
-            _NO_SECOND if beat.second is None else beat.second,
-            beat.second is not None,
-            beat.rr_s,
-            beat.quality,
-            beat.match[0],
-        )
-
-
-def _second(windows_mv: FloatArray) -> FloatArray | None:
-    """Prepare the second lead; None where it is missing or flat."""
-    if len(windows_mv) < 2:
-        return None
-    window = windows_mv[1]
-    if not np.isfinite(window).all() or np.ptp(window[QRS]) < _FLAT_MV:
-        return None
-    second = np.empty(HALF_WINDOW, np.float32)
-    kernels.halve(remove_baseline(window), second)
-    return second
+        learn(self._state, _PARAMETERS, beat.record)
 
 
 def confirm(beat: BeatInputs, following: BeatInputs) -> FloatArray:
@@ -217,13 +156,5 @@ def confirm(beat: BeatInputs, following: BeatInputs) -> FloatArray:
     if following.rr_s <= 0.0:
         return beat.features
     features = beat.features.copy()
-    describe_next(
-        beat.window,
-        following.window,
-        following.features,
-        following.is_new_shape,
-        (beat.rr_s, following.rr_s, beat.median_rr_s, beat.long_run_s),
-        _PARAMETERS,
-        features,
-    )
+    describe_next(beat.record, following.record, _PARAMETERS, features)
     return features

@@ -1,6 +1,7 @@
 """Compiled: describe a beat by what is known of the patient, and learn from it.
 
-The state `s` is one row of `patient_state.STATE`, `c` the `patient_state.Parameters`.
+The state `s` is one row of `patient_state.STATE`, the beat `b` one of `patient_state.BEAT`, `c` the
+`patient_state.Parameters`.
 """
 
 from typing import Any, Final
@@ -17,9 +18,10 @@ from classifier.features import (
 )
 from classifier.kernels import (
     FloatArray,
-    align_to_each,
+    align,
     describe_rhythm,
     deviation,
+    energies_of,
     jit,
     log_ratio,
     move,
@@ -37,6 +39,7 @@ from classifier.patient_state import (
     RR_KEPT,
     UNLIKE,
 )
+from classifier.window_kernel import fill_missing, prepare_second, remove_baseline
 
 _WINDOW: Final = GEOMETRY.window_samples
 _SHAPE: Final = len(RHYTHM_FEATURES)
@@ -56,31 +59,32 @@ _NOVELTY_UNKNOWN: Final = 0.5
 
 
 @jit
-def describe(
-    s: Any,
-    c: Any,
-    window: FloatArray,
-    second: FloatArray,
-    has_second: bool,
-    rr_s: float,
-    quality: float,
-    match: Any,
-    signal: FloatArray,
-    f: FloatArray,
-) -> None:
-    """Describe a beat; write `match`, the network's `signal` and features `f` (zero before)."""
-    before = s.rr_s[: s.n_rr]
-    if rr_s > 0.0:
-        describe_rhythm(before, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
+def describe(states: Any, c: Any, windows: FloatArray, beats: Any) -> None:
+    """Describe a beat, of which `rr_s` and `quality` are given and all else is zero.
+
+    `states` and `beats` hold one each; `windows` has the primary lead first, NaN where missing.
+    """
+    s, b = states[0], beats[0]
+    window, signal, f = b.window[:], b.signal, b.features
+    b.unjudgeable = fill_missing(windows[0], c.qrs, c.missing_share_max, window)
+    remove_baseline(window)
+    if windows.shape[0] > 1:
+        b.has_second = prepare_second(windows[1], c.qrs, b.second)
+    b.median_rr_s, b.long_run_s = usual_interval(s), s.long_run_s
+    if b.rr_s > 0.0:
+        before = s.rr_s[: s.n_rr]
+        describe_rhythm(before, b.rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
     best, usual = 0, 0
     shifts, similarities = np.zeros(N_SHAPES, np.int64), np.full(N_SHAPES, -1.0)
     known = s.counts > 0.0
     template, nearest = window, window
     if known.any():
-        shifts, similarities = align_to_each(window, s.templates, c.qrs[0], c.qrs[1], c.reach)
+        energies = energies_of(window, c.qrs[0], c.qrs[1], c.reach)
         for k in range(N_SHAPES):
-            if not known[k]:
-                similarities[k] = -1.0
+            if known[k]:
+                shifts[k], similarities[k] = align(
+                    window, energies, s.templates[k], c.qrs[0], c.qrs[1], c.reach
+                )
         best = int(similarities.argmax())
         usual = int((s.counts + c.on_time_bonus * s.on_time).argmax())
         template, nearest = s.templates[usual], s.templates[best]
@@ -95,32 +99,31 @@ def describe(
     f[_SIMILARITY] = similarities[usual]
     describe_shape(signal[0], signal[1], c, f[_SIMILARITY + 1 : _CONTEXT])
     is_known = known[best] and similarities[best] >= c.match_min
-    match.shape = best if is_known else -1
-    match.shift = shifts[best] if is_known else 0
-    match.rr_ratio = f[_TO_MEDIAN]
-    match.similarity = similarities[usual]
+    b.known_as = best if is_known else -1
+    b.shift = shifts[best] if is_known else 0
+    b.rr_ratio = f[_TO_MEDIAN]
+    b.similarity = similarities[usual]
     move(window, shifts[best], aligned)
-    match.entropy = s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats
-    match.residual, match.roughness = noise_of(aligned, nearest, window, c)
-    _describe_context(s, c, match, best, usual, similarities[best], quality, f[_CONTEXT:_SECOND])
-    if has_second and known.any() and s.second_beats[usual] > 0:
-        describe_second(s.second[usual], second, shifts[usual], c, f[_SECOND:_NEXT])
+    b.entropy = s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats
+    b.residual, b.roughness = noise_of(aligned, nearest, window, c)
+    _describe_context(s, c, b, best, usual, similarities[best], f[_CONTEXT:_SECOND])
+    if b.has_second and known.any() and s.second_beats[usual] > 0:
+        describe_second(s.second[usual], b.second, shifts[usual], c, f[_SECOND:_NEXT])
 
 
 @jit
 def _describe_context(
     s: Any,
     c: Any,
-    match: Any,
+    b: Any,
     best: int,
     usual: int,
     similarity: float,
-    quality: float,
     f: FloatArray,
 ) -> None:
     """Write how common the shape is, what the last beats were like, and how much noise there is."""
     total = s.counts.sum()
-    if match.shape >= 0:
+    if b.known_as >= 0:
         f[0] = s.counts[best] / total
         f[1] = s.on_time[best] / s.counts[best]
         f[4] = 1.0 if best == usual else 0.0
@@ -128,18 +131,18 @@ def _describe_context(
     f[2] = min(s.n_beats / c.mature_beats, 1.0)
     f[3] = similarity
     if total > 0.0:
-        one = s.templates[usual : usual + 1]
-        _, likeness = align_to_each(s.templates[best], one, c.qrs[0], c.qrs[1], c.reach)
-        f[6] = likeness[0]
+        one, other = s.templates[best], s.templates[usual]
+        energies = energies_of(one, c.qrs[0], c.qrs[1], c.reach)
+        _, f[6] = align(one, energies, other, c.qrs[0], c.qrs[1], c.reach)
         f[7] = s.counts[usual] / total
     f[8], f[9], f[10] = s.previous[0], s.previous[1], s.previous[2]
     n = s.n_recent
     last = max(n - _LAST_BEATS, 0)
     f[11], f[12] = _NOVELTY_UNKNOWN, _NOVELTY_UNKNOWN
-    f[14], f[15], f[16] = match.residual, match.residual, match.residual
-    f[17], f[18] = match.roughness, match.roughness
-    f[19], f[20] = quality, quality
-    f[21] = match.entropy
+    f[14], f[15], f[16] = b.residual, b.residual, b.residual
+    f[17], f[18] = b.roughness, b.roughness
+    f[19], f[20] = b.quality, b.quality
+    f[21] = b.entropy
     if n > 0:
         f[11] = 1.0 - s.recent[KNOWN, last:n].mean()
         f[12] = 1.0 - s.recent[KNOWN, :n].mean()
@@ -151,21 +154,13 @@ def _describe_context(
 
 
 @jit
-def describe_next(
-    window: FloatArray,
-    following: FloatArray,
-    followers: FloatArray,
-    is_new: bool,
-    intervals: Any,
-    c: Any,
-    f: FloatArray,
-) -> None:
-    """Complete a beat's features `f` with what the next beat, with features `followers`, tells.
-
-    `intervals` are in s: that of the beat, the next, the usual and the long-run one.
-    """
-    rr_s, next_rr_s, median_s, long_run_s = intervals
-    _, likeness = align_to_each(following, window.reshape(1, -1), c.qrs[0], c.qrs[1], c.reach)
+def describe_next(beats: Any, followings: Any, c: Any, f: FloatArray) -> None:
+    """Complete a beat's features `f` with what the next beat tells; one of each is given."""
+    b, following = beats[0], followings[0]
+    followers = following.features
+    rr_s, next_rr_s, median_s = b.rr_s, following.rr_s, b.median_rr_s
+    energies = energies_of(following.window, c.qrs[0], c.qrs[1], c.reach)
+    _, likeness = align(following.window, energies, b.window, c.qrs[0], c.qrs[1], c.reach)
     early = log_ratio(next_rr_s, median_s)
     both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
     f[_NEXT] = 1.0
@@ -173,47 +168,40 @@ def describe_next(
     f[_NEXT + 2] = log_ratio(next_rr_s, rr_s)
     f[_NEXT + 3] = log_ratio(both, median_s)
     f[_NEXT + 4] = followers[_SIMILARITY]
-    f[_NEXT + 5] = likeness[0]
+    f[_NEXT + 5] = likeness
     f[_NEXT + 6] = deviation(early, f[_IRREGULARITY])
     f[_NEXT + 7] = followers[_BEST]
-    f[_NEXT + 8] = 1.0 if is_new else 0.0
+    f[_NEXT + 8] = 1.0 if following.known_as < 0 else 0.0
     f[_NEXT + 9] = followers[_WIDTH_RATIO]
     f[_NEXT + 10] = followers[_P_DIFFERENCE]
-    f[_NEXT + 11] = log_ratio(both, long_run_s)
+    f[_NEXT + 11] = log_ratio(both, b.long_run_s)
 
 
 @jit
-def learn(
-    s: Any,
-    c: Any,
-    window: FloatArray,
-    second: FloatArray,
-    has_second: bool,
-    rr_s: float,
-    quality: float,
-    match: Any,
-) -> None:
-    """Take the beat that was just described into the picture."""
-    late_enough = s.n_rr == 0 or rr_s >= c.premature_ratio * usual_interval(s)
-    shape = _learn_shape(s, c, window, second, has_second, match)
+def learn(states: Any, c: Any, beats: Any) -> None:
+    """Take the beat that was just described into the picture; `states` and `beats` hold one."""
+    s, b = states[0], beats[0]
+    rr_s = b.rr_s
+    late_enough = s.n_rr == 0 or rr_s >= c.premature_ratio * b.median_rr_s
+    shape = _learn_shape(s, c, b)
     s.counts[shape] += 1.0
     s.on_time[shape] += 1.0 if rr_s <= 0.0 or late_enough else 0.0
     if rr_s > 0.0:
-        s.entropy = match.entropy
+        s.entropy = b.entropy
         step = max(1.0 / s.counts[shape], 1.0 / c.smoothing_beats)
-        s.rr_ratio[shape] += step * (match.rr_ratio - s.rr_ratio[shape])
+        s.rr_ratio[shape] += step * (b.rr_ratio - s.rr_ratio[shape])
         known = s.long_run_s > 0.0
         s.long_run_s += (rr_s - s.long_run_s) / (c.long_run_beats if known else 1.0)
         s.n_rr = _keep(s.rr_s, s.n_rr, RR_KEPT, rr_s)
     s.n_beats += 1
     s.previous[2], s.previous[1] = s.previous[1], s.previous[0]
-    s.previous[0] = match.similarity
+    s.previous[0] = b.similarity
     n = s.n_recent
-    _keep(s.recent[KNOWN], n, BEATS_KEPT, 1.0 if match.shape >= 0 else 0.0)
-    _keep(s.recent[UNLIKE], n, BEATS_KEPT, 1.0 if match.similarity < c.match_min else 0.0)
-    _keep(s.recent[RESIDUAL], n, BEATS_KEPT, match.residual)
-    _keep(s.recent[ROUGHNESS], n, BEATS_KEPT, match.roughness)
-    s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, quality)
+    _keep(s.recent[KNOWN], n, BEATS_KEPT, 1.0 if b.known_as >= 0 else 0.0)
+    _keep(s.recent[UNLIKE], n, BEATS_KEPT, 1.0 if b.similarity < c.match_min else 0.0)
+    _keep(s.recent[RESIDUAL], n, BEATS_KEPT, b.residual)
+    _keep(s.recent[ROUGHNESS], n, BEATS_KEPT, b.roughness)
+    s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, b.quality)
 
 
 @jit
@@ -225,28 +213,26 @@ def usual_interval(s: Any) -> float:
 
 
 @jit
-def _learn_shape(
-    s: Any, c: Any, window: FloatArray, second: FloatArray, has_second: bool, match: Any
-) -> int:
+def _learn_shape(s: Any, c: Any, b: Any) -> int:
     """Move the matching shape towards the beat, or begin a new shape with it; return which."""
     for k in range(N_SHAPES):
         s.counts[k] *= c.fade
         s.on_time[k] *= c.fade
-    shape = int(match.shape)
+    shape = int(b.known_as)
     if shape < 0:
         shape = int(s.counts.argmin())
-        s.templates[shape] = window
+        s.templates[shape] = b.window
         s.counts[shape], s.on_time[shape], s.rr_ratio[shape] = 0.0, 0.0, 0.0
         s.second_beats[shape] = 0
     step = np.float32(max(1.0 / (s.counts[shape] + 1.0), 1.0 / c.smoothing_beats))
     moved = np.empty(_WINDOW, np.float32)
-    move(window, match.shift, moved)
+    move(b.window, b.shift, moved)
     for i in range(_WINDOW):
         s.templates[shape, i] += step * (moved[i] - s.templates[shape, i])
-    if has_second:
+    if b.has_second:
         if s.second_beats[shape] == 0:
             step = np.float32(1.0)
-        move(second, match.shift // 2, moved[:HALF_WINDOW])
+        move(b.second, b.shift // 2, moved[:HALF_WINDOW])
         for i in range(HALF_WINDOW):
             s.second[shape, i] += step * (moved[i] - s.second[shape, i])
         s.second_beats[shape] += 1

@@ -7,9 +7,10 @@ import numpy as np
 from classifier.features import GEOMETRY
 from classifier.kernels import (
     FloatArray,
-    align_to_each,
+    align,
     compare,
     correlation,
+    energies_of,
     jit,
     log_ratio,
     move,
@@ -97,11 +98,13 @@ def describe_second(
     for i in range(HALF_WINDOW):
         beat[i] /= np.float32(unit)
         usual[i] = template[i] / np.float32(unit)
-    _, likeness = align_to_each(second, template.reshape(1, -1), qrs[0], qrs[1], c.reach // 2)
+    reach = c.reach // 2
+    energies = energies_of(second, qrs[0], qrs[1], reach)
+    _, likeness = align(second, energies, template, qrs[0], qrs[1], reach)
     measures = np.empty(12, np.float32)
     compare(beat, usual, p, qrs, t, _FS / 2.0, measures)
     f[0] = 1.0
-    f[1] = likeness[0]
+    f[1] = likeness
     f[2] = measures[0]
     f[3] = measures[3]
     f[4] = measures[4]

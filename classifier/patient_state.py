@@ -5,7 +5,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import config
 
-from classifier.features import GEOMETRY, P_WAVE, QRS, T_WAVE
+from classifier.features import (
+    FEATURE_NAMES,
+    GEOMETRY,
+    P_WAVE,
+    QRS,
+    SIGNAL_CHANNELS,
+    T_WAVE,
+)
 
 N_SHAPES: Final = 8
 """Distinct beat shapes kept; the rarest makes room for a new one."""
@@ -45,9 +52,23 @@ STATE: Final = np.dtype(
 )
 """Everything that is remembered of one patient's beats."""
 
-MATCH: Final = np.dtype(
+BEAT: Final = np.dtype(
     [
-        ("shape", np.int64),  # -1: a new one
+        # For the network
+        ("signal", np.float32, (len(SIGNAL_CHANNELS), GEOMETRY.window_samples)),
+        ("features", np.float32, (len(FEATURE_NAMES),)),
+        # The beat itself
+        ("window", np.float32, (GEOMETRY.window_samples,)),  # mV, baseline off
+        ("second", np.float32, (HALF_WINDOW,)),  # the second lead likewise, at half the rate
+        ("has_second", np.int64),
+        ("rr_s", np.float64),  # interval that ends at it, 0 if unknown
+        ("quality", np.float64),
+        ("unjudgeable", np.int64),  # index in `window_kernel.REASONS`
+        # The rhythm before it, 0 if unknown
+        ("median_rr_s", np.float64),
+        ("long_run_s", np.float64),
+        # What it was found to be
+        ("known_as", np.int64),  # its shape; -1: a new one
         ("shift", np.int64),
         ("rr_ratio", np.float64),
         ("similarity", np.float64),  # to the usual beat
@@ -56,7 +77,7 @@ MATCH: Final = np.dtype(
         ("entropy", np.float64),
     ]
 )
-"""What describing a beat found, for learning from it."""
+"""A beat as described: for the network, for its confirmed label, and for learning from it."""
 
 
 class Parameters(NamedTuple):
@@ -74,6 +95,7 @@ class Parameters(NamedTuple):
     on_time_bonus: float
     entropy_beats: float
     premature_ratio: float
+    missing_share_max: float
 
 
 def stretches() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:

@@ -15,7 +15,7 @@ from streamer.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.question import NOISE, answered
 from streamer.stage import Snapshot
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,7 @@ def _pack(waiting: _Open) -> list[Any]:
     return [
         _values(waiting.beat.rpeak),
         _values(waiting.beat)[1:],
-        _values(waiting.inputs),
+        waiting.inputs.record.copy(),
         waiting.reason,
         waiting.due,
     ]
@@ -187,7 +187,7 @@ def _unpack(packed: Sequence[Any]) -> _Open:
     rpeak, beat, inputs, reason, due = packed
     return _Open(
         beat=_build(Beat, [_build(RPeak, rpeak), *beat]),
-        inputs=_build(BeatInputs, inputs),
+        inputs=BeatInputs(inputs.copy()),
         reason=reason,
         due=due,
     )

@@ -37,7 +37,7 @@ BLOCK_SAMPLES: Final = 8192
 NORMAL_STEP: Final = 3
 
 _SOURCES: Final[dict[str, tuple[str, ...]]] = {
-    "classifier": ("features.py", "kernels.py", "patient*.py"),
+    "classifier": ("features.py", "*kernel*.py", "patient*.py"),
     "streamer": (
         "bandpass*.py",
         "beat_classifier.py",

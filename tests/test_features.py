@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from classifier import window_kernel
 from classifier.features import (
     FEATURE_NAMES,
     GEOMETRY,
@@ -11,14 +12,15 @@ from classifier.features import (
     RHYTHM_FEATURES,
     SECOND_LEAD,
     SECOND_LEAD_FEATURES,
-    fill_missing,
     inputs_hash,
-    remove_baseline,
 )
-from classifier.kernels import align_to_each, describe_rhythm, move, sample_entropy
+from classifier.kernels import align as align_one
+from classifier.kernels import describe_rhythm, energies_of, move, sample_entropy
 from classifier.patient import CONFIG
 from classifier.patient_kernel import describe_next
 from classifier.patient_measures import describe_shape
+from classifier.patient_state import BEAT, records
+from classifier.window_kernel import REASONS
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
 
@@ -44,7 +46,21 @@ def shape(window, template):
 
 
 def align(window, templates):
-    return align_to_each(window, templates, QRS.start, QRS.stop, GEOMETRY.max_shift_samples)
+    where = (QRS.start, QRS.stop, GEOMETRY.max_shift_samples)
+    energies = energies_of(window, *where)
+    return zip(*(align_one(window, energies, one, *where) for one in templates), strict=True)
+
+
+def fill_missing(window):
+    filled = np.full_like(window, -1.0)
+    limits = (QRS.start, QRS.stop), GEOMETRY.missing_share_max
+    return filled, REASONS[window_kernel.fill_missing(window, *limits, filled)]
+
+
+def remove_baseline(window):
+    level = window.copy()
+    window_kernel.remove_baseline(level)
+    return level
 
 
 def shift(window, samples):
@@ -172,10 +188,12 @@ def test_a_p_wave_that_comes_later_is_found():
 
 def test_compensatory_pause_sums_to_two_intervals():
     features = np.zeros(len(FEATURE_NAMES), np.float32)
-    followers = np.full(len(FEATURE_NAMES), 0.25, np.float32)
-    intervals = (0.5, 1.1, 0.8, 1.0)
-    parameters = CONFIG.parameters()
-    describe_next(bump(), beat(), followers, True, intervals, parameters, features)
+    first, following = records(BEAT, 1), records(BEAT, 1)
+    first["window"], first["rr_s"] = bump(), 0.5
+    first["median_rr_s"], first["long_run_s"] = 0.8, 1.0
+    following["window"], following["rr_s"], following["known_as"] = beat(), 1.1, -1
+    following["features"] = 0.25
+    describe_next(first, following, CONFIG.parameters(), features)
     values = dict(zip(FEATURE_NAMES, features, strict=True))
     assert [values[name] for name in ("next_known", "next_is_new_shape")] == [1, 1]
     assert values["next_qrs_similarity"] == values["next_p_difference"] == 0.25
