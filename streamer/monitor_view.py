@@ -51,6 +51,7 @@ _PANEL_ROWS: Final = 5
 _PANEL_HEIGHT: Final = 20
 """From this height on, there is room for the numeric panels below the trace."""
 _SIDE_WIDTH: Final = 37
+_LEAST_ALARMS: Final = 4
 _TACHOGRAM_HEIGHT: Final = 36
 _SECOND_LEAD_HEIGHT: Final = 34
 _LARGE_DIGITS_HEIGHT: Final = 46
@@ -282,11 +283,15 @@ def _side(state: MonitorState, width: int, height: int) -> list[Line]:
         ("LATENCY ms from the R peak", panels.latency(state, inner)),
         ("SIGNAL", [panels.quality(state, inner)]),
         ("VS REFERENCE %", panels.reference_score(state)),
-        ("ALARMS", panels.alarm_list(state, inner, 4)),
         ("MQTT", [panels.mqtt_counts(state)]),
     ]
     if state.score is None:
         sections = [section for section in sections if section[0] != "VS REFERENCE %"]
+    # The alarms take what is left; on a small screen they come before MQTT.
+    roomy = height - sum(len(rows) + 2 for _, rows in sections) - 2
+    tight = height - sum(len(rows) + 1 for _, rows in sections[:-1]) - 1
+    n_alarms = max(roomy, min(tight, _LEAST_ALARMS), 1)
+    sections.insert(-1, ("ALARMS", panels.alarm_list(state, inner, n_alarms)))
     spare = height - sum(len(rows) + 1 for _, rows in sections)
     lines: list[Line] = []
     for title, rows in sections:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from rich.style import Style
+
 from streamer import big_digits, palette
 from streamer.clock_format import clock
 from streamer.events import Alarm, Priority, Rhythm
@@ -13,6 +15,7 @@ Row = list[Part]
 
 _RATELESS: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.ASYSTOLE})
 """In these a number would be taken for a pulse."""
+_UPRIGHT: Final = Style(reverse=False)
 _BURDEN: Final = "V burden "
 _BACKLOG: Final = 20
 """So many messages on their way are no backlog: they come in bursts."""
@@ -49,7 +52,9 @@ def beat_counts(state: MonitorState, width: int) -> list[Row]:
         numbers = f"{count:>6} {share * 100.0:3.0f}% "
         room = max(width - 1 - len(numbers), 0)
         style = palette.BEAT[label]
-        rows.append([(label.value, style), (numbers, palette.PLAIN), (bar(share, room), style)])
+        # A bar is drawn with lines: in reverse it would be a block, its empty end included.
+        drawn = (bar(share, room), style + _UPRIGHT)
+        rows.append([(label.value, style), (numbers, palette.PLAIN), drawn])
     return rows
 
 
@@ -111,7 +116,7 @@ def quality(state: MonitorState, width: int) -> Row:
     number = f" {value * 100.0:3.0f}%"
     return [
         ("quality ", palette.FAINT),
-        (bar(value, max(width - 8 - len(number), 0)), style),
+        (bar(value, max(width - 8 - len(number), 0)), style + _UPRIGHT),
         (number, style),
     ]
 

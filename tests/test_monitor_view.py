@@ -9,6 +9,7 @@ from rich.console import Console
 from sample_events import alarm, gap, labeled_beat, rhythm_event
 
 from replay.chunk import Chunk
+from streamer import palette
 from streamer.events import Rhythm, RhythmEvent
 from streamer.monitor_state import MonitorState
 from streamer.monitor_view import export_svg, render
@@ -199,6 +200,29 @@ def test_an_alarm_whose_rhythm_lasts_is_not_over() -> None:
         "VENTRICULAR TACHYCARDIA for 0:01",
         "VT for 0:01",
     ]
+
+
+def test_the_list_of_alarms_takes_the_room_there_is() -> None:
+    state = full_state()
+    for onset in range(3000, 3010):
+        publish(state, alarm(onset=onset))
+    listed = {size: screen(state, *size).count("!!! VT") for size in ((110, 30), (160, 60))}
+    assert listed == {(110, 30): 1, (160, 60): 10}
+
+
+def test_bars_are_not_drawn_in_reverse() -> None:
+    state = full_state()
+    try:
+        palette.use("none")
+        bars = [
+            segment
+            for row in render(state, 80, 24).lines
+            for segment in row
+            if "━" in segment.text and segment.style is not None and segment.style.reverse
+        ]
+    finally:
+        palette.use("dark")
+    assert bars == []
 
 
 def test_fibrillation_has_no_heart_rate() -> None:
