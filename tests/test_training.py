@@ -8,17 +8,10 @@ from beat_sets import make_dataset
 from classifier.augmentation import AugmentationConfig, augment_features, augment_signal
 from classifier.dataset import NO_BEAT, concatenate
 from classifier.features import FEATURE_NAMES, N_NEXT, SECOND_LEAD
+from classifier.fitting import Fit, beat_loss, predict
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network import NetworkConfig
-from classifier.training import (
-    Fit,
-    assign_folds,
-    beat_loss,
-    cross_validate,
-    fit_all,
-    held_out_score,
-    predict,
-)
+from classifier.training import assign_folds, cross_validate, fit_all, held_out_score
 from classifier.training_config import TrainingConfig, with_settings
 
 RECORDS = ["101", "106", "108", "109"]
