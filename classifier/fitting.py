@@ -18,6 +18,7 @@ from classifier.labels import MODEL_LABELS, Label
 from classifier.network import BeatNetwork
 from classifier.training_config import TrainingConfig
 
+REVISIONS = (0, 1)
 NORMAL = MODEL_LABELS.index(Label.N)
 FUSION = MODEL_LABELS.index(Label.F)
 NOISE = MODEL_LABELS.index(Label.Q)

@@ -21,12 +21,11 @@ import torch
 from classifier.dataset import BeatDataset
 from classifier.evaluation import IntArray, confusion, figures
 from classifier.features import FloatArray
-from classifier.fitting import Fit, predict
+from classifier.fitting import REVISIONS, Fit, predict
 from classifier.labels import MODEL_LABELS, SCORED_LABELS
 from classifier.network import BeatNetwork
 from classifier.training_config import TrainingConfig
 
-REVISIONS = (0, 1)
 OFFSET_CLASSES = (1, 2)
 """S and V. F, which one training record teaches, keeps its own logit."""
 OFFSET_MAX = 3.0
