@@ -7,19 +7,19 @@ from typing import Final
 from classifier.runtime import ModelSpec
 from replay.chunk import Chunk
 from streamer.bandpass import FilteredChunk
-from streamer.beat_classifier import BeatClassifier, BeatClassifierConfig
-from streamer.events import Beat, Event, Gap, GapReason, LabeledBeat, RPeak, Tick
-from streamer.question import AskingModel, Question, Step
+from streamer.beat_asker import BeatAsker, BeatClassifierConfig
+from streamer.events import Event, Gap, GapReason, LabeledBeat, RPeak, Tick
+from streamer.question import Step
 from streamer.rhythm import RhythmConfig, RhythmTracker
 from streamer.rhythm_signal import Measurement, Watch
 from streamer.stage import Snapshot
 from streamer.windower import BeatWindower, SampleStore, WindowerConfig
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class BeatPath:
-    """Windower, beat classifier and rhythm tracker of one patient, with the labels left open.
+    """Windower, beat asker and rhythm tracker of one patient, with the labels left open.
 
     Detector outputs go in by `take`, the time by `tick`, and questions, gaps and ticks come out.
     Whoever answers the questions hands the answers, and the gaps and ticks between them, back to
@@ -54,8 +54,7 @@ class BeatPath:
         watch: Watch | None = None,
     ) -> None:
         self._windower = BeatWindower(n_leads=n_leads, config=windower, samples=samples)
-        self._asking = AskingModel(spec)
-        self._classifier = BeatClassifier(self._asking, classifier)
+        self._asker = BeatAsker(spec.quality_min, classifier)
         self._rhythm = RhythmTracker(rhythm, watch)
         self._lost: Gap | None = None
 
@@ -67,7 +66,7 @@ class BeatPath:
     def reset(self) -> None:
         """Return to the state of a new object."""
         self._windower.reset()
-        self._classifier.reset()
+        self._asker.reset()
         self._rhythm.reset()
         self._lost = None
 
@@ -104,16 +103,17 @@ class BeatPath:
     def tick(self, sample: int) -> list[Step]:
         """Let the time-outs of every stage fire, the first stage's first."""
         tick = Tick(sample=sample)
-        steps = self._cut(tick)
-        steps += self._asking.questions(self._classifier.push(tick))
-        return [*steps, tick]
+        return [*self._cut(tick), *self._asker.push(tick), tick]
 
     def follow(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
         """Take a label, a gap or the time, and add what the rhythm makes of it."""
         if isinstance(item, Tick):
             return [*self._rhythm.push(item)]
+        found = self._rhythm.push(item)
+        if not found:
+            return [item]
         # The tracker's time-outs that were due before this event come before it.
-        events: list[Event] = [item, *self._rhythm.push(item)]
+        events: list[Event] = [item, *found]
         events.sort(key=_decided_at)
         return events
 
@@ -121,8 +121,8 @@ class BeatPath:
         """End the stream, all but the rhythm, which waits for the labels."""
         steps: list[Step] = self.settle()
         for beat in self._windower.flush():
-            steps += self._classify(beat)
-        return [*steps, *self._asking.questions(self._classifier.flush())]
+            steps += self._asker.push(beat)
+        return [*steps, *self._asker.flush()]
 
     def end(self) -> list[Event]:
         """End the rhythm, after everything was handed to `follow`."""
@@ -130,7 +130,7 @@ class BeatPath:
 
     def snapshot(self) -> Snapshot:
         """Copy the state; every question must have been answered."""
-        stages = (self._windower, self._classifier, self._rhythm)
+        stages = (self._windower, self._asker, self._rhythm)
         return Snapshot(
             stage=type(self).__name__,
             version=_VERSION,
@@ -151,18 +151,15 @@ class BeatPath:
         state = snapshot.require(type(self).__name__, _VERSION)
         windower, classifier, rhythm = state["stages"]
         self._windower.restore(windower)
-        self._classifier.restore(classifier)
+        self._asker.restore(classifier)
         self._rhythm.restore(rhythm)
         self._lost = None if state["lost"] is None else _lost(*state["lost"])
 
     def _cut(self, item: RPeak | Gap | Tick) -> list[Step]:
         steps: list[Step] = []
         for beat in self._windower.push(item):
-            steps += self._classify(beat)
+            steps += self._asker.push(beat)
         return steps
-
-    def _classify(self, item: Beat | Gap) -> list[Question | Gap]:
-        return self._asking.questions(self._classifier.push(item))
 
 
 def _lost(start: int, stop: int) -> Gap:

@@ -40,7 +40,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "classifier": ("features.py", "*kernel*.py", "patient*.py"),
     "streamer": (
         "bandpass*.py",
-        "beat_classifier.py",
+        "beat_asker.py",
         "beat_path.py",
         "beat_variants.py",
         "chain.py",

@@ -254,8 +254,10 @@ class RingRow:
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Copy samples `start` to `stop` (exclusive); NaN where there are none."""
         ring = self._memory.rings[self._row]
-        window = np.full((ring.shape[0], max(stop - start, 0)), np.nan, np.float32)
         end = self.stop
+        if end is not None and end - ring.shape[1] <= start < stop <= end:
+            return _read_ring(ring, start, stop)
+        window = np.full((ring.shape[0], max(stop - start, 0)), np.nan, np.float32)
         if end is None:
             return window
         first, last = max(start, end - ring.shape[1]), min(stop, end)

@@ -255,7 +255,7 @@ def test_reset_equals_new_and_state_is_carried():
     carried.push(shifted[0])
     early = [e for e in carried.push(shifted[1]) if e.revision == 0]
     assert early[0].beat is shifted[1]
-    assert carried._patient.state()["n_rr"][0] > 3
+    assert carried._asker._patient.state()["n_rr"][0] > 3
 
 
 def test_windows_are_left_alone():
