@@ -1,5 +1,6 @@
 """Ask the network for many patients' beats in one call."""
 
+from bisect import bisect_left
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,9 @@ from classifier.runtime import ModelSpec, TorchScriptModel
 
 LARGEST_BATCH: Final = 256
 """Beyond this a beat gets no cheaper."""
+_STEP: Final = 16
+_SIZES: Final = (1, 2, 4, 8, *range(_STEP, LARGEST_BATCH + 1, _STEP))
+"""Batches are filled up to one of these, because the network is prepared anew for each shape."""
 
 
 class BatchedModel:
@@ -21,10 +25,6 @@ class BatchedModel:
     ----------
     model : TorchScriptModel
         The network.
-
-    Notes
-    -----
-    Batches are filled up to a power of two, because the network is prepared anew for each shape.
     """
 
     def __init__(self, model: TorchScriptModel) -> None:
@@ -36,13 +36,11 @@ class BatchedModel:
 
     def warm_up(self) -> None:
         """Have every shape prepared."""
-        size = 1
-        while size <= LARGEST_BATCH:
+        for size in _SIZES:
             signal = np.zeros((size, len(self.spec.channels), self.spec.window_samples), np.float32)
             features = np.zeros((size, len(self.spec.features)), np.float32)
             for _ in range(3):  # The executor settles during its first runs.
                 self.predict(signal, features)
-            size *= 2
 
     def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
         """Return class probabilities; see `BeatModel.predict`."""
@@ -56,7 +54,7 @@ class BatchedModel:
 
     def _predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
         n = len(signal)
-        size = 1 << (n - 1).bit_length()
+        size = _SIZES[bisect_left(_SIZES, n)]
         if size > n:
             signal = np.concatenate([signal, np.repeat(signal[-1:], size - n, axis=0)])
             features = np.concatenate([features, np.repeat(features[-1:], size - n, axis=0)])

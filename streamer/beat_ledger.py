@@ -39,6 +39,8 @@ class LedgerConfig:
     rate: HeartRateConfig = field(default_factory=HeartRateConfig)
     rate_timeout_s: float = 4.0
     """Silence after which there is no heart rate: below 15 bpm a rate is no help."""
+    parts: bool = True
+    """Whether the parts of the latency are counted apart: decision delay and time to compute."""
 
 
 class BeatLedger:
@@ -61,7 +63,7 @@ class BeatLedger:
         Beats by class; None counts those that have no label yet.
     decision_delay, compute, latency : QuantileHistogram
         Of every beat's first label, in ms: signal time from the R peak to the decision, time to
-        compute it, and the sum of both.
+        compute it, and the sum of both. The first two stay empty without `LedgerConfig.parts`.
     n_late : int
         Beats whose first label missed the budget.
     n_overload : int
@@ -139,7 +141,10 @@ class BeatLedger:
         return takewhile(lambda beat: beat.sample >= sample, reversed(self.beats))
 
     def _find(self, sample: int) -> BeatMark | None:
-        return next((beat for beat in self.since(sample) if beat.sample == sample), None)
+        for beat in reversed(self.beats):
+            if beat.sample <= sample:
+                return beat if beat.sample == sample else None
+        return None
 
     def _add(self, event: LabeledBeat) -> BeatMark | None:
         """Remember a new beat; None if it is older than the newest, so one forgotten long ago."""
@@ -167,8 +172,9 @@ class BeatLedger:
 
     def _count_latency(self, mark: BeatMark, event: LabeledBeat, compute_ms: float) -> None:
         delay_ms = (event.decided_at - mark.sample) / self.fs * _MS
-        self.decision_delay.add(delay_ms)
-        self.compute.add(compute_ms)
+        if self.config.parts:
+            self.decision_delay.add(delay_ms)
+            self.compute.add(compute_ms)
         self.latency.add(delay_ms + compute_ms)
         if delay_ms + compute_ms > self.budget_ms:
             self._mark_late(mark)

@@ -103,7 +103,9 @@ class BeatPath:
     def tick(self, sample: int) -> list[Step]:
         """Let the time-outs of every stage fire, the first stage's first."""
         tick = Tick(sample=sample)
-        return [*self._cut(tick), *self._asker.push(tick), tick]
+        due = self._windower.next_due
+        steps = self._cut(tick) if due is not None and due <= sample else []
+        return [*steps, *self._asker.push(tick), tick]
 
     def follow(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
         """Take a label, a gap or the time, and add what the rhythm makes of it."""

@@ -23,9 +23,10 @@ class QuantileHistogram:
 
     Notes
     -----
-    The logarithmic bins of DDSketch (Masson et al. 2019, doi:10.14778/3352063.3352135). Deviation:
-    their number is fixed, and values beyond the range fall into the outermost bins, because
-    latencies and heart rates never get there. Minimum and maximum are exact.
+    The logarithmic bins of DDSketch (Masson et al. 2019, doi:10.14778/3352063.3352135); only those
+    that are not empty are kept. Deviation: their number is bounded, and values beyond the range
+    fall into the outermost bins, because latencies and heart rates never get there. Minimum and
+    maximum are exact.
     """
 
     def __init__(self, *, relative_error: float = 0.005) -> None:
@@ -33,7 +34,8 @@ class QuantileHistogram:
             raise ValueError(f"got a relative error of {relative_error}, expected one in (0, 1)")
         self._growth = (1.0 + relative_error) / (1.0 - relative_error)
         self._log_growth = math.log(self._growth)
-        self._counts = [0] * (math.ceil(math.log(_HIGHEST / _LOWEST) / self._log_growth) + 1)
+        self._last_bin = math.ceil(math.log(_HIGHEST / _LOWEST) / self._log_growth)
+        self._counts: dict[int, int] = {}
         self.count = 0
         self.minimum: float | None = None
         self.maximum: float | None = None
@@ -41,7 +43,8 @@ class QuantileHistogram:
     def add(self, value: float) -> None:
         """Count one value; negative ones count as 0."""
         value = max(value, 0.0)
-        self._counts[self._bin(value)] += 1
+        index = self._bin(value)
+        self._counts[index] = self._counts.get(index, 0) + 1
         self.count += 1
         self.minimum = value if self.minimum is None else min(self.minimum, value)
         self.maximum = value if self.maximum is None else max(self.maximum, value)
@@ -61,7 +64,9 @@ class QuantileHistogram:
         rank = max(math.ceil(fraction * self.count), 1)
         if rank == self.count:
             return self.maximum
-        index = next(i for i, seen in enumerate(accumulate(self._counts)) if seen >= rank)
+        bins = sorted(self._counts)
+        seen = accumulate(self._counts[index] for index in bins)
+        index = next(index for index, below in zip(bins, seen, strict=True) if below >= rank)
         centre = 2.0 * _LOWEST * self._growth**index / (1.0 + self._growth)
         return min(max(centre, self.minimum), self.maximum)
 
@@ -69,4 +74,4 @@ class QuantileHistogram:
         if value <= _LOWEST:
             return 0
         index = math.ceil(math.log(value / _LOWEST) / self._log_growth)
-        return min(index, len(self._counts) - 1)
+        return min(index, self._last_bin)

@@ -28,6 +28,8 @@ TOPIC_PREFIX: Final = "ecg"
 
 Payload = dict[str, object]
 
+_LABELS: Final = tuple(label.value for label in MODEL_LABELS)
+_RATE: Final = HeartRateConfig()
 _SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -190,18 +192,15 @@ def utc_time(seconds: float) -> str:
 
 def _beat(event: LabeledBeat) -> Payload:
     rpeak, rr_s = event.beat.rpeak, event.beat.rr_s
-    names = MODEL_LABELS[: len(event.probabilities)]
+    names = _LABELS[: len(event.probabilities)]
     return {
         "label": None if event.label is None else event.label.value,
         "probabilities": {
-            name.value: _number(value)
-            for name, value in zip(names, event.probabilities, strict=True)
+            name: _number(value) for name, value in zip(names, event.probabilities, strict=True)
         },
         "revision": int(event.revision),
         "rr_ms": _number(1000.0 * float(rr_s[-1])) if len(rr_s) else None,
-        "heart_rate_bpm": _number(
-            heart_rate_bpm(rr_s.tolist(), 1.0, HeartRateConfig()), CONFIG.rate_digits
-        ),
+        "heart_rate_bpm": _number(heart_rate_bpm(rr_s.tolist(), 1.0, _RATE), CONFIG.rate_digits),
         "amplitude_mv": _number(rpeak.amplitude_mv),
         "quality": _number(rpeak.quality),
         "search_back": bool(rpeak.search_back),

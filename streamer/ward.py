@@ -115,7 +115,7 @@ class Ward:
         if self._next_sample(patient) is None:
             return []
         self._show(np.array([patient.row]))
-        return self._conclude(self._tick(patient))
+        return self._conclude(self._tick(np.array([patient.row]), [patient]))
 
     def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
         """Take the next samples, equally many of every patient, at the chain's rate.
@@ -276,9 +276,7 @@ class Ward:
                 owner = self._rows[row]
                 if owner is not None:
                     steps += [(owner, step) for step in owner.path.take(to_event(output))]
-        for patient in patients:
-            steps += self._tick(patient)
-        return self._conclude(steps)
+        return self._conclude(steps + self._tick(rows, patients))
 
     def _show(self, rows: NDArray[np.int64]) -> None:
         """Show the rhythm trackers the signal since it was shown last."""
@@ -287,12 +285,19 @@ class Ward:
             if patient is not None:
                 patient.path.see_measured(start, found)
 
-    def _tick(self, patient: Patient) -> list[tuple[Patient, Step]]:
-        after = int(self.memory.states["n"][patient.row])
-        steps = patient.path.tick(after - 1)
-        due = patient.path.next_due
-        self._due[patient.row] = _NEVER if due is None else due
-        return [(patient, step) for step in steps]
+    def _tick(
+        self, rows: NDArray[np.int64], patients: Sequence[Patient]
+    ) -> list[tuple[Patient, Step]]:
+        """Let the time-outs of some patients fire, and note when they are due next."""
+        newest = (self.memory.states["n"][rows] - 1).tolist()
+        steps: list[tuple[Patient, Step]] = []
+        dues = []
+        for patient, sample in zip(patients, newest, strict=True):
+            steps += [(patient, step) for step in patient.path.tick(sample)]
+            due = patient.path.next_due
+            dues.append(_NEVER if due is None else due)
+        self._due[rows] = dues
+        return steps
 
     def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
         asked = [(patient, step) for patient, step in steps if isinstance(step, Question)]

@@ -14,6 +14,7 @@ from streamer.ward_patient import Patient, WardEvent
 
 _MS: Final = 1000.0
 _PROVISIONAL: Final = 0
+_LEDGER: Final = LedgerConfig(beats=12, parts=False)
 
 Publish = Callable[[StreamInfo, Published], None]
 
@@ -96,7 +97,7 @@ class Beds:
             info=info,
             began_s=began_s,
             last_sample=info.first_sample - 1,
-            ledger=BeatLedger(fs=info.fs, budget_ms=self._budget_ms, config=LedgerConfig(beats=12)),
+            ledger=BeatLedger(fs=info.fs, budget_ms=self._budget_ms, config=_LEDGER),
         )
         self._beds[info.source] = bed
         return bed
