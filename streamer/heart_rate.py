@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,11 @@ class HeartRateConfig:
 def heart_rate_bpm(
     intervals: Sequence[float], unit_hz: float, config: HeartRateConfig
 ) -> float | None:
-    """Return the rate as a mean of the newest intervals without their extremes.
+    """Return the rate from the newest intervals: of the means of neighbours, without extremes.
 
-    A quarter of them is left out at either end, so that neither a premature beat nor its pause
-    counts, and bigeminy, whose intervals alternate, has the rate of all its beats.
+    A premature beat and its pause, and the intervals of bigeminy, make up for each other in the
+    mean of two neighbours. Of these means a third is left out at either end, so that a beat that
+    was missed, or that was none, hardly counts.
 
     Parameters
     ----------
@@ -44,9 +46,10 @@ def heart_rate_bpm(
         if age > config.window_s * unit_hz:
             break
         within += 1
-    recent = sorted(intervals[-max(within, config.least) :])
+    recent = intervals[-max(within, config.least) :]
     if not recent:
         return None
-    cut = max(len(recent) // 4, 1) if len(recent) > 2 else 0
-    middle = recent[cut : len(recent) - cut]
+    means = sorted((a + b) / 2 for a, b in pairwise(recent)) or list(recent)
+    cut = max(len(means) // 3, 1) if len(means) > 2 else 0
+    middle = means[cut : len(means) - cut]
     return 60 * unit_hz * len(middle) / sum(middle)

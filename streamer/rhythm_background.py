@@ -135,14 +135,16 @@ def _rate_over(facts: Facts, n_beats: int, limit_bpm: float, sign: int) -> Evide
 def tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Fast enough for an alarm."""
     rate = facts.rate_bpm
-    reached = rate is not None and rate >= facts.config.tachycardia_alarm_bpm
+    limit = facts.config.tachycardia_alarm_bpm
+    reached = rate is not None and min(rate, facts.newest_rate_bpm) >= limit
     return _rate_evidence(facts) if reached and facts.is_rate_good() else None
 
 
 def bradycardia(facts: Facts, _state: State) -> Evidence | None:
     """Slow enough for an alarm."""
     rate = facts.rate_bpm
-    reached = rate is not None and rate <= facts.config.bradycardia_alarm_bpm
+    limit = facts.config.bradycardia_alarm_bpm
+    reached = rate is not None and max(rate, facts.newest_rate_bpm) <= limit
     return _rate_evidence(facts) if reached and facts.is_rate_good() else None
 
 

@@ -192,6 +192,15 @@ class Facts:
             return None
         return heart_rate_bpm(intervals, CHAIN_FS, self.config.rate)
 
+    @property
+    def newest_rate_bpm(self) -> float:
+        """Rate of the middle one of the newest intervals: one early beat or pause is no rate.
+
+        There must be enough beats for `rate_bpm`.
+        """
+        newest = list(self.seen)[-self.config.rate.least - 1 :]
+        return 60 * CHAIN_FS / median(after - before for before, after in pairwise(newest))
+
     def is_rate_good(self) -> bool:
         """Whether the newest beats can be trusted to be beats."""
         recent = list(self.seen_quality)[-self.config.rate.least - 1 :]
@@ -283,8 +292,9 @@ class Facts:
         if len(recent) < config.vf_organised_beats:
             return False
         limit = config.vf_organised_quality
-        # One of them may be taken for another class.
-        ventricular = sum(b.label is Label.V for b in recent) >= len(recent) - 1
+        # One of them may be taken for another class; those that aren't judged say nothing.
+        judged = [b.label for b in recent if b.label is not Label.Q]
+        ventricular = 2 * len(judged) > len(recent) and judged.count(Label.V) >= len(judged) - 1
         clear = ventricular and all(b.quality >= limit for b in recent)
         rate = self.rate_of(recent)
         return clear and rate is not None and rate <= config.vf_organised_bpm

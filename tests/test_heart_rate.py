@@ -17,9 +17,15 @@ CONFIG = HeartRateConfig()
         ([0.8, 0.8, 0.4, 1.2, 0.8], 75.0),
         # Alternating intervals have the rate of all beats.
         ([0.4, 1.2] * 6, 75.0),
-        # Four seconds after a step the old rate is gone, with the odd long interval cut away.
+        # An odd number of them, as at a slow pace, favours neither.
+        ([0.5, 1.2, 0.5], 60 / 0.85),
+        ([1.5, 0.7, 1.5], 60 / 1.1),
+        # A beat that was missed, and one that was none.
+        ([0.5] * 4 + [1.0] + [0.5] * 2, 120.0),
+        ([0.8, 0.8, 0.4, 0.4, 0.8, 0.8], 60 / (2.0 / 3.0)),
+        # Four to five seconds after a step the old rate is gone.
         ([0.75] * 20 + [0.5] * 8, 120.0),
-        ([0.75] * 20 + [1.5] * 2, 60 / 1.5),
+        ([0.75] * 20 + [1.5] * 3, 40.0),
     ],
 )
 def test_rate_of_the_newest_intervals(intervals_s: list[float], bpm: float) -> None:

@@ -118,6 +118,20 @@ def test_rate_alarms_come_once_at_wider_limits() -> None:
     assert slow == (Rhythm.BRADYCARDIA, 1000, 1000 + 3 * 440 + DELAY)
 
 
+@pytest.mark.parametrize(
+    "intervals",
+    [[435, 176], [170, 500], [538, 245], [300, 300, 300, 300, 300, 850]],
+    ids=["bigeminy", "bigeminy with long pauses", "slow bigeminy", "dropped beats"],
+)
+def test_single_early_beats_and_pauses_are_no_rate(intervals: list[int]) -> None:
+    places, sample = [1000], 1000
+    for rr in intervals * 8:
+        sample += rr
+        places.append(sample)
+    found = [alarm[0] for alarm in alarms(run(items([(place, "N") for place in places])))]
+    assert not {Rhythm.TACHYCARDIA, Rhythm.BRADYCARDIA} & set(found)
+
+
 @pytest.mark.parametrize(("bpm", "within_s"), [(120, 5.0), (40, 5.0)])
 def test_a_step_of_the_rate_is_an_alarm_within_five_seconds(bpm: int, within_s: float) -> None:
     beats = steady(20, 270)
