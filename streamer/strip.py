@@ -281,15 +281,11 @@ def _times(scale: _Scale, bottom_mm: float) -> tuple[tuple[Points, ...], list[Wo
     for second in range(first, last + 1):
         x = scale.x_mm(second * scale.fs)
         ticks.append(np.array([(x, bottom_mm), (x, bottom_mm + 2.0)]))
-        words.append(
-            Word(
-                x_mm=x + 0.6,
-                y_mm=bottom_mm + 2.8,
-                text=clock(second),
-                size_mm=_SMALL_MM,
-                colour=_SOFT,
-            )
-        )
+        text = clock(second)
+        # Half a time is another time.
+        if x + 0.6 + len(text) * _LETTER_WIDTH * _SMALL_MM <= scale.width_mm:
+            y = bottom_mm + 2.8
+            words.append(Word(x_mm=x + 0.6, y_mm=y, text=text, size_mm=_SMALL_MM, colour=_SOFT))
     return tuple(ticks), words
 
 

@@ -11,7 +11,17 @@ from replay.records import open_record
 from streamer.cli import main
 from streamer.hrv import nn_intervals, variability
 from streamer.report import ReportConfig, report_page
-from streamer.report_data import EventsFileError, ReportData, from_events, from_record
+from streamer.report_counts import ectopy, rates, rr_intervals
+from streamer.report_data import (
+    AlarmRow,
+    BeatRow,
+    EventsFileError,
+    ReportData,
+    from_events,
+    from_record,
+)
+from streamer.report_strips import StripConfig, chosen_alarms
+from streamer.report_trends import trend_window_s
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +37,11 @@ def page(data: ReportData) -> str:
 def test_every_section_is_there(page: str) -> None:
     titles = re.findall(r"<h2>([^<]+)</h2>", page)
     assert titles == [
-        "Heart rate and variability",
-        "Ventricular burden by hour",
-        "Rhythm",
+        "Summary",
+        "Trends",
+        "Rhythm and alarms over time",
+        "Beats and burden by hour",
+        "Heart-rate variability",
         "Alarms",
         "Beats of each class",
         "Signal quality",
@@ -56,7 +68,7 @@ def test_alarms_have_strips_with_their_letters(data: ReportData, page: str) -> N
 
 
 def test_strips_are_limited(data: ReportData) -> None:
-    few = report_page(data, ReportConfig(strips=1))
+    few = report_page(data, ReportConfig(strips=StripConfig(strips=1)))
     assert few.count("<h3>") < report_page(data).count("<h3>")
 
 
@@ -65,9 +77,14 @@ def test_numbers_are_those_of_the_beats(data: ReportData, page: str) -> None:
     assert f"<b>{ventricular}</b>" in page
     assert f"<b>{len(data.beats)}</b><span>beats</span>" in page
     assert all(0 < beat.delay_ms < 2000 for beat in data.beats)
-    score = re.search(r"<td>QRS</td><td>(\d+)</td><td>(\d+)</td><td>(\d+)</td>", page)
+    score = re.search(r"<td>QRS</td><td>[^<]+</td><td>(\d+)/\d+</td><td>[^<]+</td>", page)
     assert score is not None
-    assert int(score[1]) + int(score[3]) == len(data.beats)
+    confusion = page[page.index("Reference (rows) and label (columns)") :]
+    rows = [re.findall(r"<td>(\d+)</td>", row) for row in confusion.split("<tr>")[2:]]
+    counts = np.array([[int(count) for count in row] for row in rows if row])
+    assert counts.shape == (6, 6)
+    assert counts[:5, :5].sum() == int(score[1])
+    assert counts[:, :5].sum() == len(data.beats)
 
 
 def test_events_make_the_same_report(tmp_path: Path, data: ReportData) -> None:
@@ -102,6 +119,73 @@ def test_an_empty_or_foreign_file_is_refused_in_one_line(
 def test_a_recording_without_beats_has_a_report(data: ReportData) -> None:
     empty = ReportData(source="nothing", fs=360.0, first=0, stop=3600)
     assert "too few beats" in report_page(empty)
+
+
+def row(sample: int, label: str | None = "N", quality: float = 0.9) -> BeatRow:
+    return BeatRow(sample=sample, label=label, quality=quality, delay_ms=350.0)
+
+
+def test_ectopic_beats_are_counted_alone_in_couplets_and_in_runs() -> None:
+    beats = [row(360 * k, label) for k, label in enumerate("VNVVNVVVNNVVVVNS")]
+    found = ectopy(beats, "V", fs=360.0)
+    assert (found.total, found.alone, found.couplets) == (10, 1, 1)
+    assert [(run.first, run.n) for run in found.runs] == [(5 * 360, 3), (10 * 360, 4)]
+    assert [run.rate_bpm for run in found.runs] == [pytest.approx(60.0)] * 2
+    assert ectopy(beats, "F", fs=360.0).groups == ()
+
+
+def test_an_interval_with_a_gap_in_it_is_none() -> None:
+    data = ReportData(
+        source="made-up",
+        fs=100.0,
+        first=0,
+        stop=2000,
+        beats=[row(sample) for sample in (100, 200, 900, 1000, 1090)],
+        gaps=[(300, 800, "flat")],
+    )
+    intervals = rr_intervals(data)
+    assert intervals.ends_s.tolist() == [2.0, 10.0, 10.9]
+    assert intervals.lengths_s.tolist() == pytest.approx([1.0, 1.0, 0.9])
+    assert intervals.between(2.5, 10.9).ends_s.tolist() == [10.0]
+    (found,) = rates(data, intervals, 20.0)
+    assert found.median_bpm == pytest.approx(60.0)
+    assert found.slow_bpm <= found.median_bpm < found.fast_bpm
+    assert rates(data, intervals, 10.0) == []
+
+
+def test_the_summary_names_extremes_and_when_they_were() -> None:
+    samples = [*range(0, 36_000, 360), *range(36_000, 54_000, 180), 55_000, 55_360]
+    data = ReportData(
+        source="made-up", fs=360.0, first=0, stop=56_000, beats=[row(at) for at in samples]
+    )
+    page = report_page(data)
+    cells = r"<td>{}</td><td>{}</td><td>{}</td>"
+    assert re.search(cells.format("Slowest 10 s", "60 /min", "at 0:00"), page)
+    assert re.search(cells.format("Fastest 10 s", "120 /min", "at 1:4."), page)
+    assert re.search(cells.format("Longest RR interval", "3278 ms", "at 2:29"), page)
+    assert re.search(cells.format("Pauses, 2.5 s and more", "1", ""), page)
+
+
+def test_strips_of_a_kind_are_spread_over_the_recording() -> None:
+    alarms = [
+        AlarmRow(rhythm="ventricular couplet", priority="low", onset=k, decided_at=k + 1)
+        for k in range(100)
+    ]
+    alarms.append(AlarmRow(rhythm="asystole", priority="high", onset=500, decided_at=501))
+    chosen = chosen_alarms(alarms, StripConfig(of_a_kind=4))
+    assert [alarm.onset for alarm in chosen] == [500, 0, 33, 66, 99]
+    assert [alarm.onset for alarm in chosen_alarms(alarms, StripConfig(strips=2))] == [500, 0]
+
+
+def test_trend_windows_suit_the_length() -> None:
+    def window(seconds: int) -> float:
+        return trend_window_s(ReportData(source="x", fs=1.0, first=0, stop=seconds))
+
+    assert [window(s) for s in (60, 1800, 3600 * 5, 3600 * 24)] == [10.0, 30.0, 60.0, 300.0]
+
+
+def test_a_page_of_strips_stays_small(page: str) -> None:
+    assert len(page) < 1_500_000
 
 
 def test_intervals_are_between_successive_normal_beats() -> None:

@@ -25,7 +25,7 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 h2 { font-size: 1.15rem; margin: .1rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
 p { margin: .3rem 0 .7rem; color: var(--soft); max-width: 62rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .8rem;
   margin-top: 1.2rem; }
 .tile { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
   padding: .8rem 1rem; }
@@ -47,7 +47,27 @@ svg { max-width: 100%; height: auto; display: block; }
 svg text { font-family: inherit; }
 details summary { cursor: pointer; font-weight: 600; }
 .strip { margin: .5rem 0 .9rem; }
+.beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
+.beside th, .beside td { padding: .22rem .55rem; }
 footer { color: var(--soft); font-size: .85rem; text-align: center; padding-bottom: 2rem; }
+@media (max-width: 40rem) {
+  main { padding: .5rem .5rem 2rem; }
+  section { padding: .8rem .8rem 1rem; }
+  section svg { max-width: none; }
+  section > svg { width: 46rem; }
+  th, td { padding: .22rem .45rem; }
+}
+@page { size: A4 landscape; margin: 10mm; }
+@media print {
+  body, header { background: none; color: var(--ink); }
+  header { padding: 0; }
+  header p { color: var(--soft); }
+  main { max-width: none; padding: 0; }
+  section { border: 0; padding: .5rem 0; margin: 0; overflow: visible; }
+  section > svg, .strip, .tile, table { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  .strip svg { max-width: none; }
+}
 """
 
 
@@ -74,6 +94,11 @@ def folded(title: str, body: str) -> str:
     return f"<details><summary>{html.escape(title)}</summary>{body}</details>"
 
 
+def beside(parts: Sequence[str]) -> str:
+    """Put parts side by side where there is room."""
+    return f'<div class="beside">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
+
+
 def tiles(values: Sequence[tuple[str, str]]) -> str:
     """Mark up the headline: number and what it is."""
     found = "".join(
@@ -92,8 +117,9 @@ def table(content: Table, *, own: str = "") -> str:
         kind = "summary" if number >= first_summary else "own" if own and row[0] == own else ""
         cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
         rows.append(f'<tr class="{kind}">{cells}</tr>' if kind else f"<tr>{cells}</tr>")
+    named = f"<thead><tr>{head}</tr></thead>" if any(content.header) else ""
     return (
-        f"<table><caption>{html.escape(content.title)}</caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption>{html.escape(content.title)}</caption>{named}"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 

@@ -42,14 +42,16 @@ class Line:
 
 
 @contextmanager
-def figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[Any, Any, list[str]]]:
-    """Draw on a figure with `columns` axes; its SVG is in the list once the block is left."""
+def figure(
+    width: float, height: float, columns: int = 1, *, rows: int = 1, **subplots: Any
+) -> Iterator[tuple[Any, Any, list[str]]]:
+    """Draw on a figure with its axes; its SVG is in the list once the block is left."""
     import matplotlib as mpl  # noqa: PLC0415 - slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     with mpl.rc_context(_SETTINGS):
         drawn = Figure(figsize=(width, height), layout="constrained")
-        axes = drawn.subplots(1, columns)
+        axes = drawn.subplots(rows, columns, **subplots)
         svg: list[str] = []
         yield drawn, axes, svg
         buffer = io.StringIO()
