@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from classifier.features import FEATURE_NAMES, N_NEXT
-from classifier.network import ENTROPY, RESIDUAL, BeatNetwork, ResidualBlock
+from classifier.network import ENTROPY, MATURITY, RESIDUAL, BeatNetwork, ResidualBlock
 
 _Layer = tuple[Tensor, Tensor]
 """Weight and bias."""
@@ -78,6 +78,7 @@ class FoldedNetwork(nn.Module):
         limits = (
             (ENTROPY, network.fibrillation_entropy, network.fibrillation_width),
             (RESIDUAL, network.noise_residual, network.noise_width),
+            (MATURITY, network.first_beat_maturity, -network.first_beat_width),
         )
         columns = torch.eye(len(FEATURE_NAMES))
         weight = torch.stack([columns[column] / width for column, _, width in limits])
@@ -95,6 +96,7 @@ class FoldedNetwork(nn.Module):
             [
                 -network.fibrillation_penalty * network.is_early,
                 network.noise_bonus * network.is_noise,
+                -network.first_beat_penalty * (1.0 - network.is_usual),
                 network.offsets[1] - network.offsets[0],
             ],
             dim=1,

@@ -14,6 +14,7 @@ from classifier.labels import MODEL_LABELS, Label
 
 ENTROPY: Final = FEATURE_NAMES.index("entropy_50")
 RESIDUAL: Final = FEATURE_NAMES.index("residual_40")
+MATURITY: Final = FEATURE_NAMES.index("maturity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,12 @@ class NetworkConfig:
     """`residual_40` at which half of the bonus for Q is given: beyond the 99th percentile of the
     training records, which is -2.2."""
     noise_width: float = 0.1
+    first_beat_penalty: float = 4.0
+    """Taken from the logits of all classes but N where there is nothing to compare a beat with: a
+    patient's first beat is one in thousands, too rare to be learnt."""
+    first_beat_maturity: float = 0.025
+    """`maturity` at which half of that is taken: the second beat has 0.05."""
+    first_beat_width: float = 0.002
     use_template: bool = True
     """Whether the network sees the template and the difference to it, or the beat alone."""
     use_features: bool = True
@@ -84,6 +91,7 @@ class BeatNetwork(nn.Module):
     offsets: Tensor
     is_early: Tensor
     is_noise: Tensor
+    is_usual: Tensor
     noise_bonus: Tensor
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
@@ -107,11 +115,13 @@ class BeatNetwork(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(k))
         self.register_buffer("feature_scale", torch.ones(k))
         self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
-        early, noise = (
-            [float(label is chosen) for label in MODEL_LABELS] for chosen in (Label.S, Label.Q)
+        early, noise, usual = (
+            [float(label is chosen) for label in MODEL_LABELS]
+            for chosen in (Label.S, Label.Q, Label.N)
         )
         self.register_buffer("is_early", torch.tensor(early))
         self.register_buffer("is_noise", torch.tensor(noise))
+        self.register_buffer("is_usual", torch.tensor(usual))
         self.register_buffer("noise_bonus", torch.zeros(()))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
         self.head = _head(joined, config.hidden, config.dropout)
@@ -124,6 +134,9 @@ class BeatNetwork(nn.Module):
         self.fibrillation_entropy = config.fibrillation_entropy
         self.fibrillation_width = config.fibrillation_width
         self.noise_residual, self.noise_width = config.noise_residual, config.noise_width
+        self.first_beat_penalty = config.first_beat_penalty * config.use_features
+        self.first_beat_maturity = config.first_beat_maturity
+        self.first_beat_width = config.first_beat_width
 
     def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
         """Fix how features are standardised; those of the next beat stay as they are.
@@ -160,6 +173,8 @@ class BeatNetwork(nn.Module):
         penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
         noise = (features[:, RESIDUAL] - self.noise_residual) / self.noise_width
         bonus = self.noise_bonus * torch.sigmoid(noise)
+        novelty = (self.first_beat_maturity - features[:, MATURITY]) / self.first_beat_width
+        prior = self.first_beat_penalty * torch.sigmoid(novelty)
         features = (features - self.feature_mean) / self.feature_scale
         joined = torch.cat([embedding, features], dim=1)
         if not self.use_signal:
@@ -171,6 +186,7 @@ class BeatNetwork(nn.Module):
         for opinion in self.opinions:
             heads.append(opinion(features))
         known = bonus[:, None] * self.is_noise - penalty[:, None] * self.is_early
+        known = known - prior[:, None] * (1.0 - self.is_usual)
         return torch.stack(heads) + offsets + known
 
     def agree(self, logits: Tensor) -> Tensor:

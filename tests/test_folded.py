@@ -6,7 +6,7 @@ import torch
 from classifier.explanation import load_network
 from classifier.export import example_inputs, export_torchscript
 from classifier.folded import FoldedNetwork, can_fold
-from classifier.network import BeatNetwork, NetworkConfig
+from classifier.network import MATURITY, BeatNetwork, NetworkConfig
 from classifier.runtime import own_spec, quiet_torchscript
 
 
@@ -33,6 +33,7 @@ def test_folded_equals_the_network_it_was_made_of(network: BeatNetwork) -> None:
     # Both revisions, and both sides of each rule.
     features[:, -1] = torch.arange(64) % 2
     features *= 2.0
+    features[::3, MATURITY] = 0.0
     with torch.inference_mode():
         expected = network(signal, features)
         found = FoldedNetwork(network)(signal, features)

@@ -5,7 +5,14 @@ import torch
 from classifier.export import example_inputs
 from classifier.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import MODEL_LABELS, Label
-from classifier.network import ENTROPY, RESIDUAL, BeatNetwork, NetworkConfig, count_parameters
+from classifier.network import (
+    ENTROPY,
+    MATURITY,
+    RESIDUAL,
+    BeatNetwork,
+    NetworkConfig,
+    count_parameters,
+)
 
 MAX_PARAMETERS = 60_000
 
@@ -110,3 +117,19 @@ def test_in_lasting_noise_beats_are_rather_not_judged():
     quiet = network.classify(embedding, features)
     network.set_noise_bonus(3.0)
     assert torch.allclose(network.classify(embedding, features), quiet, atol=1e-3)
+
+
+def test_a_first_beat_is_the_usual_one_unless_it_is_plainly_not():
+    torch.manual_seed(2)
+    network = BeatNetwork().eval()
+    plain = BeatNetwork(NetworkConfig(first_beat_penalty=0.0)).eval()
+    plain.load_state_dict(network.state_dict())
+    signal, features = example_inputs(40)
+    usual = MODEL_LABELS.index(Label.N)
+    with torch.inference_mode():
+        for maturity, factor in ((0.0, np.exp(4.0)), (0.05, 1.0), (1.0, 1.0)):
+            features[:, MATURITY] = maturity
+            found, before = network(signal, features), plain(signal, features)
+            odds = (p[:, usual] / (1.0 - p[:, usual]) for p in (found, before))
+            ratio = torch.div(*odds)
+            assert torch.allclose(ratio, torch.full((40,), float(factor)), rtol=1e-3)
