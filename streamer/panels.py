@@ -13,7 +13,7 @@ from streamer.screen_lines import Part, bar, single_cells
 
 Row = list[Part]
 
-_RATELESS: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.ASYSTOLE})
+RATELESS: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.ASYSTOLE})
 """In these a number would be taken for a pulse."""
 _UPRIGHT: Final = Style(reverse=False)
 _BURDEN: Final = "V burden "
@@ -26,7 +26,7 @@ _FAIR_QUALITY = 0.5
 
 def shown_rate(state: MonitorState) -> float | None:
     """Return the heart rate; None where there is none, though a detector may count waves."""
-    rateless = state.rhythm is not None and state.rhythm.rhythm in _RATELESS
+    rateless = state.rhythm is not None and state.rhythm.rhythm in RATELESS
     return None if rateless else state.heart_rate_bpm
 
 

@@ -1,14 +1,22 @@
 """Geometry of the sweeping trace: which sample is drawn where, and what the dots look like."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.braille import DOTS_X, DOTS_Y, bars
-from streamer.ring import SampleRing
 
 Columns = NDArray[np.float32]
+
+
+class Samples(Protocol):
+    """What remembers the last samples of every lead, in mV."""
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return samples `start` to before `stop`, shape (leads, n); NaN where unknown."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +79,12 @@ class Sweep:
         return [cell for cell in range(self.cells) if cell not in shown]
 
 
-def envelope(ring: SampleRing, lead: int, sweep: Sweep) -> tuple[Columns, Columns]:
+def envelope(ring: Samples, lead: int, sweep: Sweep) -> tuple[Columns, Columns]:
     """Return lowest and highest amplitude of each dot column in mV; NaN where nothing is drawn.
 
     Parameters
     ----------
-    ring : SampleRing
+    ring : Samples
         The last samples, in mV.
     lead : int
         Row of the ring.

@@ -76,7 +76,7 @@ def lead_lines(state: MonitorState, lead: int, sweep: Sweep, rows: int) -> list[
     scale, table = dict(marks), _table()
     return [
         [
-            Segment(f"{_signed(scale[row])}┤" if row in scale else "     │", palette.FRAME),
+            Segment(scale_mark(scale.get(row)), palette.FRAME),
             *runs(text, styles[row], table),
         ]
         for row, text in enumerate(braille.text(cells))
@@ -174,9 +174,11 @@ def strip_line(state: MonitorState, width: int, title: str = "") -> Line:
     return line([(title, palette.TITLE), (" " * left, palette.PLAIN), *reversed(parts)], width)
 
 
-def _signed(mv: float) -> str:
-    """Format an amplitude in 5 cells; zero has no sign."""
-    return f"{mv:+5.1f}" if abs(mv) > 0.01 else "  0.0"
+def scale_mark(mv: float | None) -> str:
+    """Return the axis beside one row, with its amplitude if there is one; zero has no sign."""
+    if mv is None:
+        return "     │"
+    return f"{mv:+5.1f}┤" if abs(mv) > 0.01 else "  0.0┤"
 
 
 def _tints(state: MonitorState, sweep: Sweep) -> NDArray[np.uint8]:

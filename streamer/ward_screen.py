@@ -1,34 +1,34 @@
 """Shows a ward on the whole screen and follows the keyboard."""
 
 import asyncio
-import contextlib
-import os
-import sys
+import atexit
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.live import Live
 
-from streamer.events import CHAIN_FS
+from streamer.events import Priority
+from streamer.full_screen import FullScreen
+from streamer.keyboard import Keyboard
+from streamer.screen_lines import Frame
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
-from streamer.ward_view import BedLine, render, sort_beds
+from streamer.ward_trace import WardTrace
+from streamer.ward_view import TRACE_ROWS, bed_line, render, table_rows, trace_title, urgency
 
-_FRAME_S: Final = 0.25
+_FRAME_S: Final = 0.1
+_SORT_EVERY_S: Final = 0.5
 _SHARE: Final = 10.0
 """Drawing takes at most a tenth of the time: patients come first."""
-_TRACE_S: Final = 2.5
-"""Signal shown; the ward keeps little more."""
-_READ_BYTES: Final = 64
-_UP: Final = ("\x1b[A", "k")
-_DOWN: Final = ("\x1b[B", "j")
+_SLICE: Final = 100
+"""Patients looked at before others have their turn on the event loop."""
+_STEPS: Final = {"\x1b[A": -1, "\x1bOA": -1, "k": -1, "\x1b[B": 1, "\x1bOB": 1, "j": 1}
+_PAGES: Final = {"\x1b[5~": -1, "\x1b[6~": 1}
 
 
 class WardScreen:
-    """Draws a few times a second, between two ticks.
+    """Draws some times a second, between two ticks.
 
     Parameters
     ----------
@@ -37,91 +37,99 @@ class WardScreen:
     quit_ : callable
         Called when the person wants to leave.
     console : Console, optional
+    keyboard : file, optional
+        The terminal that keys come from; standard input if None.
     """
 
     def __init__(
-        self, ward: Ward, beds: Beds, quit_: Callable[[], None], console: Console | None = None
+        self,
+        ward: Ward,
+        beds: Beds,
+        quit_: Callable[[], None],
+        console: Console | None = None,
+        keyboard: TextIO | None = None,
     ) -> None:
         self._ward = ward
         self._beds = beds
         self._quit = quit_
         self._console = console or Console()
+        self._keyboard = keyboard
         self._chosen: str | None = None
-        self._lines: list[BedLine] = []
+        self._order: list[str] = []
+        self._alarms: Counter[Priority] = Counter()
+        self._trace = WardTrace()
 
     @property
     def selected(self) -> int:
         """Which line has its waveform shown: the chosen patient's, else the most urgent."""
-        names = [line.source for line in self._lines]
-        return names.index(self._chosen) if self._chosen in names else 0
+        return self._order.index(self._chosen) if self._chosen in self._order else 0
 
     async def run(self) -> None:
         """Draw until cancelled."""
         loop = asyncio.get_running_loop()
-        with (
-            Live(console=self._console, screen=True, auto_refresh=False) as live,
-            _keys(self.press),
-        ):
+        screen = FullScreen(self._console)
+        keys = Keyboard(self.press, self._keyboard)
+        sorted_s = float("-inf")
+        screen.enter()
+        atexit.register(screen.leave)
+        keys.open()
+        try:
             while True:
                 began_s = loop.time()
-                live.update(self.frame())
-                await asyncio.to_thread(live.refresh)
-                await asyncio.sleep(max(_FRAME_S, _SHARE * (loop.time() - began_s)))
+                if began_s - sorted_s >= _SORT_EVERY_S:
+                    await self.sort()
+                    sorted_s = loop.time()
+                drawing_s = loop.time()
+                frame = self.frame()
+                await asyncio.to_thread(screen.draw, frame)
+                await asyncio.sleep(max(_FRAME_S, _SHARE * (loop.time() - drawing_s)))
+        finally:
+            keys.close()
+            screen.leave()
+            atexit.unregister(screen.leave)
 
-    def frame(self) -> Any:
+    async def sort(self) -> None:
+        """Put the patients in order, some at a time: thousands take longer than a tick may."""
+        keys: dict[str, tuple[int, ...]] = {}
+        for number, (source, bed) in enumerate(list(self._beds.beds.items())):
+            keys[source] = urgency(bed)
+            if number % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+        self._order = sorted(keys, key=lambda source: (keys[source], source))
+        self._alarms = Counter(Priority(-key[0]) for key in keys.values() if key[0])
+
+    def frame(self) -> Frame:
         """Return what the screen shows now."""
-        self._lines = sort_beds(list(self._beds.beds.values()))
         width, height = self._console.size
-        totals = self._beds.totals
-        return render(self._lines, totals, self.selected, self._samples(), width, height)
+        beds = self._beds.beds
+        self._order = [source for source in self._order if source in beds]
+        rows, selected = table_rows(height), self.selected
+        first = max(min(selected - rows // 2, len(self._order) - rows), 0)
+        bed = beds[self._order[selected]] if self._order else None
+        lead = bed.info.leads[0] if bed is not None and bed.info.leads else ""
+        patient = None if bed is None else self._ward.patients.get(bed.info.source)
+        ring = None if patient is None else self._ward.memory.ring(patient.row)
+        now = 0 if ring is None else ring.stop or 0
+        return render(
+            [bed_line(beds[source]) for source in self._order[first : first + rows]],
+            first=first,
+            selected=selected,
+            n=len(self._order),
+            alarms=self._alarms,
+            totals=self._beds.totals,
+            trace=self._trace.lines(bed, ring, now, width, TRACE_ROWS),
+            title=trace_title(None if bed is None else bed_line(bed), lead, width),
+            width=width,
+            height=height,
+        )
 
     def press(self, key: str) -> None:
         """Follow one key."""
-        step = (key in _DOWN) - (key in _UP)
+        step = _STEPS.get(key, 0) + _PAGES.get(key, 0) * table_rows(self._console.size[1])
         if key == "q":
             self._quit()
         elif key == "g":
             self._chosen = None
-        elif step and self._lines:
-            number = min(max(self.selected + step, 0), len(self._lines) - 1)
-            self._chosen = self._lines[number].source
-
-    def _samples(self) -> NDArray[np.float32]:
-        if not self._lines:
-            return np.zeros(0, np.float32)
-        patient = self._ward.patients.get(self._lines[self.selected].source)
-        if patient is None:
-            return np.zeros(0, np.float32)
-        ring = self._ward.memory.ring(patient.row)
-        stop = ring.stop or 0
-        first: NDArray[np.float32] = ring.read(stop - round(_TRACE_S * CHAIN_FS), stop)[0]
-        return first
-
-
-@contextlib.contextmanager
-def _keys(press: Callable[[str], None]) -> Any:
-    """Hand on keys of standard input, where it is a terminal."""
-    try:
-        import termios  # noqa: PLC0415 - not on every platform
-        import tty  # noqa: PLC0415
-    except ImportError:
-        yield
-        return
-    if not sys.stdin.isatty():
-        yield
-        return
-    number = sys.stdin.fileno()
-    before = termios.tcgetattr(number)
-    loop = asyncio.get_running_loop()
-
-    def read() -> None:
-        text = os.read(number, _READ_BYTES).decode(errors="replace")
-        press(text if text.startswith("\x1b") else text[:1])
-
-    tty.setcbreak(number)
-    loop.add_reader(number, read)
-    try:
-        yield
-    finally:
-        loop.remove_reader(number)
-        termios.tcsetattr(number, termios.TCSADRAIN, before)
+        elif step and self._order:
+            number = min(max(self.selected + step, 0), len(self._order) - 1)
+            self._chosen = self._order[number]

@@ -1,29 +1,39 @@
 """The ward on a terminal: patients by urgency, and the waveform of one of them."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from rich.style import Style
 
-from streamer import braille, palette
+from streamer import palette
+from streamer.clock_format import clock
 from streamer.events import Alarm, Gap, Priority, Rhythm
+from streamer.panels import RATELESS
+from streamer.screen_lines import Frame, Line, Part, bar, line, rule, single_cells, spread
 from streamer.ward_beds import Bed, WardTotals
 
-_TRACE_ROWS: Final = 6
-_CHROME_ROWS: Final = 5
-"""Title, table header with its rule, name of the selected patient, help."""
+TRACE_ROWS: Final = 8
+"""Beat letters and the waveform."""
+_CHROME_ROWS: Final = 4
+"""Title, table header, rule over the trace, keys."""
 _ALARM_HOLD_S: Final = 10.0
 """How long an alarm stays urgent after it was raised, unless its rhythm lasts."""
 _QUALITY_BEATS: Final = 8
-_LEAST_SPAN_MV: Final = 0.2
-_USUAL_BPM: Final = 75.0
+_POOR_QUALITY: Final = 0.5
+_RATE_BANDS_BPM: Final = ((50.0, 110.0), (40.0, 140.0))
+"""Rates within the first are usual, beyond the last extreme."""
 _NO_SIGNAL: Final = 0.0
+_QUALITY_CELLS: Final = 8
+_FIXED_CELLS: Final = 4 + 7 + 6 + 2 + _QUALITY_CELLS + 5
+"""Mark, age, heart rate and quality."""
+_LABELS_CELLS: Final = 7 + 10
+_LABELS_WIDTH: Final = 76
+"""From here on there is room for late labels and latency."""
+_REVERSED: Final = Style(reverse=True)
+_CALM: Final = frozenset({Rhythm.SINUS, Rhythm.UNKNOWN})
+_SINUS: Final = frozenset({Rhythm.SINUS_BRADYCARDIA, Rhythm.SINUS_TACHYCARDIA})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,134 +44,226 @@ class BedLine:
     priority: Priority | None
     """Of the alarm that lasts; None without one."""
     what: str
+    since_s: float | None
+    """Age of the alarm, or of the rhythm."""
     heart_rate_bpm: float | None
     quality: float | None
     late: int
     latency_ms: float | None
     """Median from R peak to first label."""
 
-    @property
-    def urgency(self) -> tuple[float, ...]:
-        """Sorts the most urgent first: alarm, signal, distance of the rate from usual, latency."""
-        rate = _USUAL_BPM if self.heart_rate_bpm is None else self.heart_rate_bpm
-        quality = 1.0 if self.quality is None else self.quality
-        priority = 0 if self.priority is None else int(self.priority)
-        return (-priority, quality >= 0.5, -abs(rate - _USUAL_BPM), -float(self.late))
+
+def urgency(bed: Bed) -> tuple[int, ...]:
+    """Sort key, the most urgent first: alarm, rhythm, signal, heart rate, late labels.
+
+    Rates count in bands, so that patients don't change places with every beat.
+    """
+    alarm = _lasting(bed)
+    rate = _rate(bed)
+    band = 0 if rate is None else sum(not low <= rate <= high for low, high in _RATE_BANDS_BPM)
+    quality = _quality(bed)
+    return (
+        0 if alarm is None else -int(alarm.priority),
+        _rhythm_rank(bed),
+        quality is None or quality >= _POOR_QUALITY,
+        -band,
+        not bed.ledger.n_late,
+    )
+
+
+def _rhythm_rank(bed: Bed) -> int:
+    rhythm = Rhythm.UNKNOWN if bed.rhythm is None else bed.rhythm.rhythm
+    return 2 if rhythm in _CALM else 1 if rhythm in _SINUS else 0
 
 
 def bed_line(bed: Bed) -> BedLine:
     """Say how a patient is."""
-    now, ledger = bed.last_sample, bed.ledger
-    alarm = bed.alarm if bed.alarm is not None and _lasts(bed, bed.alarm) else None
-    gap = bed.gap if bed.gap is not None and bed.gap.ongoing else None
-    recent = [beat.quality for beat in ledger.last(_QUALITY_BEATS)]
+    alarm = _lasting(bed)
+    gap = _gap(bed)
+    what, since = _what(bed, alarm, gap)
     return BedLine(
         source=bed.info.source,
         priority=None if alarm is None else alarm.priority,
-        what=_what(bed, alarm, gap),
-        heart_rate_bpm=None if gap is not None else ledger.heart_rate_bpm(now),
-        quality=_NO_SIGNAL if gap is not None else statistics.median(recent) if recent else None,
-        late=ledger.n_late,
-        latency_ms=ledger.latency.quantile(0.5),
+        what=what,
+        since_s=None if since is None else max(bed.last_sample - since, 0) / bed.info.fs,
+        heart_rate_bpm=_rate(bed),
+        quality=_quality(bed),
+        late=bed.ledger.n_late,
+        latency_ms=bed.ledger.latency.quantile(0.5),
     )
 
 
-def sort_beds(beds: Sequence[Bed]) -> list[BedLine]:
-    """Return a line for each patient, the most urgent first, equal ones by name."""
-    return sorted(map(bed_line, beds), key=lambda line: (line.urgency, line.source))
+def table_rows(height: int) -> int:
+    """Return how many patients a screen shows."""
+    return max(height - TRACE_ROWS - _CHROME_ROWS, 1)
 
 
 def render(
     lines: Sequence[BedLine],
-    totals: WardTotals,
+    *,
+    first: int,
     selected: int,
-    samples: NDArray[np.float32],
+    n: int,
+    alarms: Mapping[Priority, int],
+    totals: WardTotals,
+    trace: Sequence[Line],
+    title: Line,
     width: int,
     height: int,
-) -> RenderableType:
-    """Lay out a screen.
+) -> Frame:
+    """Lay out a screen of exactly `height` lines of `width` cells.
 
     Parameters
     ----------
     lines : sequence of BedLine
-        Most urgent first.
-    totals : WardTotals
+        Those that are shown, most urgent first.
+    first : int
+        Place of the first of them among all.
     selected : int
-        Which line has its waveform shown.
-    samples : ndarray of float32, shape (n,)
-        The selected patient's last seconds, primary lead, mV.
+        Place of the patient whose waveform is shown.
+    n : int
+        Patients of the ward.
+    alarms : mapping
+        How many of them have an alarm of each priority.
+    totals : WardTotals
+    trace : sequence of Line
+        The selected patient's waveform.
+    title : Line
+        What stands over it.
     width, height : int
         Of the terminal; 100 x 30 and more are comfortable.
     """
-    rows = max(height - _TRACE_ROWS - _CHROME_ROWS, 1)
-    first = max(min(selected - rows // 2, len(lines) - rows), 0)
-    table = Table(expand=True, box=None, pad_edge=False, header_style=palette.FAINT)
-    for name in ("patient", "", "rhythm", "bpm", "quality", "late", "ms"):
-        table.add_column(name, no_wrap=True, justify="right" if name in {"bpm", "ms"} else "left")
-    for number, line in enumerate(lines[first : first + rows], first):
-        table.add_row(*_cells(line), style="reverse" if number == selected else "")
-    name = lines[selected].source if selected < len(lines) else "no patient"
-    return Group(
-        Text(_title(len(lines), totals), style=palette.TITLE, no_wrap=True, overflow="crop"),
-        table,
-        Text(name, style=palette.STRONG),
-        Text("\n".join(trace(samples, width, _TRACE_ROWS)), style=palette.TRACE, no_wrap=True),
-        Text("up/down or j/k: patient   g: most urgent   q: quit", style=palette.FAINT),
-    )
+    columns = _columns(width)
+    rows = [
+        _row(one, columns, width, is_chosen=first + k == selected) for k, one in enumerate(lines)
+    ]
+    rows += [line([], width)] * (table_rows(height) - len(rows))
+    shown = f"{first + 1} to {first + len(lines)} of {n} " if n else ""
+    keys = " ↑ ↓ j k: patient   PgUp PgDn: page   g: most urgent   q: quit"
+    screen = [
+        _title(n, alarms, totals, width),
+        _header(columns, width),
+        *rows[: table_rows(height)],
+        title,
+        *trace,
+        spread([(keys, palette.FAINT)], [(shown, palette.FAINT)], width),
+    ]
+    return Frame(screen[:height])
 
 
-def trace(samples: NDArray[np.float32], width: int, rows: int) -> list[str]:
-    """Draw a signal over the whole width, its largest deflection over the whole height."""
-    columns, dots = width * braille.DOTS_X, rows * braille.DOTS_Y
-    known = samples[np.isfinite(samples)]
-    if known.size < 2:
-        return [" " * width] * rows
-    low, high = float(known.min()), float(known.max())
-    middle, span = (low + high) / 2, max(high - low, _LEAST_SPAN_MV)
-    top, bottom = np.full(columns, dots), np.full(columns, -1)
-    edges = np.linspace(0, samples.size, columns + 1).astype(int)
-    for column in range(columns):
-        # One sample more, so that neighbouring columns touch.
-        part = samples[edges[column] : max(edges[column + 1], edges[column] + 1) + 1]
-        part = part[np.isfinite(part)]
-        if part.size:
-            places = (0.5 - (part - middle) / span) * (dots - 1)
-            top[column], bottom[column] = int(places.min()), int(places.max())
-    return braille.text(braille.code_points(braille.pack(braille.bars(top, bottom, dots))))
+def trace_title(one: BedLine | None, lead: str, width: int) -> Line:
+    """Return the rule over the waveform: whose it is, of which lead, and how the patient is."""
+    if one is None:
+        return rule([(1, "no patient yet")], width)
+    since = "" if one.since_s is None else f" for {clock(one.since_s)}"
+    words = f"{single_cells(one.source)}  {lead}  {one.what}{since}"
+    return rule([(1, words)], width)
 
 
-def _title(n: int, totals: WardTotals) -> str:
+def _title(n: int, alarms: Mapping[Priority, int], totals: WardTotals, width: int) -> Line:
+    left: list[Part] = [(" ecg-stream ward ", palette.BRAND), (f" {n} patients ", palette.STRONG)]
+    for priority in sorted(alarms, reverse=True):
+        mark = palette.ALARM_MARK[priority]
+        left.append((f" {alarms[priority]} {mark} ", palette.ALARM_WORD[priority]))
     p99 = totals.added.quantile(0.99)
-    added = "--" if p99 is None else f"{p99:.0f} ms"
-    return (
-        f"ward  {n} patients  {totals.beats} beats  {totals.late} late  added latency p99 {added}"
+    late = palette.POOR if totals.late else palette.FAINT
+    added = "--" if p99 is None else f"{p99:.0f}"
+    right: list[Part] = [
+        (f"{totals.beats} beats  ", palette.FAINT),
+        (f"{totals.late} late", late),
+        (f"  added p99 {added} ms ", palette.FAINT),
+    ]
+    return spread(left, right, width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Widths of the columns that depend on the screen's."""
+
+    source: int
+    what: int
+    labels: bool
+    """Whether there is room to say how the labels are doing."""
+
+
+def _columns(width: int) -> _Columns:
+    labels = width >= _LABELS_WIDTH
+    left = max(width - _FIXED_CELLS - (_LABELS_CELLS if labels else 0), 10)
+    source = min(max(left * 2 // 5, 5), 24)
+    return _Columns(source=source, what=left - source, labels=labels)
+
+
+def _header(columns: _Columns, width: int) -> Line:
+    names = (
+        f"    {'PATIENT':<{columns.source}}{'RHYTHM, ALARM':<{columns.what}}{'SINCE':>7}{'BPM':>6}"
+        f"  {'QUALITY':<{_QUALITY_CELLS + 5}}"
     )
+    labels = f"{'LATE':>7}{'LABEL ms':>10}" if columns.labels else ""
+    return line([(names + labels, palette.TITLE)], width)
 
 
-def _cells(line: BedLine) -> tuple[Text | str, ...]:
-    mark = "" if line.priority is None else palette.ALARM_MARK[line.priority]
-    style = palette.PLAIN if line.priority is None else palette.ALARM_WORD[line.priority]
-    return (
-        line.source,
-        Text(mark, style=style),
-        Text(line.what, style=style),
-        "--" if line.heart_rate_bpm is None else f"{line.heart_rate_bpm:.0f}",
-        "--" if line.quality is None else f"{line.quality:.2f}",
-        str(line.late) if line.late else "",
-        "--" if line.latency_ms is None else f"{line.latency_ms:.0f}",
-    )
+def _row(one: BedLine, columns: _Columns, width: int, *, is_chosen: bool) -> Line:
+    mark = "" if one.priority is None else palette.ALARM_MARK[one.priority]
+    style = palette.PLAIN if one.priority is None else palette.ALARM_WORD[one.priority]
+    rate = "--" if one.heart_rate_bpm is None else f"{one.heart_rate_bpm:.0f}"
+    quality = one.quality or 0.0
+    percent = " --" if one.quality is None else f"{100 * quality:3.0f}%"
+    parts: list[Part] = [
+        (f"{mark:<3} ", style),
+        (f"{single_cells(one.source)[: columns.source - 1]:<{columns.source}}", palette.STRONG),
+        (f"{one.what[: columns.what - 1]:<{columns.what}}", style),
+        (f"{'' if one.since_s is None else clock(one.since_s):>7}", palette.FAINT),
+        (f"{rate:>6}", palette.STRONG),
+        ("  ", palette.PLAIN),
+        (bar(quality, _QUALITY_CELLS), _quality_style(quality)),
+        (f"{percent:<5}", palette.FAINT),
+    ]
+    if columns.labels:
+        latency = "--" if one.latency_ms is None else f"{one.latency_ms:.0f}"
+        parts += [(f"{one.late or '':>7}", palette.POOR), (f"{latency:>10}", palette.FAINT)]
+    if is_chosen:
+        parts = [("".join(text for text, _ in parts).ljust(width), _REVERSED)]
+    return line(parts, width)
 
 
-def _lasts(bed: Bed, alarm: Alarm) -> bool:
-    """Whether an alarm was raised a moment ago, or its rhythm goes on."""
+def _quality_style(quality: float) -> Style:
+    return palette.GOOD if quality >= 0.8 else palette.FAIR if quality >= 0.5 else palette.POOR
+
+
+def _lasting(bed: Bed) -> Alarm | None:
+    """Return the alarm that was raised a moment ago, or whose rhythm goes on."""
+    alarm = bed.alarm
+    if alarm is None:
+        return None
     age_s = (bed.last_sample - alarm.decided_at) / bed.info.fs
     goes_on = bed.rhythm is not None and bed.rhythm.rhythm is alarm.rhythm
-    return age_s <= _ALARM_HOLD_S or goes_on
+    return alarm if age_s <= _ALARM_HOLD_S or goes_on else None
 
 
-def _what(bed: Bed, alarm: Alarm | None, gap: Gap | None) -> str:
+def _gap(bed: Bed) -> Gap | None:
+    return bed.gap if bed.gap is not None and bed.gap.ongoing else None
+
+
+def _rate(bed: Bed) -> float | None:
+    """Return the heart rate; None without a signal, and where a number would not be a pulse."""
+    if _gap(bed) is not None or (bed.rhythm is not None and bed.rhythm.rhythm in RATELESS):
+        return None
+    return bed.ledger.heart_rate_bpm(bed.last_sample)
+
+
+def _quality(bed: Bed) -> float | None:
+    if _gap(bed) is not None:
+        return _NO_SIGNAL
+    recent = [beat.quality for beat in bed.ledger.last(_QUALITY_BEATS)]
+    return statistics.median(recent) if recent else None
+
+
+def _what(bed: Bed, alarm: Alarm | None, gap: Gap | None) -> tuple[str, int | None]:
+    """Return the words for a patient's state, and since which sample it holds."""
     if alarm is not None:
-        return str(alarm.rhythm)
+        return str(alarm.rhythm), alarm.onset
     if gap is not None:
-        return f"no signal ({gap.reason})"
-    return str(Rhythm.UNKNOWN if bed.rhythm is None else bed.rhythm.rhythm)
+        return f"no signal ({gap.reason})", gap.start
+    if bed.rhythm is None:
+        return str(Rhythm.UNKNOWN), None
+    return str(bed.rhythm.rhythm), bed.rhythm.onset

@@ -1,18 +1,32 @@
 """The ward's screen: who comes first, and what is shown."""
 
 import io
-from typing import Any
 
 import numpy as np
+import pytest
 from rich.console import Console
+from sample_events import labeled_beat
 from stage_cases import N_LEADS, SumModel, ecg
 
+from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.events import CHAIN_FS, Alarm, Gap, GapReason, Priority, Rhythm, StreamInfo
+from streamer.events import (
+    CHAIN_FS,
+    Alarm,
+    Gap,
+    GapReason,
+    Priority,
+    Rhythm,
+    RhythmEvent,
+    StreamInfo,
+)
+from streamer.ring import SampleRing
+from streamer.screen_lines import Frame
 from streamer.ward import Ward
-from streamer.ward_beds import Bed, Beds, WardTotals
+from streamer.ward_beds import Bed, Beds
 from streamer.ward_screen import WardScreen
-from streamer.ward_view import bed_line, render, sort_beds, trace
+from streamer.ward_trace import WardTrace
+from streamer.ward_view import bed_line, urgency
 
 
 def beds(*names: str) -> Beds:
@@ -37,10 +51,12 @@ def alarm(bed: Bed, rhythm: Rhythm, priority: Priority, decided_at: int) -> None
     )
 
 
-def screen_of(renderable: Any, width: int = 100, height: int = 30) -> list[str]:
-    out = io.StringIO()
-    Console(file=out, width=width, height=height, color_system=None).print(renderable)
-    return out.getvalue().rstrip("\n").split("\n")
+def screen_of(frame: Frame) -> list[str]:
+    return ["".join(segment.text for segment in row) for row in frame.lines]
+
+
+def sources_by_urgency(found: Beds) -> list[str]:
+    return sorted(found.beds, key=lambda name: (urgency(found.beds[name]), name))
 
 
 def test_the_most_urgent_comes_first() -> None:
@@ -53,36 +69,88 @@ def test_the_most_urgent_comes_first() -> None:
     ward.beds["gone"].gap = Gap(
         start=35_000, stop=36_000, reason=GapReason.FLAT, decided_at=36_000, ongoing=True
     )
-    lines = sort_beds(list(ward.beds.values()))
-    assert [line.source for line in lines] == ["high", "low", "gone", "calm", "old"]
-    assert lines[2].what == "no signal (flat)"
+    assert sources_by_urgency(ward) == ["high", "low", "gone", "calm", "old"]
+    gone = bed_line(ward.beds["gone"])
+    assert (gone.what, gone.quality, gone.heart_rate_bpm) == ("no signal (flat)", 0.0, None)
     assert bed_line(ward.beds["old"]).priority is None
+    assert bed_line(ward.beds["low"]).since_s == pytest.approx(500 / CHAIN_FS)
 
 
-def test_a_screen_of_100_by_30_is_filled_and_not_overrun() -> None:
-    ward = beds(*(f"bed{k:03}" for k in range(200)))
-    lines = sort_beds(list(ward.beds.values()))
-    signal = ecg(900, CHAIN_FS)[0]
-    for selected in (0, 77, 199):
-        shown = screen_of(render(lines, WardTotals(), selected, signal, 100, 30))
-        assert len(shown) <= 30
-        assert max(map(len, shown)) <= 100
-        assert sum(lines[selected].source in line for line in shown) == 2
-        assert "200 patients" in shown[0]
+def test_patients_stay_where_they_are_while_their_rate_stays_usual() -> None:
+    ward = beds("a", "b", "fast")
+    for name, rr_s in (("a", 0.9), ("b", 0.6), ("fast", 0.4)):
+        play(ward.beds[name], rr_s)
+    assert sources_by_urgency(ward) == ["fast", "a", "b"]
+    play(ward.beds["a"], 0.7)
+    assert sources_by_urgency(ward) == ["fast", "a", "b"]
 
 
-def test_the_trace_spans_the_height_and_survives_gaps() -> None:
-    signal = np.sin(np.linspace(0, 20, 900)).astype(np.float32)
-    signal[300:400] = np.nan
-    rows = trace(signal, 80, 6)
-    assert [len(row) for row in rows] == [80] * 6
-    assert all(row.strip() for row in rows)
-    assert all(row[28:35].strip() == "" for row in rows)
-    assert trace(np.full(900, np.nan, np.float32), 10, 2) == [" " * 10] * 2
-    assert any(row.strip() for row in trace(np.zeros(900, np.float32), 10, 2))
+def test_fibrillation_shows_no_rate() -> None:
+    bed = beds("a").beds["a"]
+    play(bed, 0.4)
+    assert bed_line(bed).heart_rate_bpm == pytest.approx(150.0)
+    bed.rhythm = RhythmEvent(
+        rhythm=Rhythm.VENTRICULAR_FIBRILLATION,
+        onset=0,
+        decided_at=0,
+        heart_rate_bpm=150.0,
+        beats=(),
+    )
+    assert bed_line(bed).heart_rate_bpm is None
 
 
-def test_keys_move_through_the_patients_and_follow_one() -> None:
+def play(bed: Bed, rr_s: float) -> None:
+    """Add ten beats so far apart."""
+    for _ in range(10):
+        at = bed.last_sample + round(rr_s * CHAIN_FS)
+        bed.ledger.take(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
+        bed.last_sample = at
+
+
+async def test_a_screen_is_filled_and_not_overrun() -> None:
+    found = beds(*(f"bed{k:03}" for k in range(200)))
+    alarm(found.beds["bed123"], Rhythm.PAUSE, Priority.HIGH, -1)
+    ward = Ward(SumModel(), n_leads=N_LEADS)
+    for width, height in ((100, 30), (80, 24), (160, 50), (60, 14)):
+        console = Console(file=io.StringIO(), width=width, height=height)
+        screen = WardScreen(ward, found, lambda: None, console)
+        await screen.sort()
+        for pages in range(110):
+            shown = screen_of(screen.frame())
+            assert [len(row) for row in shown] == [width] * height
+            chosen = "bed123" if pages == 0 else screen._chosen
+            assert sum(str(chosen) in row for row in shown) == 2
+            screen.press("\x1b[6~")
+        assert screen.selected == 199
+        assert "200 patients  1 !!!" in shown[0]
+        assert "of 200" in shown[-1]
+
+
+def test_the_trace_sweeps_with_its_scale_and_letters() -> None:
+    bed = beds("a").beds["a"]
+    ring = SampleRing(1, 900)
+    samples = np.zeros((1, 900), np.float32)
+    samples[0, 400:410] = 1.0
+    samples[0, 500:600] = np.nan
+    ring.append(Chunk(start=0, samples=samples))
+    bed.ledger.take(labeled_beat(405, Label.V), 1.0)
+    rows = ["".join(s.text for s in row) for row in WardTrace().lines(bed, ring, 900, 106, 8)]
+    assert [len(row) for row in rows] == [106] * 8
+    assert rows[0][6 + 405 * 100 // 900] == "V"
+    marks = [row[:6] for row in rows if "┤" in row[:6]]
+    assert "  0.0┤" in marks
+    assert "+1.0┤" in marks or " +1.0┤" in marks
+    peak = next(row for row in rows[1:] if row[6 + 405 * 100 // 900] != " ")
+    assert rows.index(peak) < rows.index(next(row for row in rows if row[60 - 30] != " "))
+    assert all(row[6 + 60 : 6 + 65].strip() == "" for row in rows[1:])
+
+
+def test_without_a_patient_the_trace_is_empty() -> None:
+    rows = WardTrace().lines(None, None, 0, 40, 8)
+    assert [line[0].text for line in rows] == [" " * 40] * 8
+
+
+async def test_keys_move_through_the_patients_and_follow_one() -> None:
     ward = Ward(SumModel(), n_leads=N_LEADS)
     found = beds("a", "b", "c")
     for name in "abc":
@@ -92,16 +160,18 @@ def test_keys_move_through_the_patients_and_follow_one() -> None:
     left: list[bool] = []
     console = Console(file=io.StringIO(), width=100, height=30)
     screen = WardScreen(ward, found, lambda: left.append(True), console)
-    screen.frame()
+    await screen.sort()
     for key, expected in (("j", 1), ("\x1b[B", 2), ("j", 2), ("k", 1), ("\x1b[A", 0), ("j", 1)):
         screen.press(key)
         assert screen.selected == expected
     found.beds["c"].last_sample = 3000
     alarm(found.beds["c"], Rhythm.PAUSE, Priority.HIGH, 2900)
-    screen.frame()
+    await screen.sort()
     assert screen.selected == 2  # Still b, though c came before it.
     screen.press("g")
     assert screen.selected == 0
-    assert any("pause" in line for line in screen_of(screen.frame()))
+    shown = screen_of(screen.frame())
+    assert any("!!! c " in line and "pause" in line for line in shown)
+    assert any("⠀" < character <= "⣿" for line in shown for character in line)
     screen.press("q")
     assert left == [True]
