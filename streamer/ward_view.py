@@ -32,6 +32,12 @@ _LABELS_CELLS: Final = 7 + 10
 _LABELS_WIDTH: Final = 76
 """From here on there is room for late labels and latency."""
 _REVERSED: Final = Style(reverse=True)
+_KEYS: Final = (
+    " ↑ ↓ j k: patient   PgUp PgDn: page   g: most urgent   q: quit",
+    " ↑ ↓: patient   g: most urgent   q: quit",
+    " q: quit",
+)
+"""In as many words as there is room for."""
 _CALM: Final = frozenset({Rhythm.SINUS, Rhythm.UNKNOWN})
 _SINUS: Final = frozenset({Rhythm.SINUS_BRADYCARDIA, Rhythm.SINUS_TACHYCARDIA})
 
@@ -139,7 +145,8 @@ def render(
     ]
     rows += [line([], width)] * (table_rows(height) - len(rows))
     shown = f"{first + 1} to {first + len(lines)} of {n} " if n else ""
-    keys = " ↑ ↓ j k: patient   PgUp PgDn: page   g: most urgent   q: quit"
+    room = width - len(shown) - 1
+    keys = next((text for text in _KEYS if len(text) <= room), "")
     screen = [
         _title(n, alarms, totals, width),
         _header(columns, width),
