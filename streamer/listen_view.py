@@ -1,5 +1,6 @@
 """One received message as one line: columns for a terminal, JSON for a script."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,8 @@ _NAMES: Final = {
     "F": "fusion beat",
     "Q": "beat that can't be judged",
 }
+_LEAST_COLUMN: Final = 20
+"""Cells; on a narrower screen the terminal has to wrap."""
 _LABEL_STYLES: Final = {"S": "yellow", "V": "bold red", "F": "magenta", "Q": "dim"}
 _PRIORITY_STYLES: Final = {"high": "bold white on red", "medium": "bold yellow", "low": "cyan"}
 
@@ -35,6 +38,13 @@ class Line:
         """Lay it out in columns: what comes before `what`, `what` itself, and what comes after."""
         before = f"{self.clock:<12}  {self.source:<8}  {self.position:>9}  "
         return before, f"{self.what:<7}", f"  {self.detail}"
+
+    def parts_within(self, width: int) -> tuple[str, str, str]:
+        """Lay it out as `parts` do, with what is too long for a screen going on in its column."""
+        before, what, _ = self.parts()
+        column = len(before) + len(what) + 2
+        lines = textwrap.wrap(self.detail, max(width - column, _LEAST_COLUMN)) or [""]
+        return before, what, "  " + ("\n" + " " * column).join(lines)
 
     def plain(self) -> str:
         """Lay it out without colour."""

@@ -100,7 +100,7 @@ class MonitorConfig:
     """Less change than this is none: a step of 11 bits over 10 mV is 0.005 mV."""
     gain_every_s: float = 0.5
     """How often the vertical scale is looked at."""
-    message_s: float = 4.0
+    message_s: float = 6.0
     """How long a message to the person at the keys stays, in seconds of the wall clock."""
 
 

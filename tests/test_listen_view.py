@@ -82,6 +82,17 @@ def test_alert_lines() -> None:
     assert to_line(receive("ecg/208/alerts/ack", dumps(seen))).detail == "every alert"
 
 
+def test_what_is_too_long_goes_on_in_its_column() -> None:
+    line = to_line(received(alarm()))
+    before, what, after = line.parts_within(70)
+    rows = (before + what + after).split("\n")
+    assert len(rows) > 1
+    assert all(len(row) <= 70 for row in rows)
+    assert all(row[: len(before + what) + 2].isspace() for row in rows[1:])
+    assert " ".join(row[len(before + what) + 2 :] for row in rows) == line.detail
+    assert line.parts_within(200) == line.parts()
+
+
 @pytest.mark.parametrize("odd", [None, [], {}, "x", True, 1e300, -1, 0])
 def test_odd_fields_never_break_a_line(odd: object) -> None:
     for event in (labeled_beat(), rhythm_event(), alarm(), gap()):

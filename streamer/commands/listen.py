@@ -108,7 +108,7 @@ def _colour_printer() -> "Callable[[Received], None]":
 
     def show(message: "Received") -> None:
         line = to_line(message)
-        before, what, after = line.parts()
+        before, what, after = line.parts_within(console.width)
         text = Text.assemble((before, "dim"), (what, line.style), after)
         console.print(text, soft_wrap=True)
 
