@@ -44,13 +44,13 @@ class FibrillationRanges:
     rate_hz: tuple[float, float] = (3.0, 9.0)
     span_mv: tuple[float, float] = (0.4, 2.0)
     """Peak to peak, in the lead that shows most."""
-    wander: tuple[float, float] = (0.05, 0.2)
+    wander: tuple[float, float] = (0.05, 0.25)
     """Standard deviation of the rate, relative."""
-    waxing: tuple[float, float] = (0.1, 0.5)
+    waxing: tuple[float, float] = (0.1, 0.6)
     """Standard deviation of the height, relative."""
-    second: tuple[float, float] = (0.0, 0.7)
-    """Height of a second wave at another rate."""
-    second_rate: tuple[float, float] = (0.6, 1.7)
+    others: tuple[float, float] = (0.0, 0.8)
+    """Height of each of two more waves at other rates."""
+    other_rate: tuple[float, float] = (0.6, 1.7)
     harmonic: tuple[float, float] = (0.0, 0.3)
     other_lead: tuple[float, float] = (0.4, 1.0)
 
@@ -64,10 +64,10 @@ def fibrillation(
 ) -> Samples:
     """Draw waves of ventricular fibrillation in mV, shape (2, n_samples)."""
     rate_hz = float(rng.uniform(*ranges.rate_hz))
-    rates = (rate_hz, rate_hz * float(rng.uniform(*ranges.second_rate)))
-    parts = [_part(n_samples, fs, rate, rng, ranges) for rate in rates]
+    rates = rate_hz * np.array([1.0, *rng.uniform(*ranges.other_rate, 2)])
+    parts = [_part(n_samples, fs, float(rate), rng, ranges) for rate in rates]
     weights = np.ones((len(LEADS), len(parts)))
-    weights[:, 1] = rng.uniform(*ranges.second)
+    weights[:, 1:] = rng.uniform(*ranges.others, 2)
     weights *= np.exp(0.3 * rng.standard_normal(weights.shape))
     waves = weights @ np.stack(parts)
     span = np.quantile(waves, 0.99, axis=1) - np.quantile(waves, 0.01, axis=1)

@@ -17,7 +17,7 @@ from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 
 Output = RhythmEvent | Alarm
 
@@ -162,6 +162,8 @@ class RhythmTracker:
     def _see_beat(self, item: LabeledBeat) -> list[Output]:
         """Take note of a beat's place."""
         rpeak = item.beat.rpeak
+        if self._facts.is_faint(rpeak.sample, rpeak.quality):
+            return []
         self._facts.see(rpeak.sample, rpeak.quality)
         outputs = self._apply(Layer.MOMENT, News.PEAK)
         outputs += self._apply(Layer.EPISODE, News.PEAK)

@@ -16,30 +16,11 @@ from streamer.rhythm_rule import Evidence, State, evidence_of
 
 
 def fibrillation(facts: Facts, _state: State) -> Evidence | None:
-    """Sine-like waves: at once where they are clear, else with a fast rhythm or for long."""
-    config, measured = facts.config, facts.measured
-    if not measured or not (
-        facts.sine_hops >= config.vf_sine_hops
-        or facts.wild_hops >= config.vf_wild_hops
-        or _is_fast_flutter(facts)
-    ):
+    """Waves for as long as it takes to be sure of them."""
+    config = facts.config
+    if facts.wave_evidence < config.vf_evidence:
         return None
-    if facts.is_clearly_beating() or facts.is_organised():
-        return None
-    window = round(config.signal.long_s * CHAIN_FS)
-    return Evidence(max(measured[-1].sample + 1 - window, 0))
-
-
-def _is_fast_flutter(facts: Facts) -> bool:
-    """Tell whether a fast rhythm lasts and the newest waves look so, or grow and look more so."""
-    if facts.fast_since is None or facts.last_peak is None:
-        return False
-    config, newest = facts.config, facts.measured[-1]
-    fast_s = (facts.last_peak - facts.fast_since) / CHAIN_FS
-    if facts.wave_like and fast_s >= config.vf_fast_s:
-        return newest.leakage_short < config.vf_leakage_loose
-    clear = max(newest.leakage, newest.leakage_short) < config.vf_growing_leakage
-    return facts.growing and clear and fast_s >= config.vf_growing_s
+    return Evidence(max(facts.now + 1 - round(config.signal.window_s * CHAIN_FS), 0))
 
 
 def fibrillation_over(facts: Facts, _state: State) -> Evidence | None:
@@ -103,7 +84,7 @@ def past_pause(facts: Facts, _state: State) -> Evidence | None:
     first, last = start + config.t_wave_s * CHAIN_FS, stop - config.signal.hop_s * CHAIN_FS
     hop = config.signal.hop_s * CHAIN_FS
     between = [m for m in facts.measured if first + hop <= m.sample < last]
-    if not between or any(facts.loudness(m) > config.quiet_part for m in between):
+    if not between or any(facts.loudness(m) > facts.quiet_part for m in between):
         return None
     return Evidence(start, (start, stop))
 

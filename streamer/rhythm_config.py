@@ -74,6 +74,13 @@ class RhythmConfig:
     """After its R peak a beat may still move the signal; quiet counts from then on."""
     quiet_part: float = 0.3
     """Deflection, as a part of that of the patient's beats, that is not a beat."""
+    quiet_rests: float = 1.8
+    quiet_most: float = 0.55
+    """Where noise is louder than that between beats, so many times this noise, but no more than
+    this part of a beat."""
+    faint_quality: float = 0.4
+    """What is found after a silence with a lower quality, and is as small as the noise, is no
+    beat."""
     quiet_floor_mv: float = 0.15
     """Beats are taken to be at least this large."""
     usual_mv: float = 0.6
@@ -89,31 +96,23 @@ class RhythmConfig:
     """Coarse fibrillation; smaller waves can't be told from noise."""
     vf_band_hz: tuple[float, float] = (2.5, 10.0)
     """150 to 600 waves a minute."""
-    vf_activity: float = 0.5
-    """Part of the window away from the baseline; Arafat et al. 2011
-    (doi:10.1007/s11760-009-0136-1) have 0.48."""
-    vf_leakage: float = 0.45
-    """Kuo & Dillman 1978: 0.406 for waves as tall as the beats before, else 0.625."""
-    vf_sine_hops: int = 1
-    """Measurements in a row that are so clear."""
-    vf_leakage_loose: float = 0.55
-    """Enough together with a fast rhythm that lasts, or for long where nothing beats."""
-    vf_fast_s: float = 2.5
-    """How long that fast rhythm must have lasted."""
-    vf_growing_activity: float = 0.45
-    vf_growing_leakage: float = 0.5
-    vf_growing_s: float = 1.5
-    """While waves grow, the largest hides the ones before it, so less of the window is active; then
-    both windows must be clearer, within a fast rhythm of this length."""
+    vf_evidence: float = 5.0
+    """Sum of log-odds that makes an alarm; see `streamer.rhythm_waves`."""
+    vf_usual_odds: float = 1.0
+    """What each measurement must exceed to add to the sum: a CUSUM (Page 1954,
+    doi:10.1093/biomet/41.1-2.100)."""
+    vf_most_odds: float = 4.0
+    """More of one measurement doesn't count: windows overlap, so no two are independent."""
+    vf_fast_odds: float = 3.5
+    """Added where all intervals have been as short as `flutter_rr_s` for `vf_fast_s`."""
+    vf_fast_s: float = 1.5
     flutter_rr_s: float = 0.45
     """Its longest interval; a missed wave doubles one."""
-    vf_wild_hops: int = 12
-    """How long nothing else may be seen."""
     vf_hold_hops: int = 6
     """Measurements without flutter that end it."""
     vf_veto_s: float = 3.5
     vf_veto_beats: int = 2
-    vf_veto_quality: float = 0.8
+    vf_veto_quality: float = 0.6
     """Good N beats that say the heart is beating, whatever shakes the signal."""
 
     vf_organised_beats: int = 6

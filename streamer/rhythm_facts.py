@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from statistics import median
 from typing import Final
 
@@ -53,6 +54,10 @@ class Facts:
     measured: deque[Measurement] = field(default_factory=deque)
     levels: deque[tuple[float, ...]] = field(default_factory=deque)
     """Deflection of each lead at the last good beats, mV; an artefact is larger than a beat."""
+    rests: deque[float] = field(default_factory=deque)
+    """Least loudness between each two of the last good beats: the noise of the source."""
+    rest: float = inf
+    """The same since the last beat."""
     gap: GapReason | None = None
     """Why there is no signal now."""
     gap_start: int = 0
@@ -62,16 +67,10 @@ class Facts:
     """Whether the source is as flat between beats as it is when a lead is off."""
     fast_since: int | None = None
     """R peak from which on all intervals were as short as in a tachycardia."""
-    sine_hops: int = 0
-    """Measurements in a row that look like flutter over the long window."""
-    wild_hops: int = 0
-    """Measurements in a row that look like coarse fibrillation."""
+    wave_evidence: float = 0.0
+    """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
     calm_hops: int = 0
     """Measurements in a row that look like neither."""
-    wave_like: bool = False
-    """Whether the newest measurement has the span, rate and activity of either."""
-    growing: bool = False
-    """Whether it has so at least if its waves are growing."""
     interval: tuple[int, int] | None = None
     """The newest two R peaks."""
     seen_quality: deque[float] = field(default_factory=deque)
@@ -96,6 +95,7 @@ class Facts:
         """Give the histories their longest lengths."""
         self.beats = deque(self.beats, maxlen=self.config.history_beats)
         self.levels = deque(self.levels, maxlen=self.config.rate.most)
+        self.rests = deque(self.rests, maxlen=self.config.rate.most)
 
     # Beats
 
@@ -115,6 +115,9 @@ class Facts:
         self.rate_bpm = self._rate()
         if self.measured and quality >= c.run_quality:
             self.levels.append(self._deflection_at(sample))
+            if self.rest < inf:
+                self.rests.append(self.rest)
+        self.rest = inf
 
     def forget_beats(self) -> None:
         """Forget the beats, those before the gap; the memory of the signal stays."""
@@ -221,16 +224,22 @@ class Facts:
         while len(self.measured) > c.history_hops:
             self.measured.popleft()
         low, high = c.vf_band_hz
-        in_band = measurement.span_mv >= c.vf_span_mv and low <= measurement.frequency_hz <= high
-        in_band = in_band and self.gap is None
-        fits = in_band and measurement.activity >= c.vf_activity
-        self.wave_like = fits
-        self.growing = in_band and measurement.activity >= c.vf_growing_activity
-        self.sine_hops = self.sine_hops + 1 if fits and measurement.leakage < c.vf_leakage else 0
-        wild = fits and measurement.leakage < c.vf_leakage_loose
-        self.wild_hops = self.wild_hops + 1 if wild else 0
-        waves = wild or (fits and measurement.leakage_short < c.vf_leakage_loose)
-        self.calm_hops = 0 if waves else self.calm_hops + 1
+        in_band = self.gap is None and low <= measurement.frequency_hz <= high
+        waves = measurement.waves if in_band and measurement.span_mv >= c.vf_span_mv else -inf
+        self.rest = min(self.rest, self.loudness(measurement))
+        self.wave_evidence = self._evidence(waves)
+        self.calm_hops = 0 if waves > 0.0 else self.calm_hops + 1
+
+    def _evidence(self, waves: float) -> float:
+        """Add up the evidence of waves, as a CUSUM does; clear beats refute all of it."""
+        c = self.config
+        if waves == -inf or self.is_clearly_beating() or self.is_organised():
+            return 0.0
+        if self.last_peak is not None and self.fast_since is not None:
+            fast = self.last_peak - self.fast_since >= c.vf_fast_s * CHAIN_FS
+            waves += c.vf_fast_odds * fast
+        grown = self.wave_evidence + min(waves, c.vf_most_odds) - c.vf_usual_odds
+        return min(max(grown, 0.0), c.vf_evidence)
 
     def _deflection_at(self, sample: int) -> tuple[float, ...]:
         """Largest deflection of each lead in the hops about a beat."""
@@ -257,11 +266,27 @@ class Facts:
             return (self.config.usual_mv,) * n_leads
         return tuple(median(values) for values in zip(*self.levels, strict=True))
 
+    @property
+    def quiet_part(self) -> float:
+        """Loudness up to which the signal is quiet: more where there is noise between beats."""
+        c = self.config
+        if len(self.rests) < c.min_beats:
+            return c.quiet_part
+        return min(max(c.quiet_part, c.quiet_rests * median(self.rests)), c.quiet_most)
+
+    def is_faint(self, sample: int, quality: float) -> bool:
+        """Whether what was found after a silence is no more than the noise in it."""
+        c = self.config
+        if quality >= c.faint_quality or self.silence_s() < c.pause_s:
+            return False
+        near = [m for m in self.measured if abs(m.sample - sample) <= CHAIN_FS // 4]
+        return bool(near) and max(map(self.loudness, near)) <= self.quiet_part
+
     def quiet_s(self) -> float:
         """For how long up to now the signal has shown nothing like a beat."""
-        hops = 0
+        hops, limit = 0, self.quiet_part
         for measurement in reversed(self.measured):
-            if self.loudness(measurement) > self.config.quiet_part:
+            if self.loudness(measurement) > limit:
                 break
             hops += 1
         return hops * self.config.signal.hop_s

@@ -17,6 +17,7 @@ from streamer.rhythm_signal_kernel import (
     measure,
     new_state,
 )
+from streamer.rhythm_waves import WEIGHTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,34 +33,28 @@ class SignalConfig:
     """Kept samples: 120 Hz is ample for a band that ends at 25 Hz."""
     hop_s: float = 0.25
     """From one measurement to the next."""
-    short_s: float = 2.0
-    long_s: float = 3.0
-    """Windows of the fibrillation measures."""
-    crossing: float = 0.2
-    """Part of the window's largest deflection that counts as activity: Arafat et al. 2011
-    (doi:10.1007/s11760-009-0136-1) count time above it in windows of 3 s."""
+    window_s: float = 3.0
+    """Of the measures of fibrillation; Arafat et al. 2011 (doi:10.1007/s11760-009-0136-1) have as
+    much."""
     least_mv: float = 0.05
-    """A lead that moves less than this in the window says nothing about fibrillation."""
+    least_share: float = 0.25
+    """A lead that moves less than this in the window, or less than this share of the lead that
+    moves most, says nothing about fibrillation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """The signal over the windows that end at `sample`, averaged over the leads that move."""
+    """The signal over the window that ends at `sample`."""
 
     sample: int
-    """Last sample of the windows, at the chain's rate."""
+    """Last sample of the window, at the chain's rate."""
     span_mv: float
-    """Largest minus smallest value of the long window."""
-    leakage: float
-    """Rest after the window is added to itself half a period earlier: 0 for a sine, 1 for noise
-    or narrow complexes (Kuo & Dillman 1978, Computers in Cardiology, pp. 347-349). 1 as well
-    where no lead moves."""
-    leakage_short: float
-    """The same over the short window."""
+    """Largest minus smallest value of the window, in the lead that moves most."""
+    waves: float
+    """Log-odds that the leads that move show flutter or fibrillation; see
+    `streamer.rhythm_waves`. Minus infinity where none moves."""
     frequency_hz: float
-    """Of the sine that fits best."""
-    activity: float
-    """Part of the long window that is away from the baseline, 0 to 1."""
+    """Of the sine that fits best, averaged over these leads."""
     deflection_mv: tuple[float, ...]
     """Span of each lead in the detector's band over the last hop."""
     roughness_mv: float
@@ -93,12 +88,12 @@ class SignalWatch:
     Parameters
     ----------
     config : SignalConfig, optional
-        Band and windows.
+        Band and window.
 
     Notes
     -----
-    The number of leads is that of the first chunk. Measurements begin when the long window is
-    full. A jump in `start` begins anew.
+    The number of leads is that of the first chunk. Measurements begin when the window is full. A
+    jump in `start` begins anew.
     """
 
     def __init__(self, config: SignalConfig | None = None) -> None:
@@ -146,10 +141,10 @@ def kernel_parameters(config: SignalConfig) -> WatchParameters:
         settled=settled_state(sos),
         hop=round(config.hop_s * CHAIN_FS),
         decimation=config.decimation,
-        short=round(config.short_s * kept_hz),
-        long=round(config.long_s * kept_hz),
-        crossing=config.crossing,
+        window=round(config.window_s * kept_hz),
         least_mv=config.least_mv,
+        least_share=config.least_share,
+        weights=WEIGHTS,
     )
 
 
@@ -165,11 +160,9 @@ def measurements(rows: NDArray[np.float64]) -> list[Measurement]:
         Measurement(
             sample=int(row[0]),
             span_mv=row[1],
-            leakage=row[2],
-            leakage_short=row[3],
-            frequency_hz=row[4],
-            activity=row[5],
-            roughness_mv=row[6],
+            waves=row[2],
+            frequency_hz=row[3],
+            roughness_mv=row[4],
             deflection_mv=tuple(row[FIXED:]),
         )
         for row in rows.tolist()
