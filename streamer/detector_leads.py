@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detector_features import active
-from streamer.detector_state import FLAT, GAP, INVALID, MASK, NEVER, RING, SATURATED
+from streamer.detector_state import FLAT, GAP, INVALID, MASK, NEVER, RING, SATURATED, SLOPES
 from streamer.filters import jit
 
 MEAN_RATE: Final = 0.002
@@ -85,8 +85,9 @@ def update_envelope(s: Any, p: Any, lead: int, x: float, now: int) -> None:
     older = s.filtered[lead, now & 1]
     slope = np.float32(abs(x - older))
     s.filtered[lead, now & 1] = x
-    s.slope_sum[lead] += np.float64(slope) - np.float64(s.slope[lead, (now - p.window) & MASK])
-    s.slope[lead, now & MASK] = slope
+    oldest = s.slope[lead, (now - p.window) & (SLOPES - 1)]
+    s.slope_sum[lead] += np.float64(slope) - np.float64(oldest)
+    s.slope[lead, now & (SLOPES - 1)] = slope
     s.envelope[lead, now & MASK] = s.slope_sum[lead] / p.window
 
 

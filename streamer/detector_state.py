@@ -13,6 +13,8 @@ MAX_LEADS: Final = 2
 RING: Final = 1024
 """Samples kept of each signal (2.8 s at 360 Hz): a power of two, so that an index is a mask."""
 MASK: Final = RING - 1
+SLOPES: Final = 64
+"""Slopes kept: more than `DetectorConfig.window_s` holds, and a power of two as well."""
 HELD: Final = 64
 """Most candidates kept while the levels are being learnt."""
 RR_COUNT: Final = 8
@@ -41,7 +43,7 @@ STATE: Final = np.dtype(
         ("leads", np.int64),
         # Per lead: signals
         ("raw", np.float32, (MAX_LEADS, RING)),
-        ("slope", np.float32, (MAX_LEADS, RING)),
+        ("slope", np.float32, (MAX_LEADS, SLOPES)),
         ("envelope", np.float32, (MAX_LEADS, RING)),
         ("slope_sum", np.float64, (MAX_LEADS,)),
         ("filtered", np.float32, (MAX_LEADS, 2)),

@@ -56,13 +56,10 @@ class Ward:
         self._model = model
         self._n_leads = n_leads
         self._config = config = config or WardConfig()
-        windower = config.chain.windower
-        window = windower.before_samples + windower.after_samples
-        kept = round(windower.max_peak_delay_s * CHAIN_FS) + window
         self._poll_every = max(round(config.poll_s * CHAIN_FS), 1)
         self.memory = WardMemory(
             n_leads=n_leads,
-            kept_samples=kept,
+            kept_samples=config.chain.windower.kept_samples,
             width=config.width,
             seen_every=self._poll_every,
             signal=config.chain.rhythm.signal,

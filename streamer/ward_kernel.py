@@ -20,6 +20,17 @@ def output_room(width: int) -> int:
 
 
 @jit
+def _append(
+    ring: NDArray[np.float32], start: int, samples: NDArray[np.float32]
+) -> None:  # pragma: no cover - compiled
+    """Write samples into a ring, in which sample n lies at n modulo its length."""
+    at = start % ring.size
+    for value in samples:
+        ring[at] = value
+        at = at + 1 if at + 1 < ring.size else 0
+
+
+@jit
 def run_ward(
     first: int,
     states: Any,
@@ -44,7 +55,6 @@ def run_ward(
     """
     total = 0
     no_trace = np.empty((0, 0), np.float32)
-    capacity, filtered_capacity = rings.shape[2], filtered_rings.shape[2]
     for i in range(first, counts.shape[0]):
         count = counts[i]
         if count == 0:
@@ -56,9 +66,8 @@ def run_ward(
         start = states[i].n
         filter_leads(sos, settled, filters[i], held[i], raw, filtered)
         for lead in range(raw.shape[0]):
-            for k in range(count):
-                rings[i, lead, (start + k) % capacity] = raw[lead, k]
-                filtered_rings[i, lead, (start + k) % filtered_capacity] = filtered[lead, k]
+            _append(rings[i, lead], start, raw[lead])
+            _append(filtered_rings[i, lead], start, filtered[lead])
         found = run_detector(states[i], parameters[0], net, raw, filtered, out[total:], no_trace)
         for k in range(found):
             owners[total + k] = i

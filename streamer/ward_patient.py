@@ -21,10 +21,10 @@ class WardConfig:
     poll_s: float = 0.25
     """How often the signal and the time-outs of a patient without beats are looked at."""
     chain: ChainConfig = field(
-        default_factory=lambda: ChainConfig(windower=WindowerConfig(max_peak_delay_s=2.9))
+        default_factory=lambda: ChainConfig(windower=WindowerConfig(max_peak_delay_s=1.8))
     )
-    """Of every patient. The detector can't report a beat later than its ring of 1,024 samples
-    reaches back (2.8 s), so no more is kept."""
+    """Of every patient. The detector reports no beat later than it learns anew (1.5 s) and a
+    candidate takes before that, so no more is kept."""
 
 
 @dataclass(slots=True, kw_only=True)

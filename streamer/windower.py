@@ -14,7 +14,7 @@ from streamer.events import CHAIN_FS, Beat, Gap, GapReason, RPeak, Tick
 from streamer.ring import SampleRing
 from streamer.stage import Snapshot
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,19 @@ class WindowerConfig:
         (de Chazal et al. 2004, doi:10.1109/TBME.2004.827359).
     max_peak_delay_s : float
         How long after an R peak the detector may still report it (search-back); samples are kept
-        for that long and one window more.
+        for that long and `before_samples` more.
     """
 
     before_samples: int = 128
     after_samples: int = 128
     rr_count: int = 10
     max_peak_delay_s: float = 6.0
+
+    @property
+    def kept_samples(self) -> int:
+        """Samples that a window may still need."""
+        delay = max(round(self.max_peak_delay_s * CHAIN_FS), self.after_samples)
+        return delay + self.before_samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,8 @@ class BeatWindower:
     peaks and gaps found in it follow, then a `Tick` of its last sample. A beat's decision delay is
     the longer of the detector's and `after_samples` - 1 samples (353 ms). The RR history starts
     anew after every gap. A window that reaches over samples that were lost holds NaN there, and
-    its beat is known when the stream resumes.
+    its beat is known when the stream resumes; until the tick that follows, the samples from before
+    the loss are kept apart, because the loss may be longer than the memory.
     """
 
     def __init__(
@@ -104,8 +111,7 @@ class BeatWindower:
     ) -> None:
         self._n_leads = n_leads
         self._config = WindowerConfig() if config is None else config
-        window = self._config.before_samples + self._config.after_samples
-        self._kept_samples = round(self._config.max_peak_delay_s * CHAIN_FS) + window
+        self._kept_samples = self._config.kept_samples
         self._ring = SampleRing(n_leads, self._kept_samples + 1) if samples is None else samples
         self.reset()
 
@@ -117,6 +123,7 @@ class BeatWindower:
     def reset(self) -> None:
         """Return to the state of a new object."""
         self._ring.clear()
+        self._before_loss: Chunk | None = None
         self._pending: deque[_Pending] = deque()
         self._rr_s: deque[float] = deque(maxlen=self._config.rr_count)
         self._last_peak: int | None = None
@@ -138,7 +145,9 @@ class BeatWindower:
             raise StageClosedError("the beat windower was flushed; reset it before pushing again")
         match item:
             case Tick():
-                return self._due(item.sample + 1)
+                beats = self._due(item.sample + 1)
+                self._before_loss = None
+                return beats
             case Chunk():
                 self._store(item)
                 return []
@@ -168,6 +177,9 @@ class BeatWindower:
             state={
                 "stop": stop,
                 "samples": self._ring.read((stop or 0) - self._kept_samples, stop or 0),
+                "before_loss": None
+                if self._before_loss is None
+                else [self._before_loss.start, self._before_loss.samples.copy()],
                 "pending": [
                     [*dataclasses.astuple(p.rpeak), p.rr_s.copy(), p.due] for p in self._pending
                 ],
@@ -196,6 +208,9 @@ class BeatWindower:
         self.reset()
         if state["stop"] is not None:
             self._ring.append(Chunk(start=state["stop"] - self._kept_samples, samples=samples))
+        if state["before_loss"] is not None:
+            start, samples = state["before_loss"]
+            self._before_loss = Chunk(start=start, samples=samples.copy())
         for *fields, rr_s, due in state["pending"]:
             names = (field.name for field in dataclasses.fields(RPeak))
             rpeak = RPeak(**dict(zip(names, fields, strict=True)))
@@ -206,6 +221,9 @@ class BeatWindower:
 
     def _store(self, chunk: Chunk) -> None:
         resumed_after = self._ring.stop
+        if resumed_after is not None and chunk.start > resumed_after:
+            start = resumed_after - self._kept_samples
+            self._before_loss = Chunk(start=start, samples=self._ring.read(start, resumed_after))
         self._ring.grow(self._kept_samples + chunk.samples.shape[1])
         self._ring.append(chunk)
         if resumed_after is None or chunk.start == resumed_after:
@@ -252,7 +270,17 @@ class BeatWindower:
         return Beat(
             rpeak=pending.rpeak,
             window_start=start,
-            window=self._ring.read(start, stop),
+            window=self._window(start, stop),
             rr_s=pending.rr_s,
             decided_at=decided_at,
         )
+
+    def _window(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Read samples, those from before a loss as they were before it, however long it was."""
+        window = self._ring.read(start, stop)
+        before = self._before_loss
+        if before is not None and start < before.stop:
+            first, last = max(start, before.start), min(stop, before.stop)
+            kept = before.samples[:, first - before.start : last - before.start]
+            window[:, first - start : last - start] = kept
+        return window

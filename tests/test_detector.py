@@ -364,3 +364,8 @@ def test_search_back_is_not_stopped_by_a_gap() -> None:
     config = DetectorConfig(back_threshold=-9.0)
     events = run(signal, scorer=amplitude_scorer(), config=config)
     assert_found(peaks(events), reference[reference <= weak])
+
+
+def test_a_moving_average_longer_than_its_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"got window_s = 0.5, expected less than 0\.178 s"):
+        QRSDetector(n_leads=1, config=DetectorConfig(window_s=0.5))

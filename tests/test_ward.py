@@ -108,9 +108,14 @@ def test_sources_of_any_rate_may_come_in_uneven_pieces(fs: float) -> None:
         assert same(of(events, f"bed{k}"), alone(signal, fs=fs))
 
 
-def test_lost_samples_are_a_gap_as_in_a_chain() -> None:
+@pytest.mark.parametrize("lost", [60, 600, 2600])
+def test_lost_samples_are_a_gap_as_in_a_chain(lost: int) -> None:
     signal = signals()[0]
-    pieces = [Chunk(start=0, samples=signal[:, :2500]), Chunk(start=3100, samples=signal[:, 3100:])]
+    first = 2500 + lost
+    pieces = [
+        Chunk(start=0, samples=signal[:, :2500]),
+        Chunk(start=first, samples=signal[:, first:]),
+    ]
     chain = Chain(fs=FS, n_leads=N_LEADS, model=SumModel())
     expected = [event for piece in pieces for event in chain.push(_owned(piece))] + chain.flush()
     ward = Ward(SumModel(), n_leads=N_LEADS)

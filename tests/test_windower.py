@@ -158,7 +158,7 @@ def test_a_snapshot_of_another_shape_is_refused() -> None:
     snapshot = BeatWindower(n_leads=2).snapshot()
     with pytest.raises(SnapshotError, match="same leads and configuration"):
         BeatWindower(n_leads=1).restore(snapshot)
-    with pytest.raises(SnapshotError, match="version 1, expected BeatWindower version 1"):
+    with pytest.raises(SnapshotError, match="version 2, expected BeatWindower version 2"):
         BeatWindower(n_leads=1).restore(dataclasses.replace(snapshot, stage="Other"))
 
 
