@@ -17,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PICTURE_START, PICTURE_STOP = "1:00", "1:21"
-PICTURE_SIZE = (100, 30)
+PICTURES = {"monitor.svg": (100, 30), "monitor-wide.svg": (160, 50)}
+"""Pictures of the monitor and the size of the terminal that each shows."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,16 @@ def rules() -> None:
     insert("rules", f"{table().strip()}\n\n```mermaid\n{diagram().strip()}\n```\n")
 
 
-def picture(record: str, path: Path, size: tuple[int, int]) -> None:
-    """Play a part of a record through the real chain and export the monitor as it stands then."""
+def pictures(record: str, folder: Path) -> None:
+    """Play a part of a record through the real chain; export the monitor, and a strip, as then."""
     from replay.player import parse_time  # noqa: PLC0415
     from replay.records import open_record  # noqa: PLC0415
     from streamer.chain import Chain  # noqa: PLC0415
     from streamer.events import Published, StreamInfo  # noqa: PLC0415
     from streamer.monitor_state import MonitorState  # noqa: PLC0415
+    from streamer.freezer import picture_of  # noqa: PLC0415
     from streamer.monitor_view import export_svg  # noqa: PLC0415
+    from streamer.strip_file import write_strip  # noqa: PLC0415
 
     source = open_record(record)
     start, stop = (parse_time(text, source.fs) for text in (PICTURE_START, PICTURE_STOP))
@@ -152,7 +155,9 @@ def picture(record: str, path: Path, size: tuple[int, int]) -> None:
         for event in chain.push(chunk):
             state.publish(Published(seq=seq, event=event, compute_ms=0.5))
             seq += 1
-    export_svg(state, path, *size)
+    for name, size in PICTURES.items():
+        export_svg(state, folder / name, *size)
+    write_strip(picture_of(state), folder / "strip.svg")
 
 
 def main() -> None:
@@ -163,7 +168,7 @@ def main() -> None:
             if name == "rules":
                 rules()
             elif name == "picture":
-                picture("208", ROOT / "docs" / "monitor.svg", PICTURE_SIZE)
+                pictures("208", ROOT / "docs")
             else:
                 replace(name, BLOCKS[name], Path(folder))
 

@@ -33,13 +33,12 @@ class Freezer:
     def freeze(self, state: MonitorState) -> None:
         """Begin to write the last seconds, as they are now."""
         info = state.info
-        start = max(state.now - round(TRACE_SECONDS * info.fs), info.first_sample)
-        if start >= state.now:
+        if state.now <= info.first_sample:
             self._say("there is nothing to freeze yet")
             return
         name = f"{info.source}-{format_time(state.now, info.fs).replace(':', '-')}"
         paths = strip_paths(self._folder.absolute(), name, self._kind)
-        task = asyncio.create_task(self._write(_picture(state, start), paths), name="freeze")
+        task = asyncio.create_task(self._write(picture_of(state), paths), name="freeze")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -61,8 +60,10 @@ class Freezer:
             self._say(f"wrote {paths[0].parent / names}")
 
 
-def _picture(state: MonitorState, start: int) -> Picture:
+def picture_of(state: MonitorState) -> Picture:
+    """Describe a strip of the last seconds."""
     info = state.info
+    start = max(state.now - round(TRACE_SECONDS * info.fs), info.first_sample)
     return describe_strip(
         state.ring.read(start, state.now),
         fs=info.fs,
