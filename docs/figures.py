@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PICTURE_START, PICTURE_STOP = "1:00", "1:21"
+PICTURE_START, PICTURE_STOP = "0:30", "1:31"
 PICTURES = {"monitor.svg": (100, 30), "monitor-wide.svg": (160, 50)}
 """Pictures of the monitor and the size of the terminal that each shows."""
 
@@ -131,8 +131,8 @@ def pictures(record: str, folder: Path) -> None:
     from replay.records import open_record  # noqa: PLC0415
     from streamer.chain import Chain  # noqa: PLC0415
     from streamer.events import Published, StreamInfo  # noqa: PLC0415
-    from streamer.monitor_state import MonitorState  # noqa: PLC0415
     from streamer.freezer import picture_of  # noqa: PLC0415
+    from streamer.monitor_state import MonitorState  # noqa: PLC0415
     from streamer.monitor_view import export_svg  # noqa: PLC0415
     from streamer.strip_file import write_strip  # noqa: PLC0415
 

@@ -26,6 +26,8 @@ _RATE_BANDS_BPM: Final = ((50.0, 110.0), (40.0, 140.0))
 """Rates within the first are usual, beyond the last extreme."""
 _NO_SIGNAL: Final = 0.0
 _QUALITY_CELLS: Final = 8
+_MANY_LATE: Final = 0.01
+"""Part of a ward's first labels."""
 _FIXED_CELLS: Final = 4 + 7 + 6 + 2 + _QUALITY_CELLS + 5
 """Mark, age, heart rate and quality."""
 _LABELS_CELLS: Final = 7 + 10
@@ -173,7 +175,8 @@ def _title(n: int, alarms: Mapping[Priority, int], totals: WardTotals, width: in
         mark = palette.ALARM_MARK[priority]
         left.append((f" {alarms[priority]} {mark} ", palette.ALARM_WORD[priority]))
     p99 = totals.added.quantile(0.99)
-    late = palette.POOR if totals.late else palette.FAINT
+    # The first beats after a start are always late: the detector listens before it speaks.
+    late = palette.POOR if totals.late > _MANY_LATE * totals.beats else palette.FAINT
     added = "--" if p99 is None else f"{p99:.0f}"
     right: list[Part] = [
         (f"{totals.beats} beats  ", palette.FAINT),
@@ -227,7 +230,7 @@ def _row(one: BedLine, columns: _Columns, width: int, *, is_chosen: bool) -> Lin
     ]
     if columns.labels:
         latency = "--" if one.latency_ms is None else f"{one.latency_ms:.0f}"
-        parts += [(f"{one.late or '':>7}", palette.POOR), (f"{latency:>10}", palette.FAINT)]
+        parts += [(f"{one.late or '':>7}", palette.FAINT), (f"{latency:>10}", palette.FAINT)]
     if is_chosen:
         parts = [("".join(text for text, _ in parts).ljust(width), _REVERSED)]
     return line(parts, width)
