@@ -5,19 +5,24 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifier.labels import SYMBOL_TO_LABEL, Label
 from replay.player import format_time
 from streamer.bench import page
 from streamer.bench.plots import delay_histogram
 from streamer.clock_format import clock
-from streamer.hrv import Variability, nn_intervals, variability
-from streamer.report_counts import ectopy, rates, rr_intervals
+from streamer.hrv import Variability, variability
+from streamer.report_counts import (
+    ectopy,
+    rates,
+    rhythm_stretches,
+    rr_intervals,
+    sinus_intervals,
+)
 from streamer.report_data import ReportData
 from streamer.report_strips import StripConfig, alarms, beats
 from streamer.report_summary import headline, summary
-from streamer.report_trends import rhythm_chart, rhythm_stretches, trends, variability_chart
+from streamer.report_trends import rhythm_chart, trends, variability_chart
 from streamer.score_report import Table
 from streamer.scoring import ROWS, BeatAnnotations, RecordScore, score_record
 
@@ -63,7 +68,7 @@ def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
     ]
     if data.training_record:
         lines.append("The shipped model was trained on this record.")
-    whole = variability(*_nn(data))
+    whole = variability(*sinus_intervals(data))
     sections = [
         page.Section(title="Summary", body=summary(data)),
         page.Section(title="Trends", body=_trends(data)),
@@ -80,11 +85,6 @@ def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
         sections.append(page.Section(title="Against reference annotations", body=score))
     top = headline(data, whole)
     return page.page(f"Report of {data.source}", lines, top, sections)
-
-
-def _nn(data: ReportData) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    samples = [beat.sample for beat in data.beats]
-    return nn_intervals(samples, [beat.label for beat in data.beats], data.fs)
 
 
 def _trends(data: ReportData) -> str:
@@ -147,7 +147,7 @@ def _burden(data: ReportData) -> Table:
 
 
 def _variability(data: ReportData, whole: Variability | None, config: ReportConfig) -> str:
-    intervals, ends = _nn(data)
+    intervals, ends = sinus_intervals(data)
     rows: list[tuple[float, Variability]] = []
     for begin in np.arange(data.first / data.fs, data.stop / data.fs, config.trend_s).tolist():
         inside = (ends >= begin) & (ends < begin + config.trend_s)
@@ -158,7 +158,9 @@ def _variability(data: ReportData, whole: Variability | None, config: ReportConf
         return page.paragraph("There are too few intervals between normal beats.")
     chart = variability_chart(data, rows, config.trend_s) if len(rows) > 1 else ""
     named = [(clock(begin), found) for begin, found in rows] if len(rows) > 1 else []
-    return chart + page.table(_variability_table([*named, ("all", whole)]))
+    words = "Intervals between normal beats; those in atrial fibrillation are left out."
+    table = page.table(_variability_table([*named, ("all", whole)]))
+    return page.paragraph(words) + chart + table
 
 
 def _variability_table(named: list[tuple[str, Variability]]) -> Table:

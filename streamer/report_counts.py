@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.events import Rhythm
+from streamer.hrv import nn_intervals
 from streamer.report_data import BeatRow, ReportData
 from streamer.rhythm_config import RhythmConfig
+from streamer.rhythm_timeline import timeline
 
 RATE_WINDOW_S: Final = 10.0
 """Slowest and fastest heart rates are medians of so long."""
@@ -85,6 +88,28 @@ def rates(data: ReportData, intervals: Intervals, window_s: float) -> list[Rate]
                 )
             )
     return found
+
+
+def rhythm_stretches(data: ReportData) -> list[tuple[str, int, int]]:
+    """Return each stretch of a rhythm: its name, and its first sample and the one past its last."""
+    known = timeline((onset, Rhythm(name)) for name, onset in data.rhythms)
+    edges = [*((onset, str(rhythm)) for onset, rhythm in known), (data.stop, "")]
+    return [(name, onset, max(end, onset)) for (onset, name), (end, _) in pairwise(edges)]
+
+
+def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
+    """Return the NN intervals and when each ended, in s, but for those in atrial fibrillation.
+
+    There the beats are conducted as normal ones are, and their intervals vary for another reason
+    than the sinus node's.
+    """
+    samples, labels = [beat.sample for beat in data.beats], [beat.label for beat in data.beats]
+    intervals, ends = nn_intervals(samples, labels, data.fs)
+    sinus = np.ones(ends.size, np.bool_)
+    for name, onset, stop in rhythm_stretches(data):
+        if name == Rhythm.ATRIAL_FIBRILLATION:
+            sinus &= (ends <= onset / data.fs) | (ends - intervals >= stop / data.fs)
+    return intervals[sinus], ends[sinus]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from classifier.labels import Label
 from replay.player import format_time
 from streamer.bench import page
 from streamer.clock_format import clock
+from streamer.events import Rhythm
 from streamer.hrv import Variability
 from streamer.report_counts import (
     PAUSE_S,
@@ -16,6 +17,7 @@ from streamer.report_counts import (
     Intervals,
     ectopy,
     rates,
+    rhythm_stretches,
     rr_intervals,
 )
 from streamer.report_data import ReportData
@@ -77,8 +79,17 @@ def _heart_rate(data: ReportData, intervals: Intervals) -> Table:
             (f"Pauses, {PAUSE_S:g} s and more", str(n_pauses), ""),
         ]
     lost_s = sum(stop - start for start, stop, _ in data.gaps) / data.fs
-    rows.append(("Without signal", f"{lost_s:.1f} s", f"{len(data.gaps)} times"))
+    times = "1 time" if len(data.gaps) == 1 else f"{len(data.gaps)} times"
+    rows += [_fibrillation(data), ("Without signal", f"{lost_s:.1f} s", times)]
     return Table(title="Heart rate", header=("", "", ""), rows=tuple(rows))
+
+
+def _fibrillation(data: ReportData) -> tuple[str, str, str]:
+    """Say how much of the recording was atrial fibrillation."""
+    name = str(Rhythm.ATRIAL_FIBRILLATION)
+    inside = sum(stop - onset for found, onset, stop in rhythm_stretches(data) if found == name)
+    share = 100 * inside / max(data.stop - data.first, 1)
+    return name.capitalize(), clock(inside / data.fs), f"{share:.1f} %"
 
 
 def _ectopy(data: ReportData, title: str, found: Ectopy) -> Table:

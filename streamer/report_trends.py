@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +11,8 @@ from streamer.bench.plots import OWN, SOFT, figure
 from streamer.clock_format import clock
 from streamer.events import Rhythm
 from streamer.hrv import Variability
-from streamer.report_counts import rates, rr_intervals, window_starts
+from streamer.report_counts import rates, rhythm_stretches, rr_intervals, window_starts
 from streamer.report_data import ReportData
-from streamer.rhythm_timeline import timeline
 from streamer.strip import LETTER_COLOURS
 
 _WIDTH_IN: Final = 10.5
@@ -25,7 +23,11 @@ _MOST_WINDOWS: Final = 300
 _TICKS_S: Final = (5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10800, 21600)
 _MOST_TICKS: Final = 13
 PRIORITY_COLOURS: Final = {"high": "#cf222e", "medium": "#bf8700", "low": "#0969a2"}
+_VENTRICULAR: Final = "#e5868c"
 _RHYTHM_COLOURS: Final = {
+    Rhythm.BIGEMINY: _VENTRICULAR,
+    Rhythm.TRIGEMINY: _VENTRICULAR,
+    Rhythm.PAUSE: LETTER_COLOURS["V"],
     Rhythm.VENTRICULAR_TACHYCARDIA: LETTER_COLOURS["V"],
     Rhythm.VENTRICULAR_FIBRILLATION: LETTER_COLOURS["V"],
     Rhythm.IDIOVENTRICULAR: LETTER_COLOURS["V"],
@@ -164,13 +166,6 @@ def rhythm_chart(data: ReportData) -> str:
         axes.set_axisbelow(True)
         _draw_time(axes, data)
     return svg[0]
-
-
-def rhythm_stretches(data: ReportData) -> list[tuple[str, int, int]]:
-    """Return each stretch of a rhythm: its name, and its first sample and the one past its last."""
-    known = timeline((onset, Rhythm(name)) for name, onset in data.rhythms)
-    edges = [*((onset, str(rhythm)) for onset, rhythm in known), (data.stop, "")]
-    return [(name, onset, max(end, onset)) for (onset, name), (end, _) in pairwise(edges)]
 
 
 def _rhythm_bands(data: ReportData) -> dict[str, list[tuple[float, float]]]:

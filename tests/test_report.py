@@ -11,7 +11,7 @@ from replay.records import open_record
 from streamer.cli import main
 from streamer.hrv import nn_intervals, variability
 from streamer.report import ReportConfig, report_page
-from streamer.report_counts import ectopy, rates, rr_intervals
+from streamer.report_counts import ectopy, rates, rr_intervals, sinus_intervals
 from streamer.report_data import (
     AlarmRow,
     BeatRow,
@@ -151,6 +151,20 @@ def test_an_interval_with_a_gap_in_it_is_none() -> None:
     assert found.median_bpm == pytest.approx(60.0)
     assert found.slow_bpm <= found.median_bpm < found.fast_bpm
     assert rates(data, intervals, 10.0) == []
+
+
+def test_intervals_in_atrial_fibrillation_are_not_the_sinus_nodes() -> None:
+    data = ReportData(
+        source="made-up",
+        fs=1.0,
+        first=0,
+        stop=20,
+        beats=[row(sample) for sample in range(0, 20)],
+        rhythms=[("sinus rhythm", 0), ("atrial fibrillation", 5), ("sinus rhythm", 12)],
+    )
+    assert sinus_intervals(data)[1].tolist() == [1, 2, 3, 4, 5, *range(13, 20)]
+    cells = "<td>Atrial fibrillation</td><td>0:07</td><td>35.0 %</td>"
+    assert cells in report_page(data)
 
 
 def test_the_summary_names_extremes_and_when_they_were() -> None:
