@@ -75,7 +75,7 @@ class RhythmConfig:
     quiet_part: float = 0.3
     """Deflection, as a part of that of the patient's beats, that is not a beat."""
     quiet_rests: float = 1.8
-    quiet_most: float = 0.55
+    quiet_most: float = 0.45
     """Where noise is louder than that between beats, so many times this noise, but no more than
     this part of a beat."""
     faint_quality: float = 0.4

@@ -54,6 +54,8 @@ class Facts:
     measured: deque[Measurement] = field(default_factory=deque)
     levels: deque[tuple[float, ...]] = field(default_factory=deque)
     """Deflection of each lead at the last good beats, mV; an artefact is larger than a beat."""
+    level: tuple[float, ...] = ()
+    """Their medians; empty as long as there are few."""
     rests: deque[float] = field(default_factory=deque)
     """Least loudness between each two of the last good beats: the noise of the source."""
     rest: float = inf
@@ -70,7 +72,7 @@ class Facts:
     wave_evidence: float = 0.0
     """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
     calm_hops: int = 0
-    """Measurements in a row that look like neither."""
+    """Measurements in a row without evidence of either."""
     interval: tuple[int, int] | None = None
     """The newest two R peaks."""
     seen_quality: deque[float] = field(default_factory=deque)
@@ -115,7 +117,9 @@ class Facts:
         self.rate_bpm = self._rate()
         if self.measured and quality >= c.run_quality:
             self.levels.append(self._deflection_at(sample))
-            if self.rest < inf:
+            if len(self.levels) >= c.min_beats:
+                self.level = tuple(median(values) for values in zip(*self.levels, strict=True))
+            if self.rest < inf and self.wave_evidence <= 0.0:
                 self.rests.append(self.rest)
         self.rest = inf
 
@@ -228,18 +232,18 @@ class Facts:
         waves = measurement.waves if in_band and measurement.span_mv >= c.vf_span_mv else -inf
         self.rest = min(self.rest, self.loudness(measurement))
         self.wave_evidence = self._evidence(waves)
-        self.calm_hops = 0 if waves > 0.0 else self.calm_hops + 1
+        self.calm_hops = 0 if self.wave_evidence > 0.0 else self.calm_hops + 1
 
     def _evidence(self, waves: float) -> float:
         """Add up the evidence of waves, as a CUSUM does; clear beats refute all of it."""
         c = self.config
-        if waves == -inf or self.is_clearly_beating() or self.is_organised():
-            return 0.0
         if self.last_peak is not None and self.fast_since is not None:
             fast = self.last_peak - self.fast_since >= c.vf_fast_s * CHAIN_FS
             waves += c.vf_fast_odds * fast
         grown = self.wave_evidence + min(waves, c.vf_most_odds) - c.vf_usual_odds
-        return min(max(grown, 0.0), c.vf_evidence)
+        if grown <= 0.0 or self.is_clearly_beating() or self.is_organised():
+            return 0.0
+        return min(grown, c.vf_evidence)
 
     def _deflection_at(self, sample: int) -> tuple[float, ...]:
         """Largest deflection of each lead in the hops about a beat."""
@@ -251,20 +255,16 @@ class Facts:
 
         Leads in which the beats are large count more: a small lead is mostly noise.
         """
-        floor = self.config.quiet_floor_mv
+        c = self.config
+        values = measurement.deflection_mv
+        levels = self.level or (c.usual_mv,) * len(values)
         moving = [
-            (min(value, _LOUDEST * max(level, floor)), max(level, floor))
-            for value, level in zip(measurement.deflection_mv, self._level(), strict=False)
-            if value > self.config.smooth_mv
+            (min(value, _LOUDEST * max(level, c.quiet_floor_mv)), max(level, c.quiet_floor_mv))
+            for value, level in zip(values, levels, strict=False)
+            if value > c.smooth_mv
         ]
         usual = sum(level for _, level in moving)
         return sum(value for value, _ in moving) / usual if usual else 0.0
-
-    def _level(self) -> tuple[float, ...]:
-        n_leads = len(self.measured[-1].deflection_mv) if self.measured else 0
-        if len(self.levels) < self.config.min_beats:
-            return (self.config.usual_mv,) * n_leads
-        return tuple(median(values) for values in zip(*self.levels, strict=True))
 
     @property
     def quiet_part(self) -> float:

@@ -63,7 +63,7 @@ def _whole(name: str, value: Any) -> Any:
         return [_measurement(item) for item in value]
     if name == "levels":
         return [tuple(item) for item in value]
-    if name == "interval":
+    if name in {"interval", "level"}:
         return tuple(value)
     return _ENUMS[name](value) if name in _ENUMS else value
 
