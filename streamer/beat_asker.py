@@ -69,6 +69,11 @@ class BeatAsker:
         self._quality_min = quality_min if limit is None else limit
         self.reset()
 
+    @property
+    def next_due(self) -> int | None:
+        """Sample at which the open beat is confirmed without a next one; None without one."""
+        return None if self._open is None else self._open.due
+
     def reset(self) -> None:
         """Return to the state of a new object."""
         self._patient = Patient()

@@ -60,8 +60,9 @@ class BeatPath:
 
     @property
     def next_due(self) -> int | None:
-        """Sample that completes the oldest window that is still open; None without one."""
-        return self._windower.next_due
+        """Sample that completes a window or ends the wait for a confirmed label; None: neither."""
+        dues = (self._windower.next_due, self._asker.next_due)
+        return min((due for due in dues if due is not None), default=None)
 
     def reset(self) -> None:
         """Return to the state of a new object."""

@@ -83,13 +83,13 @@ class RhythmTracker:
         """
         if self._closed:
             raise StageClosedError("the rhythm tracker was flushed; reset it before pushing again")
-        if isinstance(item, FilteredChunk):
-            self.see_measured(item.start, self._watch.push(item))
-            return []
         if isinstance(item, Tick):
             outputs = self._measure(before=item.sample + 1)
             self._facts.now = item.sample
             return outputs
+        if isinstance(item, FilteredChunk):
+            self.see_measured(item.start, self._watch.push(item))
+            return []
         outputs = self._measure(before=item.decided_at)
         self._facts.now = item.decided_at
         if isinstance(item, Gap):

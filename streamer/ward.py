@@ -13,9 +13,10 @@ from streamer.beat_path import BeatPath
 from streamer.chain import Chain
 from streamer.detector import to_event
 from streamer.errors import SnapshotError
-from streamer.events import CHAIN_FS
+from streamer.events import CHAIN_FS, Gap, LabeledBeat, Tick
 from streamer.question import Question, Step, answers
 from streamer.resample import Resampler
+from streamer.rhythm_signal import Measurement
 from streamer.source_index import SourceIndex
 from streamer.stage import Snapshot
 from streamer.ward_memory import WardMemory
@@ -111,8 +112,9 @@ class Ward:
         patient = self._patients[source]
         if self._next_sample(patient) is None:
             return []
-        self._show(np.array([patient.row]))
-        return self._conclude(self._tick(np.array([patient.row]), [patient]))
+        row = np.array([patient.row])
+        self._show(row)
+        return self._conclude(self._tick(row))
 
     def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
         """Take the next samples, equally many of every patient, at the chain's rate.
@@ -261,39 +263,48 @@ class Ward:
         """Run the kernel, let the time-outs fire, and answer all questions together."""
         blocks = self.memory.run(samples, counts)
         after = self.memory.states["n"][: len(counts)]
-        seen = self.memory.seen[: len(counts)]
-        touched = ((self._due < after) | (after - seen >= self._poll_every)) & (counts > 0)
+        busy = (self._due < after) & (counts > 0)
         for owners, _ in blocks:
-            touched[owners] = True
-        rows = np.flatnonzero(touched)
-        patients = [patient for row in rows.tolist() if (patient := self._rows[row]) is not None]
+            busy[owners] = True
+        unseen = after - self.memory.seen[: len(counts)]
+        events = self._poll(np.flatnonzero((unseen >= self._poll_every) & (counts > 0) & ~busy))
+        rows = np.flatnonzero(busy)
         self._show(rows)
         for owners, found in blocks:
             for row, output in zip(owners.tolist(), found, strict=True):
                 owner = self._rows[row]
                 if owner is not None:
                     steps += [(owner, step) for step in owner.path.take(to_event(output))]
-        return self._conclude(steps + self._tick(rows, patients))
+        return events + self._conclude(steps + self._tick(rows))
 
-    def _show(self, rows: NDArray[np.int64]) -> None:
+    def _poll(self, rows: NDArray[np.int64]) -> list[WardEvent]:
+        """Let the signal alone speak of patients of whom nothing else is known or due."""
+        events: list[WardEvent] = []
+        for patient, found in self._show(rows):
+            if found:
+                events += self._events(patient, Tick(sample=found[-1].sample))
+        return events
+
+    def _show(self, rows: NDArray[np.int64]) -> list[tuple[Patient, list[Measurement]]]:
         """Show the rhythm trackers the signal since it was shown last."""
+        shown = []
         for row, start, found in self.memory.measure(rows):
             patient = self._rows[row]
             if patient is not None:
                 patient.path.see_measured(start, found)
+                shown.append((patient, found))
+        return shown
 
-    def _tick(
-        self, rows: NDArray[np.int64], patients: Sequence[Patient]
-    ) -> list[tuple[Patient, Step]]:
+    def _tick(self, rows: NDArray[np.int64]) -> list[tuple[Patient, Step]]:
         """Let the time-outs of some patients fire, and note when they are due next."""
         newest = (self.memory.states["n"][rows] - 1).tolist()
         steps: list[tuple[Patient, Step]] = []
-        dues = []
-        for patient, sample in zip(patients, newest, strict=True):
-            steps += [(patient, step) for step in patient.path.tick(sample)]
-            due = patient.path.next_due
-            dues.append(_NEVER if due is None else due)
-        self._due[rows] = dues
+        for row, sample in zip(rows.tolist(), newest, strict=True):
+            patient = self._rows[row]
+            if patient is not None:
+                steps += [(patient, step) for step in patient.path.tick(sample)]
+                due = patient.path.next_due
+                self._due[row] = _NEVER if due is None else due
         return steps
 
     def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
@@ -303,10 +314,16 @@ class Ward:
         found = iter(answers(self._model, [question for _, question in asked]))
         events: list[WardEvent] = []
         for patient, step in steps:
-            item = next(found) if isinstance(step, Question) else step
-            for event in patient.path.follow(item):
-                events.append(WardEvent(patient=patient, event=patient.outward(event)))
+            events += self._events(patient, next(found) if isinstance(step, Question) else step)
         return events
+
+    @staticmethod
+    def _events(patient: Patient, item: LabeledBeat | Gap | Tick) -> list[WardEvent]:
+        """Return what follows from an answer, a gap or the time."""
+        return [
+            WardEvent(patient=patient, event=patient.outward(event))
+            for event in patient.path.follow(item)
+        ]
 
     def _free_row(self) -> int:
         if None in self._rows:
