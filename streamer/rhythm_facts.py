@@ -15,6 +15,8 @@ from streamer.rhythm_atria import HEART, Atria
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_signal import Measurement
 
+_NEAR: Final = CHAIN_FS // 4
+"""Samples about a beat in which it moves the signal."""
 _LOUDEST: Final = 2.0
 """Times the beats' deflection: what is beyond is an artefact and counts no more."""
 
@@ -247,7 +249,12 @@ class Facts:
 
     def _deflection_at(self, sample: int) -> tuple[float, ...]:
         """Largest deflection of each lead in the hops about a beat."""
-        near = [m.deflection_mv for m in self.measured if abs(m.sample - sample) <= CHAIN_FS // 4]
+        near = []
+        for measurement in reversed(self.measured):
+            if measurement.sample < sample - _NEAR:
+                break
+            if measurement.sample <= sample + _NEAR:
+                near.append(measurement.deflection_mv)
         return tuple(map(max, zip(*near, strict=True))) if near else self.measured[-1].deflection_mv
 
     def loudness(self, measurement: Measurement) -> float:
