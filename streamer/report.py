@@ -40,6 +40,8 @@ class ReportConfig:
     strips: StripConfig = field(default_factory=StripConfig)
     trend_s: float = 300.0
     """Windows of the variability: the five minutes of the Task Force 1996."""
+    rows: int = 24
+    """A longer table of windows opens on a click."""
     gaps: int = 50
     """Stretches without a signal that are listed."""
 
@@ -104,13 +106,17 @@ def _rhythm(data: ReportData) -> str:
             str(len(times)),
             clock(sum(times) / data.fs),
             f"{100 * sum(times) / seen:.1f}",
-            f"{max(times) / data.fs:.1f}",
+            _length(max(times) / data.fs),
         )
         for name, times in sorted(found.items(), key=lambda item: -sum(item[1]))
     ]
-    header = ("Rhythm", "Times", "Together", "% of the time", "Longest, s")
+    header = ("Rhythm", "Times", "Together", "% of the time", "Longest")
     table = Table(title="Time in each rhythm", header=header, rows=tuple(rows))
     return rhythm_chart(data) + page.table(table)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60.0 else clock(seconds)
 
 
 def _burden(data: ReportData) -> Table:
@@ -160,6 +166,9 @@ def _variability(data: ReportData, whole: Variability | None, config: ReportConf
     named = [(clock(begin), found) for begin, found in rows] if len(rows) > 1 else []
     words = "Intervals between normal beats; those in atrial fibrillation are left out."
     table = page.table(_variability_table([*named, ("all", whole)]))
+    if len(named) > config.rows:
+        overall = page.table(_variability_table([("all", whole)]))
+        table = overall + page.folded("Every window", table)
     return page.paragraph(words) + chart + table
 
 

@@ -37,6 +37,8 @@ _RHYTHM_COLOURS: Final = {
     Rhythm.UNKNOWN: SOFT,
     Rhythm.LEAD_OFF: SOFT,
 }
+_MOST_MARKERS: Final = 60
+"""More points than that are drawn as a line alone."""
 _BAND_IN: Final = 0.24
 """Height of a rhythm or a kind of alarm."""
 
@@ -182,8 +184,10 @@ def variability_chart(
     """Draw SDNN and RMSSD of each window."""
     at = [begin + window_s / 2 for begin, _ in rows]
     with figure(_WIDTH_IN, 2.6) as (_, axes, svg):
-        axes.plot(at, [v.sdnn_ms for _, v in rows], "o-", color=OWN, label="SDNN", linewidth=1.8)
-        axes.plot(at, [v.rmssd_ms for _, v in rows], "s--", color="#3b6fb6", label="RMSSD")
+        dot, square = ("o", "s") if len(rows) <= _MOST_MARKERS else ("", "")
+        sdnn, rmssd = zip(*((v.sdnn_ms, v.rmssd_ms) for _, v in rows), strict=True)
+        axes.plot(at, sdnn, f"{dot}-", color=OWN, label="SDNN", linewidth=1.8)
+        axes.plot(at, rmssd, f"{square}--", color="#3b6fb6", label="RMSSD", linewidth=1.2)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("ms")
         axes.set_title(f"windows of {_words(window_s)}", fontsize=10, loc="left")
