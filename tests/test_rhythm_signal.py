@@ -83,6 +83,35 @@ def test_beats_after_loud_noise_are_no_silence() -> None:
     assert Rhythm.ASYSTOLE not in [alarm[0] for alarm in alarms(run(with_signal(events, signal)))]
 
 
+def noisy_silence(quality: float) -> list[Item]:
+    """Beats in noise almost half as tall, then the noise alone, in which something is found."""
+    beats = steady(12, 300)
+    end = beats[-1][0] + 2000
+    found = (beats[-1][0] + 1100, "Q")
+    events: list[Item] = []
+    for item in items([*beats, found], end=end):
+        if isinstance(item, LabeledBeat) and item.beat.rpeak.sample == found[0]:
+            changes = labeled(*found, item.revision, item.decided_at, quality=quality)
+            events.append(changes)
+        elif not isinstance(item, Tick):
+            events.append(item)
+    hum = 0.24 * np.sin(2 * np.pi * 11.0 * np.arange(end + 1) / 360)
+    return list(with_signal(events, spikes(beats, end + 1) + hum))
+
+
+def test_noise_as_there_was_between_the_beats_is_quiet() -> None:
+    last = steady(12, 300)[-1][0]
+    expected = (Rhythm.ASYSTOLE, last, hop_from(last + 4.4 * 360))
+    assert expected in alarms(run(noisy_silence(0.3)))
+    assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(quiet_rests=0.0)))
+    assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(faint_quality=0.0)))
+
+
+def test_a_good_beat_in_noise_ends_a_silence() -> None:
+    found = [alarm[0] for alarm in alarms(run(noisy_silence(0.9)))]
+    assert Rhythm.ASYSTOLE not in found
+
+
 def test_a_beat_ends_the_silence_and_gives_the_rhythm_back() -> None:
     beats = [*steady(8, 300), *steady(8, 300, start=5400)]
     found = rhythms(run(silent(beats, end=8000)))
@@ -210,6 +239,16 @@ def test_a_fast_rhythm_counts_as_evidence_of_flutter(*, found: bool) -> None:
     outputs = run(with_signal(items(beats, end=n), waves), config)
     alarm = Rhythm.VENTRICULAR_FIBRILLATION in [a[0] for a in alarms(outputs)]
     assert alarm is found
+
+
+def test_flutter_that_lasts_is_one_alarm() -> None:
+    beats = steady(8, 300)
+    onset = beats[-1][0] + 200
+    n = onset + 20 * 360
+    seed = np.random.default_rng(3)
+    signal = spikes(beats, n) + sine(onset, n, n) + 0.1 * seed.standard_normal(n)
+    found = alarms(run(with_signal(items(beats, end=n), signal)))
+    assert [alarm[0] for alarm in found] == [Rhythm.VENTRICULAR_FIBRILLATION]
 
 
 def test_flutter_ends_with_its_waves() -> None:
