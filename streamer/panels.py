@@ -192,7 +192,7 @@ def alarm_list(state: MonitorState, width: int, rows: int) -> list[Row]:
     return [
         [
             (f"{palette.ALARM_MARK[alarm.priority]:<3} ", palette.ALARM_WORD[alarm.priority]),
-            (_short(alarm.rhythm)[:room].ljust(room), palette.PLAIN),
+            (short_name(alarm.rhythm)[:room].ljust(room), palette.PLAIN),
             (f"{clock(state.age_s(alarm.onset)):>5}", palette.FAINT),
         ]
         for alarm in newest
@@ -213,7 +213,8 @@ _SHORT: Final[dict[Rhythm, str]] = {
 """The field's abbreviations, for narrow lists."""
 
 
-def _short(rhythm: Rhythm) -> str:
+def short_name(rhythm: Rhythm) -> str:
+    """Return the field's abbreviation, or the name with what is long in it shortened."""
     return _SHORT.get(rhythm, str(rhythm).replace("ventricular", "V"))
 
 
@@ -250,8 +251,8 @@ def _alarm_words(state: MonitorState, alarm: Alarm) -> list[str]:
     if state.is_acknowledged(alarm):
         return [
             f" {alarm.rhythm} {age}, acknowledged ",
-            f" {_short(alarm.rhythm)} {age}, acknowledged ",
-            f" {_short(alarm.rhythm)} {age}, seen ",
+            f" {short_name(alarm.rhythm)} {age}, acknowledged ",
+            f" {short_name(alarm.rhythm)} {age}, seen ",
         ]
     mark = palette.ALARM_MARK[alarm.priority]
     name = str(alarm.rhythm).upper()
@@ -260,5 +261,5 @@ def _alarm_words(state: MonitorState, alarm: Alarm) -> list[str]:
         f" {mark} {alarm.priority.name} {name} {age} ",
         f" {mark} {name} {age} ",
         f" {mark} {name} {time} ",
-        f" {mark} {_short(alarm.rhythm).upper()} {age} ",
+        f" {mark} {short_name(alarm.rhythm).upper()} {age} ",
     ]

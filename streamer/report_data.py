@@ -1,6 +1,7 @@
 """What a report is made of: collected from a record played through the chain, or its events."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,10 @@ from streamer.events import Alarm, Event, Gap, LabeledBeat, RhythmEvent
 
 _BLOCK_SAMPLES: Final = 8192
 _MS: Final = 1000.0
+
+
+def _ignore(_part: float) -> None:
+    """Show nothing."""
 
 
 class EventsFileError(StreamerError):
@@ -81,8 +86,22 @@ class ReportData:
         return np.concatenate(blocks, axis=1)
 
 
-def from_record(record: Record, *, start: str | None = None, stop: str | None = None) -> ReportData:
+def from_record(
+    record: Record,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    on_part: Callable[[float], None] = _ignore,
+) -> ReportData:
     """Play a record through the chain as fast as it goes.
+
+    Parameters
+    ----------
+    record : Record
+    start, stop : str, optional
+        Times such as 5:00.
+    on_part : callable
+        Told again and again which part of it is done, 0 to 1.
 
     Raises
     ------
@@ -106,6 +125,7 @@ def from_record(record: Record, *, start: str | None = None, stop: str | None = 
     delays: dict[int, float] = {}
     for chunk in record.chunks(first, last, _BLOCK_SAMPLES):
         _take_events(data, chain.push(chunk), delays)
+        on_part((chunk.stop - first) / max(last - first, 1))
     _take_events(data, chain.flush(), delays)
     data.beats.sort(key=lambda beat: beat.sample)
     return data

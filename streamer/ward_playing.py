@@ -12,6 +12,7 @@ from typing import Final, TextIO
 from classifier.runtime import load_model
 from replay.record import Record
 from replay.records import open_record, records_of
+from streamer import palette
 from streamer.batched_model import BatchedModel
 from streamer.broker import broker_for, check_option
 from streamer.errors import OutputError
@@ -62,6 +63,8 @@ class WardOptions:
     snapshots: Path | None = None
     snapshot_every_s: float = 30.0
     monitor: bool = False
+    theme: str = "dark"
+    """Of the monitor; see `streamer.palette.THEMES`."""
 
 
 class WardPlaying:
@@ -148,6 +151,7 @@ class WardPlaying:
             _say(f"MQTT broker {url}")
         screen = None
         if options.monitor:
+            palette.use(options.theme)
             screen = asyncio.create_task(WardScreen(self._ward, self._beds, run.stop).run())
         try:
             if looped is None:

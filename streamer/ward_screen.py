@@ -21,6 +21,8 @@ _FRAME_S: Final = 0.1
 _SORT_EVERY_S: Final = 0.5
 _SHARE: Final = 10.0
 """Drawing takes at most a tenth of the time: patients come first."""
+_SORT_SHARE: Final = 20.0
+"""Sorting at most a twentieth."""
 _SLICE: Final = 100
 """Patients looked at before others have their turn on the event loop."""
 _STEPS: Final = {"\x1b[A": -1, "\x1bOA": -1, "k": -1, "\x1b[B": 1, "\x1bOB": 1, "j": 1}
@@ -69,16 +71,17 @@ class WardScreen:
         loop = asyncio.get_running_loop()
         screen = FullScreen(self._console)
         keys = Keyboard(self.press, self._keyboard)
-        sorted_s = float("-inf")
+        sort_at_s = float("-inf")
         screen.enter()
         atexit.register(screen.leave)
         keys.open()
         try:
             while True:
                 began_s = loop.time()
-                if began_s - sorted_s >= _SORT_EVERY_S:
+                if began_s >= sort_at_s:
                     await self.sort()
-                    sorted_s = loop.time()
+                    spent_s = loop.time() - began_s
+                    sort_at_s = loop.time() + max(_SORT_EVERY_S, _SORT_SHARE * spent_s)
                 drawing_s = loop.time()
                 frame = self.frame()
                 await asyncio.to_thread(screen.draw, frame)

@@ -10,7 +10,7 @@ from rich.style import Style
 from streamer import palette
 from streamer.clock_format import clock
 from streamer.events import Alarm, Gap, Priority, Rhythm
-from streamer.panels import RATELESS
+from streamer.panels import RATELESS, short_name
 from streamer.screen_lines import Frame, Line, Part, bar, line, rule, single_cells, spread
 from streamer.ward_beds import Bed, WardTotals
 
@@ -40,6 +40,7 @@ _KEYS: Final = (
     " q: quit",
 )
 """In as many words as there is room for."""
+_RHYTHMS: Final = frozenset(map(str, Rhythm))
 _CALM: Final = frozenset({Rhythm.SINUS, Rhythm.UNKNOWN})
 _SINUS: Final = frozenset({Rhythm.SINUS_BRADYCARDIA, Rhythm.SINUS_TACHYCARDIA})
 
@@ -179,10 +180,12 @@ def _title(n: int, alarms: Mapping[Priority, int], totals: WardTotals, width: in
     late = palette.POOR if totals.late > _MANY_LATE * totals.beats else palette.FAINT
     added = "--" if p99 is None else f"{p99:.0f}"
     right: list[Part] = [
-        (f"{totals.beats} beats  ", palette.FAINT),
         (f"{totals.late} late", late),
         (f"  added p99 {added} ms ", palette.FAINT),
     ]
+    beats: Part = (f"{totals.beats} beats  ", palette.FAINT)
+    if sum(len(text) for text, _ in [*left, beats, *right]) < width:
+        right.insert(0, beats)
     return spread(left, right, width)
 
 
@@ -221,7 +224,7 @@ def _row(one: BedLine, columns: _Columns, width: int, *, is_chosen: bool) -> Lin
     parts: list[Part] = [
         (f"{mark:<3} ", style),
         (f"{single_cells(one.source)[: columns.source - 1]:<{columns.source}}", palette.STRONG),
-        (f"{one.what[: columns.what - 1]:<{columns.what}}", style),
+        (f"{_fitting(one, columns.what - 1):<{columns.what}}", style),
         (f"{'' if one.since_s is None else clock(one.since_s):>7}", palette.FAINT),
         (f"{rate:>6}", palette.STRONG),
         ("  ", palette.PLAIN),
@@ -234,6 +237,13 @@ def _row(one: BedLine, columns: _Columns, width: int, *, is_chosen: bool) -> Lin
     if is_chosen:
         parts = [("".join(text for text, _ in parts).ljust(width), _REVERSED)]
     return line(parts, width)
+
+
+def _fitting(one: BedLine, room: int) -> str:
+    """Return the words for a patient's state, or fewer where they don't fit."""
+    if len(one.what) <= room or one.what not in _RHYTHMS:
+        return one.what[:room]
+    return short_name(Rhythm(one.what))[:room]
 
 
 def _quality_style(quality: float) -> Style:

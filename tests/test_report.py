@@ -34,6 +34,14 @@ def page(data: ReportData) -> str:
     return report_page(data)
 
 
+def test_it_is_told_how_far_it_got() -> None:
+    parts: list[float] = []
+    from_record(open_record("demo"), stop="1:30", on_part=parts.append)
+    assert len(parts) > 2
+    assert parts == sorted(parts)
+    assert parts[-1] == 1.0
+
+
 def test_every_section_is_there(page: str) -> None:
     titles = re.findall(r"<h2>([^<]+)</h2>", page)
     assert titles == [

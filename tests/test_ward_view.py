@@ -23,10 +23,10 @@ from streamer.events import (
 from streamer.ring import SampleRing
 from streamer.screen_lines import Frame
 from streamer.ward import Ward
-from streamer.ward_beds import Bed, Beds
+from streamer.ward_beds import Bed, Beds, WardTotals
 from streamer.ward_screen import WardScreen
 from streamer.ward_trace import WardTrace
-from streamer.ward_view import bed_line, urgency
+from streamer.ward_view import bed_line, render, urgency
 
 
 def beds(*names: str) -> Beds:
@@ -175,3 +175,28 @@ async def test_keys_move_through_the_patients_and_follow_one() -> None:
     assert any("⠀" < character <= "⣿" for line in shown for character in line)
     screen.press("q")
     assert left == [True]
+
+
+def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
+    found = beds("a")
+    alarm(found.beds["a"], Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
+    line = bed_line(found.beds["a"])
+    shown = {
+        width: screen_of(
+            render(
+                [line],
+                first=0,
+                selected=1,
+                n=1,
+                alarms={Priority.MEDIUM: 1},
+                totals=WardTotals(),
+                trace=[],
+                title=[],
+                width=width,
+                height=24,
+            )
+        )[2]
+        for width in (80, 120)
+    }
+    assert "SVT" in shown[80]
+    assert "supraventricular tachycardia" in shown[120]

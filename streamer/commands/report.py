@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -32,10 +34,25 @@ def run(args: argparse.Namespace) -> int:
         data = from_events(path, record)
     else:
         record = open_record(args.source, lead=args.lead)
-        data = from_record(record, start=args.start, stop=args.stop)
+        with _progress(record.name) as on_part:
+            data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
     write_page(args.out, report_page(data))
     sys.stderr.write(
         f"{args.out}: {len(data.beats)} beats, {len(data.alarms)} alarms, "
         f"{data.seconds / 60:.1f} minutes\n"
     )
     return 0
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar on a terminal until the block is left; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda _part: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda part: bar.update(task, completed=part)

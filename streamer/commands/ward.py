@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="show the patients by urgency (default on a terminal)",
     )
+    add(
+        "--theme",
+        choices=("dark", "light", "colour-blind", "none"),
+        default="dark",
+        help="colours of that screen (dark); NO_COLOR is heeded too",
+    )
     add_tls_options(parser)
     parser.set_defaults(usage_error=parser.error)
 
