@@ -136,8 +136,7 @@ class Patient:
             Of the R peak, 0 to 1.
         """
         record = records(BEAT, 1)
-        record["rr_s"], record["quality"] = rr_s, quality
-        describe(self._state, _PARAMETERS, windows_mv, record)
+        describe(self._state, _PARAMETERS, windows_mv, rr_s, quality, record)
         return BeatInputs(record)
 
     def learn(self, beat: BeatInputs) -> None:

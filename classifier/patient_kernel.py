@@ -59,21 +59,24 @@ _NOVELTY_UNKNOWN: Final = 0.5
 
 
 @jit
-def describe(states: Any, c: Any, windows: FloatArray, beats: Any) -> None:
-    """Describe a beat, of which `rr_s` and `quality` are given and all else is zero.
+def describe(
+    states: Any, c: Any, windows: FloatArray, rr_s: float, quality: float, beats: Any
+) -> None:
+    """Describe a beat in `beats`, which is all zero before.
 
     `states` and `beats` hold one each; `windows` has the primary lead first, NaN where missing.
     """
     s, b = states[0], beats[0]
+    b.rr_s, b.quality = rr_s, quality
     window, signal, f = b.window[:], b.signal, b.features
     b.unjudgeable = fill_missing(windows[0], c.qrs, c.missing_share_max, window)
     remove_baseline(window)
     if windows.shape[0] > 1:
         b.has_second = prepare_second(windows[1], c.qrs, b.second)
     b.median_rr_s, b.long_run_s = usual_interval(s), s.long_run_s
-    if b.rr_s > 0.0:
+    if rr_s > 0.0:
         before = s.rr_s[: s.n_rr]
-        describe_rhythm(before, b.rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
+        describe_rhythm(before, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
     best, usual = 0, 0
     shifts, similarities = np.zeros(N_SHAPES, np.int64), np.full(N_SHAPES, -1.0)
     known = s.counts > 0.0

@@ -6,10 +6,10 @@ import numpy as np
 
 from classifier.features import GEOMETRY
 from classifier.kernels import (
+    SMALL,
     FloatArray,
     align,
     compare,
-    correlation,
     energies_of,
     jit,
     log_ratio,
@@ -59,13 +59,35 @@ def describe_shape(beat: FloatArray, usual: FloatArray, c: Any, f: FloatArray) -
     qrs, usual_qrs = beat[c.qrs[0] : c.qrs[1]], usual[c.qrs[0] : c.qrs[1]]
     f[16] = (qrs.max() + qrs.min()) / beat_size
     f[17] = (usual_qrs.max() + usual_qrs.min()) / usual_size
-    best, at = -1.0, 0
-    for lag in range(-_P_REACH, _P_REACH + 1, _P_STEP):
-        value = correlation(beat[c.p[0] + lag : c.p[1] + lag], usual[c.p[0] : c.p[1]])
-        if value > best:
-            best, at = value, lag
-    f[18] = best
+    f[18], at = _find_p(beat, usual, c)
     f[19] = at / _P_REACH
+
+
+@jit
+def _find_p(beat: FloatArray, usual: FloatArray, c: Any) -> tuple[float, int]:
+    """Largest correlation of the usual P stretch with the beat's, and by how much it is moved.
+
+    The inner loop runs over the moves, as in `kernels.align`.
+    """
+    n, size = c.p[1] - c.p[0], 2 * _P_REACH + 1
+    mean = usual[c.p[0] : c.p[1]].astype(np.float64).mean()
+    sums, squares, products, energy = np.zeros(size), np.zeros(size), np.zeros(size), 0.0
+    for i in range(c.p[0], c.p[1]):
+        value = usual[i] - mean
+        energy += value * value
+        moved = beat[i - _P_REACH : i + _P_REACH + 1]
+        for k in range(size):
+            x = np.float64(moved[k])
+            sums[k] += x
+            squares[k] += x * x
+            products[k] += x * value
+    best, at = -1.0, 0
+    for k in range(0, size, _P_STEP):
+        norm = np.sqrt(max(squares[k] - sums[k] * sums[k] / n, 0.0) * energy)
+        found = products[k] / norm if norm > SMALL else 0.0
+        if found > best:
+            best, at = found, k - _P_REACH
+    return best, at
 
 
 @jit

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from classifier.labels import MODEL_LABELS
@@ -28,6 +29,7 @@ TOPIC_PREFIX: Final = "ecg"
 
 Payload = dict[str, object]
 
+_MICROS: Final = 1_000_000
 _LABELS: Final = tuple(label.value for label in MODEL_LABELS)
 _RATE: Final = HeartRateConfig()
 _SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -161,7 +163,11 @@ def dumps(payload: Mapping[str, object], *, ascii_only: bool = False) -> bytes:
 
 def _encoder(*, ascii_only: bool) -> json.JSONEncoder:
     return json.JSONEncoder(
-        allow_nan=False, ensure_ascii=ascii_only, separators=(",", ":"), sort_keys=True
+        allow_nan=False,
+        check_circular=False,
+        ensure_ascii=ascii_only,
+        separators=(",", ":"),
+        sort_keys=True,
     )
 
 
@@ -186,8 +192,17 @@ def sample_time(sample: int, info: StreamInfo) -> str:
 
 def utc_time(seconds: float) -> str:
     """ISO 8601 UTC time, to the microsecond, of seconds since the epoch."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    whole = math.floor(seconds)
+    micros = round((seconds - whole) * _MICROS)
+    if micros == _MICROS:
+        whole, micros = whole + 1, 0
+    return f"{_whole_second(whole)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=128)
+def _whole_second(seconds: int) -> str:
+    """Write a second, which many events share, without its time zone."""
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat().removesuffix("+00:00")
 
 
 def _beat(event: LabeledBeat) -> Payload:
