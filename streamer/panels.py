@@ -17,6 +17,7 @@ RATELESS: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.ASYSTOLE})
 """In these a number would be taken for a pulse."""
 _UPRIGHT: Final = Style(reverse=False)
 _BURDEN: Final = "V burden "
+_P99_BEATS: Final = 100
 _BACKLOG: Final = 20
 """So many messages on their way are no backlog: they come in bursts."""
 
@@ -79,8 +80,10 @@ def latency(state: MonitorState, width: int) -> list[Row]:
         for value in (p50, p99)
     )
     late = palette.POOR if ledger.n_late else palette.FAINT
+    # Of fewer, the worst is all that p99 can say.
+    name = "  p99 " if ledger.latency.count >= _P99_BEATS else "  max "
     return [
-        [("p50 ", palette.FAINT), (_ms(p50), median), ("  p99 ", palette.FAINT), (_ms(p99), tail)],
+        [("p50 ", palette.FAINT), (_ms(p50), median), (name, palette.FAINT), (_ms(p99), tail)],
         _budget_bar(p50, p99, ledger.budget_ms, width),
         [(f"budget {ledger.budget_ms:.0f} ms  ", palette.FAINT), (f"late {ledger.n_late}", late)],
     ]

@@ -8,6 +8,7 @@ from monitor_cases import info, mqtt, observe, play, publish, reference
 from rich.console import Console
 from sample_events import alarm, gap, labeled_beat, rhythm_event
 
+from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer import palette
 from streamer.events import Rhythm, RhythmEvent
@@ -99,7 +100,7 @@ def test_shows_the_numbers() -> None:
     assert "SINUS RHYTHM  for 0:09" in shown
     assert re.search(r"N +11 +92%", shown)
     assert re.search(r"V +1 +8%", shown)
-    assert "p50 354  p99 354" in shown
+    assert "p50 354  max 354" in shown
     assert "budget 500 ms  late 0" in shown
     assert re.search(r"quality ━+╸? +90%", shown)
     assert "MQTT connected  42 sent" in shown
@@ -339,3 +340,13 @@ def test_svg_has_every_word_and_draws_its_own_dots(tmp_path: Path) -> None:
     assert ">training<" in svg
     assert "<path" in svg
     assert not re.search(r"[⠀-⣿─-▟]", svg)
+
+
+def test_the_99th_percentile_needs_a_hundred_beats() -> None:
+    state = MonitorState(info(n_samples=None))
+    play(state, 100 * 288 + 1)
+    assert "p50 354  max 354" in screen(state)
+    play_on = 28_800 + 288
+    observe(state, play_on)
+    publish(state, labeled_beat(play_on - 144, Label.N, revision=0))
+    assert "p50 354  p99 354" in screen(state)
