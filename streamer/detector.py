@@ -162,7 +162,9 @@ class QRSDetector:
         count = push_detector(
             self._state, self._parameters, self._net, item.raw, item.filtered, self._out, trace
         )
-        return [*jumped, *(to_event(row) for row in self._out[:count])] if count else jumped
+        return (
+            [*jumped, *(to_event(row) for row in self._out[:count].tolist())] if count else jumped
+        )
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
         """Begin at the first chunk's start, and anew, with nothing learnt, after a jump."""
@@ -182,7 +184,7 @@ class QRSDetector:
     def _finish(self) -> list[RPeak | Gap]:
         out = records(OUTPUT, HELD + 2)
         count = flush_detector(self._state, self._parameters, self._net, out, self._no_trace)
-        return [to_event(row) for row in out[:count]]
+        return [to_event(row) for row in out[:count].tolist()]
 
     def flush(self) -> list[RPeak | Gap]:
         """End the stream: decide on what is pending, close an open gap."""
@@ -237,20 +239,21 @@ def kernel_parameters(config: DetectorConfig) -> Any:
     return p
 
 
-def to_event(row: Any) -> RPeak | Gap:
-    """Turn one row of the kernel's output into what it stands for."""
-    if row["kind"] == GAP:
+def to_event(row: tuple[Any, ...]) -> RPeak | Gap:
+    """Turn one row of the kernel's output, as `tolist` gives it, into what it stands for."""
+    kind, sample, stop, decided_at, amplitude, quality, flag, ongoing = row
+    if kind == GAP:
         return Gap(
-            start=int(row["sample"]),
-            stop=int(row["stop"]),
-            reason=REASONS[int(row["flag"])],
-            decided_at=int(row["decided_at"]),
-            ongoing=bool(row["ongoing"]),
+            start=sample,
+            stop=stop,
+            reason=REASONS[flag],
+            decided_at=decided_at,
+            ongoing=bool(ongoing),
         )
     return RPeak(
-        sample=int(row["sample"]),
-        amplitude_mv=float(row["amplitude"]),
-        decided_at=int(row["decided_at"]),
-        search_back=bool(row["flag"]),
-        quality=float(row["quality"]),
+        sample=sample,
+        amplitude_mv=amplitude,
+        decided_at=decided_at,
+        search_back=bool(flag),
+        quality=quality,
     )

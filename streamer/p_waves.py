@@ -75,18 +75,18 @@ def coherence(waves: Wave) -> float:  # pragma: no cover - compiled
 def likeness(before: NDArray[np.float32], wave: Wave) -> float:  # pragma: no cover - compiled
     """Return how a stretch resembles the mean of those before it: the cosine between them.
 
-    In the lead in which the ones before are most alike; `before` has shape (leads, beats, points).
+    In the lead in which the ones before are most alike; `before` has shape (beats, leads, points).
     """
     lead, best = 0, -np.inf
-    for candidate in range(before.shape[0]):
-        alike = coherence(before[candidate])
+    for candidate in range(before.shape[1]):
+        alike = coherence(np.ascontiguousarray(before[:, candidate]))
         if alike > best:
             lead, best = candidate, alike
     own, shared, common = 0.0, 0.0, 0.0
     for k in range(wave.shape[1]):
         value, mean = float(wave[lead, k]), 0.0
-        for i in range(before.shape[1]):
-            mean += before[lead, i, k]
+        for i in range(before.shape[0]):
+            mean += before[i, lead, k]
         own += value * value
         shared += mean * mean
         common += value * mean

@@ -237,7 +237,7 @@ class Atria:
         waves = [beat.wave for beat in last if beat.wave.shape == wave.shape]
         if wave.size == 0 or len(waves) < config.likeness_least:
             return 0.0
-        found = likeness(np.stack(waves, axis=1), wave)
+        found = likeness(np.array(waves), wave)
         return float(np.interp(found, config.likeness, config.likeness_evidence))
 
 

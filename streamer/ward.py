@@ -271,7 +271,7 @@ class Ward:
         rows = np.flatnonzero(busy)
         self._show(rows)
         for owners, found in blocks:
-            for row, output in zip(owners.tolist(), found, strict=True):
+            for row, output in zip(owners.tolist(), found.tolist(), strict=True):
                 owner = self._rows[row]
                 if owner is not None:
                     steps += [(owner, step) for step in owner.path.take(to_event(output))]
