@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from classifier.labels import SYMBOL_TO_LABEL, Label
+from classifier.labels import Label
 from replay.player import format_time
 from streamer.bench import page
 from streamer.bench.plots import delay_histogram
@@ -20,11 +20,11 @@ from streamer.report_counts import (
     sinus_intervals,
 )
 from streamer.report_data import ReportData
+from streamer.report_score import against_reference
 from streamer.report_strips import StripConfig, alarms, beats
 from streamer.report_summary import headline, summary
 from streamer.report_trends import rhythm_chart, trends, variability_chart
 from streamer.score_report import Table
-from streamer.scoring import ROWS, BeatAnnotations, RecordScore, score_record
 
 _CLASSES: Final = tuple(label.value for label in Label)
 _HOUR_S: Final = 3600.0
@@ -82,7 +82,7 @@ def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
         page.Section(title="Signal quality", body=_quality(data, config)),
         page.Section(title="Decision delay", body=_delays(data)),
     ]
-    score = _score(data)
+    score = against_reference(data, config.strips)
     if score is not None:
         sections.append(page.Section(title="Against reference annotations", body=score))
     top = headline(data, whole)
@@ -223,48 +223,3 @@ def _delays(data: ReportData) -> str:
         "and finds some only by looking back."
     )
     return page.paragraph(words) + delay_histogram(delays, marks)
-
-
-def _score(data: ReportData) -> str | None:
-    """Compare with the reference; None without one that has beats."""
-    reference = data.reference
-    if reference is None or not any(symbol in SYMBOL_TO_LABEL for symbol in reference.symbols):
-        return None
-    labelled = [(beat.sample, Label(beat.label)) for beat in data.beats if beat.label is not None]
-    score = score_record(
-        BeatAnnotations.from_symbols(reference.samples, reference.symbols),
-        BeatAnnotations.of([sample for sample, _ in labelled], [label for _, label in labelled]),
-        fs=data.fs,
-        start=data.first,
-        stop=data.stop,
-    )
-    return page.beside([page.table(_ratios(score)), page.table(_confusion(score))])
-
-
-def _ratios(score: RecordScore) -> Table:
-    names = ["qrs", *(label.lower() for label in _CLASSES)]
-    return Table(
-        title="Beats, within 150 ms",
-        header=("", "Se %", "", "+P %", ""),
-        rows=tuple(
-            (name.upper(), *_ratio(score, name, "se"), *_ratio(score, name, "ppv"))
-            for name in names
-        ),
-    )
-
-
-def _ratio(score: RecordScore, name: str, kind: str) -> tuple[str, str]:
-    ratio = score.ratio(f"{name}_{kind}")
-    value = "--" if ratio.value is None else f"{100 * ratio.value:.2f}"
-    return value, f"{ratio.numerator}/{ratio.denominator}"
-
-
-def _confusion(score: RecordScore) -> Table:
-    n = len(_CLASSES)
-    matrix = score.matrix.tolist()
-    named = zip((*ROWS[:n], "no beat"), matrix[: n + 1], strict=True)
-    return Table(
-        title="Reference (rows) and label (columns)",
-        header=("", *ROWS[:n], "missed"),
-        rows=tuple((str(name), *map(str, counts[: n + 1])) for name, counts in named),
-    )

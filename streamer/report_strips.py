@@ -20,6 +20,8 @@ from streamer.strip_svg import strip_svg
 
 _ORDER: Final = ("high", "medium", "low")
 _CLASSES: Final = tuple(label.value for label in Label)
+_MARKED_S: Final = 0.2
+_MARK_COLOUR: Final = "#1f2328"
 _DRAWN_POINTS: Final = 140
 """Of each beat laid over others: they are many."""
 _Row = TypeVar("_Row")
@@ -263,6 +265,12 @@ def _examples(data: ReportData, shape: _Shape, config: StripConfig) -> str:
 
 
 def _example(data: ReportData, beat: BeatRow, words: str, config: StripConfig) -> str:
-    reach = round(config.beat_s * data.fs)
     title = f"{words} ({100 * beat.quality:.0f} %), at {format_time(beat.sample, data.fs)}"
-    return _strip(data, beat.sample - reach, beat.sample + reach, title, config)
+    return beat_strip(data, beat.sample, title, config)
+
+
+def beat_strip(data: ReportData, at: int, title: str, config: StripConfig) -> str:
+    """Mark up a short strip about one beat, which has a bar above it."""
+    reach, half = round(config.beat_s * data.fs), round(_MARKED_S / 2 * data.fs)
+    span = StripSpan(at - half, at + half, _MARK_COLOUR)
+    return _strip(data, at - reach, at + reach, title, config, (span,))

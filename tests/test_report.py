@@ -1,5 +1,6 @@
 """The report: from a record and from its events the same numbers, and nothing from outside."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classifier.labels import Label
 from replay.records import open_record
 from streamer.cli import main
 from streamer.hrv import nn_intervals, variability
@@ -20,8 +22,10 @@ from streamer.report_data import (
     from_events,
     from_record,
 )
+from streamer.report_score import disagreements
 from streamer.report_strips import StripConfig, chosen_alarms
 from streamer.report_trends import trend_window_s
+from streamer.scoring import BeatAnnotations
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +177,20 @@ def test_intervals_in_atrial_fibrillation_are_not_the_sinus_nodes() -> None:
     assert sinus_intervals(data)[1].tolist() == [1, 2, 3, 4, 5, *range(13, 20)]
     cells = "<td>Atrial fibrillation</td><td>0:07</td><td>35.0 %</td>"
     assert cells in report_page(data)
+
+
+def test_disagreements_are_sorted_by_kind() -> None:
+    data = ReportData(source="made-up", fs=100.0, first=0, stop=2000)
+    reference = BeatAnnotations.of([100, 200, 300, 400, 500], [Label.N, Label.V, *[Label.N] * 3])
+    own = BeatAnnotations.of([101, 199, 300, 500, 700], [Label.N, Label.N, *[Label.S] * 3])
+    assert disagreements(reference, own, data) == {
+        ("V", "N"): [200],
+        ("N", "S"): [300, 500],
+        ("N", "missed"): [400],
+        ("no beat", "S"): [700],
+    }
+    within = dataclasses.replace(reference, vf=((600, 800),))
+    assert ("no beat", "S") not in disagreements(within, own, data)
 
 
 def test_the_summary_names_extremes_and_when_they_were() -> None:
