@@ -424,7 +424,7 @@ async def test_the_command_prints_colour_on_a_terminal(embedded: EmbeddedBroker)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "streamer.cli", "listen", embedded.url, "--count", "4",
         stdout=theirs, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "TERM": "xterm-256color", "NO_COLOR": ""},
+        env={**os.environ, "TERM": "xterm-256color", "NO_COLOR": "", "COLUMNS": "120"},
     )  # fmt: skip
     os.close(theirs)
     await read_until(process.stderr, "listening to")
