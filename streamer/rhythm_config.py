@@ -94,8 +94,9 @@ class RhythmConfig:
     # Flutter and fibrillation
     vf_span_mv: float = 0.2
     """Coarse fibrillation; smaller waves can't be told from noise."""
-    vf_band_hz: tuple[float, float] = (2.5, 10.0)
-    """150 to 600 waves a minute."""
+    vf_band_hz: tuple[float, float] = (2.5, 12.0)
+    """150 to 600 waves a minute; smaller waves on the larger ones make the sine that fits best
+    faster than these."""
     vf_evidence: float = 5.0
     """Sum of log-odds that makes an alarm; see `streamer.rhythm_waves`."""
     vf_usual_odds: float = 1.0
@@ -105,6 +106,8 @@ class RhythmConfig:
     """More of one measurement doesn't count: windows overlap, so no two are independent."""
     vf_fast_odds: float = 3.5
     """Added where all intervals have been as short as `flutter_rr_s` for `vf_fast_s`."""
+    vf_fast_least: float = 0.0
+    """To odds above this: those of a fast rhythm of complexes are below."""
     vf_fast_s: float = 1.5
     flutter_rr_s: float = 0.45
     """Its longest interval; a missed wave doubles one."""

@@ -239,13 +239,18 @@ class Facts:
     def _evidence(self, waves: float) -> float:
         """Add up the evidence of waves, as a CUSUM does; clear beats refute all of it."""
         c = self.config
-        if self.last_peak is not None and self.fast_since is not None:
-            fast = self.last_peak - self.fast_since >= c.vf_fast_s * CHAIN_FS
-            waves += c.vf_fast_odds * fast
+        if waves > c.vf_fast_least and self._is_fast():
+            waves += c.vf_fast_odds
         grown = self.wave_evidence + min(waves, c.vf_most_odds) - c.vf_usual_odds
         if grown <= 0.0 or self.is_clearly_beating() or self.is_organised():
             return 0.0
         return min(grown, c.vf_evidence)
+
+    def _is_fast(self) -> bool:
+        """Whether all intervals have been as short as those of flutter for a while."""
+        if self.last_peak is None or self.fast_since is None:
+            return False
+        return self.last_peak - self.fast_since >= self.config.vf_fast_s * CHAIN_FS
 
     def _deflection_at(self, sample: int) -> tuple[float, ...]:
         """Largest deflection of each lead in the hops about a beat."""
@@ -309,13 +314,10 @@ class Facts:
 
     def is_clearly_beating(self) -> bool:
         """Whether good N beats were confirmed in the last seconds, which fibrillation excludes."""
-        since = self.now - self.config.vf_veto_s * CHAIN_FS
-        good = [
-            b
-            for b in self.beats
-            if b.sample >= since and b.label is Label.N and b.quality >= self.config.vf_veto_quality
-        ]
-        return len(good) >= self.config.vf_veto_beats
+        since, least = self.now - self.config.vf_veto_s * CHAIN_FS, self.config.vf_veto_quality
+        recent = (beat for beat in self.beats if beat.sample >= since)
+        good = sum(beat.label is Label.N and beat.quality >= least for beat in recent)
+        return good >= self.config.vf_veto_beats
 
     def is_organised(self) -> bool:
         """Whether the last beats are clear ventricular ones: a tachycardia, no fibrillation."""
