@@ -92,3 +92,10 @@ def test_labels_that_were_never_worked_out_are_counted_and_not_timed() -> None:
     ledger.take(labeled_beat(1400, Label.N, reason=OVERLOAD), 9000.0)
     assert (ledger.n_overload, ledger.n_late, ledger.latency.count) == (2, 1, 1)
     assert (ledger.counts[Label.Q], ledger.counts[Label.N], ledger.n_beats) == (1, 1, 2)
+
+
+def test_the_parts_of_the_latency_may_be_left_uncounted() -> None:
+    ledger = BeatLedger(fs=360.0, config=LedgerConfig(parts=False))
+    ledger.take(labeled_beat(1000, Label.N, revision=0), 2.25)
+    assert ledger.latency.count == 1
+    assert ledger.decision_delay.count == ledger.compute.count == 0

@@ -27,6 +27,7 @@ from streamer.payload import (
     to_payload,
     topic,
     topic_of,
+    utc_time,
 )
 from streamer.schema import SCHEMAS
 
@@ -169,3 +170,15 @@ def test_heart_rate_lies_between_the_extremes(rr_s: list[float]) -> None:
 def test_field_order_is_the_same_for_every_type() -> None:
     heads = [list(to_payload(published(e), stream_info()))[:9] for e in one_of_each()]
     assert all(a == b for a, b in pairwise(heads))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "1970-01-01T00:00:00.000000Z"),
+        (1e9 + 0.25, "2001-09-09T01:46:40.250000Z"),
+        (59.9999997, "1970-01-01T00:01:00.000000Z"),
+    ],
+)
+def test_times_are_utc_to_the_microsecond(seconds: float, expected: str) -> None:
+    assert utc_time(seconds) == expected
