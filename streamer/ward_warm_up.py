@@ -1,4 +1,4 @@
-"""Compile and load a ward's kernel before its clock starts."""
+"""Compile and load a ward's kernels before its clock starts."""
 
 from typing import Final
 
@@ -6,21 +6,28 @@ import numpy as np
 
 from classifier.runtime import BeatModel
 from replay.chunk import Chunk
+from replay.demo import simulate_demo
 from streamer.events import CHAIN_FS
 from streamer.ward import Ward
 
-_WARM_UP_S: Final = 6.0
-"""Long enough for the detector to finish learning and for beats to be labelled."""
+_LOST_S: Final = 1.0
 
 
 def warm_up_ward(model: BeatModel, n_leads: int) -> None:
-    """Have the ward's kernel compiled and loaded: the first time takes half a minute.
+    """Have the ward's kernels compiled and loaded: the first time takes a minute.
 
-    A few spikes go through a ward that is then thrown away.
+    The simulated record, which has every scene, and a loss go through a ward that is then thrown
+    away.
     """
+    signal = simulate_demo().signal
+    samples = np.ascontiguousarray(signal[np.arange(n_leads) % len(signal)])
+    resumed = samples.shape[1] - round(_LOST_S * CHAIN_FS)
+    lost = resumed - round(_LOST_S * CHAIN_FS)
     ward = Ward(model, n_leads=n_leads)
     ward.admit("nobody")
-    samples = np.zeros((n_leads, round(_WARM_UP_S * CHAIN_FS)), np.float32)
-    samples[:, :: round(CHAIN_FS)] = 1.0
-    ward.push_chunks({"nobody": [Chunk(start=0, samples=samples)]})
+    pieces = [
+        Chunk(start=0, samples=samples[:, :lost]),
+        Chunk(start=resumed, samples=samples[:, resumed:]),
+    ]
+    ward.push_chunks({"nobody": pieces})
     ward.discharge("nobody")
