@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from headlines import headlines
+
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PICTURE_START, PICTURE_STOP = "0:30", "1:31"
@@ -171,6 +173,7 @@ def main() -> None:
                 pictures("208", ROOT / "docs")
             else:
                 replace(name, BLOCKS[name], Path(folder))
+    insert("headlines", headlines(README.read_text()))
 
 
 if __name__ == "__main__":
