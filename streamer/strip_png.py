@@ -16,19 +16,19 @@ _FONT: Final = "DejaVu Sans"
 def strip_png(picture: Picture) -> bytes:
     """Draw a strip with 10 pixels a millimetre; its resolution makes a print true to scale."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
+    from matplotlib.transforms import Affine2D  # noqa: PLC0415
 
     # Building its font cache, which happens once, is announced on the terminal.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     size = (picture.width_mm / _MM_PER_INCH, picture.height_mm / _MM_PER_INCH)
     figure = Figure(figsize=size, dpi=_PIXELS_PER_MM * _MM_PER_INCH, facecolor=PAPER_COLOUR)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set_axis_off()
-    axes.set_xlim(0.0, picture.width_mm)
-    axes.set_ylim(picture.height_mm, 0.0)
+    # Without axes: they are registered for the whole process, and this runs in a thread.
+    from_mm = Affine2D().scale(_PIXELS_PER_MM, -_PIXELS_PER_MM)
+    from_mm.translate(0.0, picture.height_mm * _PIXELS_PER_MM)
     for stroke in picture.strokes:
-        _stroke(axes, stroke)
+        _stroke(figure, from_mm, stroke)
     for word in picture.words:
-        _word(axes, word)
+        _word(figure, from_mm, word)
     file = io.BytesIO()
     figure.savefig(
         file,
@@ -40,7 +40,7 @@ def strip_png(picture: Picture) -> bytes:
     return file.getvalue()
 
 
-def _stroke(axes: Any, stroke: Stroke) -> None:
+def _stroke(figure: Any, from_mm: Any, stroke: Stroke) -> None:
     from matplotlib.collections import LineCollection  # noqa: PLC0415
 
     lines = LineCollection(
@@ -48,12 +48,13 @@ def _stroke(axes: Any, stroke: Stroke) -> None:
         colors=stroke.colour,
         linewidths=stroke.width_mm * _POINTS_PER_MM,
         joinstyle="round",
+        transform=from_mm,
     )
-    axes.add_collection(lines, autolim=False)
+    figure.add_artist(lines)
 
 
-def _word(axes: Any, word: Word) -> None:
-    axes.text(
+def _word(figure: Any, from_mm: Any, word: Word) -> None:
+    figure.text(
         word.x_mm,
         word.y_mm,
         # A dollar sign begins no formula.
@@ -64,4 +65,5 @@ def _word(axes: Any, word: Word) -> None:
         color=word.colour,
         horizontalalignment="center" if word.anchor == "middle" else "left",
         verticalalignment="baseline",
+        transform=from_mm,
     )
