@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,19 +11,19 @@ class HeartRateConfig:
     window_s: float = 4.0
     """Age of the intervals that count; short enough that a step from 80 to 40 or 120 a minute
     shows within 5 s."""
-    least: int = 3
+    least: int = 4
     most: int = 8
-    """Fewest and most of those intervals."""
+    """Fewest and most of those intervals; of four, no single one decides."""
 
 
 def heart_rate_bpm(
     intervals: Sequence[float], unit_hz: float, config: HeartRateConfig
 ) -> float | None:
-    """Return the rate from the newest intervals: of the means of neighbours, without extremes.
+    """Return the rate as a mean of the newest intervals without their extremes.
 
-    A premature beat and its pause, and the intervals of bigeminy, make up for each other in the
-    mean of two neighbours. Of these means a third is left out at either end, so that a beat that
-    was missed, or that was none, hardly counts.
+    A quarter of them is left out at either end, so that neither a premature beat nor its pause
+    counts, nor a beat that was missed. Their number is even, so that bigeminy, whose intervals
+    alternate, has the rate of all its beats.
 
     Parameters
     ----------
@@ -46,10 +45,10 @@ def heart_rate_bpm(
         if age > config.window_s * unit_hz:
             break
         within += 1
-    recent = intervals[-max(within, config.least) :]
+    even = max(within, config.least) // 2 * 2
+    recent = sorted(intervals[-even:])
     if not recent:
         return None
-    means = sorted((a + b) / 2 for a, b in pairwise(recent)) or list(recent)
-    cut = max(len(means) // 3, 1) if len(means) > 2 else 0
-    middle = means[cut : len(means) - cut]
+    cut = max(len(recent) // 4, 1) if len(recent) > 2 else 0
+    middle = recent[cut : len(recent) - cut]
     return 60 * unit_hz * len(middle) / sum(middle)

@@ -134,17 +134,17 @@ def _rate_over(facts: Facts, n_beats: int, limit_bpm: float, sign: int) -> Evide
 
 def tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Fast enough for an alarm."""
-    rate = facts.rate_bpm
-    limit = facts.config.tachycardia_alarm_bpm
-    reached = rate is not None and min(rate, facts.newest_rate_bpm) >= limit
+    rate, limit = facts.rate_bpm, facts.config.tachycardia_alarm_bpm
+    reached = rate is not None and min(rate, *facts.newest_rates_bpm()) >= limit
     return _rate_evidence(facts) if reached and facts.is_rate_good() else None
 
 
 def bradycardia(facts: Facts, _state: State) -> Evidence | None:
-    """Slow enough for an alarm."""
-    rate = facts.rate_bpm
-    limit = facts.config.bradycardia_alarm_bpm
-    reached = rate is not None and max(rate, facts.newest_rate_bpm) <= limit
+    """Slow enough for an alarm; four slow intervals would take longer than 5 s."""
+    rate, config = facts.rate_bpm, facts.config
+    limit = config.bradycardia_alarm_bpm
+    slow = rate is not None and rate <= limit + config.alarm_hysteresis_bpm
+    reached = slow and max(facts.newest_rates_bpm()) <= limit
     return _rate_evidence(facts) if reached and facts.is_rate_good() else None
 
 

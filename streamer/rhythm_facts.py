@@ -201,14 +201,17 @@ class Facts:
             return None
         return heart_rate_bpm(intervals, CHAIN_FS, self.config.rate)
 
-    @property
-    def newest_rate_bpm(self) -> float:
-        """Rate of the middle one of the newest intervals: one early beat or pause is no rate.
+    def newest_rates_bpm(self) -> tuple[float, float]:
+        """Return the rate of the newest three intervals, and of the middle one of them.
 
+        One early beat or one pause is no rate, nor is what two of three alternating intervals
+        show: the middle one in time counts twice, as its kind alternates with that of the others.
         There must be enough beats for `rate_bpm`.
         """
-        newest = list(self.seen)[-self.config.rate.least - 1 :]
-        return 60 * CHAIN_FS / median(after - before for before, after in pairwise(newest))
+        a, b, c, d = list(self.seen)[-4:]
+        mean = ((b - a) + 2 * (c - b) + (d - c)) / 4
+        middle = median((b - a, c - b, d - c))
+        return 60 * CHAIN_FS / mean, 60 * CHAIN_FS / middle
 
     def is_rate_good(self) -> bool:
         """Whether the newest beats can be trusted to be beats."""

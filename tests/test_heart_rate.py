@@ -17,12 +17,16 @@ CONFIG = HeartRateConfig()
         ([0.8, 0.8, 0.4, 1.2, 0.8], 75.0),
         # Alternating intervals have the rate of all beats.
         ([0.4, 1.2] * 6, 75.0),
-        # An odd number of them, as at a slow pace, favours neither.
-        ([0.5, 1.2, 0.5], 60 / 0.85),
-        ([1.5, 0.7, 1.5], 60 / 1.1),
+        # Also at a slow pace, where only four of them count.
+        ([0.5, 1.2] * 4, 60 / 0.85),
+        ([1.5, 0.7] * 4, 60 / 1.1),
+        ([0.7, 1.5] * 4, 60 / 1.1),
+        # Neither does a pause.
+        ([0.8] * 8 + [3.0], 75.0),
+        ([0.8] * 8 + [3.0, 0.8], 75.0),
         # A beat that was missed, and one that was none.
         ([0.5] * 4 + [1.0] + [0.5] * 2, 120.0),
-        ([0.8, 0.8, 0.4, 0.4, 0.8, 0.8], 60 / (2.0 / 3.0)),
+        ([0.8, 0.8, 0.4, 0.4, 0.8, 0.8], 60 / 0.7),
         # Four to five seconds after a step the old rate is gone.
         ([0.75] * 20 + [0.5] * 8, 120.0),
         ([0.75] * 20 + [1.5] * 3, 40.0),

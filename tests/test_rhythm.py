@@ -112,10 +112,10 @@ def test_noise_beats_have_no_rhythm() -> None:
 def test_rate_alarms_come_once_at_wider_limits() -> None:
     assert alarms(run(items(steady(30, 200)))) == []
     (fast,) = alarms(run(items(steady(30, 170))))
-    # The fourth R peak makes the third interval.
-    assert fast == (Rhythm.TACHYCARDIA, 1000, 1000 + 3 * 170 + DELAY)
+    # The fifth R peak makes the fourth interval.
+    assert fast == (Rhythm.TACHYCARDIA, 1000, 1000 + 4 * 170 + DELAY)
     (slow,) = alarms(run(items(steady(30, 440))))
-    assert slow == (Rhythm.BRADYCARDIA, 1000, 1000 + 3 * 440 + DELAY)
+    assert slow == (Rhythm.BRADYCARDIA, 1000, 1000 + 4 * 440 + DELAY)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_seventeen_very_fast_beats_are_extreme() -> None:
 
 def test_five_very_slow_beats_are_extreme() -> None:
     found = alarms(run(items(steady(12, 600))))
-    assert found[1] == (Rhythm.EXTREME_BRADYCARDIA, 1000, 1000 + 4 * 600 + DELAY)
+    assert found[0] == (Rhythm.EXTREME_BRADYCARDIA, 1000, 1000 + 4 * 600 + DELAY)
 
 
 def test_bigeminy_has_the_rate_of_all_its_beats() -> None:
