@@ -24,7 +24,15 @@ SMALL = TrainingConfig(
     normal_per_epoch=150,
     fusion_weight=1.0,
     noise_bonus=0.0,
-    network=NetworkConfig(widths=(8, 8), hidden=16, opinion_hidden=16, opinions=1, dropout=0.0),
+    network=NetworkConfig(
+        widths=(8, 8),
+        hidden=16,
+        opinion_hidden=16,
+        opinions=1,
+        dropout=0.0,
+        # The features drawn here have no such meaning.
+        first_beat_penalty=0.0,
+    ),
 )
 
 
