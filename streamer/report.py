@@ -134,7 +134,7 @@ def _burden(data: ReportData) -> Table:
             (
                 clock(start),
                 str(len(inside)),
-                "--" if rate is None else f"{rate.median_bpm:.0f}",
+                "--" if rate is None else f"{rate.mean_bpm:.0f}",
                 *(str(counts[label]) for label in _CLASSES),
                 f"{100 * counts['V'] / max(len(inside), 1):.1f}",
                 f"{counts['V'] / ((stop - start) / _HOUR_S):.0f}",

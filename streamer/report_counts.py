@@ -15,9 +15,9 @@ from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_timeline import timeline
 
 RATE_WINDOW_S: Final = 10.0
-"""Slowest and fastest heart rates are medians of so long."""
+"""Slowest and fastest heart rates are means of so long."""
 LEAST_RR: Final = 3
-"""Intervals that a median needs."""
+"""Intervals that a rate needs."""
 PAUSE_S: Final = RhythmConfig().pause_s
 """RR interval from which on it is a pause, for the rules too."""
 _RUN_BEATS: Final = 3
@@ -67,7 +67,8 @@ class Rate:
 
     start_s: float
     slow_bpm: float
-    median_bpm: float
+    mean_bpm: float
+    """Of all beats; a median would count the short intervals of bigeminy alone, or the long."""
     fast_bpm: float
     """Slow and fast: one interval in twenty is beyond."""
 
@@ -78,12 +79,12 @@ def rates(data: ReportData, intervals: Intervals, window_s: float) -> list[Rate]
     for start in window_starts(data, window_s).tolist():
         lengths = intervals.between(start, start + window_s).lengths_s
         if lengths.size >= LEAST_RR:
-            fast, median, slow = _MINUTE_S / np.quantile(lengths, (0.05, 0.5, 0.95))
+            fast, slow = _MINUTE_S / np.quantile(lengths, (0.05, 0.95))
             found.append(
                 Rate(
                     start_s=start,
                     slow_bpm=float(slow),
-                    median_bpm=float(median),
+                    mean_bpm=_MINUTE_S / float(lengths.mean()),
                     fast_bpm=float(fast),
                 )
             )

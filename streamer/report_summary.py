@@ -32,13 +32,13 @@ def headline(data: ReportData, whole: Variability | None) -> str:
     """Mark up the numbers that everybody wants."""
     counts = Counter(beat.label for beat in data.beats)
     found = rates(data, rr_intervals(data), RATE_WINDOW_S)
-    medians = [rate.median_bpm for rate in found]
-    swing = f"heart rate, 1/min ({min(medians):.0f} to {max(medians):.0f})" if medians else ""
+    means = [rate.mean_bpm for rate in found]
+    swing = f"heart rate, 1/min ({min(means):.0f} to {max(means):.0f})" if means else ""
     share = counts["V"] / len(data.beats) if data.beats else 0.0
     high = sum(alarm.priority == "high" for alarm in data.alarms)
     return page.tiles(
         [
-            (f"{np.median(medians):.0f}" if medians else _NONE, swing or "heart rate"),
+            (f"{np.median(means):.0f}" if means else _NONE, swing or "heart rate"),
             (f"{len(data.beats)}", "beats"),
             (f"{counts['V']}", f"ventricular, {100 * share:.1f} % of all"),
             (f"{counts['S']}", "supraventricular ectopic"),
@@ -61,16 +61,16 @@ def _heart_rate(data: ReportData, intervals: Intervals) -> Table:
     rows = [("Recorded", clock(data.seconds), ""), ("Beats", str(len(data.beats)), "")]
     found = rates(data, intervals, RATE_WINDOW_S)
     if found:
-        slow = min(found, key=lambda rate: rate.median_bpm)
-        fast = max(found, key=lambda rate: rate.median_bpm)
+        slow = min(found, key=lambda rate: rate.mean_bpm)
+        fast = max(found, key=lambda rate: rate.mean_bpm)
         mean = 60.0 / float(intervals.lengths_s.mean())
         longest = int(np.argmax(intervals.lengths_s))
         pause_s = intervals.lengths_s[longest]
         n_pauses = int((intervals.lengths_s >= PAUSE_S).sum())
         rows += [
-            ("Slowest 10 s", f"{slow.median_bpm:.0f} /min", f"at {clock(slow.start_s)}"),
+            ("Slowest 10 s", f"{slow.mean_bpm:.0f} /min", f"at {clock(slow.start_s)}"),
             ("Mean", f"{mean:.0f} /min", ""),
-            ("Fastest 10 s", f"{fast.median_bpm:.0f} /min", f"at {clock(fast.start_s)}"),
+            ("Fastest 10 s", f"{fast.mean_bpm:.0f} /min", f"at {clock(fast.start_s)}"),
             (
                 "Longest RR interval",
                 f"{pause_s * _MS:.0f} ms",

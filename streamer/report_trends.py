@@ -82,7 +82,7 @@ def _draw_rates(axes: Any, data: ReportData, window: float) -> None:
         linewidth=0,
         label="nine intervals in ten",
     )
-    axes.plot(at, [rate.median_bpm for rate in found], color=OWN, linewidth=1.8, label="median")
+    axes.plot(at, [rate.mean_bpm for rate in found], color=OWN, linewidth=1.8, label="mean")
     highest = max((rate.fast_bpm for rate in found), default=100.0)
     lowest = min((rate.slow_bpm for rate in found), default=50.0)
     axes.set_ylim(max(np.floor(lowest / 10) * 10 - 10, 0), np.ceil(highest / 10) * 10 + 10)

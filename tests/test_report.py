@@ -160,9 +160,22 @@ def test_an_interval_with_a_gap_in_it_is_none() -> None:
     assert intervals.lengths_s.tolist() == pytest.approx([1.0, 1.0, 0.9])
     assert intervals.between(2.5, 10.9).ends_s.tolist() == [10.0]
     (found,) = rates(data, intervals, 20.0)
-    assert found.median_bpm == pytest.approx(60.0)
-    assert found.slow_bpm <= found.median_bpm < found.fast_bpm
+    assert found.mean_bpm == pytest.approx(60.0 / (2.9 / 3.0))
+    assert found.slow_bpm <= found.mean_bpm < found.fast_bpm
     assert rates(data, intervals, 10.0) == []
+
+
+def test_bigeminy_has_the_rate_of_all_its_beats() -> None:
+    samples = np.cumsum([0, *[40, 120, 40] * 20])
+    data = ReportData(
+        source="made-up",
+        fs=100.0,
+        first=0,
+        stop=int(samples[-1]),
+        beats=[row(int(sample)) for sample in samples],
+    )
+    (found,) = rates(data, rr_intervals(data), 60.0)
+    assert found.mean_bpm == pytest.approx(90.0, rel=0.01)
 
 
 def test_intervals_in_atrial_fibrillation_are_not_the_sinus_nodes() -> None:
@@ -201,7 +214,7 @@ def test_the_summary_names_extremes_and_when_they_were() -> None:
     page = report_page(data)
     cells = r"<td>{}</td><td>{}</td><td>{}</td>"
     assert re.search(cells.format("Slowest 10 s", "60 /min", "at 0:00"), page)
-    assert re.search(cells.format("Fastest 10 s", "120 /min", "at 1:4."), page)
+    assert re.search(cells.format("Fastest 10 s", "120 /min", "at 1:50"), page)
     assert re.search(cells.format("Longest RR interval", "3278 ms", "at 2:29"), page)
     assert re.search(cells.format("Pauses, 2.5 s and more", "1", ""), page)
 
