@@ -74,6 +74,20 @@ BLOCKS = {
         sections=("svdb", "Labels, svdb, 39 records, gross"),
     ),
     "rhythm": Block(commands=("ecg-stream bench rhythm",)),
+    "rhythm-noise": Block(
+        commands=("ecg-stream bench rhythm --noise --trials 12",),
+        sections=(
+            "Time to alarm, arrests, clean",
+            "Time to alarm, QRS of 0.3 mV",
+            "Time to alarm, ma at 12 dB",
+            "Time to alarm, ma at 6 dB",
+            "Time to alarm, bw at 6 dB",
+            "False alarms a patient-hour, rhythms that tempt",
+            "False alarms a patient-hour, sinus rhythm with a fault",
+            "False alarms a patient-hour, noise without a heart",
+            "False alarms a patient-hour, records with noise",
+        ),
+    ),
     "speed": Block(commands=("ecg-stream bench throughput --stage detector",)),
 }
 

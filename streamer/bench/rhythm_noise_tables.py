@@ -1,6 +1,7 @@
 """The tables of `bench rhythm --noise`, and the same for programs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from streamer.bench.rhythm_noise import CHOSEN_ON, FalseAlarms, NoiseReport, NoisyOnsets
@@ -35,7 +36,7 @@ def introduction(report: NoiseReport) -> list[str]:
         f"Simulated onsets: {settings.trials} of a kind and condition, at "
         f"{' and '.join(f'{fs:g}' for fs in settings.sampling_hz)} Hz.",
         f"False alarms: {hours:.1f} patient-hours, simulated but for the records "
-        f"{' '.join(settings.records) or '(none)'}.",
+        f"{' '.join(Path(record).name for record in settings.records) or '(none)'}.",
     ]
     if unseen:
         lines.append(f"Nothing was chosen on {' '.join(unseen)}.")
