@@ -3,10 +3,11 @@
 Everything is summed in one fixed order in double precision, so that equal beats give equal bits.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numba
 import numpy as np
+from numba import config
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
@@ -32,6 +33,13 @@ ENTROPY_LEAST: Final = 8
 ENTROPY_TOLERANCE: Final = 0.06
 """Of logarithms of RR intervals: about 50 ms at 75 beats a minute."""
 ENTROPY_LIMIT: Final = 3.0
+
+
+def records(dtype: np.dtype[Any], n: int) -> Any:
+    """Return n empty records whose fields are attributes in a kernel, compiled or not."""
+    array = np.zeros(n, dtype)
+    # Numba reads fields as attributes anyway, and takes plain arrays much more quickly.
+    return array.view(np.recarray) if config.DISABLE_JIT else array  # type: ignore[attr-defined]
 
 
 @jit

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from classifier.features import GEOMETRY, PREMATURE_RATIO, FloatArray
+from classifier.kernels import records
 from classifier.patient_kernel import describe, describe_next, learn
-from classifier.patient_state import BEAT, STATE, Parameters, new_state, records, stretches
+from classifier.patient_state import BEAT, STATE, Parameters, new_state, stretches
 from classifier.window_kernel import REASONS
 
 

@@ -3,7 +3,6 @@
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import config
 
 from classifier.features import (
     FEATURE_NAMES,
@@ -13,6 +12,7 @@ from classifier.features import (
     SIGNAL_CHANNELS,
     T_WAVE,
 )
+from classifier.kernels import records
 
 N_SHAPES: Final = 8
 """Distinct beat shapes kept; the rarest makes room for a new one."""
@@ -102,13 +102,6 @@ def stretches() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """Return the columns of P wave, QRS complex and T wave."""
     p, qrs, t = ((part.start, part.stop) for part in (P_WAVE, QRS, T_WAVE))
     return p, qrs, t
-
-
-def records(dtype: np.dtype[Any], n: int) -> Any:
-    """Return n empty records whose fields are attributes in a kernel, compiled or not."""
-    array = np.zeros(n, dtype)
-    # Numba reads fields as attributes anyway, and takes plain arrays much more quickly.
-    return array.view(np.recarray) if config.DISABLE_JIT else array  # type: ignore[attr-defined]
 
 
 def new_state() -> Any:

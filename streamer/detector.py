@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.kernels import records
 from streamer.bandpass import FilteredChunk
 from streamer.detector_kernel import flush_detector, push_detector
 from streamer.detector_state import (
@@ -17,7 +18,6 @@ from streamer.detector_state import (
     PARAMETERS,
     SLOPES,
     new_state,
-    records,
 )
 from streamer.errors import OverlapError, StageClosedError
 from streamer.events import CHAIN_FS, Gap, GapReason, RPeak

@@ -6,7 +6,8 @@ Numba compiles against these layouts; a ward keeps an array of `STATE`.
 from typing import Any, Final
 
 import numpy as np
-from numba import config
+
+from classifier.kernels import records
 
 MAX_LEADS: Final = 2
 """Leads that the detector uses; further ones are ignored."""
@@ -123,13 +124,6 @@ OUTPUT: Final = np.dtype(
 INVALID: Final = 0
 FLAT: Final = 1
 SATURATED: Final = 2
-
-
-def records(dtype: np.dtype[Any], n: int) -> Any:
-    """Return n empty records whose fields are attributes in a kernel, compiled or not."""
-    array = np.zeros(n, dtype)
-    # Numba reads fields as attributes anyway, and takes plain arrays much more quickly.
-    return array.view(np.recarray) if config.DISABLE_JIT else array  # type: ignore[attr-defined]
 
 
 def new_state(leads: int, start: int) -> Any:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from math import inf
 from statistics import median
 from typing import Final
@@ -257,13 +257,13 @@ class Facts:
 
     def _deflection_at(self, sample: int) -> tuple[float, ...]:
         """Largest deflection of each lead in the hops about a beat."""
-        near = []
-        for measurement in reversed(self.measured):
-            if measurement.sample < sample - _NEAR:
-                break
-            if measurement.sample <= sample + _NEAR:
-                near.append(measurement.deflection_mv)
+        near = [measurement.deflection_mv for measurement in self._near(sample)]
         return tuple(map(max, zip(*near, strict=True))) if near else self.measured[-1].deflection_mv
+
+    def _near(self, sample: int) -> list[Measurement]:
+        """Return the measurements that a beat at `sample` moves, newest first."""
+        recent = takewhile(lambda m: m.sample >= sample - _NEAR, reversed(self.measured))
+        return [measurement for measurement in recent if measurement.sample <= sample + _NEAR]
 
     def loudness(self, measurement: Measurement) -> float:
         """Deflection of a hop as a part of that of the beats, over all leads that move.
@@ -294,7 +294,7 @@ class Facts:
         c = self.config
         if quality >= c.faint_quality or self.silence_s() < c.pause_s:
             return False
-        near = [m for m in self.measured if abs(m.sample - sample) <= CHAIN_FS // 4]
+        near = self._near(sample)
         return bool(near) and max(map(self.loudness, near)) <= self.quiet_part
 
     def quiet_s(self) -> float:

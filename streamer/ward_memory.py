@@ -7,11 +7,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.kernels import records
 from replay.chunk import Chunk
 from streamer import bandpass, detector
 from streamer.bandpass import BandPass, BandPassConfig, FilteredChunk
 from streamer.detector import DetectorConfig
-from streamer.detector_state import MAX_LEADS, OUTPUT, STATE, new_state, records
+from streamer.detector_state import MAX_LEADS, OUTPUT, STATE, new_state
 from streamer.errors import OverlapError
 from streamer.peak_scorer import load_peak_scorer, packed
 from streamer.rhythm_signal import (

@@ -15,11 +15,11 @@ from classifier.features import (
     inputs_hash,
 )
 from classifier.kernels import align as align_one
-from classifier.kernels import describe_rhythm, energies_of, move, sample_entropy
+from classifier.kernels import describe_rhythm, energies_of, move, records, sample_entropy
 from classifier.patient import CONFIG
 from classifier.patient_kernel import describe_next
 from classifier.patient_measures import describe_shape
-from classifier.patient_state import BEAT, records
+from classifier.patient_state import BEAT
 from classifier.window_kernel import REASONS
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
