@@ -1,9 +1,11 @@
 """The command itself: fast help, lazy imports, errors in one line."""
 
+import shlex
 import subprocess
 import sys
 
 import pytest
+from command import ECG_STREAM
 
 from streamer.cli import COMMANDS, main
 
@@ -63,7 +65,7 @@ def test_an_expected_error_is_one_line_and_a_traceback_on_request(
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
-    command = f"{sys.executable} -m streamer.cli records | head -n 1"
+    command = f"{shlex.join(ECG_STREAM)} records | head -n 1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
     )

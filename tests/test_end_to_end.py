@@ -12,13 +12,13 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from stage_cases import N_LEADS, SumModel, ecg
 
@@ -28,7 +28,7 @@ from streamer.engine import Engine
 from streamer.events import StreamInfo
 from streamer.sinks.jsonl import JsonLinesSink
 
-COMMAND = (sys.executable, "-m", "streamer.cli", "replay")
+COMMAND = (*ECG_STREAM, "replay")
 GOLDEN = Path(__file__).parent / "golden" / "demo_60s.jsonl"
 STABLE = ("seq", "type", "sample", "decided_at", "revision", "label", "rhythm", "priority", "stop")
 """Fields without floating-point noise and without the clock."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from command import ECG_STREAM
 from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S
 from sample_events import (
@@ -364,7 +365,7 @@ def test_nonsense_is_refused_at_once(options: dict[str, str]) -> None:
 async def command(*arguments: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "streamer.cli", "listen", *arguments, stdout=pipe, stderr=pipe
+        *ECG_STREAM, "listen", *arguments, stdout=pipe, stderr=pipe
     )
 
 
@@ -422,7 +423,7 @@ async def test_the_command_ends_quietly_when_its_reader_goes(embedded: EmbeddedB
 async def test_the_command_prints_colour_on_a_terminal(embedded: EmbeddedBroker) -> None:
     ours, theirs = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "streamer.cli", "listen", embedded.url, "--count", "4",
+        *ECG_STREAM, "listen", embedded.url, "--count", "4",
         stdout=theirs, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "TERM": "xterm-256color", "NO_COLOR": "", "COLUMNS": "120"},
     )  # fmt: skip

@@ -4,11 +4,11 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import WAIT_S
 from stage_cases import ecg
@@ -121,7 +121,7 @@ async def test_replay_plays_a_live_source(mosquitto: str, tmp_path: Path) -> Non
     async with Mosquitto(mosquitto, tmp_path) as broker:
         maker = WardMqtt(broker.url)
         await maker.start()
-        command = [sys.executable, "-m", "streamer.cli", "replay", f"{broker.url}/bed4"]
+        command = [*ECG_STREAM, "replay", f"{broker.url}/bed4"]
         replay = await asyncio.create_subprocess_exec(
             *command, "--mqtt", "off", "--events", str(events),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -158,7 +158,7 @@ def test_a_pace_makes_no_sense_for_a_live_source(capsys: pytest.CaptureFixture[s
 async def test_waiting_for_a_source_ends_with_ctrl_c(mosquitto: str, tmp_path: Path) -> None:
     async with Mosquitto(mosquitto, tmp_path) as broker:
         replay = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "streamer.cli", "replay", f"{broker.url}/bed4", "--mqtt", "off",
+            *ECG_STREAM, "replay", f"{broker.url}/bed4", "--mqtt", "off",
             stderr=subprocess.PIPE,
         )  # fmt: skip
         assert replay.stderr is not None

@@ -4,11 +4,11 @@ import asyncio
 import json
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ECG_STREAM
 from stage_cases import ecg
 
 from streamer.errors import StreamerError
@@ -83,7 +83,7 @@ def test_a_pipe_of_numbers_is_labelled(tmp_path: Path) -> None:
     samples = ecg(round(8 * FS), FS)
     text = "".join(f"{a:.4f} {b:.4f}\n" for a, b in samples.T)
     events = tmp_path / "events.jsonl"
-    command = [sys.executable, "-m", "streamer.cli", "ward", "--live", "--mqtt", "off"]
+    command = [*ECG_STREAM, "ward", "--live", "--mqtt", "off"]
     subprocess.run(
         [*command, "--stdin", "360", "--events", str(events)],
         input=text.encode(),

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from command import ECG_STREAM
 from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import subscriber
 
@@ -157,7 +157,7 @@ async def test_kill_9_in_the_middle_of_a_replay_costs_no_event(
 
     async def replay(events: Path, *options: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "streamer.cli", "replay", "demo", "--mqtt", broker.url,
+            *ECG_STREAM, "replay", "demo", "--mqtt", broker.url,
             "--outbox", str(tmp_path / "outbox"), "--events", str(events), "--no-monitor", *options,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

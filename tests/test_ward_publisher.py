@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 import pytest
+from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import QUICK, WAIT_S, Collector, subscriber
 from sample_events import alarm, labeled_beat, published, stream_info
@@ -148,7 +148,7 @@ async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_pat
         subscriber(broker.url, "ecg/+/status") as seen,
     ):
         ward = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "streamer.cli", "ward", "demo", "demo:2", "--name", "west",
+            *ECG_STREAM, "ward", "demo", "demo:2", "--name", "west",
             "--mqtt", broker.url, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

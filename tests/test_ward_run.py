@@ -5,13 +5,13 @@ import dataclasses
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import WAIT_S
 from stage_cases import N_LEADS, SumModel, ecg, same
@@ -40,7 +40,7 @@ TIMEOUT_S = 300
 PATIENT = WardRunConfig(
     tick_s=0.01, intake=IntakeConfig(absent_s=TIMEOUT_S, track=TrackConfig(wait_s=TIMEOUT_S))
 )
-COMMAND = (sys.executable, "-m", "streamer.cli", "ward")
+COMMAND = (*ECG_STREAM, "ward")
 FROM_THE_CLOCK = ("time", "compute_ms")
 
 

@@ -133,7 +133,7 @@ class Publisher(Process):
         self.accepted = folder / "accepted"
         module = "streamer.bench.faults_publisher"
         arguments = [url, str(folder / "outbox"), str(self.accepted), str(rate)]
-        super().__init__([sys.executable, "-m", module, *arguments])
+        super().__init__([sys.executable, "-P", "-m", module, *arguments])
 
 
 class Subscriber:

@@ -56,7 +56,7 @@ def running_mosquitto() -> Iterator[str]:
 @contextlib.contextmanager
 def running_subscriber(url: str, output: Path) -> Iterator[None]:
     """Hold a process that notes in `output` when it has each message; it is listening already."""
-    command = [sys.executable, "-m", "streamer.bench.subscriber", url, str(output)]
+    command = [sys.executable, "-P", "-m", "streamer.bench.subscriber", url, str(output)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             line = b"" if process.stdout is None else process.stdout.readline()
