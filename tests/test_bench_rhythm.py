@@ -12,8 +12,10 @@ from streamer.bench.rhythm import compare, tables
 from streamer.bench.rhythm_episodes import (
     NAMED,
     agreement,
+    excluded_spans,
     flutter_spans,
     named_spans,
+    outside,
     reference_runs,
     run_agreement,
     spans_of,
@@ -39,7 +41,7 @@ def alarm(kind: Rhythm, onset: int, decided_at: int, beats: tuple[int, ...] = ()
     )
 
 
-def test_fibrillation_and_flutter_are_one_episode_and_block_is_no_bigeminy() -> None:
+def test_fibrillation_is_no_flutter_and_block_is_no_bigeminy() -> None:
     marks = reference(
         (0, "+", "(N"),
         (100, "+", "(AFIB"),
@@ -47,7 +49,10 @@ def test_fibrillation_and_flutter_are_one_episode_and_block_is_no_bigeminy() -> 
         (500, "+", "(BII"),
         (700, "+", "(B"),
     )
-    assert spans_of(marks, "AF", 1000) == [(100, 500)]
+    assert spans_of(marks, "AF", 1000) == [(100, 300)]
+    assert spans_of(marks, "AF or flutter", 1000) == [(100, 500)]
+    assert excluded_spans(marks, "AF", 1000) == [(300, 500)]
+    assert excluded_spans(marks, "AF or flutter", 1000) == []
     assert spans_of(marks, "bigeminy", 1000) == [(700, 1000)]
     assert spans_of(marks, "VF", 1000) == []
 
@@ -55,6 +60,8 @@ def test_fibrillation_and_flutter_are_one_episode_and_block_is_no_bigeminy() -> 
 def test_flutter_is_told_by_brackets_or_rhythm() -> None:
     marks = reference((90, "[", ""), (100, "+", "(VFL"), (400, "]", ""), (410, "+", "(N"))
     assert flutter_spans(marks, 1000) == [(90, 410)]
+    assert spans_of(marks, "VF", 1000) == [(90, 400)]
+    assert spans_of(reference((90, "[", ""), (100, "+", "(VFL")), "VF", 1000) == [(90, 1000)]
 
 
 def test_runs_are_counted_beat_by_beat_outside_of_flutter() -> None:
@@ -95,6 +102,51 @@ def test_episodes_count_once_and_durations_by_what_is_common() -> None:
     assert found.duration_ppv == pytest.approx(7 / 27)
     later = agreement([(0, 100), (200, 300)], [(50, 220)], fs=10, start=210)
     assert (later.n_reference, later.reference_s, later.common_s) == (1, 9.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("named", "left"),
+    [
+        ((150, 180), []),
+        ((100, 200), []),
+        ((150, 260), [(200, 260)]),
+        ((40, 150), [(40, 100)]),
+        ((40, 260), [(40, 100), (200, 260)]),
+        ((150, 450), [(200, 400)]),
+        ((40, 600), [(40, 100), (200, 400), (500, 600)]),
+        ((200, 400), [(200, 400)]),
+    ],
+)
+def test_flutter_is_taken_off_what_was_named(
+    named: tuple[int, int], left: list[tuple[int, int]]
+) -> None:
+    assert outside(named, [(100, 200), (400, 500)]) == left
+
+
+def test_what_was_named_in_flutter_is_ignored_and_cut_off() -> None:
+    fibrillation, flutter = [(0, 100), (500, 600)], [(100, 200), (400, 500)]
+    within = agreement(fibrillation, [(120, 180)], excluded=flutter, fs=10)
+    assert (within.n_named, within.n_right, within.named_s, within.n_found) == (0, 0, 0.0, 0)
+    assert within.duration_ppv is None
+    begins = agreement(fibrillation, [(150, 260)], excluded=flutter, fs=10)
+    assert (begins.n_named, begins.n_right, begins.named_s) == (1, 0, 6.0)
+    ends = agreement(fibrillation, [(40, 150)], excluded=flutter, fs=10)
+    assert (ends.n_named, ends.n_right, ends.named_s, ends.common_s) == (1, 1, 6.0, 6.0)
+    assert (ends.n_found, ends.reference_s) == (1, 20.0)
+    across = agreement(fibrillation, [(90, 520)], excluded=flutter, fs=10)
+    assert (across.n_named, across.n_right, across.n_found) == (1, 1, 2)
+    assert (across.named_s, across.common_s) == (23.0, 3.0)
+
+
+def test_flutter_counts_for_neither_row_where_the_rule_says_so() -> None:
+    marks = reference((0, "+", "(N"), (3600, "+", "(AFL"), (7200, "+", "(AFIB"), (10800, "+", "(N"))
+    found = [rhythm(Rhythm.ATRIAL_FIBRILLATION, 1800), rhythm(Rhythm.SINUS, 9000)]
+    result = compare("made-up", found, marks, fs=360, stop=14400, start="0:00")
+    strict, wide = result.agreements["AF"], result.agreements["AF or flutter"]
+    assert (strict.reference_s, strict.named_s, strict.common_s) == (10.0, 10.0, 5.0)
+    assert (wide.reference_s, wide.named_s, wide.common_s) == (20.0, 20.0, 15.0)
+    assert [row[0] for row in tables([result], [])[0].rows] == ["AF", "AF or flutter"]
+    assert Truth(marks, fs=360, stop=14400).confirms(alarm(Rhythm.ATRIAL_FIBRILLATION, 4000, 5000))
 
 
 def test_runs_in_flutter_and_before_the_start_do_not_count() -> None:

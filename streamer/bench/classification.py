@@ -153,7 +153,7 @@ def compare(
     spans = _Spans(
         first=first,
         stop=stop,
-        fibrillation=tuple(spans_of(reference, "AF", stop)),
+        fibrillation=tuple(spans_of(reference, "AF or flutter", stop)),
         fs=record.fs,
     )
     beats = annotated_beats(reference, stop)

@@ -1,7 +1,10 @@
 """Episodes in reference annotations and in the chain's events, and how the two agree.
 
 As EC57's `epicmp` does it: an episode counts as found if any part of it was named, and by
-duration the common time is set against the time of either. Runs are compared run by run.
+duration the common time is set against the time of either. For fibrillation of the atria the
+stretches of reference flutter don't count against what was named (`agreement`, `excluded`), and
+fibrillation of the ventricles is told by [ and ]. `epicmp` compares no other rhythm; the rest are
+compared in the same way. Runs are compared run by run.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,18 +23,22 @@ Span = tuple[int, int]
 """First and one past the last sample."""
 
 MARKS: Final[dict[str, tuple[str, ...]]] = {
-    "AF": ("(AF",),
-    "VF": ("(VF",),
+    "AF": ("(AFIB",),
+    "AF or flutter": ("(AFIB", "(AFL"),
+    "VF": (),
     "VT": ("(VT",),
     "bigeminy": ("(B",),
     "trigeminy": ("(T",),
     "SVT": ("(SVTA",),
     "idioventricular": ("(IVR",),
 }
-"""How the auxiliary text of a rhythm change begins; flutter counts as fibrillation, as in
-`epicmp`. `(BII` is no bigeminy: see `spans_of`."""
+"""How the auxiliary text of a rhythm change begins. `(BII` is no bigeminy, and `[` and `]` tell of
+VF: see `spans_of`."""
+EXCLUDED: Final[dict[str, tuple[str, ...]]] = {"AF": ("(AFL",)}
+"""Marks of what is neither right nor wrong to be named so."""
 NAMED: Final[dict[str, frozenset[Rhythm]]] = {
     "AF": frozenset({Rhythm.ATRIAL_FIBRILLATION}),
+    "AF or flutter": frozenset({Rhythm.ATRIAL_FIBRILLATION}),
     "VF": frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
     "VT": frozenset({Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.VENTRICULAR_FIBRILLATION}),
     "bigeminy": frozenset({Rhythm.BIGEMINY}),
@@ -99,19 +106,40 @@ def spans_of(reference: Reference, kind: str, stop: int) -> list[Span]:
     stop : int
         One past the last sample of the record.
     """
+    return _bracketed(reference, stop) if kind == "VF" else _marked(reference, MARKS[kind], stop)
+
+
+def excluded_spans(reference: Reference, kind: str, stop: int) -> list[Span]:
+    """Return the stretches in which it is neither right nor wrong to name that kind."""
+    return _marked(reference, EXCLUDED.get(kind, ()), stop)
+
+
+def _marked(reference: Reference, marks: Sequence[str], stop: int) -> list[Span]:
+    """Return the stretches of rhythms whose auxiliary text begins with one of these marks."""
     changes = [
         (int(sample), text.rstrip("\0"))
         for sample, text in zip(reference.samples, reference.aux, strict=True)
         if text.startswith("(")
     ]
     edges = [*changes, (stop, "")]
-    marks = MARKS[kind]
     found = [
         (start, end)
         for (start, text), (end, _) in pairwise(edges)
         if any(text == mark if mark in EXACT else text.startswith(mark) for mark in marks)
     ]
     return joined(found)
+
+
+def _bracketed(reference: Reference, stop: int) -> list[Span]:
+    """Return the stretches of ventricular flutter from [ to ], or to the end."""
+    spans, begun = [], None
+    for sample, symbol in zip(reference.samples, reference.symbols, strict=True):
+        if symbol == "[" and begun is None:
+            begun = int(sample)
+        elif symbol == "]" and begun is not None:
+            spans.append((begun, int(sample)))
+            begun = None
+    return spans if begun is None else [*spans, (begun, stop)]
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -134,21 +162,52 @@ def named_spans(events: Iterable[Event], rhythms: frozenset[Rhythm], stop: int) 
 
 
 def agreement(
-    reference: Sequence[Span], named: Sequence[Span], *, fs: float, start: int = 0
+    reference: Sequence[Span],
+    named: Sequence[Span],
+    *,
+    excluded: Sequence[Span] = (),
+    fs: float,
+    start: int = 0,
 ) -> Agreement:
-    """Compare episodes from sample `start` on."""
+    """Compare episodes from sample `start` on.
+
+    Parameters
+    ----------
+    reference, named : sequence of (int, int)
+        Episodes of either.
+    excluded : sequence of (int, int)
+        Stretches that lie in no reference episode and don't count for the positive predictivity: a
+        named episode within one is ignored, one that begins or ends there is shortened to what is
+        outside, and one that goes on on both sides stays one episode of less duration.
+        Sensitivity knows no such exclusion.
+    fs : float
+        Sampling frequency in Hz.
+    start : int
+        What lies before is not compared.
+    """
     ours = [(max(a, start), b) for a, b in named if b > start]
     theirs = [(max(a, start), b) for a, b in reference if b > start]
     common = sum(max(min(b, d) - max(a, c), 0) for a, b in theirs for c, d in ours)
+    counted = [left for span in ours if (left := outside(span, excluded))]
     return Agreement(
         n_reference=len(theirs),
         n_found=sum(_meets(span, ours) for span in theirs),
-        n_named=len(ours),
-        n_right=sum(_meets(span, theirs) for span in ours),
+        n_named=len(counted),
+        n_right=sum(_meets((left[0][0], left[-1][1]), theirs) for left in counted),
         reference_s=_seconds(theirs, fs),
-        named_s=_seconds(ours, fs),
+        named_s=sum(_seconds(left, fs) for left in counted),
         common_s=common / fs,
     )
+
+
+def outside(span: Span, excluded: Sequence[Span]) -> list[Span]:
+    """Return what is left of a span outside of others, which must ascend."""
+    left, (begins, ends) = [], span
+    for a, b in excluded:
+        if begins < min(a, ends):
+            left.append((begins, min(a, ends)))
+        begins = max(begins, b)
+    return [*left, (begins, ends)] if begins < ends else left
 
 
 def _meets(span: Span, others: Sequence[Span]) -> bool:
@@ -171,13 +230,7 @@ def reference_runs(
 
 def flutter_spans(reference: Reference, stop: int) -> list[Span]:
     """Return the stretches of ventricular flutter by beat annotations ([ and ]) and rhythm."""
-    spans, begun = spans_of(reference, "VF", stop), None
-    for sample, symbol in zip(reference.samples, reference.symbols, strict=True):
-        if symbol == "[":
-            begun = int(sample)
-        elif symbol == "]" and begun is not None:
-            spans.append((begun, int(sample)))
-            begun = None
+    spans = [*_bracketed(reference, stop), *_marked(reference, ("(VF",), stop)]
     return joined(sorted(spans))
 
 

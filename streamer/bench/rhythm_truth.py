@@ -78,7 +78,7 @@ class Truth:
             Rhythm.S_COUPLET: self._join(pairs[Label.S]),
             Rhythm.BIGEMINY: spans_of(reference, "bigeminy", stop),
             Rhythm.TRIGEMINY: spans_of(reference, "trigeminy", stop),
-            Rhythm.ATRIAL_FIBRILLATION: spans_of(reference, "AF", stop),
+            Rhythm.ATRIAL_FIBRILLATION: spans_of(reference, "AF or flutter", stop),
         }
 
     @staticmethod
