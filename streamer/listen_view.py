@@ -1,12 +1,16 @@
 """One received message as one line: columns for a terminal, JSON for a script."""
 
+import json
+import math
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from streamer.payload import MessageType, dumps
+from streamer.payload import MessageType
 from streamer.received import Received
 
+_ASCII: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"), sort_keys=True)
 _NAMES: Final = {
     "N": "normal beat",
     "S": "supraventricular ectopic beat",
@@ -53,7 +57,21 @@ class Line:
 
 def to_json(message: Received) -> str:
     """Encode the payload as one line of ASCII JSON, fields that we don't know included."""
-    return dumps(message.payload, ascii_only=True).decode()
+    try:
+        return _ASCII.encode(message.payload)
+    except ValueError:
+        return _ASCII.encode(_finite(message.payload))
+
+
+def _finite(value: object) -> object:
+    """Copy with None in place of NaN and infinity, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
 
 
 def to_line(message: Received) -> Line:

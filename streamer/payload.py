@@ -10,7 +10,6 @@ An alert says something about an event and carries that event's `seq`; on `alert
 once at most.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from classifier.labels import MODEL_LABELS
 from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
@@ -151,28 +152,9 @@ def to_payload(message: Published, info: StreamInfo) -> Payload:
     }
 
 
-def dumps(payload: Mapping[str, object], *, ascii_only: bool = False) -> bytes:
+def dumps(payload: Payload) -> bytes:
     """Encode as compact UTF-8 JSON with sorted keys; NaN and infinity become null."""
-    encoder = _ASCII if ascii_only else _UTF8
-    try:
-        text = encoder.encode(payload)
-    except ValueError:
-        text = encoder.encode(_finite(payload))
-    return text.encode()
-
-
-def _encoder(*, ascii_only: bool) -> json.JSONEncoder:
-    return json.JSONEncoder(
-        allow_nan=False,
-        check_circular=False,
-        ensure_ascii=ascii_only,
-        separators=(",", ":"),
-        sort_keys=True,
-    )
-
-
-_UTF8: Final = _encoder(ascii_only=False)
-_ASCII: Final = _encoder(ascii_only=True)
+    return orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
 
 
 def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
@@ -253,14 +235,3 @@ def _number(value: float | None, digits: int = CONFIG.digits) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return round(float(value), digits)
-
-
-def _finite(value: object) -> object:
-    """Copy with None in place of NaN and infinity, at any depth."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
