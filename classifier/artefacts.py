@@ -146,10 +146,11 @@ def evaluate(model: BeatModel, dataset: BeatDataset) -> dict[str, Any]:
         "average_beats": _average_beats(dataset),
     }
     judged = dataset.judgeable
+    embedding = model.embed(dataset.signal)
     for revision, features in zip(
         REVISION_NAMES, (dataset.provisional, dataset.confirmed), strict=True
     ):
-        probabilities = model.predict(dataset.signal, features)
+        probabilities = model.decide(embedding, features)
         report[revision] = _revision_report(dataset, labels_of(probabilities, dataset))
         report[revision]["reliability"] = _reliability(
             probabilities[judged], dataset.reference[judged]

@@ -16,7 +16,7 @@ import torch
 from classifier.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS
 from classifier.folded import FoldedNetwork, can_fold
 from classifier.network import BeatNetwork
-from classifier.runtime import FORMAT_VERSION, ModelSpec, quiet_torchscript
+from classifier.runtime import DECIDE, EMBED, FORMAT_VERSION, ModelSpec, quiet_torchscript
 
 
 def example_inputs(n: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,10 +51,16 @@ def export_torchscript(
     ModelSpec
         As written.
     """
+    served, (signal, features) = _served(network), example_inputs()
+    inputs = {
+        "forward": (signal, features),
+        EMBED: (signal,),
+        DECIDE: (served.embed(signal), features),
+    }
     buffer = io.BytesIO()
     with quiet_torchscript():
-        scripted = torch.jit.trace(  # type: ignore[no-untyped-call]
-            _served(network), example_inputs(), check_trace=False
+        scripted = torch.jit.trace_module(  # type: ignore[no-untyped-call]
+            served, inputs, check_trace=False
         )
         torch.jit.save(scripted, buffer)
     content = without_source_paths(buffer.getvalue())
@@ -65,7 +71,7 @@ def export_torchscript(
     return spec
 
 
-def _served(network: BeatNetwork) -> torch.nn.Module:
+def _served(network: BeatNetwork) -> BeatNetwork | FoldedNetwork:
     """Return the network as it is served."""
     network.eval()
     return FoldedNetwork(network).eval() if can_fold(network) else network

@@ -26,7 +26,7 @@ def can_fold(network: BeatNetwork) -> bool:
 
 
 class FoldedNetwork(nn.Module):
-    """A `BeatNetwork` with the same inputs and outputs, to be traced and frozen.
+    """A `BeatNetwork` with the same methods and outputs, to be traced and frozen.
 
     Parameters
     ----------
@@ -40,8 +40,16 @@ class FoldedNetwork(nn.Module):
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities, as `BeatNetwork.forward` does."""
+        return self.decide(self.embed(signal), features)
+
+    def embed(self, signal: Tensor) -> Tensor:
+        """Turn the signal into numbers, as `BeatNetwork.embed` does."""
         x = self._trunk(signal)
-        joined = torch.cat([x.mean(dim=2), x.amax(dim=2), features], dim=1)
+        return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
+
+    def decide(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """Turn embedding and features into probabilities, as `BeatNetwork.decide` does."""
+        joined = torch.cat([embedding, features], dim=1)
         hidden = torch.relu(functional.linear(joined, *self._first_layer()))
         rules = torch.sigmoid(functional.linear(features, *self._rules()))
         known = torch.cat(

@@ -57,22 +57,21 @@ def energies_of(beat: FloatArray, first: int, last: int, reach: int) -> NDArray[
 def align(
     beat: FloatArray,
     energies: NDArray[np.float64],
-    template: FloatArray,
+    stretch: FloatArray,
     first: int,
-    last: int,
     reach: int,
 ) -> tuple[int, float]:
-    """Best shift of beat[first:last], with its `energies_of`, against a template; similarity there.
+    """Best shift of a beat, from column `first` on, against a template's stretch; similarity there.
 
-    The inner loops run over the shifts, not over the samples, so that the processor takes many
-    shifts at a time.
+    The energies are the beat's `energies_of` that stretch. The inner loops run over the shifts,
+    not over the samples, so that the processor takes many shifts at a time.
     """
     usual = 0.0
     products = np.zeros(2 * reach + 1)
-    for i in range(first, last):
-        value = template[i]
+    for i in range(stretch.size):
+        value = stretch[i]
         usual += value * value
-        moved = beat[i - reach : i + reach + 1]
+        moved = beat[first + i - reach : first + i + reach + 1]
         for k in range(products.size):
             products[k] += moved[k] * value
     best, at = -2.0, 0

@@ -195,9 +195,13 @@ class BeatNetwork(nn.Module):
             return logits[0]
         return torch.lerp(logits[0], logits[1:].mean(dim=0), self.opinion_share)
 
+    def decide(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """Turn embedding and features into probabilities, (n, classes) as in MODEL_LABELS."""
+        return torch.softmax(self.agree(self.classify(embedding, features)), dim=1)
+
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
-        """Map signal and features to probabilities, (n, classes) in the order of MODEL_LABELS."""
-        return torch.softmax(self.agree(self.classify(self.embed(signal), features)), dim=1)
+        """Map signal and features to probabilities: `embed`, then `decide`."""
+        return self.decide(self.embed(signal), features)
 
 
 def _head(inputs: int, hidden: int, dropout: float) -> nn.Sequential:

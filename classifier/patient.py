@@ -7,12 +7,20 @@ wrong first choice is outvoted and a lasting change is followed.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from classifier.features import GEOMETRY, PREMATURE_RATIO, FloatArray
+import numpy as np
+
+from classifier.features import (
+    FEATURE_NAMES,
+    GEOMETRY,
+    PREMATURE_RATIO,
+    SIGNAL_CHANNELS,
+    FloatArray,
+)
 from classifier.kernels import records
 from classifier.patient_kernel import describe, describe_next, learn
-from classifier.patient_state import BEAT, STATE, Parameters, new_state, stretches
+from classifier.patient_state import BEAT, OPEN, STATE, Parameters, new_state, stretches
 from classifier.window_kernel import REASONS
 
 
@@ -62,40 +70,95 @@ _PARAMETERS: Final = CONFIG.parameters()
 class BeatInputs:
     """One beat as the network sees it, with what the confirmed label will need of it.
 
+    Once the network has seen the signal, what it made of it takes the signal's place; once the
+    patient's picture has learned from the beat, what that needed is dropped as well. A beat that
+    waits for the next one so takes little room.
+
     Parameters
     ----------
-    record : structured ndarray of `patient_state.BEAT`, shape (1,)
+    features : ndarray of float32, shape (len(FEATURE_NAMES),)
+        The last `N_NEXT` of them zero.
+    kept : structured ndarray of `patient_state.OPEN`, shape (1,)
+    signal : ndarray of float32, shape (2, window_samples), optional
+        Beat and template, in units of the template's amplitude.
+    embedding : ndarray of float32, shape (k,), optional
+        What the network made of the signal; one of the two is given.
+    beat : structured ndarray of `patient_state.BEAT`, shape (1,), optional
+    unjudgeable : str, optional
+        Why the beat can't be judged.
     """
 
-    __slots__ = ("record",)
+    __slots__ = ("_beat", "_embedding", "_signal", "features", "kept", "unjudgeable")
 
-    def __init__(self, record: Any) -> None:
-        self.record = record
+    def __init__(
+        self,
+        features: FloatArray,
+        kept: Any,
+        *,
+        signal: FloatArray | None = None,
+        embedding: FloatArray | None = None,
+        beat: Any = None,
+        unjudgeable: str | None = None,
+    ) -> None:
+        self.features = features
+        self.kept = kept
+        self.unjudgeable = unjudgeable
+        self._signal = signal
+        self._embedding = embedding
+        self._beat = beat
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the network has seen the signal, of which only the embedding is left."""
+        return self._embedding is not None
 
     @property
     def signal(self) -> FloatArray:
-        """Shape (2, window_samples): beat and template, in units of the template's amplitude."""
-        return cast("FloatArray", self.record["signal"][0])
+        """Shape (2, window_samples): beat and template, in units of the template's amplitude.
+
+        Raises
+        ------
+        ValueError
+            Once the network has seen it.
+        """
+        if self._signal is None:
+            raise ValueError("the network has seen this beat, whose signal is kept no longer")
+        return self._signal
 
     @property
-    def features(self) -> FloatArray:
-        """Shape (len(FEATURE_NAMES),), the last `N_NEXT` of them zero."""
-        return cast("FloatArray", self.record["features"][0])
+    def embedding(self) -> FloatArray:
+        """Shape (k,): what the network made of the signal.
+
+        Raises
+        ------
+        ValueError
+            Before it has seen it.
+        """
+        if self._embedding is None:
+            raise ValueError("the network has not seen this beat yet; embed its signal first")
+        return self._embedding
 
     @property
-    def rr_s(self) -> float:
-        """Interval that ends at this beat, 0 if unknown."""
-        return float(self.record["rr_s"][0])
+    def beat(self) -> Any:
+        """What was found of the beat: a record of `patient_state.BEAT`, shape (1,).
 
-    @property
-    def unjudgeable(self) -> str | None:
-        """Why the beat can't be judged, else None."""
-        return REASONS[int(self.record["unjudgeable"][0])]
+        Raises
+        ------
+        ValueError
+            After `settle`.
+        """
+        if self._beat is None:
+            raise ValueError("this beat was learned from, and the one before it confirmed, already")
+        return self._beat
 
-    @property
-    def is_new_shape(self) -> bool:
-        """Whether the patient had no such beat before."""
-        return bool(self.record["known_as"][0] < 0)
+    def see(self, embedding: FloatArray) -> None:
+        """Take what the network made of the signal in place of the signal."""
+        self._embedding = embedding
+        self._signal = None
+
+    def settle(self) -> None:
+        """Drop what only learning, and the label of the beat before, needed."""
+        self._beat = None
 
 
 class Patient:
@@ -136,25 +199,27 @@ class Patient:
         quality : float
             Of the R peak, 0 to 1.
         """
-        record = records(BEAT, 1)
-        describe(self._state, _PARAMETERS, windows_mv, rr_s, quality, record)
-        return BeatInputs(record)
+        signal = np.empty((len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)
+        features = np.zeros(len(FEATURE_NAMES), np.float32)
+        beat, kept = records(BEAT, 1), records(OPEN, 1)
+        reason = describe(
+            self._state, _PARAMETERS, windows_mv, rr_s, quality, signal, features, beat, kept
+        )
+        return BeatInputs(features, kept, signal=signal, beat=beat, unjudgeable=REASONS[reason])
 
     def learn(self, beat: BeatInputs) -> None:
         """Take the beat that was just described into the picture."""
-        learn(self._state, _PARAMETERS, beat.record)
+        learn(self._state, _PARAMETERS, beat.beat)
 
 
 def confirm(beat: BeatInputs, following: BeatInputs) -> FloatArray:
-    """Complete a beat's features with what the next beat tells.
+    """Complete a beat's features with what the next beat, just described, tells.
 
     Returns
     -------
     ndarray of float32, shape (len(FEATURE_NAMES),)
-        A new array; `beat.features` itself if the interval to `following` is unknown.
+        A new array, equal to `beat.features` if the interval to `following` is unknown.
     """
-    if following.rr_s <= 0.0:
-        return beat.features
     features = beat.features.copy()
-    describe_next(beat.record, following.record, _PARAMETERS, features)
+    describe_next(beat.kept, following.beat, following.features, _PARAMETERS, features)
     return features

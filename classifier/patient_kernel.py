@@ -1,7 +1,7 @@
 """Compiled: describe a beat by what is known of the patient, and learn from it.
 
-The state `s` is one row of `patient_state.STATE`, the beat `b` one of `patient_state.BEAT`, `c` the
-`patient_state.Parameters`.
+The state `s` is one row of `patient_state.STATE`, the beat `b` one of `patient_state.BEAT`, what is
+kept of it for its confirmed label one of `patient_state.OPEN`, `c` the `patient_state.Parameters`.
 """
 
 from typing import Any, Final
@@ -60,20 +60,31 @@ _NOVELTY_UNKNOWN: Final = 0.5
 
 @jit
 def describe(
-    states: Any, c: Any, windows: FloatArray, rr_s: float, quality: float, beats: Any
-) -> None:
-    """Describe a beat in `beats`, which is all zero before.
+    states: Any,
+    c: Any,
+    windows: FloatArray,
+    rr_s: float,
+    quality: float,
+    signal: FloatArray,
+    f: FloatArray,
+    beats: Any,
+    kept: Any,
+) -> int:
+    """Describe a beat in its network inputs, `beats` and `kept`; say if it can be judged.
 
-    `states` and `beats` hold one each; `windows` has the primary lead first, NaN where missing.
+    `states`, `beats` and `kept` hold one each; `windows` has the primary lead first, NaN where
+    missing. The features `f` and `beats` are all zero before.
     """
-    s, b = states[0], beats[0]
+    s, b, waiting = states[0], beats[0], kept[0]
     b.rr_s, b.quality = rr_s, quality
-    window, signal, f = b.window[:], b.signal, b.features
-    b.unjudgeable = fill_missing(windows[0], c.qrs, c.missing_share_max, window)
+    window = b.window[:]
+    unjudgeable = fill_missing(windows[0], c.qrs, c.missing_share_max, window)
     remove_baseline(window)
+    waiting.qrs[:] = window[c.qrs[0] : c.qrs[1]]
     if windows.shape[0] > 1:
         b.has_second = prepare_second(windows[1], c.qrs, b.second)
-    b.median_rr_s, b.long_run_s = usual_interval(s), s.long_run_s
+    b.median_rr_s = usual_interval(s)
+    waiting.rr_s, waiting.median_rr_s, waiting.long_run_s = rr_s, b.median_rr_s, s.long_run_s
     if rr_s > 0.0:
         before = s.rr_s[: s.n_rr]
         describe_rhythm(before, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
@@ -86,7 +97,7 @@ def describe(
         for k in range(N_SHAPES):
             if known[k]:
                 shifts[k], similarities[k] = align(
-                    window, energies, s.templates[k], c.qrs[0], c.qrs[1], c.reach
+                    window, energies, s.templates[k, c.qrs[0] : c.qrs[1]], c.qrs[0], c.reach
                 )
         best = int(similarities.argmax())
         usual = int((s.counts + c.on_time_bonus * s.on_time).argmax())
@@ -112,6 +123,7 @@ def describe(
     _describe_context(s, c, b, best, usual, similarities[best], f[_CONTEXT:_SECOND])
     if b.has_second and known.any() and s.second_beats[usual] > 0:
         describe_second(s.second[usual], b.second, shifts[usual], c, f[_SECOND:_NEXT])
+    return unjudgeable
 
 
 @jit
@@ -136,7 +148,7 @@ def _describe_context(
     if total > 0.0:
         one, other = s.templates[best], s.templates[usual]
         energies = energies_of(one, c.qrs[0], c.qrs[1], c.reach)
-        _, f[6] = align(one, energies, other, c.qrs[0], c.qrs[1], c.reach)
+        _, f[6] = align(one, energies, other[c.qrs[0] : c.qrs[1]], c.qrs[0], c.reach)
         f[7] = s.counts[usual] / total
     f[8], f[9], f[10] = s.previous[0], s.previous[1], s.previous[2]
     n = s.n_recent
@@ -157,13 +169,17 @@ def _describe_context(
 
 
 @jit
-def describe_next(beats: Any, followings: Any, c: Any, f: FloatArray) -> None:
-    """Complete a beat's features `f` with what the next beat tells; one of each is given."""
-    b, following = beats[0], followings[0]
-    followers = following.features
-    rr_s, next_rr_s, median_s = b.rr_s, following.rr_s, b.median_rr_s
+def describe_next(kept: Any, followings: Any, followers: FloatArray, c: Any, f: FloatArray) -> None:
+    """Complete a beat's features `f` with what the next beat, of features `followers`, tells.
+
+    One of each is given. Nothing is told if the interval to the next beat is unknown.
+    """
+    waiting, following = kept[0], followings[0]
+    if following.rr_s <= 0.0:
+        return
+    rr_s, next_rr_s, median_s = waiting.rr_s, following.rr_s, waiting.median_rr_s
     energies = energies_of(following.window, c.qrs[0], c.qrs[1], c.reach)
-    _, likeness = align(following.window, energies, b.window, c.qrs[0], c.qrs[1], c.reach)
+    _, likeness = align(following.window, energies, waiting.qrs, c.qrs[0], c.reach)
     early = log_ratio(next_rr_s, median_s)
     both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
     f[_NEXT] = 1.0
@@ -177,7 +193,7 @@ def describe_next(beats: Any, followings: Any, c: Any, f: FloatArray) -> None:
     f[_NEXT + 8] = 1.0 if following.known_as < 0 else 0.0
     f[_NEXT + 9] = followers[_WIDTH_RATIO]
     f[_NEXT + 10] = followers[_P_DIFFERENCE]
-    f[_NEXT + 11] = log_ratio(both, b.long_run_s)
+    f[_NEXT + 11] = log_ratio(both, waiting.long_run_s)
 
 
 @jit

@@ -122,7 +122,7 @@ def describe_second(
         usual[i] = template[i] / np.float32(unit)
     reach = c.reach // 2
     energies = energies_of(second, qrs[0], qrs[1], reach)
-    _, likeness = align(second, energies, template, qrs[0], qrs[1], reach)
+    _, likeness = align(second, energies, template[qrs[0] : qrs[1]], qrs[0], reach)
     measures = np.empty(12, np.float32)
     compare(beat, usual, p, qrs, t, _FS / 2.0, measures)
     f[0] = 1.0

@@ -5,11 +5,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from classifier.features import (
-    FEATURE_NAMES,
     GEOMETRY,
     P_WAVE,
     QRS,
-    SIGNAL_CHANNELS,
     T_WAVE,
 )
 from classifier.kernels import records
@@ -54,19 +52,14 @@ STATE: Final = np.dtype(
 
 BEAT: Final = np.dtype(
     [
-        # For the network
-        ("signal", np.float32, (len(SIGNAL_CHANNELS), GEOMETRY.window_samples)),
-        ("features", np.float32, (len(FEATURE_NAMES),)),
         # The beat itself
         ("window", np.float32, (GEOMETRY.window_samples,)),  # mV, baseline off
         ("second", np.float32, (HALF_WINDOW,)),  # the second lead likewise, at half the rate
         ("has_second", np.int64),
         ("rr_s", np.float64),  # interval that ends at it, 0 if unknown
         ("quality", np.float64),
-        ("unjudgeable", np.int64),  # index in `window_kernel.REASONS`
         # The rhythm before it, 0 if unknown
         ("median_rr_s", np.float64),
-        ("long_run_s", np.float64),
         # What it was found to be
         ("known_as", np.int64),  # its shape; -1: a new one
         ("shift", np.int64),
@@ -77,7 +70,18 @@ BEAT: Final = np.dtype(
         ("entropy", np.float64),
     ]
 )
-"""A beat as described: for the network, for its confirmed label, and for learning from it."""
+"""A beat as described: for learning from it, and for the confirmed label of the one before it."""
+
+OPEN: Final = np.dtype(
+    [
+        ("qrs", np.float32, (QRS.stop - QRS.start,)),  # mV, baseline off
+        ("rr_s", np.float64),  # interval that ends at it, 0 if unknown
+        # The rhythm before it, 0 if unknown
+        ("median_rr_s", np.float64),
+        ("long_run_s", np.float64),
+    ]
+)
+"""What a beat's confirmed label needs of it when the next one has come."""
 
 
 class Parameters(NamedTuple):

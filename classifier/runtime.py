@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     import torch
 
 MODEL_NAME: Final = "beat_cnn"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+EMBED: Final = "embed"
+DECIDE: Final = "decide"
+"""Methods of a served network; its `forward` is the one after the other."""
 _WARM_UP_RUNS: Final = 4
 """The TorchScript executor optimises itself during its first runs."""
 
@@ -54,19 +57,38 @@ class ModelSpec:
 
 
 class BeatModel(Protocol):
-    """Anything that turns beats into class probabilities."""
+    """Anything that turns beats into class probabilities, in two steps.
+
+    What the network makes of a beat's signal is most of its work, and serves both labels of the
+    beat: between the provisional and the confirmed one only the features change.
+    """
 
     @property
     def spec(self) -> ModelSpec:
         """What the model was made for."""
         ...
 
-    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
-        """Return class probabilities.
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Return what the network makes of beats' signals.
 
         Parameters
         ----------
         signal : ndarray of float32, shape (n, channels, window_samples)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, k)
+            k is the model's own.
+        """
+        ...
+
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        embedding : ndarray of float32, shape (n, k)
+            As `embed` returned it.
         features : ndarray of float32, shape (n, len(FEATURE_NAMES))
 
         Returns
@@ -119,13 +141,19 @@ class TorchScriptModel:
 
     Beats are never batched: floating-point sums depend on the batch's shape, and a label must not
     depend on how the stream was cut.
+
+    Parameters
+    ----------
+    module : torch.jit.ScriptModule
+        With the methods `EMBED` and `DECIDE`.
+    spec : ModelSpec
     """
 
     def __init__(self, module: "torch.jit.ScriptModule", spec: ModelSpec) -> None:
         import torch  # noqa: PLC0415
 
         self._torch = torch
-        self._module = module
+        self._embed, self._decide = getattr(module, EMBED), getattr(module, DECIDE)
         self._spec = spec
         signal = np.zeros((1, len(spec.channels), spec.window_samples), np.float32)
         features = np.zeros((1, len(spec.features)), np.float32)
@@ -137,22 +165,35 @@ class TorchScriptModel:
         """What the model was made for."""
         return self._spec
 
-    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
-        """Return class probabilities; see `BeatModel.predict`."""
-        with self._torch.inference_mode():
-            if len(signal) == 1:
-                return self._predict_one(signal, features)
-            rows = range(len(signal))
-            found = [self._predict_one(signal[i : i + 1], features[i : i + 1]) for i in rows]
-        return (
-            np.concatenate(found) if found else np.zeros((0, len(self._spec.classes)), np.float32)
-        )
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Return what the network makes of beats' signals; see `BeatModel.embed`."""
+        if len(signal) <= 1:
+            return self.embed_batch(signal)
+        return np.concatenate([self.embed_batch(signal[i : i + 1]) for i in range(len(signal))])
 
-    def _predict_one(self, signal: FloatArray, features: FloatArray) -> FloatArray:
-        """Run a batch of one."""
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities; see `BeatModel.decide`."""
+        if len(embedding) <= 1:
+            return self.decide_batch(embedding, features)
+        rows = [slice(i, i + 1) for i in range(len(embedding))]
+        return np.concatenate([self.decide_batch(embedding[row], features[row]) for row in rows])
+
+    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities of signals and features: `embed`, then `decide`."""
+        return self.decide(self.embed(signal), features)
+
+    def embed_batch(self, signal: FloatArray) -> FloatArray:
+        """Embed beats together; the last digits depend on how many they are."""
+        with self._torch.inference_mode():
+            found: FloatArray = self._embed(self._torch.from_numpy(signal)).numpy()
+        return found
+
+    def decide_batch(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Decide on beats together; the last digits depend on how many they are."""
         from_numpy = self._torch.from_numpy
-        probabilities: FloatArray = self._module(from_numpy(signal), from_numpy(features)).numpy()
-        return probabilities
+        with self._torch.inference_mode():
+            found: FloatArray = self._decide(from_numpy(embedding), from_numpy(features)).numpy()
+        return found
 
 
 def load_model(path: Path | None = None) -> TorchScriptModel:
@@ -187,7 +228,15 @@ def load_model(path: Path | None = None) -> TorchScriptModel:
         module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
             io.BytesIO(content), map_location="cpu"
         )
-        module = torch.jit.optimize_for_inference(module.eval())
+        steps = [EMBED, DECIDE]
+        missing = [step for step in steps if not hasattr(module, step)]
+        if missing:
+            raise ModelMismatchError(
+                f"{model_file} has no method {' and no '.join(missing)}, expected "
+                f"{EMBED}(signal) and {DECIDE}(embedding, features); run ecg-stream train to make "
+                "one that fits"
+            )
+        module = torch.jit.optimize_for_inference(module.eval(), other_methods=steps)
     return TorchScriptModel(module, spec)
 
 

@@ -1,6 +1,7 @@
 """Ask the network for many patients' beats in one call."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -10,8 +11,10 @@ from classifier.runtime import ModelSpec, TorchScriptModel
 
 LARGEST_BATCH: Final = 256
 """Beyond this a beat gets no cheaper."""
+FEW: Final = 4
+"""Up to so many beats take less time one after the other than together."""
 _STEP: Final = 16
-_SIZES: Final = (1, 2, 4, 8, *range(_STEP, LARGEST_BATCH + 1, _STEP))
+_SIZES: Final = (8, *range(_STEP, LARGEST_BATCH + 1, _STEP))
 """Batches are filled up to one of these, because the network is prepared anew for each shape."""
 
 
@@ -28,10 +31,7 @@ class BatchedModel:
     """
 
     def __init__(self, model: TorchScriptModel) -> None:
-        import torch  # noqa: PLC0415
-
-        self._torch = torch
-        self._module = model._module
+        self._model = model
         self.spec: ModelSpec = model.spec
 
     def warm_up(self) -> None:
@@ -40,25 +40,30 @@ class BatchedModel:
             signal = np.zeros((size, len(self.spec.channels), self.spec.window_samples), np.float32)
             features = np.zeros((size, len(self.spec.features)), np.float32)
             for _ in range(3):  # The executor settles during its first runs.
-                self.predict(signal, features)
+                self.decide(self.embed(signal), features)
 
-    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
-        """Return class probabilities; see `BeatModel.predict`."""
-        found = [
-            self._predict(
-                signal[first : first + LARGEST_BATCH], features[first : first + LARGEST_BATCH]
-            )
-            for first in range(0, len(signal), LARGEST_BATCH)
-        ]
-        return np.concatenate(found) if found else np.zeros((0, len(self.spec.classes)), np.float32)
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Return what the network makes of beats' signals; see `BeatModel.embed`."""
+        if len(signal) <= FEW:
+            return self._model.embed(signal)
+        return _in_batches(self._model.embed_batch, signal)
 
-    def _predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
-        n = len(signal)
-        size = _SIZES[bisect_left(_SIZES, n)]
-        if size > n:
-            signal = np.concatenate([signal, np.repeat(signal[-1:], size - n, axis=0)])
-            features = np.concatenate([features, np.repeat(features[-1:], size - n, axis=0)])
-        with self._torch.inference_mode():
-            from_numpy = self._torch.from_numpy
-            found: FloatArray = self._module(from_numpy(signal), from_numpy(features)).numpy()
-        return found[:n]
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities; see `BeatModel.decide`."""
+        if len(embedding) <= FEW:
+            return self._model.decide(embedding, features)
+        return _in_batches(self._model.decide_batch, embedding, features)
+
+
+def _in_batches(work: Callable[..., FloatArray], *inputs: FloatArray) -> FloatArray:
+    """Have rows worked on in batches of the sizes that are prepared."""
+    n = len(inputs[0])
+    found = []
+    for first in range(0, n, LARGEST_BATCH):
+        rows = [of_all[first : first + LARGEST_BATCH] for of_all in inputs]
+        wanted = len(rows[0])
+        short = _SIZES[bisect_left(_SIZES, wanted)] - wanted
+        if short:
+            rows = [np.concatenate([some, np.repeat(some[-1:], short, axis=0)]) for some in rows]
+        found.append(work(*rows)[:wanted])
+    return found[0] if len(found) == 1 else np.concatenate(found)

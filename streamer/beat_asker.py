@@ -14,12 +14,13 @@ import numpy as np
 
 from classifier.features import FloatArray
 from classifier.patient import BeatInputs, Patient, confirm
+from classifier.runtime import ModelSpec
 from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.question import NOISE, Question
 from streamer.stage import Snapshot
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,9 @@ class BeatAsker:
 
     Parameters
     ----------
-    quality_min : float
-        The network's own limit of quality, where the configuration sets none.
+    spec : ModelSpec
+        Of the network that will answer; its limit of quality counts where the configuration sets
+        none.
     config : BeatClassifierConfig, optional
         Time-out and quality gate.
 
@@ -62,11 +64,12 @@ class BeatAsker:
     the picture of the patient learns nothing from it.
     """
 
-    def __init__(self, quality_min: float, config: BeatClassifierConfig | None = None) -> None:
+    def __init__(self, spec: ModelSpec, config: BeatClassifierConfig | None = None) -> None:
         config = BeatClassifierConfig() if config is None else config
         self._timeout_samples = round(config.timeout_s * CHAIN_FS)
         limit = config.quality_min
-        self._quality_min = quality_min if limit is None else limit
+        self._quality_min = spec.quality_min if limit is None else limit
+        self._network = spec.sha256
         self.reset()
 
     @property
@@ -113,6 +116,7 @@ class BeatAsker:
             stage=type(self).__name__,
             version=_VERSION,
             state={
+                "network": self._network,
                 "patient": self._patient.state(),
                 "open": None if self._open is None else _pack(self._open),
                 "now": self._now,
@@ -126,9 +130,14 @@ class BeatAsker:
         Raises
         ------
         SnapshotError
-            If it is of another stage or version.
+            If it is of another stage, version or network.
         """
         state = snapshot.require(type(self).__name__, _VERSION)
+        if state["network"] != self._network:
+            raise SnapshotError(
+                f"snapshot was taken with the network {_short(state['network'])}, this one is "
+                f"{_short(self._network)}; go on with that network, or start anew"
+            )
         try:
             self._patient.set_state(state["patient"])
         except ValueError as error:
@@ -151,6 +160,7 @@ class BeatAsker:
         outputs.append(self._ask(self._open, inputs.features, 0, beat.decided_at))
         if reason is None:
             self._patient.learn(inputs)
+        inputs.settle()
         return outputs
 
     def _time_out(self, *, before: int) -> list[Question | Gap]:
@@ -176,25 +186,33 @@ class BeatAsker:
             decided_at=decided_at,
             reason=waiting.reason,
         )
-        return Question(blank=blank, signal=waiting.inputs.signal[None], features=features[None])
+        return Question(blank=blank, inputs=waiting.inputs, features=features)
+
+
+def _short(sha256: str) -> str:
+    """Name a network by the beginning of its file's checksum."""
+    return f"{sha256[:12]}..." if sha256 else "without a file"
 
 
 def _pack(waiting: _Open) -> list[Any]:
     """Flatten the open beat into numbers, strings and arrays."""
+    inputs = waiting.inputs
+    seen = inputs.embedding if inputs.is_seen else inputs.signal
     return [
         _values(waiting.beat.rpeak),
         _values(waiting.beat)[1:],
-        waiting.inputs.record.copy(),
+        [inputs.is_seen, seen.copy(), inputs.features.copy(), inputs.kept.copy()],
         waiting.reason,
         waiting.due,
     ]
 
 
 def _unpack(packed: Sequence[Any]) -> _Open:
-    rpeak, beat, inputs, reason, due = packed
+    rpeak, beat, (is_seen, seen, features, kept), reason, due = packed
+    network_inputs = {"embedding" if is_seen else "signal": seen.copy()}
     return _Open(
         beat=_build(Beat, [_build(RPeak, rpeak), *beat]),
-        inputs=BeatInputs(inputs.copy()),
+        inputs=BeatInputs(features.copy(), kept.copy(), **network_inputs),
         reason=reason,
         due=due,
     )

@@ -78,7 +78,9 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Ask
     peak = _place(chain, nearest)
     start = max(peak - round(_BEFORE_S * record.fs), 0)
     stop = min(peak + round(_AFTER_S * record.fs), record.n_samples)
-    answer = nearest.answer(model.predict(nearest.signal, nearest.features)[0])
+    # Not `ask`, after which the signal, which is to be explained, would be gone.
+    embedding = model.embed(nearest.inputs.signal[None])
+    answer = nearest.answer(model.decide(embedding, nearest.features[None])[0])
     return AskedBeat(
         labelled=chain.at_source(answer),
         question=nearest,

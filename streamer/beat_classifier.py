@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from classifier.runtime import BeatModel
 from streamer.beat_asker import BeatAsker, BeatClassifierConfig
 from streamer.events import Beat, Gap, LabeledBeat, Tick
-from streamer.question import Question
+from streamer.question import Question, ask
 from streamer.stage import Snapshot
 
 __all__ = ["BeatClassifier", "BeatClassifierConfig"]
@@ -26,7 +26,7 @@ class BeatClassifier:
 
     def __init__(self, model: BeatModel, config: BeatClassifierConfig | None = None) -> None:
         self._model = model
-        self._asker = BeatAsker(model.spec.quality_min, config)
+        self._asker = BeatAsker(model.spec, config)
 
     def reset(self) -> None:
         """Return to the state of a new object."""
@@ -61,10 +61,7 @@ class BeatClassifier:
         self._asker.restore(snapshot)
 
     def _answered(self, steps: Sequence[Question | Gap]) -> list[LabeledBeat | Gap]:
-        predict = self._model.predict
         return [
-            step.answer(predict(step.signal, step.features)[0])
-            if isinstance(step, Question)
-            else step
+            step.answer(ask(self._model, [step])[0]) if isinstance(step, Question) else step
             for step in steps
         ]

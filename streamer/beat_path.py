@@ -54,7 +54,7 @@ class BeatPath:
         watch: Watch | None = None,
     ) -> None:
         self._windower = BeatWindower(n_leads=n_leads, config=windower, samples=samples)
-        self._asker = BeatAsker(spec.quality_min, classifier)
+        self._asker = BeatAsker(spec, classifier)
         self._rhythm = RhythmTracker(rhythm, watch)
         self._lost: Gap | None = None
 

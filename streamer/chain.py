@@ -14,7 +14,7 @@ from streamer.beat_path import BeatPath
 from streamer.detector import DetectorConfig, QRSDetector
 from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import CHAIN_FS, Event, Gap, LabeledBeat, Tick
-from streamer.question import Question, Step
+from streamer.question import Question, Step, ask
 from streamer.resample import Resampler, ResamplerConfig
 from streamer.rhythm import RhythmConfig
 from streamer.source_index import SourceIndex
@@ -209,7 +209,7 @@ class Chain:
         return events
 
     def _label(self, question: Question) -> LabeledBeat:
-        return question.answer(self.model.predict(question.signal, question.features)[0])
+        return question.answer(ask(self.model, [question])[0])
 
     def _outward(self, events: list[Event]) -> list[Event]:
         if self._own_rate:

@@ -69,14 +69,18 @@ class RecordingModel:
         """Made for this program's inputs."""
         return self._spec
 
-    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
-        """Keep the inputs; every class is equally likely."""
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Keep the signals, which are flattened."""
         self._signals.append(signal.copy())
+        return signal.reshape(len(signal), -1)
+
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Keep the features; every class is equally likely."""
         self._features.append(features.copy())
-        return np.full((len(signal), len(MODEL_LABELS)), 1.0 / len(MODEL_LABELS), np.float32)
+        return np.full((len(embedding), len(MODEL_LABELS)), 1.0 / len(MODEL_LABELS), np.float32)
 
     def recorded(self) -> tuple[FloatArray, FloatArray]:
-        """Return the signals and features of all calls, in order."""
+        """Return the signal of each beat, and the features of each label, in order."""
         return np.concatenate(self._signals), np.concatenate(self._features)
 
 
@@ -175,7 +179,7 @@ def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED
     missed = classes[matching.missed]
     signals, inputs = model.recorded()
     return BeatDataset(
-        signal=signals[order[0]],
+        signal=signals,
         provisional=inputs[order[0]],
         confirmed=inputs[order[1]],
         reference=labels,

@@ -108,7 +108,7 @@ class ExplainedBeat:
         """Return the leads of the beat, primary first."""
         leads = [n for n, name in enumerate(SIGNAL_CHANNELS) if not name.startswith(TEMPLATE)]
         largest = max(float(self.why.saliency[leads].max()), np.finfo(np.float64).tiny)
-        signal = self.asked.question.signal[0]
+        signal = self.asked.question.inputs.signal
         panels = []
         for lead in leads:
             name = SIGNAL_CHANNELS[lead]
@@ -124,7 +124,7 @@ class ExplainedBeat:
         What only the next beat tells is left out while it isn't known.
         """
         order = np.argsort(-np.abs(self.why.say), kind="stable")
-        if not self.asked.question.features[0, -N_NEXT]:
+        if not self.asked.question.features[-N_NEXT]:
             order = order[order < _FIRST_NEXT]
         return [
             FeatureSay(

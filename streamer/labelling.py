@@ -10,7 +10,7 @@ from classifier.features import FloatArray
 from replay.chunk import Chunk
 from streamer.chain import Chain
 from streamer.label_queue import Arrival, LabelQueue, Timed
-from streamer.question import Question, Step
+from streamer.question import Question, Step, ask
 
 Ask = Callable[[Question], Awaitable[FloatArray]]
 """Works out one question's probabilities, shape (classes,)."""
@@ -172,7 +172,7 @@ class Labelling:
     def _predict(self, question: Question) -> FloatArray:
         """Ask the network, and note how long it takes."""
         began_s = time.perf_counter()
-        found: FloatArray = self._chain.model.predict(question.signal, question.features)[0]
+        found: FloatArray = ask(self._chain.model, [question])[0]
         self._quickness.take(time.perf_counter() - began_s)
         return found
 

@@ -7,7 +7,10 @@ from sample_events import labeled_beat
 
 from classifier.explanation import Explanation
 from classifier.features import FEATURE_NAMES, GEOMETRY, N_NEXT, SIGNAL_CHANNELS
+from classifier.kernels import records
 from classifier.labels import Label
+from classifier.patient import BeatInputs
+from classifier.patient_state import OPEN
 from streamer.beat_at import AskedBeat
 from streamer.explained_beat import ExplainedBeat
 from streamer.question import Question
@@ -19,15 +22,16 @@ def explained_beat(**changes):
     """A V beat whose gradient and Grad-CAM have one peak each; every feature has its own say."""
     revision = changes.pop("revision", 1)
     time_s = (np.arange(COLUMNS) - GEOMETRY.r_column) / GEOMETRY.fs_hz
-    signal = np.zeros((1, len(SIGNAL_CHANNELS), COLUMNS), np.float32)
-    signal[0, 0] = 1.2 * np.exp(-((time_s / 0.04) ** 2))
-    signal[0, 1] = np.exp(-((time_s / 0.012) ** 2))
+    signal = np.zeros((len(SIGNAL_CHANNELS), COLUMNS), np.float32)
+    signal[0] = 1.2 * np.exp(-((time_s / 0.04) ** 2))
+    signal[1] = np.exp(-((time_s / 0.012) ** 2))
     saliency = np.zeros((len(SIGNAL_CHANNELS), COLUMNS))
     saliency[0, 60] = 2.0
     say = np.linspace(-0.1, 0.15, len(FEATURE_NAMES))
     say[0], say[-1] = -1.0, 1.5
-    features = np.zeros((1, len(FEATURE_NAMES)), np.float32)
-    features[0, -N_NEXT] = revision
+    features = np.zeros(len(FEATURE_NAMES), np.float32)
+    features[-N_NEXT] = revision
+    inputs = BeatInputs(features, records(OPEN, 1), signal=signal)
     why = Explanation(
         label=Label.V,
         probabilities=np.array([0.08, 0.05, 0.8, 0.05, 0.02]),
@@ -46,7 +50,7 @@ def explained_beat(**changes):
     )
     asked = AskedBeat(
         labelled=blank,
-        question=Question(blank=blank, signal=signal, features=features),
+        question=Question(blank=blank, inputs=inputs, features=features),
         symbol=changes.pop("symbol", "F"),
         context=np.sin(np.arange(720) / 20).astype(np.float32),
         context_start=3600 - 540,

@@ -42,10 +42,13 @@ class SumModel:
     def spec(self) -> ModelSpec:
         return own_spec()
 
-    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+    def embed(self, signal: FloatArray) -> FloatArray:
+        return np.nansum(np.abs(signal), axis=(1, 2))[:, None]
+
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
         scores = np.stack(
             [
-                np.nansum(np.abs(signal), axis=(1, 2)) + np.nansum(features, axis=1) * (k + 1)
+                embedding[:, 0] + np.nansum(features, axis=1) * (k + 1)
                 for k in range(len(MODEL_LABELS))
             ],
             axis=1,

@@ -13,6 +13,7 @@ def test_a_batch_of_any_length_is_answered_in_full(n: int) -> None:
     spec, rng = model.spec, np.random.default_rng(n)
     signal = rng.standard_normal((n, len(spec.channels), spec.window_samples)).astype(np.float32)
     features = rng.standard_normal((n, len(spec.features))).astype(np.float32)
-    found = BatchedModel(model).predict(signal, features)
+    batched = BatchedModel(model)
+    found = batched.decide(batched.embed(signal), features)
     assert found.shape == (n, len(spec.classes))
     np.testing.assert_allclose(found, model.predict(signal, features), atol=1e-5)

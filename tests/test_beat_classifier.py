@@ -8,9 +8,11 @@ from test_features import bump
 from classifier.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import Label
 from classifier.runtime import own_spec
+from streamer.beat_asker import BeatAsker
 from streamer.beat_classifier import BeatClassifier, BeatClassifierConfig
 from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import Beat, Gap, GapReason, LabeledBeat, RPeak, Tick
+from streamer.question import answers, ask
 
 TIMEOUT = 720
 AFTER = 127
@@ -22,18 +24,22 @@ class EarlyIsV:
     spec = own_spec(quality_min=0.3)
 
     def __init__(self):
-        self.seen = []
+        self.embedded, self.seen = [], []
 
-    def predict(self, signal, features):
-        self.seen.append((signal.copy(), features.copy()))
+    def embed(self, signal):
+        self.embedded.append(signal.copy())
+        return np.cumsum(signal, axis=2)[:, :, -1]
+
+    def decide(self, embedding, features):
+        self.seen.append((embedding.copy(), features.copy()))
         named = dict(zip(FEATURE_NAMES, features[0], strict=True))
-        scores = np.zeros((1, 4), np.float32)
+        scores = np.zeros((len(features), 4), np.float32)
         if named["rr_to_median_40"] < -0.2:
-            scores[0, 2] = 1
+            scores[:, 2] = 1
         elif named["next_rr_to_median_40"] > 0.2:
-            scores[0, 1] = 1
+            scores[:, 1] = 1
         else:
-            scores[0, 0] = 1
+            scores[:, 0] = 1
         return scores
 
 
@@ -225,6 +231,84 @@ def test_a_snapshot_continues_bit_for_bit_and_can_be_used_twice():
         other.push(make_beat(5))
         other.restore(saved)
         assert done + facts(run(other, items[3:])) == expected
+
+
+def test_the_network_looks_at_each_beat_once():
+    stage = make()
+    found = run(stage, beats([1000, 1300, 1500, 1900]))
+    model = stage._model
+    assert (len(model.embedded), len(model.seen)) == (4, len(found)) == (4, 8)
+    embeddings = {
+        (e.beat.rpeak.sample, e.revision): s[0] for e, s in zip(found, model.seen, strict=True)
+    }
+    for sample in (1000, 1300, 1500, 1900):
+        assert np.array_equal(embeddings[sample, 0], embeddings[sample, 1])
+
+
+def test_a_beat_after_a_gap_is_looked_at_anew():
+    stage = make()
+    stage.push(make_beat(1000))
+    stage.push(Gap(start=1200, stop=1500, reason=GapReason.FLAT, decided_at=1499))
+    stage.push(make_beat(2000))
+    stage.flush()
+    assert (len(stage._model.embedded), len(stage._model.seen)) == (2, 4)
+
+
+def test_between_both_answers_a_snapshot_carries_what_the_network_saw():
+    items = beats([1000, 1300, 1500, 1900])
+    stage = make()
+    for item in items[:3]:
+        stage.push(item)
+    other = make()
+    other.restore(stage.snapshot())
+    other.push(items[3])
+    assert len(other._model.embedded) == 1  # the newest beat alone
+    assert np.array_equal(other._model.seen[0][0], stage._model.seen[-1][0])
+
+
+def test_a_snapshot_before_the_first_answer_carries_the_signal():
+    first, second = BeatAsker(EarlyIsV.spec), BeatAsker(EarlyIsV.spec)
+    (question,) = first.push(make_beat(1000))
+    second.restore(first.snapshot())
+    (confirmed,) = second.flush()
+    assert np.array_equal(confirmed.inputs.signal, question.inputs.signal)
+    model = EarlyIsV()
+    assert np.array_equal(ask(model, [question]), ask(model, [confirmed]))
+    assert len(model.embedded) == 2
+
+
+def test_both_questions_of_a_beat_in_one_batch_are_looked_at_once():
+    asker, model = BeatAsker(EarlyIsV.spec), EarlyIsV()
+    questions = [q for item in beats([1000, 1300]) for q in asker.push(item)] + asker.flush()
+    found = answers(model, questions)
+    assert [signal.shape for signal in model.embedded] == [(2, 2, 256)]
+    assert [(e.beat.rpeak.sample, e.revision) for e in found] == [
+        (1000, 0),
+        (1000, 1),
+        (1300, 0),
+        (1300, 1),
+    ]
+
+
+def test_what_the_network_saw_takes_the_place_of_the_signal():
+    asker, model = BeatAsker(EarlyIsV.spec), EarlyIsV()
+    (question,) = asker.push(make_beat(1000))
+    with pytest.raises(ValueError, match="not seen this beat yet"):
+        _ = question.inputs.embedding
+    ask(model, [question])
+    assert question.inputs.embedding.shape == (2,)
+    with pytest.raises(ValueError, match="kept no longer"):
+        _ = question.inputs.signal
+    with pytest.raises(ValueError, match="learned from"):
+        _ = question.inputs.beat
+
+
+def test_a_snapshot_of_another_network_is_refused():
+    taken = BeatAsker(own_spec(sha256="0123456789abcdef")).snapshot()
+    with pytest.raises(
+        SnapshotError, match=r"0123456789ab\.\.\., this one is without a file; .*anew"
+    ):
+        make().restore(taken)
 
 
 def test_a_foreign_snapshot_is_refused():

@@ -66,23 +66,27 @@ def test_provisional_inputs_know_nothing_of_the_next_beat(dataset):
 def test_training_inputs_are_what_serving_sees(record):
     model = load_model()
     dataset = cut_record(record, quality_min=model.spec.quality_min)
-    seen = []
+    signals, seen = [], []
 
     class Spy:
         spec = model.spec
 
-        def predict(self, signal, features):
-            seen.append((signal[0].copy(), features[0].copy()))
-            return model.predict(signal, features)
+        def embed(self, signal):
+            signals.append(signal[0].copy())
+            return model.embed(signal)
+
+        def decide(self, embedding, features):
+            seen.append(features[0].copy())
+            return model.decide(embedding, features)
 
     chain = Chain(fs=record.fs, n_leads=len(record.leads), model=Spy())
     events = [event for chunk in record.chunks(size=250) for event in chain.push(chunk)]
     beats = [event for event in [*events, *chain.flush()] if isinstance(event, LabeledBeat)]
     known = {sample: row for row, sample in enumerate(dataset.sample.tolist())}
-    for beat, (signal, features) in zip(beats, seen, strict=True):
+    assert np.array_equal(np.stack(signals), dataset.signal)
+    for beat, features in zip(beats, seen, strict=True):
         row = known[beat.beat.rpeak.sample]
         expected = (dataset.provisional, dataset.confirmed)[beat.revision][row]
-        assert np.array_equal(signal, dataset.signal[row])
         assert np.array_equal(features, expected)
         assert (beat.reason is None) == dataset.judgeable[row]
     assert len(seen) == 2 * len(dataset)

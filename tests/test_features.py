@@ -19,7 +19,7 @@ from classifier.kernels import describe_rhythm, energies_of, move, records, samp
 from classifier.patient import CONFIG
 from classifier.patient_kernel import describe_next
 from classifier.patient_measures import describe_shape
-from classifier.patient_state import BEAT
+from classifier.patient_state import BEAT, OPEN
 from classifier.window_kernel import REASONS
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
@@ -46,9 +46,10 @@ def shape(window, template):
 
 
 def align(window, templates):
-    where = (QRS.start, QRS.stop, GEOMETRY.max_shift_samples)
-    energies = energies_of(window, *where)
-    return zip(*(align_one(window, energies, one, *where) for one in templates), strict=True)
+    reach = GEOMETRY.max_shift_samples
+    energies = energies_of(window, QRS.start, QRS.stop, reach)
+    found = (align_one(window, energies, one[QRS], QRS.start, reach) for one in templates)
+    return zip(*found, strict=True)
 
 
 def fill_missing(window):
@@ -188,12 +189,12 @@ def test_a_p_wave_that_comes_later_is_found():
 
 def test_compensatory_pause_sums_to_two_intervals():
     features = np.zeros(len(FEATURE_NAMES), np.float32)
-    first, following = records(BEAT, 1), records(BEAT, 1)
-    first["window"], first["rr_s"] = bump(), 0.5
+    first, following = records(OPEN, 1), records(BEAT, 1)
+    first["qrs"], first["rr_s"] = bump()[QRS], 0.5
     first["median_rr_s"], first["long_run_s"] = 0.8, 1.0
     following["window"], following["rr_s"], following["known_as"] = beat(), 1.1, -1
-    following["features"] = 0.25
-    describe_next(first, following, CONFIG.parameters(), features)
+    followers = np.full(len(FEATURE_NAMES), 0.25, np.float32)
+    describe_next(first, following, followers, CONFIG.parameters(), features)
     values = dict(zip(FEATURE_NAMES, features, strict=True))
     assert [values[name] for name in ("next_known", "next_is_new_shape")] == [1, 1]
     assert values["next_qrs_similarity"] == values["next_p_difference"] == 0.25

@@ -24,6 +24,7 @@ from streamer.events import OVERLOAD, Event, LabeledBeat, Published, StreamInfo
 from streamer.label_patience import PATIENCE_S
 from streamer.labelling import Quickness
 from streamer.question import Question
+from streamer.question import ask as put
 
 FS = 360.0
 SECONDS = 20
@@ -90,7 +91,7 @@ async def play(
         nonlocal asked
         asked += 1
         await asyncio.sleep(slow_s[(asked - 1) % len(slow_s)])
-        return model.predict(question.signal, question.features)[0]
+        return put(model, [question])[0]
 
     sink, clock = Sink(), LoopClock()
     player = Player(record(fs), clock=clock, begin_at=clock.monotonic())

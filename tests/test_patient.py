@@ -186,7 +186,7 @@ def test_new_shapes_are_counted():
     for _ in range(11):
         wild = see(patient, random.standard_normal(256))
     assert value(wild, "novelty_10") > 0.5
-    assert wild.is_new_shape
+    assert value(wild, "shape_share") == 0
 
 
 def test_another_state_is_refused():

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from classifier.errors import ModelMismatchError
 from classifier.export import example_inputs, export_onnx, export_torchscript
 from classifier.features import FEATURE_NAMES, N_NEXT
 from classifier.network import BeatNetwork
-from classifier.runtime import load_model, own_spec
+from classifier.runtime import load_model, own_spec, quiet_torchscript
 from classifier.splits import DS2
 
 MAX_BYTES = 300_000
@@ -119,6 +120,36 @@ def test_a_model_for_other_inputs_is_refused(own_copy, field, value):
 def test_another_file_than_the_sidecar_names_is_refused(own_copy):
     own_copy.write_bytes(own_copy.read_bytes() + b" ")
     with pytest.raises(ModelMismatchError, match="sha256"):
+        load_model(own_copy)
+
+
+def test_in_two_steps_as_in_one(model_file):
+    with quiet_torchscript():
+        served = torch.jit.load(model_file)
+    model = load_model(model_file)
+    signal, features = inputs(6)
+    embedding = model.embed(signal)
+    assert embedding.nbytes < signal.nbytes / 10
+    found = model.decide(embedding, features)
+    expected = served(torch.from_numpy(signal), torch.from_numpy(features)).detach().numpy()
+    assert np.allclose(found, expected, atol=1e-5)
+    assert np.array_equal(found, model.predict(signal, features))
+
+
+def test_a_module_of_one_step_is_refused(network, own_copy):
+    with quiet_torchscript():
+        torch.jit.trace(network, example_inputs()).save(own_copy)
+    digest = hashlib.sha256(own_copy.read_bytes()).hexdigest()
+    sidecar = own_copy.with_suffix(".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"sha256": digest}))
+    with pytest.raises(ModelMismatchError, match=r"no method embed and no decide.*stream train"):
+        load_model(own_copy)
+
+
+def test_a_model_of_the_first_format_is_refused(own_copy):
+    sidecar = own_copy.with_suffix(".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"format_version": 1}))
+    with pytest.raises(ModelMismatchError, match=r"format version 1, expected 2.*ecg-stream train"):
         load_model(own_copy)
 
 

@@ -42,10 +42,10 @@ class SlowModel(SumModel):
         super().__init__()
         self.slow_s = slow_s
 
-    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
         loop: Any = asyncio.get_running_loop()
         loop._virtual.now_s += self.slow_s
-        return super().predict(signal, features)
+        return super().decide(embedding, features)
 
 
 class Outcome:

@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     sample = parse_time(args.beat, record.fs)
     asked = beat_at(record, model, sample, REVISION_WORDS.index(args.revision))
     label = None if args.label is None else Label(args.label)
-    why = explain(network, asked.question.signal, asked.question.features, label)
+    question = asked.question
+    why = explain(network, question.inputs.signal[None], question.features[None], label)
     require_same(why, asked.labelled.probabilities)
     explained = ExplainedBeat(
         record=record.name,
