@@ -102,8 +102,11 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
 
 @jit
 def peak_to_peak(values: FloatArray) -> float:
-    """Largest minus smallest value."""
-    return float(values.max()) - float(values.min())
+    """Largest minus smallest value, of which none is NaN."""
+    low = high = values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
+    return float(high) - float(low)
 
 
 @jit
@@ -223,19 +226,22 @@ def compare(
 @jit
 def describe_rhythm(
     before: NDArray[np.float64],
+    ordered: NDArray[np.float64],
     newest: float,
     long_run: float,
     premature_ratio: float,
     found: FloatArray,
 ) -> None:
-    """Write measures of the newest RR interval against those before it (there may be none)."""
+    """Write measures of the newest RR interval against those before it (there may be none).
+
+    They are given as they came and once more in order of length.
+    """
     recent = before[-10:]
     found[0] = 1.0
     found[3] = log_ratio(newest, long_run)
     found[7] = log_ratio(newest, USUAL_RR_S)
     if recent.size == 0:
         return
-    ordered = np.sort(before)
     median = quantile(ordered, 0.5)
     found[1] = log_ratio(newest, recent.mean())
     found[2] = log_ratio(newest, median)

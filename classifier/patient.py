@@ -19,8 +19,8 @@ from classifier.features import (
     FloatArray,
 )
 from classifier.kernels import records
-from classifier.patient_kernel import describe, describe_next, learn
-from classifier.patient_state import BEAT, OPEN, STATE, Parameters, new_state, stretches
+from classifier.patient_kernel import meet
+from classifier.patient_state import OPEN, STATE, Parameters, new_state, stretches
 from classifier.window_kernel import REASONS
 
 
@@ -70,9 +70,8 @@ _PARAMETERS: Final = CONFIG.parameters()
 class BeatInputs:
     """One beat as the network sees it, with what the confirmed label will need of it.
 
-    Once the network has seen the signal, what it made of it takes the signal's place; once the
-    patient's picture has learned from the beat, what that needed is dropped as well. A beat that
-    waits for the next one so takes little room.
+    Once the network has seen the signal, what it made of it takes the signal's place, so that a
+    beat that waits for the next one takes little room.
 
     Parameters
     ----------
@@ -83,12 +82,11 @@ class BeatInputs:
         Beat and template, in units of the template's amplitude.
     embedding : ndarray of float32, shape (k,), optional
         What the network made of the signal; one of the two is given.
-    beat : structured ndarray of `patient_state.BEAT`, shape (1,), optional
     unjudgeable : str, optional
         Why the beat can't be judged.
     """
 
-    __slots__ = ("_beat", "_embedding", "_signal", "features", "kept", "unjudgeable")
+    __slots__ = ("_embedding", "_signal", "features", "kept", "unjudgeable")
 
     def __init__(
         self,
@@ -97,7 +95,6 @@ class BeatInputs:
         *,
         signal: FloatArray | None = None,
         embedding: FloatArray | None = None,
-        beat: Any = None,
         unjudgeable: str | None = None,
     ) -> None:
         self.features = features
@@ -105,7 +102,6 @@ class BeatInputs:
         self.unjudgeable = unjudgeable
         self._signal = signal
         self._embedding = embedding
-        self._beat = beat
 
     @property
     def is_seen(self) -> bool:
@@ -138,27 +134,10 @@ class BeatInputs:
             raise ValueError("the network has not seen this beat yet; embed its signal first")
         return self._embedding
 
-    @property
-    def beat(self) -> Any:
-        """What was found of the beat: a record of `patient_state.BEAT`, shape (1,).
-
-        Raises
-        ------
-        ValueError
-            After `settle`.
-        """
-        if self._beat is None:
-            raise ValueError("this beat was learned from, and the one before it confirmed, already")
-        return self._beat
-
     def see(self, embedding: FloatArray) -> None:
         """Take what the network made of the signal in place of the signal."""
         self._embedding = embedding
         self._signal = None
-
-    def settle(self) -> None:
-        """Drop what only learning, and the label of the beat before, needed."""
-        self._beat = None
 
 
 class Patient:
@@ -187,8 +166,16 @@ class Patient:
             raise ValueError("another kind of patient state")
         self._state[:] = state
 
-    def describe(self, windows_mv: FloatArray, rr_s: float, quality: float = 1.0) -> BeatInputs:
-        """Describe a beat by what was known before it; changes nothing.
+    def meet(
+        self,
+        windows_mv: FloatArray,
+        rr_s: float,
+        quality: float = 1.0,
+        *,
+        learns: bool = True,
+        before: BeatInputs | None = None,
+    ) -> tuple[BeatInputs, FloatArray]:
+        """Describe a beat by what was known before it, then learn from it.
 
         Parameters
         ----------
@@ -198,28 +185,37 @@ class Patient:
             Interval that ends at this beat, 0 if unknown.
         quality : float
             Of the R peak, 0 to 1.
+        learns : bool
+            Whether to learn from the beat; nothing is learned from one that can't be judged.
+        before : BeatInputs, optional
+            The beat before, if it waits to be confirmed.
+
+        Returns
+        -------
+        BeatInputs
+        ndarray of float32, shape (len(FEATURE_NAMES),)
+            The features of the beat before with what this one tells, equal to `before.features` if
+            the interval is unknown; of length 0 without it.
         """
         signal = np.empty((len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)
         features = np.zeros(len(FEATURE_NAMES), np.float32)
-        beat, kept = records(BEAT, 1), records(OPEN, 1)
-        reason = describe(
-            self._state, _PARAMETERS, windows_mv, rr_s, quality, signal, features, beat, kept
+        kept = records(OPEN, 1)
+        if before is None:
+            earlier, completed = kept, features[:0]
+        else:
+            earlier, completed = before.kept, before.features.copy()
+        reason = meet(
+            self._state,
+            _PARAMETERS,
+            windows_mv,
+            rr_s,
+            quality,
+            learns,
+            signal,
+            features,
+            kept,
+            earlier,
+            completed,
         )
-        return BeatInputs(features, kept, signal=signal, beat=beat, unjudgeable=REASONS[reason])
-
-    def learn(self, beat: BeatInputs) -> None:
-        """Take the beat that was just described into the picture."""
-        learn(self._state, _PARAMETERS, beat.beat)
-
-
-def confirm(beat: BeatInputs, following: BeatInputs) -> FloatArray:
-    """Complete a beat's features with what the next beat, just described, tells.
-
-    Returns
-    -------
-    ndarray of float32, shape (len(FEATURE_NAMES),)
-        A new array, equal to `beat.features` if the interval to `following` is unknown.
-    """
-    features = beat.features.copy()
-    describe_next(beat.kept, following.beat, following.features, _PARAMETERS, features)
-    return features
+        found = BeatInputs(features, kept, signal=signal, unjudgeable=REASONS[reason])
+        return found, completed

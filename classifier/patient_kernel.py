@@ -1,10 +1,9 @@
 """Compiled: describe a beat by what is known of the patient, and learn from it.
 
-The state `s` is one row of `patient_state.STATE`, the beat `b` one of `patient_state.BEAT`, what is
-kept of it for its confirmed label one of `patient_state.OPEN`, `c` the `patient_state.Parameters`.
+The state `s` is one row of `patient_state.STATE`, `c` the `patient_state.Parameters`.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ from classifier.patient_state import (
     RR_KEPT,
     UNLIKE,
 )
-from classifier.window_kernel import fill_missing, prepare_second, remove_baseline
+from classifier.window_kernel import JUDGEABLE, fill_missing, prepare_second, remove_baseline
 
 _WINDOW: Final = GEOMETRY.window_samples
 _SHAPE: Final = len(RHYTHM_FEATURES)
@@ -58,42 +57,112 @@ _LAST_BEATS: Final = 10
 _NOVELTY_UNKNOWN: Final = 0.5
 
 
+class FoundBeat(NamedTuple):
+    """A beat as found, for learning from it and for the confirmed label of the one before it."""
+
+    window: FloatArray
+    """mV, baseline off."""
+    second: FloatArray
+    """The second lead likewise, at half the rate; means nothing unless `has_second`."""
+    energies: NDArray[np.float64]
+    """Of the QRS complex, by `kernels.energies_of`."""
+    has_second: bool
+    rr_s: float
+    """Interval that ends at it, 0 if unknown."""
+    median_rr_s: float
+    """Of the intervals before it, 0 if unknown."""
+    quality: float
+    known_as: int
+    """Its shape; -1: a new one."""
+    shift: int
+    rr_ratio: float
+    similarity: float
+    """To the usual beat."""
+    residual: float
+    roughness: float
+    entropy: float
+
+
 @jit
-def describe(
+def meet(
     states: Any,
     c: Any,
     windows: FloatArray,
     rr_s: float,
     quality: float,
+    learns: bool,
     signal: FloatArray,
     f: FloatArray,
-    beats: Any,
     kept: Any,
+    before: Any,
+    completed: FloatArray,
 ) -> int:
-    """Describe a beat in its network inputs, `beats` and `kept`; say if it can be judged.
+    """Describe a beat, complete the features of the one before it, and learn; say if it is judged.
 
-    `states`, `beats` and `kept` hold one each; `windows` has the primary lead first, NaN where
-    missing. The features `f` and `beats` are all zero before.
+    Parameters
+    ----------
+    states : record array of `patient_state.STATE`, shape (1,)
+    c : Parameters
+    windows : ndarray of float32, shape (leads, window_samples)
+        Primary lead first, NaN where missing.
+    rr_s, quality : float
+        Interval that ends at the beat, 0 if unknown; quality of its R peak.
+    learns : bool
+        Whether the patient's picture takes the beat in, if it can be judged.
+    signal, f : ndarray of float32, shapes (2, window_samples) and (len(FEATURE_NAMES),)
+        Written: the network's inputs; the features are all zero before.
+    kept, before : record arrays of `patient_state.OPEN`, shape (1,)
+        Written: what is kept of this beat. What was kept of the one before.
+    completed : ndarray of float32, shape (len(FEATURE_NAMES),)
+        Features of the beat before, completed if the interval between the two is known; of length
+        0 if there is none.
+
+    Returns
+    -------
+    int
+        Index in `window_kernel.REASONS`.
     """
-    s, b, waiting = states[0], beats[0], kept[0]
-    b.rr_s, b.quality = rr_s, quality
-    window = b.window[:]
+    s = states[0]
+    window = np.empty(_WINDOW, np.float32)
     unjudgeable = fill_missing(windows[0], c.qrs, c.missing_share_max, window)
     remove_baseline(window)
+    second = np.empty(HALF_WINDOW, np.float32)
+    has_second = windows.shape[0] > 1 and prepare_second(windows[1], c.qrs, second)
+    b = _describe(s, c, window, second, has_second, rr_s, quality, signal, f)
+    if completed.size > 0 and rr_s > 0.0:
+        _describe_next(before[0], b, f, c, completed)
+    waiting = kept[0]
     waiting.qrs[:] = window[c.qrs[0] : c.qrs[1]]
-    if windows.shape[0] > 1:
-        b.has_second = prepare_second(windows[1], c.qrs, b.second)
-    b.median_rr_s = usual_interval(s)
     waiting.rr_s, waiting.median_rr_s, waiting.long_run_s = rr_s, b.median_rr_s, s.long_run_s
+    if learns and unjudgeable == JUDGEABLE:
+        _learn(s, c, b)
+    return unjudgeable
+
+
+@jit
+def _describe(
+    s: Any,
+    c: Any,
+    window: FloatArray,
+    second: FloatArray,
+    has_second: bool,
+    rr_s: float,
+    quality: float,
+    signal: FloatArray,
+    f: FloatArray,
+) -> FoundBeat:
+    """Describe a beat by what was known before it."""
+    ordered = np.sort(s.rr_s[: s.n_rr])
+    median_rr_s = quantile(ordered, 0.5) if s.n_rr > 0 else 0.0
     if rr_s > 0.0:
         before = s.rr_s[: s.n_rr]
-        describe_rhythm(before, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
+        describe_rhythm(before, ordered, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
     best, usual = 0, 0
     shifts, similarities = np.zeros(N_SHAPES, np.int64), np.full(N_SHAPES, -1.0)
     known = s.counts > 0.0
     template, nearest = window, window
+    energies = energies_of(window, c.qrs[0], c.qrs[1], c.reach)
     if known.any():
-        energies = energies_of(window, c.qrs[0], c.qrs[1], c.reach)
         for k in range(N_SHAPES):
             if known[k]:
                 shifts[k], similarities[k] = align(
@@ -113,24 +182,35 @@ def describe(
     f[_SIMILARITY] = similarities[usual]
     describe_shape(signal[0], signal[1], c, f[_SIMILARITY + 1 : _CONTEXT])
     is_known = known[best] and similarities[best] >= c.match_min
-    b.known_as = best if is_known else -1
-    b.shift = shifts[best] if is_known else 0
-    b.rr_ratio = f[_TO_MEDIAN]
-    b.similarity = similarities[usual]
     move(window, shifts[best], aligned)
-    b.entropy = s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats
-    b.residual, b.roughness = noise_of(aligned, nearest, window, c)
+    residual, roughness = noise_of(aligned, nearest, window, c)
+    b = FoundBeat(
+        window,
+        second,
+        energies,
+        has_second,
+        rr_s,
+        median_rr_s,
+        quality,
+        best if is_known else -1,
+        shifts[best] if is_known else 0,
+        np.float64(f[_TO_MEDIAN]),
+        similarities[usual],
+        residual,
+        roughness,
+        s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats,
+    )
     _describe_context(s, c, b, best, usual, similarities[best], f[_CONTEXT:_SECOND])
-    if b.has_second and known.any() and s.second_beats[usual] > 0:
-        describe_second(s.second[usual], b.second, shifts[usual], c, f[_SECOND:_NEXT])
-    return unjudgeable
+    if has_second and known.any() and s.second_beats[usual] > 0:
+        describe_second(s.second[usual], second, shifts[usual], c, f[_SECOND:_NEXT])
+    return b
 
 
 @jit
 def _describe_context(
     s: Any,
     c: Any,
-    b: Any,
+    b: FoundBeat,
     best: int,
     usual: int,
     similarity: float,
@@ -169,17 +249,12 @@ def _describe_context(
 
 
 @jit
-def describe_next(kept: Any, followings: Any, followers: FloatArray, c: Any, f: FloatArray) -> None:
-    """Complete a beat's features `f` with what the next beat, of features `followers`, tells.
-
-    One of each is given. Nothing is told if the interval to the next beat is unknown.
-    """
-    waiting, following = kept[0], followings[0]
-    if following.rr_s <= 0.0:
-        return
-    rr_s, next_rr_s, median_s = waiting.rr_s, following.rr_s, waiting.median_rr_s
-    energies = energies_of(following.window, c.qrs[0], c.qrs[1], c.reach)
-    _, likeness = align(following.window, energies, waiting.qrs, c.qrs[0], c.reach)
+def _describe_next(
+    waiting: Any, b: FoundBeat, followers: FloatArray, c: Any, f: FloatArray
+) -> None:
+    """Complete the features `f` of the beat before with what this one, `followers`, tells."""
+    rr_s, next_rr_s, median_s = waiting.rr_s, b.rr_s, waiting.median_rr_s
+    _, likeness = align(b.window, b.energies, waiting.qrs, c.qrs[0], c.reach)
     early = log_ratio(next_rr_s, median_s)
     both = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
     f[_NEXT] = 1.0
@@ -190,16 +265,15 @@ def describe_next(kept: Any, followings: Any, followers: FloatArray, c: Any, f: 
     f[_NEXT + 5] = likeness
     f[_NEXT + 6] = deviation(early, f[_IRREGULARITY])
     f[_NEXT + 7] = followers[_BEST]
-    f[_NEXT + 8] = 1.0 if following.known_as < 0 else 0.0
+    f[_NEXT + 8] = 1.0 if b.known_as < 0 else 0.0
     f[_NEXT + 9] = followers[_WIDTH_RATIO]
     f[_NEXT + 10] = followers[_P_DIFFERENCE]
     f[_NEXT + 11] = log_ratio(both, waiting.long_run_s)
 
 
 @jit
-def learn(states: Any, c: Any, beats: Any) -> None:
-    """Take the beat that was just described into the picture; `states` and `beats` hold one."""
-    s, b = states[0], beats[0]
+def _learn(s: Any, c: Any, b: FoundBeat) -> None:
+    """Take the beat that was just described into the picture."""
     rr_s = b.rr_s
     late_enough = s.n_rr == 0 or rr_s >= c.premature_ratio * b.median_rr_s
     shape = _learn_shape(s, c, b)
@@ -224,20 +298,12 @@ def learn(states: Any, c: Any, beats: Any) -> None:
 
 
 @jit
-def usual_interval(s: Any) -> float:
-    """Median of the intervals kept, 0 if there are none."""
-    if s.n_rr == 0:
-        return 0.0
-    return float(quantile(np.sort(s.rr_s[: s.n_rr]), 0.5))
-
-
-@jit
-def _learn_shape(s: Any, c: Any, b: Any) -> int:
+def _learn_shape(s: Any, c: Any, b: FoundBeat) -> int:
     """Move the matching shape towards the beat, or begin a new shape with it; return which."""
     for k in range(N_SHAPES):
         s.counts[k] *= c.fade
         s.on_time[k] *= c.fade
-    shape = int(b.known_as)
+    shape = b.known_as
     if shape < 0:
         shape = int(s.counts.argmin())
         s.templates[shape] = b.window

@@ -50,28 +50,6 @@ STATE: Final = np.dtype(
 )
 """Everything that is remembered of one patient's beats."""
 
-BEAT: Final = np.dtype(
-    [
-        # The beat itself
-        ("window", np.float32, (GEOMETRY.window_samples,)),  # mV, baseline off
-        ("second", np.float32, (HALF_WINDOW,)),  # the second lead likewise, at half the rate
-        ("has_second", np.int64),
-        ("rr_s", np.float64),  # interval that ends at it, 0 if unknown
-        ("quality", np.float64),
-        # The rhythm before it, 0 if unknown
-        ("median_rr_s", np.float64),
-        # What it was found to be
-        ("known_as", np.int64),  # its shape; -1: a new one
-        ("shift", np.int64),
-        ("rr_ratio", np.float64),
-        ("similarity", np.float64),  # to the usual beat
-        ("residual", np.float64),
-        ("roughness", np.float64),
-        ("entropy", np.float64),
-    ]
-)
-"""A beat as described: for learning from it, and for the confirmed label of the one before it."""
-
 OPEN: Final = np.dtype(
     [
         ("qrs", np.float32, (QRS.stop - QRS.start,)),  # mV, baseline off

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from classifier.features import FloatArray
-from classifier.patient import BeatInputs, Patient, confirm
+from classifier.patient import BeatInputs, Patient
 from classifier.runtime import ModelSpec
 from streamer.errors import SnapshotError, StageClosedError
 from streamer.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
@@ -148,19 +148,22 @@ class BeatAsker:
 
     def _push_beat(self, beat: Beat) -> list[Question | Gap]:
         rr_s = float(beat.rr_s[-1]) if beat.rr_s.size else 0.0
-        inputs = self._patient.describe(beat.window, rr_s, beat.rpeak.quality)
         noisy = beat.rpeak.quality < self._quality_min
+        before = self._open
+        inputs, completed = self._patient.meet(
+            beat.window,
+            rr_s,
+            beat.rpeak.quality,
+            learns=not noisy,
+            before=None if before is None else before.inputs,
+        )
         reason = inputs.unjudgeable or (NOISE if noisy else None)
         outputs: list[Question | Gap] = []
-        if self._open is not None:
-            features = confirm(self._open.inputs, inputs)
-            outputs.append(self._ask(self._open, features, 1, beat.decided_at))
+        if before is not None:
+            outputs.append(self._ask(before, completed, 1, beat.decided_at))
         due = max(beat.rpeak.sample + self._timeout_samples, beat.decided_at)
         self._open = _Open(beat=beat, inputs=inputs, reason=reason, due=due)
         outputs.append(self._ask(self._open, inputs.features, 0, beat.decided_at))
-        if reason is None:
-            self._patient.learn(inputs)
-        inputs.settle()
         return outputs
 
     def _time_out(self, *, before: int) -> list[Question | Gap]:

@@ -299,8 +299,6 @@ def test_what_the_network_saw_takes_the_place_of_the_signal():
     assert question.inputs.embedding.shape == (2,)
     with pytest.raises(ValueError, match="kept no longer"):
         _ = question.inputs.signal
-    with pytest.raises(ValueError, match="learned from"):
-        _ = question.inputs.beat
 
 
 def test_a_snapshot_of_another_network_is_refused():

@@ -15,11 +15,9 @@ from classifier.features import (
     inputs_hash,
 )
 from classifier.kernels import align as align_one
-from classifier.kernels import describe_rhythm, energies_of, move, records, sample_entropy
-from classifier.patient import CONFIG
-from classifier.patient_kernel import describe_next
+from classifier.kernels import describe_rhythm, energies_of, move, sample_entropy
+from classifier.patient import CONFIG, Patient
 from classifier.patient_measures import describe_shape
-from classifier.patient_state import BEAT, OPEN
 from classifier.window_kernel import REASONS
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
@@ -35,7 +33,8 @@ def beat():
 
 def rhythm(before, newest, long_run=0.8):
     values = np.zeros(len(RHYTHM_FEATURES), np.float32)
-    describe_rhythm(np.asarray(before, float), newest, long_run, PREMATURE_RATIO, values)
+    before = np.asarray(before, float)
+    describe_rhythm(before, np.sort(before), newest, long_run, PREMATURE_RATIO, values)
     return dict(zip(RHYTHM_FEATURES, values, strict=True))
 
 
@@ -188,19 +187,22 @@ def test_a_p_wave_that_comes_later_is_found():
 
 
 def test_compensatory_pause_sums_to_two_intervals():
-    features = np.zeros(len(FEATURE_NAMES), np.float32)
-    first, following = records(OPEN, 1), records(BEAT, 1)
-    first["qrs"], first["rr_s"] = bump()[QRS], 0.5
-    first["median_rr_s"], first["long_run_s"] = 0.8, 1.0
-    following["window"], following["rr_s"], following["known_as"] = beat(), 1.1, -1
-    followers = np.full(len(FEATURE_NAMES), 0.25, np.float32)
-    describe_next(first, following, followers, CONFIG.parameters(), features)
-    values = dict(zip(FEATURE_NAMES, features, strict=True))
-    assert [values[name] for name in ("next_known", "next_is_new_shape")] == [1, 1]
-    assert values["next_qrs_similarity"] == values["next_p_difference"] == 0.25
-    assert values["two_rr_to_long_run"] == pytest.approx(np.log(0.8), abs=1e-6)
+    patient = Patient()
+    for _ in range(60):
+        patient.meet(beat()[None], 0.8)
+    early, _ = patient.meet(bump(0.0, 0.05, -1.5)[None].astype(np.float32), 0.5)
+    following, completed = patient.meet(beat()[None], 1.1, before=early)
+    values = dict(zip(FEATURE_NAMES, completed, strict=True))
+    of_next = dict(zip(FEATURE_NAMES, following.features, strict=True))
+    assert [values[name] for name in ("next_known", "next_is_new_shape")] == [1, 0]
+    assert values["next_qrs_similarity"] == of_next["qrs_similarity"] > 0.99
+    assert values["next_p_difference"] == of_next["p_difference"]
+    assert values["next_qrs_width_ratio"] == of_next["qrs_width_ratio"]
+    assert values["next_qrs_similarity_to_this"] < 0.5
+    assert values["two_rr_to_long_run"] == pytest.approx(0, abs=0.01)
     assert values["two_rr_to_median_40"] == pytest.approx(0, abs=1e-6)
     assert values["next_rr_to_median_40"] == pytest.approx(np.log(1.1 / 0.8))
+    assert values["next_rr_to_rr"] == pytest.approx(np.log(1.1 / 0.5))
 
 
 def test_names_are_unique_and_the_hash_is_stable():

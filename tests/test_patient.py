@@ -9,17 +9,15 @@ from classifier.features import (
     SECOND_LEAD,
     SECOND_LEAD_FEATURES,
 )
-from classifier.patient import CONFIG, Patient, confirm
+from classifier.patient import CONFIG, Patient
 
 
 def ectopic():
     return bump(0.01, 0.05, 1.6) - bump(0.2, 0.06, 0.8)
 
 
-def see(patient, window, rr_s=0.8):
-    found = patient.describe(np.atleast_2d(window.astype(np.float32)), rr_s)
-    patient.learn(found)
-    return found
+def see(patient, window, rr_s=0.8, **how):
+    return patient.meet(np.atleast_2d(window.astype(np.float32)), rr_s, **how)[0]
 
 
 def value(found, name):
@@ -31,7 +29,7 @@ def noisy(window, random):
 
 
 def test_the_first_beat_is_its_own_template():
-    found = Patient().describe(beat()[None], 0.0)
+    found = see(Patient(), beat(), 0.0)
     assert np.array_equal(found.signal[0], found.signal[1])
     assert value(found, "maturity") == 0
 
@@ -47,11 +45,12 @@ def test_an_ectopic_beat_differs_from_the_template_and_leaves_it_alone():
     assert value(usual, "shape_share") > 0.9
 
 
-def test_describing_changes_nothing():
+def test_without_learning_nothing_changes():
     patient = Patient()
     see(patient, beat())
     before = patient.state()
-    patient.describe(ectopic()[None].astype(np.float32), 0.4)
+    see(patient, ectopic(), 0.4, learns=False)
+    see(patient, np.full(256, np.nan), 0.4)
     after = patient.state()
     assert before.tobytes() == after.tobytes()
 
@@ -126,13 +125,15 @@ def test_confirming_adds_only_what_the_next_beat_tells():
     for _ in range(10):
         see(patient, beat())
     first = see(patient, ectopic(), 0.5)
-    second = patient.describe(beat()[None], 1.1)
-    complete = confirm(first, second)
+    before = first.features.copy()
+    _, complete = patient.meet(beat()[None], 1.1, learns=False, before=first)
+    assert np.array_equal(first.features, before)
     assert not first.features[-N_NEXT:].any()
     assert np.array_equal(complete[:-N_NEXT], first.features[:-N_NEXT])
     assert complete[FEATURE_NAMES.index(NEXT_FEATURES[0])] == 1
-    unknown = confirm(first, patient.describe(beat()[None], 0.0))
+    _, unknown = patient.meet(beat()[None], 0.0, learns=False, before=first)
     assert np.array_equal(unknown, first.features)
+    assert patient.meet(beat()[None], 0.8)[1].size == 0
 
 
 def two_leads(primary, second):
