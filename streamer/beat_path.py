@@ -102,11 +102,21 @@ class BeatPath:
         return [] if gap is None else self._cut(gap)
 
     def tick(self, sample: int) -> list[Step]:
-        """Let the time-outs of every stage fire, the first stage's first."""
+        """Let the time-outs of every stage fire, the first stage's first.
+
+        The tick itself is among the steps if the rhythm tracker might have something to say.
+        """
         tick = Tick(sample=sample)
         due = self._windower.next_due
         steps = self._cut(tick) if due is not None and due <= sample else []
-        return [*steps, *self._asker.push(tick), tick]
+        steps += self._asker.push(tick)
+        if self._rhythm.is_attentive(sample):
+            steps.append(tick)
+        return steps
+
+    def is_attentive(self, sample: int) -> bool:
+        """Tell whether time and signal alone might change the rhythm: see `RhythmTracker`."""
+        return self._rhythm.is_attentive(sample)
 
     def follow(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
         """Take a label, a gap or the time, and add what the rhythm makes of it."""

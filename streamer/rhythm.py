@@ -6,10 +6,10 @@ from typing import Final
 
 from streamer.bandpass import FilteredChunk
 from streamer.errors import StageClosedError
-from streamer.events import Alarm, Gap, GapReason, LabeledBeat, Rhythm, RhythmEvent, Tick
+from streamer.events import CHAIN_FS, Alarm, Gap, GapReason, LabeledBeat, Rhythm, RhythmEvent, Tick
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_facts import Facts
-from streamer.rhythm_pack import packed, unpacked
+from streamer.rhythm_pack import packed, plain, unpacked, unpacked_measurement
 from streamer.rhythm_rule import Evidence, Layer, News, Transition
 from streamer.rhythm_signal import Measurement, SignalWatch, Watch
 from streamer.rhythm_table import rows
@@ -17,7 +17,7 @@ from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 5
+_VERSION: Final = 6
 
 Output = RhythmEvent | Alarm
 
@@ -56,6 +56,7 @@ class RhythmTracker:
     def _start_anew(self) -> None:
         """Forget everything but the watch's part."""
         self._waiting: deque[Measurement] = deque()
+        self._is_told_of_waves = False
         self._facts = Facts(self._config)
         self._states: dict[Layer, Rhythm | None] = {
             Layer.BACKGROUND: Rhythm.UNKNOWN,
@@ -102,7 +103,36 @@ class RhythmTracker:
         """Take what the signal from sample `start` on was measured to be."""
         if self._facts.first is None:
             self._facts.first = start
-        self._waiting.extend(measurements)
+        self._await(measurements)
+
+    def _await(self, measurements: Iterable[Measurement]) -> None:
+        """Keep measurements until they are due."""
+        for measurement in measurements:
+            self._waiting.append(measurement)
+            self._is_told_of_waves |= measurement.waves > self.least_waves
+
+    @property
+    def least_waves(self) -> float:
+        """Log-odds that a measurement must exceed to add to the evidence of fibrillation."""
+        return min(self._config.vf_fast_least, self._config.vf_usual_odds)
+
+    @property
+    def patience_s(self) -> float:
+        """For how long what the signal says may wait for the next event, if not `is_attentive`."""
+        return self._config.pause_s / 2
+
+    def is_attentive(self, sample: int) -> bool:
+        """Tell whether the time and the signal alone might change something by `sample`.
+
+        If not, no row of the table can apply before `patience_s` have passed, unless an event comes
+        or a measurement with more than `least_waves`.
+        """
+        if self._states[Layer.EPISODE] is not None or self._is_told_of_waves:
+            return True
+        last_peak = self._facts.last_peak
+        if last_peak is None or self._facts.wave_evidence > 0.0:
+            return True
+        return sample - last_peak >= self.patience_s * CHAIN_FS
 
     def flush(self) -> list[Output]:
         """End the stream: two ectopic beats at the end are a couplet."""
@@ -119,6 +149,7 @@ class RhythmTracker:
             state={
                 "facts": dict(packed(self._facts)),
                 "watch": self._watch.state(),
+                "waiting": plain(self._waiting),
                 "states": {
                     layer.value: None if state is None else state.value
                     for layer, state in self._states.items()
@@ -142,6 +173,7 @@ class RhythmTracker:
         self.reset()
         self._facts = unpacked(self._config, state["facts"])
         self._watch.restore(state["watch"])
+        self._await(map(unpacked_measurement, state["waiting"]))
         for layer, value in state["states"].items():
             self._states[Layer(layer)] = None if value is None else Rhythm(value)
         self._rival = None if state["rival"] is None else Rhythm(state["rival"])
@@ -157,6 +189,8 @@ class RhythmTracker:
             self._facts.now = measurement.sample
             self._facts.measure(measurement)
             outputs += self._apply(Layer.EPISODE, News.SIGNAL)
+        if not self._waiting:
+            self._is_told_of_waves = False
         return outputs
 
     def _see_beat(self, item: LabeledBeat) -> list[Output]:
@@ -229,7 +263,8 @@ class RhythmTracker:
         shown = self._shown
         now, waiting = self._facts.now, self._waiting
         self._start_anew()
-        self._waiting, self._shown = waiting, shown
+        self._shown = shown
+        self._await(waiting)
         self._facts.now, self._facts.first = now, gap.stop
         return outputs + self._show(Evidence(gap.start))
 

@@ -24,18 +24,19 @@ def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
         if name == "atria":
             yield name, facts.atria.state()
         elif name != "config":
-            yield name, _plain(getattr(facts, name))
+            yield name, plain(getattr(facts, name))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn a field into plain values."""
     if isinstance(value, PastBeat):
         return [value.sample, value.label.value, value.rr_samples, value.quality]
     if isinstance(value, Measurement):
-        return [_plain(getattr(value, name)) for name in Measurement.__dataclass_fields__]
+        return [*value[:-1], list(value.deflection_mv)]
     if isinstance(value, GapReason | Rhythm):
         return value.value
     if isinstance(value, deque | list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -60,7 +61,7 @@ def _whole(name: str, value: Any) -> Any:
     if name in _BEATS:
         return [_beat(*item) for item in value]
     if name == "measured":
-        return [_measurement(item) for item in value]
+        return [unpacked_measurement(item) for item in value]
     if name == "levels":
         return [tuple(item) for item in value]
     if name in {"interval", "level"}:
@@ -72,6 +73,6 @@ def _beat(sample: int, label: str, rr_samples: int | None, quality: float) -> Pa
     return PastBeat(sample, Label(label), rr_samples, quality)
 
 
-def _measurement(values: list[Any]) -> Measurement:
-    fields = dict(zip(Measurement.__dataclass_fields__, values, strict=True))
-    return Measurement(**{**fields, "deflection_mv": tuple(fields["deflection_mv"])})
+def unpacked_measurement(values: list[Any]) -> Measurement:
+    """Turn a measurement's plain values back."""
+    return Measurement._make([*values[:-1], tuple(values[-1])])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,7 @@ class SignalConfig:
     moves most, says nothing about fibrillation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class Measurement(NamedTuple):
     """The signal over the window that ends at `sample`."""
 
     sample: int
@@ -55,11 +54,11 @@ class Measurement:
     `streamer.rhythm_waves`. Minus infinity where none moves."""
     frequency_hz: float
     """Of the sine that fits best, averaged over these leads."""
-    deflection_mv: tuple[float, ...]
-    """Span of each lead in the detector's band over the last hop."""
     roughness_mv: float
     """Mean bend from one sample to the next over the hop, in the lead that bends most: what is
     left of it between beats is the noise of the source."""
+    deflection_mv: tuple[float, ...]
+    """Span of each lead in the detector's band over the last hop."""
 
 
 class Watch(Protocol):
@@ -157,13 +156,5 @@ def plain_state(state: WatchState, following: int | None) -> dict[str, Any]:
 def measurements(rows: NDArray[np.float64]) -> list[Measurement]:
     """Turn rows that `measure` has written into measurements."""
     return [
-        Measurement(
-            sample=int(row[0]),
-            span_mv=row[1],
-            waves=row[2],
-            frequency_hz=row[3],
-            roughness_mv=row[4],
-            deflection_mv=tuple(row[FIXED:]),
-        )
-        for row in rows.tolist()
+        Measurement._make([int(row[0]), *row[1:FIXED], tuple(row[FIXED:])]) for row in rows.tolist()
     ]

@@ -194,9 +194,8 @@ def measure_patients(
 ) -> None:  # pragma: no cover - compiled
     """Measure some patients' samples `starts` to `stops`, which their rings hold.
 
-    The rows of each are written to `out` one after the other; `counts` says how many.
+    Of every patient, `out` holds the rows found so far and `counts` how many there are.
     """
-    total = 0
     n_leads = raw_rings.shape[1]
     for k in range(patients.size):
         i, start, n = patients[k], starts[k], stops[k] - starts[k]
@@ -213,5 +212,4 @@ def measure_patients(
             states.bend[i],
             states.kept[i],
         )
-        counts[k] = measure(c, state, start, raw, filtered, out[total:])
-        total += counts[k]
+        counts[i] += measure(c, state, start, raw, filtered, out[i, counts[i] :])

@@ -16,7 +16,7 @@ from streamer.errors import SnapshotError
 from streamer.events import CHAIN_FS, Gap, LabeledBeat, Tick
 from streamer.question import Question, Step, answers
 from streamer.resample import Resampler
-from streamer.rhythm_signal import Measurement
+from streamer.rhythm import RhythmTracker
 from streamer.source_index import SourceIndex
 from streamer.stage import Snapshot
 from streamer.ward_memory import WardMemory
@@ -58,16 +58,20 @@ class Ward:
         self._n_leads = n_leads
         self._config = config = config or WardConfig()
         self._poll_every = max(round(config.poll_s * CHAIN_FS), 1)
+        tracker = RhythmTracker(config.chain.rhythm)
+        self._least_waves = tracker.least_waves
         self.memory = WardMemory(
             n_leads=n_leads,
             kept_samples=config.chain.windower.kept_samples,
             width=config.width,
             seen_every=self._poll_every,
             signal=config.chain.rhythm.signal,
+            patience=round(tracker.patience_s * CHAIN_FS),
         )
         self._patients: dict[str, Patient] = {}
         self._rows: list[Patient | None] = []
         self._due = np.full(0, _NEVER, np.int64)
+        self._attentive = np.full(0, fill_value=True)
 
     @property
     def patients(self) -> Mapping[str, Patient]:
@@ -87,6 +91,7 @@ class Ward:
         resampler = None if fs == CHAIN_FS else Resampler(fs=fs, n_leads=self._n_leads)
         row = self._free_row()
         self.memory.clear(row)
+        self._attentive[row] = True
         patient = Patient(
             source=source,
             fs=fs,
@@ -113,8 +118,10 @@ class Ward:
         if self._next_sample(patient) is None:
             return []
         row = np.array([patient.row])
+        self.memory.measure(row)
         self._show(row)
-        return self._conclude(self._tick(row))
+        newest = Tick(sample=int(self.memory.states["n"][patient.row]) - 1)
+        return self._conclude([*self._tick(row), (patient, newest)])
 
     def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
         """Take the next samples, equally many of every patient, at the chain's rate.
@@ -187,7 +194,8 @@ class Ward:
         self.memory.restore(patient.row, [band, qrs])
         patient.path.restore(path)
         self._due[patient.row] = 0
-        self.memory.seen[patient.row] = self.memory.states["n"][patient.row]
+        self._attentive[patient.row] = True
+        self.memory.begin(patient.row, self.memory.states["n"][patient.row])
 
     def _snapshot(self, patient: Patient) -> Snapshot:
         resampler = patient.resampler or Resampler(fs=CHAIN_FS, n_leads=self._n_leads)
@@ -229,7 +237,7 @@ class Ward:
             for resampled in self._resample(patient, chunk):
                 if expected is None:
                     self.memory.states["n"][patient.row] = resampled.start
-                    self.memory.seen[patient.row] = resampled.start
+                    self.memory.begin(patient.row, resampled.start)
                 counts[patient.row] = n = resampled.samples.shape[1]
                 samples[patient.row, :, :n] = resampled.samples
         return events + self._advance(samples, counts, steps)
@@ -269,6 +277,7 @@ class Ward:
         unseen = after - self.memory.seen[: len(counts)]
         events = self._poll(np.flatnonzero((unseen >= self._poll_every) & (counts > 0) & ~busy))
         rows = np.flatnonzero(busy)
+        self.memory.measure(rows)
         self._show(rows)
         for owners, found in blocks:
             for row, output in zip(owners.tolist(), found.tolist(), strict=True):
@@ -278,21 +287,29 @@ class Ward:
         return events + self._conclude(steps + self._tick(rows))
 
     def _poll(self, rows: NDArray[np.int64]) -> list[WardEvent]:
-        """Let the signal alone speak of patients of whom nothing else is known or due."""
+        """Measure the signal of patients of whom nothing else is known or due.
+
+        Their trackers are told only where that might change something; the others hear of it with
+        the next event.
+        """
+        self.memory.measure(rows)
+        telling = self._attentive[rows] | self.memory.cannot_wait(rows, self._least_waves)
         events: list[WardEvent] = []
-        for patient, found in self._show(rows):
-            if found:
-                events += self._events(patient, Tick(sample=found[-1].sample))
+        for patient, newest in self._show(rows[telling]):
+            if newest is not None:
+                events += self._events(patient, Tick(sample=newest))
+                self._attentive[patient.row] = patient.path.is_attentive(newest)
         return events
 
-    def _show(self, rows: NDArray[np.int64]) -> list[tuple[Patient, list[Measurement]]]:
-        """Show the rhythm trackers the signal since it was shown last."""
+    def _show(self, rows: NDArray[np.int64]) -> list[tuple[Patient, int | None]]:
+        """Show the rhythm trackers the measured signal; return each one's newest measurement."""
         shown = []
-        for row, start, found in self.memory.measure(rows):
+        for row in rows.tolist():
             patient = self._rows[row]
             if patient is not None:
+                start, found = self.memory.take(row)
                 patient.path.see_measured(start, found)
-                shown.append((patient, found))
+                shown.append((patient, found[-1].sample if found else None))
         return shown
 
     def _tick(self, rows: NDArray[np.int64]) -> list[tuple[Patient, Step]]:
@@ -305,6 +322,7 @@ class Ward:
                 steps += [(patient, step) for step in patient.path.tick(sample)]
                 due = patient.path.next_due
                 self._due[row] = _NEVER if due is None else due
+                self._attentive[row] = patient.path.is_attentive(sample)
         return steps
 
     def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
@@ -334,6 +352,7 @@ class Ward:
             n = max(_FIRST_ROWS, 2 * self.memory.n_rows)
             self.memory.grow(n)
         self._due = np.append(self._due, _NEVER)
+        self._attentive = np.append(self._attentive, values=True)
         return row
 
     def _path(self, row: int) -> BeatPath:

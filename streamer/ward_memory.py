@@ -1,7 +1,5 @@
 """What a ward remembers of its patients' signals: one row a patient in a few big arrays."""
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +25,7 @@ from streamer.rhythm_signal_kernel import new_state as new_watch
 from streamer.stage import Snapshot
 from streamer.ward_kernel import output_room, run_ward
 
+_WAVES: Final = Measurement._fields.index("waves")
 _OUTPUT_ROWS: Final = 16_384
 """Detector outputs taken from one compiled call; a call that finds more is continued."""
 
@@ -46,6 +45,8 @@ class WardMemory:
         The band-passed samples of so many, and of one call more, are kept for `measure`.
     signal : SignalConfig, optional
         How the rhythm's signal is measured.
+    patience : int
+        Samples for which what was measured of a patient may wait to be taken.
 
     Attributes
     ----------
@@ -61,6 +62,7 @@ class WardMemory:
         width: int,
         seen_every: int,
         signal: SignalConfig | None = None,
+        patience: int = 0,
     ) -> None:
         self.n_leads = n_leads
         self.width = width
@@ -71,6 +73,9 @@ class WardMemory:
         design = BandPass(n_leads=n_leads, config=BandPassConfig())
         self._sos, self._settled = design.sos, design.settled
         self._watching = kernel_parameters(SignalConfig() if signal is None else signal)
+        hop = self._watching.hop
+        self._patience = patience // hop
+        self._most_found = self._patience + self._filtered_capacity // hop + 1
         self._out = records(OUTPUT, max(_OUTPUT_ROWS, output_room(width)))
         self._owners = np.zeros(len(self._out), np.int64)
         self._allocate(0)
@@ -83,6 +88,9 @@ class WardMemory:
         self.filtered = np.zeros((n, self.n_leads, self._filtered_capacity), np.float32)
         self.watched = new_watch(self.n_leads, len(self._watching.sos), (n,))
         self.seen = np.zeros(n, np.int64)
+        self._shown = np.zeros(n, np.int64)
+        self._found = np.zeros((n, self._most_found, FIXED + self.n_leads))
+        self._n_found = np.zeros(n, np.int64)
 
     @property
     def n_rows(self) -> int:
@@ -96,8 +104,9 @@ class WardMemory:
 
     @property
     def _arrays(self) -> tuple[Any, ...]:
-        kept = (self.states, self.filters, self.held, self.rings, self.filtered, self.seen)
-        return (*kept, *self.watched)
+        signals = (self.states, self.filters, self.held, self.rings, self.filtered)
+        found = (self.seen, self._shown, self._found, self._n_found)
+        return (*signals, *found, *self.watched)
 
     def grow(self, n: int) -> None:
         """Make room for n rows, keeping what there is."""
@@ -112,7 +121,7 @@ class WardMemory:
         self.filters[row] = 0.0
         self.held[row] = np.nan
         self.rings[row] = np.nan
-        self.seen[row] = 0
+        self.begin(row, 0)
         self.forget_watched(row)
 
     def forget_watched(self, row: int) -> None:
@@ -189,35 +198,54 @@ class WardMemory:
         self.held[row] = band["held"]
         self.states[row] = qrs["patient"][0]
 
-    def measure(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, list[Measurement]]]:
-        """Measure the signal of some patients since it was measured last.
+    def begin(self, row: int, sample: int) -> None:
+        """Measure a patient's signal from `sample` on; what waited to be taken is forgotten."""
+        self.seen[row] = self._shown[row] = sample
+        self._n_found[row] = 0
 
-        Yields
-        ------
-        row, start : int
-            Patient, and first of the samples that are new to the measurements.
-        found : list of Measurement
-            What they completed.
-        """
-        starts, stops = self.seen[rows], self.states["n"][rows]
-        most = self._filtered_capacity // self._watching.hop + 1
-        out = np.empty((most * len(rows), FIXED + self.n_leads))
-        counts = np.empty(len(rows), np.int64)
+    def measure(self, rows: NDArray[np.int64]) -> None:
+        """Measure the signal of some patients since it was measured last."""
+        stops = self.states["n"][rows]
         measure_patients(
             self._watching,
             self.watched,
             rows,
-            starts,
+            self.seen[rows],
             stops,
             self.rings,
             self.filtered,
-            out,
-            counts,
+            self._found,
+            self._n_found,
         )
         self.seen[rows] = stops
-        found = iter(measurements(out[: counts.sum()]))
-        for row, start, n in zip(rows.tolist(), starts.tolist(), counts.tolist(), strict=True):
-            yield row, start, list(islice(found, n))
+
+    def cannot_wait(self, rows: NDArray[np.int64], least_waves: float) -> NDArray[np.bool_]:
+        """Tell of whom something was measured that must be taken now.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+        least_waves : float
+            Log-odds of waves up to which a measurement may wait.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            True too where as much has waited as there is patience for.
+        """
+        counts = self._n_found[rows]
+        n = int(counts.max(initial=0))
+        waves = self._found[rows, :n, _WAVES] > least_waves
+        speaks = (waves & (np.arange(n) < counts[:, None])).any(axis=1)
+        return np.asarray(speaks | (counts >= self._patience))
+
+    def take(self, row: int) -> tuple[int, list[Measurement]]:
+        """Return what was measured of a patient since it was taken last, and since which sample."""
+        n, start = self._n_found[row], int(self._shown[row])
+        found = measurements(self._found[row, :n])
+        self._n_found[row] = 0
+        self._shown[row] = self.seen[row]
+        return start, found
 
     def ring(self, row: int) -> "RingRow":
         """Return one patient's samples for a windower."""
