@@ -13,9 +13,12 @@ from streamer.rhythm_rule import Evidence, State, evidence_of
 
 def unknowable(facts: Facts, state: State) -> Evidence | None:
     """Nothing but noise among the last beats; one good beat in four is enough to go on."""
-    recent = list(facts.beats)[-2 * facts.config.min_beats :]
-    if len(recent) < 2 * facts.config.min_beats:
+    n = 2 * facts.config.min_beats
+    if len(facts.beats) < n or (
+        state is not Rhythm.UNKNOWN and facts.beats[-1].label is not Label.Q
+    ):
         return None
+    recent = list(facts.beats)[-n:]
     good = sum(beat.label is not Label.Q for beat in recent)
     limit = len(recent) // 4 if state is Rhythm.UNKNOWN else 1
     return evidence_of(recent) if good < limit else None
@@ -43,8 +46,11 @@ def _pattern(facts: Facts, period: int, *, stays: bool) -> Evidence | None:
     """
     cycles = period * facts.config.cycles
     length = cycles if stays else cycles + 1
+    beats = facts.beats
+    if len(beats) < length or all(beats[-k].label is not Label.V for k in range(1, period + 1)):
+        return None
     recent = list(facts.beats)[-length:]
-    if len(recent) < length or any(beat.rr_samples is None for beat in recent[1:]):
+    if any(beat.rr_samples is None for beat in recent[1:]):
         return None
     if any(beat.label not in _PATTERN for beat in recent):
         return None
@@ -93,12 +99,12 @@ def _after(facts: Facts, state: State) -> Evidence | None:
         return None
     if state is Rhythm.ATRIAL_FIBRILLATION:
         beats = facts.atria.turn(irregular=False)
-        return Evidence(beats[0], beats) if beats else evidence_of(list(facts.beats)[-1:])
+        return Evidence(beats[0], beats) if beats else evidence_of([facts.beats[-1]])
     if state is Rhythm.UNKNOWN:
         return evidence_of(list(facts.beats)) if len(facts.beats) > facts.config.min_beats else None
     if state in {Rhythm.BIGEMINY, Rhythm.TRIGEMINY}:
         return evidence_of(_since_ventricular(facts))
-    return evidence_of(list(facts.beats)[-1:])
+    return evidence_of([facts.beats[-1]])
 
 
 def _since_ventricular(facts: Facts) -> list[PastBeat]:
@@ -124,18 +130,21 @@ def extreme_bradycardia(facts: Facts, _state: State) -> Evidence | None:
 
 
 def _rate_over(facts: Facts, n_beats: int, limit_bpm: float, sign: int) -> Evidence | None:
-    peaks = list(facts.seen)[-n_beats:]
-    if len(peaks) < n_beats:
+    seen = facts.seen
+    if len(seen) < n_beats:
         return None
-    rate = 60 * CHAIN_FS * (n_beats - 1) / (peaks[-1] - peaks[0])
-    reached = sign * (rate - limit_bpm) > 0
-    return Evidence(peaks[0], tuple(peaks)) if reached and facts.is_rate_good() else None
+    rate = 60 * CHAIN_FS * (n_beats - 1) / (seen[-1] - seen[-n_beats])
+    if sign * (rate - limit_bpm) <= 0 or not facts.is_rate_good():
+        return None
+    peaks = tuple(seen)[-n_beats:]
+    return Evidence(peaks[0], peaks)
 
 
 def tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Fast enough for an alarm."""
     rate, limit = facts.rate_bpm, facts.config.tachycardia_alarm_bpm
-    reached = rate is not None and min(rate, *facts.newest_rates_bpm()) >= limit
+    fast = rate is not None and rate >= limit
+    reached = fast and min(facts.newest_rates_bpm()) >= limit
     return _rate_evidence(facts) if reached and facts.is_rate_good() else None
 
 

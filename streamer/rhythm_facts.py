@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from math import inf
 from statistics import median
 from typing import Final
@@ -100,15 +100,15 @@ class Facts:
         self.beats = deque(self.beats, maxlen=self.config.history_beats)
         self.levels = deque(self.levels, maxlen=self.config.rate.most)
         self.rests = deque(self.rests, maxlen=self.config.rate.most)
+        self.measured = deque(self.measured, maxlen=self.config.history_hops)
+        self.seen = deque(self.seen, maxlen=self.config.extreme_tachycardia_beats + 1)
+        self.seen_quality = deque(self.seen_quality, maxlen=self.seen.maxlen)
 
     # Beats
 
     def see(self, sample: int, quality: float) -> None:
         """Take note of an R peak."""
         c = self.config
-        while len(self.seen) > c.extreme_tachycardia_beats:
-            self.seen.popleft()
-            self.seen_quality.popleft()
         self.seen_quality.append(quality)
         self.interval = None if self.last_peak is None else (self.last_peak, sample)
         fastest = c.flutter_rr_s * CHAIN_FS
@@ -230,8 +230,6 @@ class Facts:
         """Take what the signal says now."""
         c = self.config
         self.measured.append(measurement)
-        while len(self.measured) > c.history_hops:
-            self.measured.popleft()
         low, high = c.vf_band_hz
         in_band = self.gap is None and low <= measurement.frequency_hz <= high
         waves = measurement.waves if in_band and measurement.span_mv >= c.vf_span_mv else -inf
@@ -262,8 +260,13 @@ class Facts:
 
     def _near(self, sample: int) -> list[Measurement]:
         """Return the measurements that a beat at `sample` moves, newest first."""
-        recent = takewhile(lambda m: m.sample >= sample - _NEAR, reversed(self.measured))
-        return [measurement for measurement in recent if measurement.sample <= sample + _NEAR]
+        near = []
+        for measurement in reversed(self.measured):
+            if measurement.sample < sample - _NEAR:
+                break
+            if measurement.sample <= sample + _NEAR:
+                near.append(measurement)
+        return near
 
     def loudness(self, measurement: Measurement) -> float:
         """Deflection of a hop as a part of that of the beats, over all leads that move.
@@ -272,14 +275,13 @@ class Facts:
         """
         c = self.config
         values = measurement.deflection_mv
-        levels = self.level or (c.usual_mv,) * len(values)
-        moving = [
-            (min(value, _LOUDEST * max(level, c.quiet_floor_mv)), max(level, c.quiet_floor_mv))
-            for value, level in zip(values, levels, strict=False)
-            if value > c.smooth_mv
-        ]
-        usual = sum(level for _, level in moving)
-        return sum(value for value, _ in moving) / usual if usual else 0.0
+        total = usual = 0.0
+        for value, level in zip(values, self.level or (c.usual_mv,) * len(values), strict=False):
+            if value > c.smooth_mv:
+                floor = level if level > c.quiet_floor_mv else c.quiet_floor_mv
+                total += min(value, _LOUDEST * floor)
+                usual += floor
+        return total / usual if usual else 0.0
 
     @property
     def quiet_part(self) -> float:

@@ -271,19 +271,24 @@ class Ward:
         """Run the kernel, let the time-outs fire, and answer all questions together."""
         blocks = self.memory.run(samples, counts)
         after = self.memory.states["n"][: len(counts)]
-        busy = (self._due < after) & (counts > 0)
-        for owners, _ in blocks:
-            busy[owners] = True
-        unseen = after - self.memory.seen[: len(counts)]
-        events = self._poll(np.flatnonzero((unseen >= self._poll_every) & (counts > 0) & ~busy))
-        rows = np.flatnonzero(busy)
-        self.memory.measure(rows)
-        self._show(rows)
+        active = np.zeros(len(counts), np.bool_)
+        for patient, _ in steps:
+            active[patient.row] = True
         for owners, found in blocks:
             for row, output in zip(owners.tolist(), found.tolist(), strict=True):
                 owner = self._rows[row]
                 if owner is not None:
-                    steps += [(owner, step) for step in owner.path.take(to_event(output))]
+                    taken = owner.path.take(to_event(output))
+                    steps += [(owner, step) for step in taken]
+                    active[row] |= bool(taken)
+                    self._note_due(owner)
+        # A peak alone changes nothing before its window is complete.
+        active |= (self._due < after) & (counts > 0)
+        unseen = after - self.memory.seen[: len(counts)]
+        events = self._poll(np.flatnonzero((unseen >= self._poll_every) & (counts > 0) & ~active))
+        rows = np.flatnonzero(active)
+        self.memory.measure(rows)
+        self._show(rows)
         return events + self._conclude(steps + self._tick(rows))
 
     def _poll(self, rows: NDArray[np.int64]) -> list[WardEvent]:
@@ -320,10 +325,13 @@ class Ward:
             patient = self._rows[row]
             if patient is not None:
                 steps += [(patient, step) for step in patient.path.tick(sample)]
-                due = patient.path.next_due
-                self._due[row] = _NEVER if due is None else due
+                self._note_due(patient)
                 self._attentive[row] = patient.path.is_attentive(sample)
         return steps
+
+    def _note_due(self, patient: Patient) -> None:
+        due = patient.path.next_due
+        self._due[patient.row] = _NEVER if due is None else due
 
     def _conclude(self, steps: Sequence[tuple[Patient, Step]]) -> list[WardEvent]:
         asked = [(patient, step) for patient, step in steps if isinstance(step, Question)]
