@@ -33,6 +33,9 @@ ENTROPY_LEAST: Final = 8
 ENTROPY_TOLERANCE: Final = 0.06
 """Of logarithms of RR intervals: about 50 ms at 75 beats a minute."""
 ENTROPY_LIMIT: Final = 3.0
+_STEPS: Final = np.float32(np.iinfo(np.int16).max)
+_PACKED_LEAST: Final = np.float32(1e-30)
+"""Keeps the step of a flat line from being 0."""
 
 
 def records(dtype: np.dtype[Any], n: int) -> Any:
@@ -185,6 +188,35 @@ def move(window: FloatArray, samples: int, out: FloatArray) -> None:
     last = window.size - 1
     for i in range(window.size):
         out[i] = window[min(max(i + samples, 0), last)]
+
+
+@jit
+def pack(values: FloatArray, packed: NDArray[np.int16]) -> float:
+    """Write values in steps of 1/32767 of the largest magnitude; return the step."""
+    top = np.float32(0.0)
+    for value in values:
+        top = max(top, abs(value))
+    unit = np.float32(max(top, _PACKED_LEAST) / _STEPS)
+    for i in range(values.size):
+        packed[i] = np.int16(np.rint(values[i] / unit))
+    return float(unit)
+
+
+@jit
+def unpack(packed: NDArray[np.int16], unit: float, values: FloatArray) -> None:
+    """Write what `pack` was given, but for rounding."""
+    step = np.float32(unit)
+    for i in range(packed.size):
+        values[i] = step * np.float32(packed[i])
+
+
+@jit
+def mean_of(values: FloatArray) -> float:
+    """Mean, summed in double precision."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total / values.size
 
 
 @jit

@@ -23,8 +23,11 @@ from classifier.kernels import (
     energies_of,
     jit,
     log_ratio,
+    mean_of,
     move,
+    pack,
     quantile,
+    unpack,
 )
 from classifier.patient_measures import describe_second, describe_shape, noise_of, unit_of
 from classifier.patient_state import (
@@ -51,6 +54,7 @@ _ENTROPY: Final = RHYTHM_FEATURES.index("entropy_24")
 _TO_MEDIAN: Final = RHYTHM_FEATURES.index("rr_to_median_40")
 _WIDTH_RATIO: Final = _SHAPE + MORPHOLOGY_FEATURES.index("qrs_width_ratio")
 _P_DIFFERENCE: Final = _SHAPE + MORPHOLOGY_FEATURES.index("p_difference")
+_TO_USUAL: Final = _CONTEXT + CONTEXT_FEATURES.index("shape_to_usual")
 _BEST: Final = _CONTEXT + CONTEXT_FEATURES.index("best_similarity")
 
 _LAST_BEATS: Final = 10
@@ -152,10 +156,10 @@ def _describe(
     f: FloatArray,
 ) -> FoundBeat:
     """Describe a beat by what was known before it."""
-    ordered = np.sort(s.rr_s[: s.n_rr])
+    before = s.rr_s[: s.n_rr].astype(np.float64)
+    ordered = np.sort(before)
     median_rr_s = quantile(ordered, 0.5) if s.n_rr > 0 else 0.0
     if rr_s > 0.0:
-        before = s.rr_s[: s.n_rr]
         describe_rhythm(before, ordered, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
     best, usual = 0, 0
     shifts, similarities = np.zeros(N_SHAPES, np.int64), np.full(N_SHAPES, -1.0)
@@ -163,14 +167,14 @@ def _describe(
     template, nearest = window, window
     energies = energies_of(window, c.qrs[0], c.qrs[1], c.reach)
     if known.any():
+        stretch = np.empty(c.qrs[1] - c.qrs[0], np.float32)
         for k in range(N_SHAPES):
             if known[k]:
-                shifts[k], similarities[k] = align(
-                    window, energies, s.templates[k, c.qrs[0] : c.qrs[1]], c.qrs[0], c.reach
-                )
+                unpack(s.templates[k, c.qrs[0] : c.qrs[1]], s.unit_mv[k], stretch)
+                shifts[k], similarities[k] = align(window, energies, stretch, c.qrs[0], c.reach)
         best = int(similarities.argmax())
         usual = int((s.counts + c.on_time_bonus * s.on_time).argmax())
-        template, nearest = s.templates[usual], s.templates[best]
+        template, nearest = _shape_of(s, usual), _shape_of(s, best)
     else:
         similarities[0] = 1.0
     aligned = np.empty(_WINDOW, np.float32)
@@ -201,9 +205,23 @@ def _describe(
         s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats,
     )
     _describe_context(s, c, b, best, usual, similarities[best], f[_CONTEXT:_SECOND])
+    if known.any():
+        energies = energies_of(nearest, c.qrs[0], c.qrs[1], c.reach)
+        stretch = template[c.qrs[0] : c.qrs[1]]
+        _, f[_TO_USUAL] = align(nearest, energies, stretch, c.qrs[0], c.reach)
     if has_second and known.any() and s.second_beats[usual] > 0:
-        describe_second(s.second[usual], second, shifts[usual], c, f[_SECOND:_NEXT])
+        usual_second = np.empty(HALF_WINDOW, np.float32)
+        unpack(s.second[usual], s.second_unit_mv[usual], usual_second)
+        describe_second(usual_second, second, shifts[usual], c, f[_SECOND:_NEXT])
     return b
+
+
+@jit
+def _shape_of(s: Any, shape: int) -> FloatArray:
+    """Return a shape in mV."""
+    template = np.empty(_WINDOW, np.float32)
+    unpack(s.templates[shape], s.unit_mv[shape], template)
+    return template
 
 
 @jit
@@ -226,9 +244,6 @@ def _describe_context(
     f[2] = min(s.n_beats / c.mature_beats, 1.0)
     f[3] = similarity
     if total > 0.0:
-        one, other = s.templates[best], s.templates[usual]
-        energies = energies_of(one, c.qrs[0], c.qrs[1], c.reach)
-        _, f[6] = align(one, energies, other[c.qrs[0] : c.qrs[1]], c.qrs[0], c.reach)
         f[7] = s.counts[usual] / total
     f[8], f[9], f[10] = s.previous[0], s.previous[1], s.previous[2]
     n = s.n_recent
@@ -239,13 +254,13 @@ def _describe_context(
     f[19], f[20] = b.quality, b.quality
     f[21] = b.entropy
     if n > 0:
-        f[11] = 1.0 - s.recent[KNOWN, last:n].mean()
-        f[12] = 1.0 - s.recent[KNOWN, :n].mean()
-        f[13] = s.recent[UNLIKE, :n].mean()
-        f[15] = s.recent[RESIDUAL, last:n].mean()
-        f[16] = s.recent[RESIDUAL, :n].mean()
-        f[18] = s.recent[ROUGHNESS, last:n].mean()
-        f[20] = s.recent[QUALITY, last:n].mean()
+        f[11] = 1.0 - s.flags[KNOWN, last:n].mean()
+        f[12] = 1.0 - s.flags[KNOWN, :n].mean()
+        f[13] = s.flags[UNLIKE, :n].mean()
+        f[15] = mean_of(s.recent[RESIDUAL, last:n])
+        f[16] = mean_of(s.recent[RESIDUAL, :n])
+        f[18] = mean_of(s.recent[ROUGHNESS, last:n])
+        f[20] = mean_of(s.recent[QUALITY, last:n])
 
 
 @jit
@@ -290,8 +305,8 @@ def _learn(s: Any, c: Any, b: FoundBeat) -> None:
     s.previous[2], s.previous[1] = s.previous[1], s.previous[0]
     s.previous[0] = b.similarity
     n = s.n_recent
-    _keep(s.recent[KNOWN], n, BEATS_KEPT, 1.0 if b.known_as >= 0 else 0.0)
-    _keep(s.recent[UNLIKE], n, BEATS_KEPT, 1.0 if b.similarity < c.match_min else 0.0)
+    _keep(s.flags[KNOWN], n, BEATS_KEPT, 1 if b.known_as >= 0 else 0)
+    _keep(s.flags[UNLIKE], n, BEATS_KEPT, 1 if b.similarity < c.match_min else 0)
     _keep(s.recent[RESIDUAL], n, BEATS_KEPT, b.residual)
     _keep(s.recent[ROUGHNESS], n, BEATS_KEPT, b.roughness)
     s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, b.quality)
@@ -306,26 +321,35 @@ def _learn_shape(s: Any, c: Any, b: FoundBeat) -> int:
     shape = b.known_as
     if shape < 0:
         shape = int(s.counts.argmin())
-        s.templates[shape] = b.window
         s.counts[shape], s.on_time[shape], s.rr_ratio[shape] = 0.0, 0.0, 0.0
-        s.second_beats[shape] = 0
-    step = np.float32(max(1.0 / (s.counts[shape] + 1.0), 1.0 / c.smoothing_beats))
-    moved = np.empty(_WINDOW, np.float32)
-    move(b.window, b.shift, moved)
-    for i in range(_WINDOW):
-        s.templates[shape, i] += step * (moved[i] - s.templates[shape, i])
+        s.unit_mv[shape], s.second_unit_mv[shape], s.second_beats[shape] = 0.0, 0.0, 0
+    step = max(1.0 / (s.counts[shape] + 1.0), 1.0 / c.smoothing_beats)
+    s.unit_mv[shape] = _approach(s.templates[shape], s.unit_mv[shape], b.window, b.shift, step)
     if b.has_second:
         if s.second_beats[shape] == 0:
-            step = np.float32(1.0)
-        move(b.second, b.shift // 2, moved[:HALF_WINDOW])
-        for i in range(HALF_WINDOW):
-            s.second[shape, i] += step * (moved[i] - s.second[shape, i])
+            step = 1.0
+        s.second_unit_mv[shape] = _approach(
+            s.second[shape], s.second_unit_mv[shape], b.second, b.shift // 2, step
+        )
         s.second_beats[shape] += 1
     return shape
 
 
 @jit
-def _keep(values: NDArray[np.float64], n: int, most: int, newest: float) -> int:
+def _approach(
+    packed: NDArray[np.int16], unit: float, window: FloatArray, shift: int, step: float
+) -> float:
+    """Move a packed shape, all zero if its unit is 0, towards a beat; return its new unit."""
+    mean, moved = np.empty(window.size, np.float32), np.empty(window.size, np.float32)
+    unpack(packed, unit, mean)
+    move(window, shift, moved)
+    for i in range(mean.size):
+        mean[i] += np.float32(step) * (moved[i] - mean[i])
+    return pack(mean, packed)
+
+
+@jit
+def _keep(values: NDArray[Any], n: int, most: int, newest: float) -> int:
     """Append to values[:n], forgetting the oldest when full; return the new count."""
     if n == most:
         for i in range(most - 1):

@@ -24,31 +24,40 @@ HALF_WINDOW: Final = GEOMETRY.window_samples // 2
 REGULAR_ENTROPY: Final = 0.3
 """Sample entropy of the RR intervals in sinus rhythm, taken for granted at the start."""
 
-KNOWN, UNLIKE, RESIDUAL, ROUGHNESS, QUALITY = range(5)
+KNOWN, UNLIKE = range(2)
+"""Rows of `flags`."""
+RESIDUAL, ROUGHNESS, QUALITY = range(3)
 """Rows of `recent`."""
 
 STATE: Final = np.dtype(
     [
-        # The shapes
-        ("templates", np.float32, (N_SHAPES, GEOMETRY.window_samples)),
+        # The shapes, in steps of `unit_mv` and `second_unit_mv`
+        ("templates", np.int16, (N_SHAPES, GEOMETRY.window_samples)),
+        ("unit_mv", np.float32, (N_SHAPES,)),
         ("counts", np.float64, (N_SHAPES,)),
         ("on_time", np.float64, (N_SHAPES,)),
         ("rr_ratio", np.float64, (N_SHAPES,)),  # mean logarithm of RR over the usual RR
-        ("second", np.float32, (N_SHAPES, HALF_WINDOW)),
+        ("second", np.int16, (N_SHAPES, HALF_WINDOW)),
+        ("second_unit_mv", np.float32, (N_SHAPES,)),
         ("second_beats", np.int64, (N_SHAPES,)),
         # The rhythm
-        ("rr_s", np.float64, (RR_KEPT,)),  # oldest first
+        ("rr_s", np.float32, (RR_KEPT,)),  # oldest first
         ("n_rr", np.int64),
         ("long_run_s", np.float64),
         ("entropy", np.float64),  # running mean of the intervals' entropy
         # The beats
         ("n_beats", np.int64),
         ("previous", np.float64, (3,)),  # similarity to the usual beat, newest first
-        ("recent", np.float64, (5, BEATS_KEPT)),  # oldest first
+        ("flags", np.uint8, (2, BEATS_KEPT)),  # oldest first
+        ("recent", np.float32, (3, BEATS_KEPT)),  # oldest first
         ("n_recent", np.int64),
     ]
 )
-"""Everything that is remembered of one patient's beats."""
+"""Everything that is remembered of one patient's beats.
+
+A shape is kept in 16 bits a sample, in steps of 1/32767 of its largest deflection: for a QRS
+complex of 1.5 mV a twentieth of a microvolt, well below the step of any converter it came from.
+"""
 
 OPEN: Final = np.dtype(
     [

@@ -301,6 +301,16 @@ def test_what_the_network_saw_takes_the_place_of_the_signal():
         _ = question.inputs.signal
 
 
+def test_a_beat_that_waits_takes_little_room():
+    stage = make()
+    stage.push(make_beat(1000))
+    inputs = stage._asker._open.inputs
+    arrays = (inputs.features, inputs.kept, inputs.embedding)
+    assert inputs.is_seen
+    assert sum(array.nbytes for array in arrays) < 1_000
+    assert inputs.embedding.base is None, "it holds no batch"
+
+
 def test_a_snapshot_of_another_network_is_refused():
     taken = BeatAsker(own_spec(sha256="0123456789abcdef")).snapshot()
     with pytest.raises(

@@ -15,7 +15,14 @@ from classifier.features import (
     inputs_hash,
 )
 from classifier.kernels import align as align_one
-from classifier.kernels import describe_rhythm, energies_of, move, sample_entropy
+from classifier.kernels import (
+    describe_rhythm,
+    energies_of,
+    move,
+    pack,
+    sample_entropy,
+    unpack,
+)
 from classifier.patient import CONFIG, Patient
 from classifier.patient_measures import describe_shape
 from classifier.window_kernel import REASONS
@@ -184,6 +191,24 @@ def test_a_p_wave_that_comes_later_is_found():
     found = shape(late, beat())
     assert found["p_match"] > 0.95 > found["p_correlation"]
     assert found["p_match_lag"] > 0
+
+
+@pytest.mark.parametrize("gain", [1e-6, 1.0, 1e6])
+def test_a_packed_shape_is_right_to_a_step(gain):
+    values = (gain * (beat() - 0.1)).astype(np.float32)
+    packed, again = np.zeros(256, np.int16), np.zeros(256, np.float32)
+    unit = pack(values, packed)
+    unpack(packed, unit, again)
+    assert unit == pytest.approx(np.abs(values).max() / 32767)
+    assert np.abs(packed).max() == 32767
+    assert np.abs(again - values).max() <= 0.51 * unit
+    assert pack(again, packed) == pytest.approx(unit, rel=1e-6), "packing again changes nothing"
+
+
+def test_a_flat_line_is_packed():
+    packed, again = np.ones(256, np.int16), np.ones(256, np.float32)
+    unpack(packed, pack(np.zeros(256, np.float32), packed), again)
+    assert not again.any()
 
 
 def test_compensatory_pause_sums_to_two_intervals():
