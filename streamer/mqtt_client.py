@@ -5,8 +5,12 @@ What aiomqtt and paho don't offer in public is touched in this file alone.
 
 import asyncio
 import contextlib
+import socket
+import struct
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any, Final
 
 import aiomqtt
@@ -16,6 +20,15 @@ from streamer.mqtt_address import Address
 _CLOSED_EARLY: Final = "it closed the connection without an answer"
 _MOST_IN_FLIGHT: Final = 65_535
 """MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
+_ACKNOWLEDGED: Final = struct.Struct("!HH")
+_PLAIN_PUBACK: Final = 0x4002
+"""Type and length of a PUBACK that brings the message's number and nothing else: success, in either
+version (MQTT 5, section 3.4.2.1)."""
+_TYPE: Final = 0xF0
+_PUBLISH: Final = 0x30
+_WRITTEN: Final = 262_144
+"""Bytes written at a time, about."""
+_PEEKED: Final = 2000 * _ACKNOWLEDGED.size
 
 
 class Version(StrEnum):
@@ -47,6 +60,8 @@ class Connection(aiomqtt.Client):
         self.on_acknowledged: Callable[[int], None] = lambda number: None
         protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
         super().__init__(address.host, address.port, protocol=protocol, **options)
+        self._read_packets = self._client.loop_read
+        self._client.loop_read = self._read  # type: ignore[method-assign]
 
     def send(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Hand over a message at QoS 1 without waiting; return its number.
@@ -54,6 +69,30 @@ class Connection(aiomqtt.Client):
         For thousands a second: `publish` costs a task each.
         """
         return int(self._client.publish(topic, payload, qos=1, retain=retain).mid)
+
+    def _read(self, max_packets: int = 1) -> Any:
+        """Take all acknowledgements that wait at once, and leave the rest to paho.
+
+        It reads and unpacks them one by one, which takes longer than sending the messages.
+        """
+        client = self._client
+        # An encrypted connection can't be looked into; nor may a packet be half read.
+        if type(client._sock) is socket.socket and client._in_packet["command"] == 0:
+            for number in taken_acknowledgements(client._sock):
+                self._take_acknowledgement(number)
+        return self._read_packets(max_packets)
+
+    def _take_acknowledgement(self, number: int) -> None:
+        """Do what paho and aiomqtt do about a PUBACK."""
+        message = self._client._out_messages.pop(number, None)
+        if message is None:
+            return
+        message.info._set_as_published()
+        self._client._inflight_messages -= 1
+        self.on_acknowledged(number)
+        pending = self._pending_publishes.pop(number, None)
+        if pending is not None:
+            pending.set()
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
@@ -83,6 +122,7 @@ class Connection(aiomqtt.Client):
 
     def _write(self, client: Any) -> None:
         try:
+            join(client._out_packet)
             client.loop_write()
         except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
             if not self._disconnected.done():
@@ -95,6 +135,37 @@ class Connection(aiomqtt.Client):
             self.refusal = str(reason_code)
         self.on_acknowledged(mid)
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+def taken_acknowledgements(sock: socket.socket) -> list[int]:
+    """Take from the socket the plain acknowledgements that come next; return their numbers."""
+    with contextlib.suppress(OSError):  # nothing has come, or paho will find what is wrong
+        waiting = sock.recv(_PEEKED, socket.MSG_PEEK)
+        packets = _ACKNOWLEDGED.iter_unpack(waiting[: len(waiting) // 4 * 4])
+        plain = takewhile(lambda packet: packet[0] == _PLAIN_PUBACK, packets)
+        numbers = [number for _, number in plain]
+        if numbers:
+            sock.recv(len(numbers) * _ACKNOWLEDGED.size)
+        return numbers
+    return []
+
+
+def join(packets: deque[dict[str, Any]]) -> None:
+    """Make one of the messages that wait to be written, up to the first that isn't at QoS 1.
+
+    paho writes each by itself, and the calls to the system take longer than all the rest.
+    """
+    joined: list[bytes] = []
+    size = 0
+    while packets and size < _WRITTEN:
+        if (packets[0]["command"] & _TYPE) != _PUBLISH or packets[0]["qos"] != 1:
+            break
+        packet = packets.popleft()
+        joined.append(packet["packet"][packet["pos"] :])
+        size += len(joined[-1])
+    if joined:
+        whole = b"".join(joined)
+        packets.appendleft({**packet, "pos": 0, "to_process": len(whole), "packet": whole})
 
 
 @contextlib.asynccontextmanager

@@ -145,7 +145,9 @@ async def connect(
         will=will,
         timeout=config.timeout_s,
         keepalive=config.keepalive_s,
-        max_inflight_messages=in_flight,
+        # No limit: who sends keeps his own, and paho would look through all messages in flight at
+        # each acknowledgement.
+        max_inflight_messages=0,
         tls_context=tls_context(tls) if address.tls else None,
         **dialect,
     )
