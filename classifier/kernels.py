@@ -5,14 +5,13 @@ Everything is summed in one fixed order in double precision, so that equal beats
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numba import config
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from classifier.compiled import jit, sort_few
 
-jit: Final = numba.njit(cache=True, nogil=True, error_model="numpy")
+FloatArray = NDArray[np.float32]
 
 SMALL: Final = 1e-6
 """Energies (mV squared) below this are silence."""
@@ -104,11 +103,18 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
 
 
 @jit
-def peak_to_peak(values: FloatArray) -> float:
-    """Largest minus smallest value, of which none is NaN."""
-    low = high = values[0]
+def least_and_largest(values: FloatArray) -> tuple[float, float]:
+    """Smallest and largest of at least one value."""
+    low, high = values[0], values[0]
     for value in values:
         low, high = min(low, value), max(high, value)
+    return low, high
+
+
+@jit
+def peak_to_peak(values: FloatArray) -> float:
+    """Largest minus smallest value, of which none is NaN."""
+    low, high = least_and_largest(values)
     return float(high) - float(low)
 
 
@@ -153,12 +159,43 @@ def deviation(log_rr_ratio: float, irregularity: float) -> float:
 
 
 @jit
+def share_below(values: NDArray[np.float64], limit: float) -> float:
+    """Share of at least one value that are below the limit."""
+    count = 0
+    for value in values:
+        count += value < limit
+    return count / values.size
+
+
+@jit
+def median_of(values: NDArray[np.float64]) -> float:
+    """Median of at least one value, which are few: they are sorted in place."""
+    sort_few(values)
+    half = values.size // 2
+    if values.size % 2 == 1:
+        return float(values[half])
+    return float((values[half - 1] + values[half]) / 2.0)
+
+
+@jit
 def quantile(ordered: NDArray[np.float64], share: float) -> float:
     """Quantile of sorted values, interpolated linearly."""
     at = share * (ordered.size - 1)
     low = int(at)
     high = min(low + 1, ordered.size - 1)
     return float(ordered[low] + (at - low) * (ordered[high] - ordered[low]))
+
+
+@jit
+def changes_of(intervals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitudes of the changes from one interval to the next, as logarithms."""
+    changes = np.empty(intervals.size - 1)
+    before = np.log(intervals[0])
+    for i in range(changes.size):
+        now = np.log(intervals[i + 1])
+        changes[i] = abs(now - before)
+        before = now
+    return changes
 
 
 @jit
@@ -275,16 +312,19 @@ def describe_rhythm(
     if recent.size == 0:
         return
     median = quantile(ordered, 0.5)
-    found[1] = log_ratio(newest, recent.mean())
+    found[1] = log_ratio(newest, mean_of(recent))
     found[2] = log_ratio(newest, median)
     found[4] = log_ratio(newest, before[-1])
     found[5] = log_ratio(before[-1], median)
-    found[6] = log_ratio(newest, recent.min())
+    least = recent[0]
+    for value in recent:
+        least = min(least, value)
+    found[6] = log_ratio(newest, least)
     if recent.size > 1:
-        found[8] = np.median(np.abs(np.diff(np.log(recent))))
-        found[9] = (recent < premature_ratio * median).mean()
+        found[8] = median_of(changes_of(recent))
+        found[9] = share_below(recent, premature_ratio * median)
     found[10] = deviation(found[2], found[8])
-    found[11] = (before < newest).mean()
+    found[11] = share_below(before, newest)
     if before.size > 1:
         _describe_long_rhythm(before, ordered, newest, long_run, premature_ratio, found)
 
@@ -302,16 +342,24 @@ def _describe_long_rhythm(
     median = quantile(ordered, 0.5)
     found[12] = log_ratio(newest, quantile(ordered, 0.25))
     found[13] = log_ratio(newest, quantile(ordered, 0.75))
-    found[14] = log_ratio(newest, before[-10:].max())
+    most = before[-1]
+    for value in before[-10:]:
+        most = max(most, value)
+    found[14] = log_ratio(newest, most)
     for back in range(2, 7):
         if before.size >= back:
             found[13 + back] = log_ratio(before[-back], median)
-    logs = np.log(before)
-    changes = np.abs(np.diff(logs))
-    found[20] = np.median(changes)
-    found[21] = (changes > JUMP).mean()
-    found[22] = sample_entropy(logs[-ENTROPY_BEATS:], ENTROPY_TOLERANCE)
-    found[23] = (before < premature_ratio * median).mean()
+    changes = changes_of(before)
+    found[20] = median_of(changes)
+    jumps = 0
+    for change in changes:
+        jumps += change > JUMP
+    found[21] = jumps / changes.size
+    logs = np.empty(min(before.size, ENTROPY_BEATS))
+    for i in range(logs.size):
+        logs[i] = np.log(before[before.size - logs.size + i])
+    found[22] = sample_entropy(logs, ENTROPY_TOLERANCE)
+    found[23] = share_below(before, premature_ratio * median)
     found[24] = log_ratio(long_run, median)
     found[25] = log_ratio(median, USUAL_RR_S)
     found[26] = np.log(quantile(ordered, 0.8) / quantile(ordered, 0.2))

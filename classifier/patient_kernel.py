@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from classifier.features import (
     CONTEXT_FEATURES,
     GEOMETRY,
@@ -21,7 +22,6 @@ from classifier.kernels import (
     describe_rhythm,
     deviation,
     energies_of,
-    jit,
     log_ratio,
     mean_of,
     move,

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from classifier.compiled import jit
 from classifier.features import GEOMETRY
 from classifier.kernels import (
     SMALL,
@@ -11,7 +12,7 @@ from classifier.kernels import (
     align,
     compare,
     energies_of,
-    jit,
+    least_and_largest,
     log_ratio,
     move,
     peak_to_peak,
@@ -54,11 +55,16 @@ def describe_shape(beat: FloatArray, usual: FloatArray, c: Any, f: FloatArray) -
         usual_slope = max(usual_slope, abs(usual[i + _SLOPE_SAMPLES] - usual[i]))
     f[12] = slope / beat_size
     f[13] = log_ratio(slope / beat_size, usual_slope / usual_size)
-    f[14] = beat[c.t[0] : c.t[1]].mean() / beat_size
-    f[15] = usual[c.t[0] : c.t[1]].mean() / usual_size
-    qrs, usual_qrs = beat[c.qrs[0] : c.qrs[1]], usual[c.qrs[0] : c.qrs[1]]
-    f[16] = (qrs.max() + qrs.min()) / beat_size
-    f[17] = (usual_qrs.max() + usual_qrs.min()) / usual_size
+    t, usual_t = np.float32(0.0), np.float32(0.0)
+    for i in range(c.t[0], c.t[1]):
+        t += beat[i]
+        usual_t += usual[i]
+    f[14] = np.float32(t / (c.t[1] - c.t[0])) / beat_size
+    f[15] = np.float32(usual_t / (c.t[1] - c.t[0])) / usual_size
+    low, high = least_and_largest(beat[c.qrs[0] : c.qrs[1]])
+    usual_low, usual_high = least_and_largest(usual[c.qrs[0] : c.qrs[1]])
+    f[16] = (high + low) / beat_size
+    f[17] = (usual_high + usual_low) / usual_size
     f[18], at = _find_p(beat, usual, c)
     f[19] = at / _P_REACH
 
@@ -70,7 +76,10 @@ def _find_p(beat: FloatArray, usual: FloatArray, c: Any) -> tuple[float, int]:
     The inner loop runs over the moves, as in `kernels.align`.
     """
     n, size = c.p[1] - c.p[0], 2 * _P_REACH + 1
-    mean = usual[c.p[0] : c.p[1]].astype(np.float64).mean()
+    mean = 0.0
+    for i in range(c.p[0], c.p[1]):
+        mean += usual[i]
+    mean /= n
     sums, squares, products, energy = np.zeros(size), np.zeros(size), np.zeros(size), 0.0
     for i in range(c.p[0], c.p[1]):
         value = usual[i] - mean

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from replay.chunk import Chunk
 from streamer.errors import OverlapError, StageClosedError
 from streamer.events import CHAIN_FS
-from streamer.filters import biquad_cascade, design_bandpass, jit, settled_state
+from streamer.filters import biquad_cascade, design_bandpass, settle, settled_state
 from streamer.stage import Snapshot
 
 SNAPSHOT_VERSION = 1
@@ -63,7 +64,7 @@ def filter_leads(
                     out[lead, i] = 0.0
                     continue
             elif np.isnan(held[lead]):
-                state[lead] = settled * x
+                settle(settled, x, state[lead])
             held[lead] = x
             out[lead, i] = biquad_cascade(sos, state[lead], x)
 

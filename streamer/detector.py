@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from classifier.kernels import records
 from streamer.bandpass import FilteredChunk
-from streamer.detector_kernel import flush_detector, push_detector
+from streamer.detector_kernel import push_detector
 from streamer.detector_state import (
     FEATURES,
     GAP,
@@ -159,12 +159,24 @@ class QRSDetector:
         if item.raw.shape[1] > self._room:
             self._room = item.raw.shape[1]
             self._out = records(OUTPUT, _output_size(self._room))
-        count = push_detector(
-            self._state, self._parameters, self._net, item.raw, item.filtered, self._out, trace
-        )
+        count = self._advance(item.raw, item.filtered, self._out, trace, False)
         return (
             [*jumped, *(to_event(row) for row in self._out[:count].tolist())] if count else jumped
         )
+
+    def _advance(
+        self,
+        raw: NDArray[np.float32],
+        filtered: NDArray[np.float32],
+        out: Any,
+        trace: NDArray[np.float32],
+        is_last: bool,
+    ) -> int:
+        """Push samples, and finish if they are the last; return how many rows of `out` are set."""
+        count: int = push_detector(
+            self._state, self._parameters, self._net, raw, filtered, out, trace, is_last
+        )
+        return count
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
         """Begin at the first chunk's start, and anew, with nothing learnt, after a jump."""
@@ -183,7 +195,8 @@ class QRSDetector:
 
     def _finish(self) -> list[RPeak | Gap]:
         out = records(OUTPUT, HELD + 2)
-        count = flush_detector(self._state, self._parameters, self._net, out, self._no_trace)
+        nothing = np.empty((self._leads, 0), np.float32)
+        count = self._advance(nothing, nothing, out, self._no_trace, True)
         return [to_event(row) for row in out[:count].tolist()]
 
     def flush(self) -> list[RPeak | Gap]:

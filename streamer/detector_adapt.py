@@ -5,9 +5,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit, sort_few
 from streamer.detector_features import active, cut_patch, envelope_peak, limit, log_ratio
 from streamer.detector_state import MASK, NEVER, PATCH_POINTS, RR_COUNT
-from streamer.filters import jit
 
 NOISE_RATE: Final = 0.2
 TEMPLATE_RATE: Final = 0.1
@@ -80,7 +80,8 @@ def adapt_rhythm(s: Any, at: int) -> None:
         s.rr[s.rr_n % RR_COUNT] = at - s.last_at
         s.rr_n += 1
         known = min(s.rr_n, RR_COUNT)
-        ordered = np.sort(s.rr[:known])
+        ordered = s.rr[:known].copy()
+        sort_few(ordered)
         s.rr_median = 0.5 * (ordered[(known - 1) // 2] + ordered[known // 2])
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from streamer.detector_state import (
     ENVELOPE_POINTS,
     LEAD_EXTRAS,
@@ -19,7 +20,6 @@ from streamer.detector_state import (
     PATCH_POINTS,
     RR_COUNT,
 )
-from streamer.filters import jit
 
 PATCH_STEP: Final = 4
 PATCH_BEFORE: Final = 48

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import inlined, jit
 from streamer.detector_adapt import adapt_lead, adapt_rhythm, fade_lead, quality_of
 from streamer.detector_features import (
     active,
@@ -37,7 +38,6 @@ from streamer.detector_leads import (
     write_gap,
 )
 from streamer.detector_state import FEATURES, HELD, MASK, NEVER, PATCH_POINTS, PEAK, RATIO, RING
-from streamer.filters import jit
 from streamer.peak_scorer import score
 
 EDGE: Final = 8
@@ -55,7 +55,7 @@ SURPRISE: Final = 2.5
 
 @jit
 def accept(
-    s: Any, p: Any, out: Any, count: int, at: int, now: int, log_odds: float, flag: int
+    s: Any, p: Any, out: Any, count: int, at: int, now: int, log_odds: float, quality: float
 ) -> int:
     """Write a beat and learn from it."""
     peak, amplitude = locate(s, p, primary(s, p), at, now)
@@ -66,8 +66,8 @@ def accept(
     out[count].sample = peak
     out[count].decided_at = now
     out[count].amplitude = amplitude
-    out[count].quality = quality_of(s, p, log_odds)
-    out[count].flag = flag
+    out[count].quality = quality
+    out[count].flag = 0
     for other in range(s.leads):
         if s.usable[other] and now - s.good_since[other] >= p.settle:
             adapt_lead(s, p, other, peak, at, now, patch)
@@ -79,7 +79,7 @@ def accept(
     return count + 1
 
 
-@jit
+@inlined
 def is_edge(s: Any, p: Any, peak: int, now: int) -> bool:
     """Whether the candidate is the step into a flat line (lead-off, saturation) on every lead."""
     for lead in range(s.leads):
@@ -104,10 +104,12 @@ def decide(
         row = trace[int(trace[0, 0]) + 1]
         row[0] = peak
         row[1] = log_odds
-        row[2:] = f
+        for k in range(f.size):
+            row[2 + k] = f[k]
         trace[0, 0] += 1
     if log_odds > p.threshold:
-        return accept(s, p, out, count, at, now, log_odds, 0)
+        quality = quality_of(s, p, log_odds)
+        return accept(s, p, out, count, at, now, np.float64(log_odds), quality)
     s.refused_ratio = max(s.refused_ratio, f[RATIO])
     if log_odds > s.back_score:
         s.back_score = log_odds
@@ -115,7 +117,7 @@ def decide(
     return count
 
 
-@jit
+@inlined
 def learn_again(s: Any, p: Any, now: int) -> None:
     """Begin a new learning period."""
     s.learning = 1
@@ -136,7 +138,7 @@ def first_noise(s: Any, p: Any, lead: int, level: float, now: int) -> float:
     return total / count if count * NOISE_STEP > REST_LEAST * p.learn else level
 
 
-@jit
+@inlined
 def end_learning(
     s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, trace: Any
 ) -> int:
@@ -171,7 +173,7 @@ def end_learning(
     return count
 
 
-@jit
+@inlined
 def candidate(s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, trace: Any) -> int:
     """Handle an envelope maximum: hold it while learning, else decide.
 
@@ -189,7 +191,7 @@ def candidate(s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, 
     return count
 
 
-@jit
+@inlined
 def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     """After a long silence accept the best refused candidate, if it was close; fade the levels."""
     if s.learning:
@@ -201,7 +203,10 @@ def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     silence = now - s.last_at
     if s.back_at != NEVER and s.rr_median > 0.0 and silence > p.back_rr * s.rr_median + p.dominance:
         if s.back_score > p.back_threshold and now - s.back_at < RING // 2:
-            return accept(s, p, out, count, s.back_at, now, s.back_score, 1)
+            quality = quality_of(s, p, s.back_score)
+            count = accept(s, p, out, count, s.back_at, now, s.back_score, quality)
+            out[count - 1].flag = 1
+            return count
         forget_refused(s)
     if silence > p.silence:
         for lead in range(s.leads):
@@ -210,7 +215,7 @@ def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     return count
 
 
-@jit
+@inlined
 def run_detector(
     s: Any,
     p: Any,
@@ -225,7 +230,7 @@ def run_detector(
     `trace`, unless it is empty, receives each candidate: row 0 counts them, then a row each of
     peak, log-odds and features. Returns how many rows of `out` were written.
     """
-    count = 0
+    count = np.int64(0)
     f = np.zeros(FEATURES, np.float32)
     for i in range(raw.shape[1]):
         now = s.n
@@ -254,10 +259,11 @@ def run_detector(
     return count
 
 
-@jit
-def finish_detector(s: Any, p: Any, net: Any, out: Any, trace: NDArray[np.float32]) -> int:
+@inlined
+def finish_detector(
+    s: Any, p: Any, net: Any, out: Any, count: int, trace: NDArray[np.float32]
+) -> int:
     """End the stream: decide on what is pending with what there is, and close an open gap."""
-    count = 0
     if not s.started:
         return count
     f = np.zeros(FEATURES, np.float32)
@@ -267,7 +273,7 @@ def finish_detector(s: Any, p: Any, net: Any, out: Any, trace: NDArray[np.float3
     if s.learning:
         count = end_learning(s, p, net, out, count, now, f, trace)
     if s.gap_since != NEVER:
-        count = write_gap(s, out, count, s.n, now, 0)
+        count = write_gap(s, out, count, s.n, now, False)
     return count
 
 
@@ -280,14 +286,11 @@ def push_detector(
     filtered: NDArray[np.float32],
     out: Any,
     trace: NDArray[np.float32],
+    is_last: bool,
 ) -> int:
-    """Call `run_detector` for the one patient in `states`."""
-    return int(run_detector(states[0], parameters[0], net, raw, filtered, out, trace))
-
-
-@jit
-def flush_detector(
-    states: Any, parameters: Any, net: NDArray[np.float32], out: Any, trace: NDArray[np.float32]
-) -> int:
-    """Call `finish_detector` for the one patient in `states`."""
-    return int(finish_detector(states[0], parameters[0], net, out, trace))
+    """Call `run_detector` for the one patient in `states`, and `finish_detector` at the end."""
+    s, p = states[0], parameters[0]
+    count = run_detector(s, p, net, raw, filtered, out, trace)
+    if is_last:
+        count = finish_detector(s, p, net, out, count, trace)
+    return count

@@ -5,9 +5,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from streamer.detector_features import active
 from streamer.detector_state import FLAT, GAP, INVALID, MASK, NEVER, RING, SATURATED, SLOPES
-from streamer.filters import jit
 
 MEAN_RATE: Final = 0.002
 """Of the slow baseline by which saturation is told from lead-off."""

@@ -1,17 +1,13 @@
 """Compiled building blocks of the per-sample loop."""
 
-from typing import Final
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from classifier.compiled import jit
+
 ButterworthBand = tuple[float, float]
 """Lower and upper -3 dB edge in Hz."""
-
-jit: Final = numba.njit(cache=True, nogil=True, error_model="numpy")
-"""How every kernel is compiled; no fast-math, so that results are the same on every push."""
 
 
 def design_bandpass(band_hz: ButterworthBand, fs: float, order: int) -> NDArray[np.float64]:
@@ -50,3 +46,11 @@ def biquad_cascade(
         state[i, 1] = sos[i, 2] * x - sos[i, 5] * y
         x = y
     return x
+
+
+@jit
+def settle(settled: NDArray[np.float64], x: float, state: NDArray[np.float64]) -> None:
+    """Write the state after an endless constant input `x`; `settled` is that of 1."""
+    for i in range(state.shape[0]):
+        state[i, 0] = settled[i, 0] * x
+        state[i, 1] = settled[i, 1] * x

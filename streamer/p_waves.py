@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.filters import jit
+from classifier.compiled import jit
+from classifier.kernels import median_of
 
 _COLUMNS: Final = slice(38, 110)
 """Of a beat's window: 250 to 50 ms before the R peak, where a P wave is."""
@@ -57,17 +58,21 @@ def coherence(waves: Wave) -> float:  # pragma: no cover - compiled
     for i in range(n):
         for k in range(points):
             energy[i] += float(waves[i, k]) ** 2
-    limit = _OUTLIER * np.median(energy)
+    limit = _OUTLIER * median_of(energy.copy())
     mean, total, kept = np.zeros(points), 0.0, 0
     for i in range(n):
         if energy[i] <= limit:
-            mean += waves[i]
+            for k in range(points):
+                mean[k] += waves[i, k]
             total += energy[i]
             kept += 1
     if total <= 0.0 or kept < 2:
         return 0.0
     chance = 1.0 / kept
-    raw = (mean @ mean) / (kept * total)
+    common = 0.0
+    for k in range(points):
+        common += mean[k] * mean[k]
+    raw = common / (kept * total)
     return float((raw - chance) / (1.0 - chance))
 
 
@@ -79,7 +84,7 @@ def likeness(before: NDArray[np.float32], wave: Wave) -> float:  # pragma: no co
     """
     lead, best = 0, -np.inf
     for candidate in range(before.shape[1]):
-        alike = coherence(np.ascontiguousarray(before[:, candidate]))
+        alike = coherence(before[:, candidate].copy())
         if alike > best:
             lead, best = candidate, alike
     own, shared, common = 0.0, 0.0, 0.0

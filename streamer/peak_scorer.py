@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from streamer.detector_state import FEATURES, LEAD_FEATURES, RATIO
 from streamer.errors import StreamerError
-from streamer.filters import jit
 
 WEIGHTS: Final = "weights/peak_scorer.npz"
 

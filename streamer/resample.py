@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from replay.chunk import Chunk
 from streamer.errors import OverlapError, StageClosedError
 from streamer.events import CHAIN_FS, Gap, GapReason
-from streamer.filters import jit
 from streamer.stage import Snapshot
 
 SNAPSHOT_VERSION = 1

@@ -22,9 +22,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from classifier.labels import Label
 from streamer.events import CHAIN_FS, Beat
-from streamer.filters import jit
 from streamer.p_waves import Wave, coherence, likeness, p_wave
 
 _SAME: Final = 1e-6

@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from streamer.events import CHAIN_FS
-from streamer.filters import biquad_cascade, jit
+from streamer.filters import biquad_cascade, settle
 from streamer.rhythm_waves import FEATURES, describe_shape, leakage, log_odds
 
 RING: Final = 384
@@ -92,10 +93,10 @@ def describe_windows(
     Returns the span of the lead that moves most, and the mean half period in kept samples; 0 where
     no lead moves.
     """
-    spans = np.empty(windows.shape[0])
+    spans, largest = np.empty(windows.shape[0]), 0.0
     for lead in range(windows.shape[0]):
         spans[lead] = _span(windows[lead])
-    largest = spans.max()
+        largest = max(largest, spans[lead])
     f[:] = 0.0
     halves, moving = 0.0, 0
     one = np.empty(FEATURES)
@@ -104,12 +105,14 @@ def describe_windows(
             continue
         leaked, half = leakage(windows[lead])
         describe_shape(windows[lead], leaked, one)
-        f += one
+        for k in range(FEATURES):
+            f[k] += one[k]
         halves += half
         moving += 1
     if moving == 0:
         return largest, 0.0
-    f /= moving
+    for k in range(FEATURES):
+        f[k] /= moving
     return largest, halves / moving
 
 
@@ -149,8 +152,9 @@ def measure(
             if not np.isfinite(x):
                 x = 0.0 if np.isnan(s.held[lead, 0]) else s.held[lead, 0]
             if np.isnan(s.held[lead, 0]):
-                s.filters[lead] = c.settled * x
-                s.held[lead] = x
+                settle(c.settled, x, s.filters[lead])
+                s.held[lead, 0] = x
+                s.held[lead, 1] = x
             s.bend[lead] += abs(x - 2.0 * s.held[lead, 0] + s.held[lead, 1])
             s.held[lead, 1] = s.held[lead, 0]
             s.held[lead, 0] = x
@@ -170,9 +174,11 @@ def measure(
                 row = out[rows]
                 row[0] = n
                 _describe(s.ring, s.kept[0], c, row)
-                row[4] = s.bend.max() / c.hop
+                bend = 0.0
                 for lead in range(raw.shape[0]):
+                    bend = max(bend, s.bend[lead])
                     row[FIXED + lead] = s.block[lead, 1] - s.block[lead, 0]
+                row[4] = bend / c.hop
                 rows += 1
             s.bend[:] = 0.0
             s.block[:, 0] = np.inf

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.filters import jit
+from classifier.compiled import jit, sort_few
 
 FEATURES: Final = 5
 FEATURE_NAMES: Final = ("leakage", "evenness", "slope spread", "least slope", "rate")
@@ -94,7 +94,7 @@ def describe_shape(
             squared += running * running
             block = min((i - SMOOTHED) // BLOCK, BLOCKS - 1)
             tops[block] = max(tops[block], running)
-    tops.sort()
+    sort_few(tops)
     f[0] = leaked
     f[1] = second * second / (n * fourth)
     f[2] = first * first / (count * squared)

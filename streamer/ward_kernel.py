@@ -5,10 +5,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.compiled import jit
 from streamer.bandpass import filter_leads
 from streamer.detector_kernel import run_detector
 from streamer.detector_state import HELD
-from streamer.filters import jit
 
 _MOST_AT_ONCE: Final = HELD + 2
 """Detector outputs that one sample may bring at once: all those held while learning."""
