@@ -9,7 +9,7 @@ import numpy as np
 from classifier.features import FloatArray
 from classifier.runtime import ModelSpec, TorchScriptModel
 
-LARGEST_BATCH: Final = 256
+LARGEST_BATCH: Final = 128
 """Beyond this a beat gets no cheaper."""
 FEW: Final = 4
 """Up to so many beats take less time one after the other than together."""
