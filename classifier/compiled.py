@@ -6,18 +6,37 @@ array, not now and then the field of a record; a number, not now and then a cons
 one kernel calls is compiled inside it.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import numba
 import numpy as np
+from numba import config
 from numpy.typing import NDArray
 
-jit: Final = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-"""How every kernel is compiled; no fast-math, so that results are the same on every push."""
-inlined: Final = numba.njit(
-    inline="always", cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True
-)
-"""For a step that one or two kernels take: it is compiled as a part of them."""
+from classifier.kernel_cache import KernelCache
+
+_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
+
+_OPTIONS: Final[Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+"""No fast-math, so that results are the same on every push. Nobody calls kernels from C."""
+
+
+def jit(kernel: _Kernel) -> _Kernel:
+    """Have a kernel compiled at its first call, and kept until something in it changes."""
+    return _compiled(kernel, _OPTIONS)
+
+
+def inlined(kernel: _Kernel) -> _Kernel:
+    """Have a step of one or two kernels compiled as a part of them."""
+    return _compiled(kernel, _OPTIONS | {"inline": "always"})
+
+
+def _compiled(kernel: _Kernel, options: Any) -> _Kernel:
+    dispatcher: Any = numba.njit(**options)(kernel)
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+        dispatcher._cache = KernelCache(kernel)
+    return dispatcher  # type: ignore[no-any-return]
 
 
 @jit

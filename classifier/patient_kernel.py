@@ -254,9 +254,9 @@ def _describe_context(
     f[19], f[20] = b.quality, b.quality
     f[21] = b.entropy
     if n > 0:
-        f[11] = 1.0 - s.flags[KNOWN, last:n].mean()
-        f[12] = 1.0 - s.flags[KNOWN, :n].mean()
-        f[13] = s.flags[UNLIKE, :n].mean()
+        f[11] = 1.0 - s.marks[KNOWN, last:n].mean()
+        f[12] = 1.0 - s.marks[KNOWN, :n].mean()
+        f[13] = s.marks[UNLIKE, :n].mean()
         f[15] = mean_of(s.recent[RESIDUAL, last:n])
         f[16] = mean_of(s.recent[RESIDUAL, :n])
         f[18] = mean_of(s.recent[ROUGHNESS, last:n])
@@ -305,8 +305,8 @@ def _learn(s: Any, c: Any, b: FoundBeat) -> None:
     s.previous[2], s.previous[1] = s.previous[1], s.previous[0]
     s.previous[0] = b.similarity
     n = s.n_recent
-    _keep(s.flags[KNOWN], n, BEATS_KEPT, 1 if b.known_as >= 0 else 0)
-    _keep(s.flags[UNLIKE], n, BEATS_KEPT, 1 if b.similarity < c.match_min else 0)
+    _keep(s.marks[KNOWN], n, BEATS_KEPT, 1 if b.known_as >= 0 else 0)
+    _keep(s.marks[UNLIKE], n, BEATS_KEPT, 1 if b.similarity < c.match_min else 0)
     _keep(s.recent[RESIDUAL], n, BEATS_KEPT, b.residual)
     _keep(s.recent[ROUGHNESS], n, BEATS_KEPT, b.roughness)
     s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, b.quality)

@@ -25,7 +25,7 @@ REGULAR_ENTROPY: Final = 0.3
 """Sample entropy of the RR intervals in sinus rhythm, taken for granted at the start."""
 
 KNOWN, UNLIKE = range(2)
-"""Rows of `flags`."""
+"""Rows of `marks`."""
 RESIDUAL, ROUGHNESS, QUALITY = range(3)
 """Rows of `recent`."""
 
@@ -48,7 +48,7 @@ STATE: Final = np.dtype(
         # The beats
         ("n_beats", np.int64),
         ("previous", np.float64, (3,)),  # similarity to the usual beat, newest first
-        ("flags", np.uint8, (2, BEATS_KEPT)),  # oldest first
+        ("marks", np.uint8, (2, BEATS_KEPT)),  # oldest first
         ("recent", np.float32, (3, BEATS_KEPT)),  # oldest first
         ("n_recent", np.int64),
     ]
