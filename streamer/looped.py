@@ -45,15 +45,21 @@ class LoopedRecords:
         self._signals = [_read(record, n_leads) for record in records]
         self._n_leads = n_leads
 
-    def read(self, starts: NDArray[np.int64], n: int) -> NDArray[np.float32]:
-        """Return n samples of each patient from its own index on, shape (patients, leads, n)."""
+    def read(
+        self, starts: NDArray[np.int64], n: int, patients: slice = slice(None)
+    ) -> NDArray[np.float32]:
+        """Return n samples of each patient from its own index on, shape (patients, leads, n).
+
+        Those of patients that aren't among `patients` are undefined.
+        """
         block = np.empty((len(starts), self._n_leads, n), np.float32)
         steps = np.arange(n)
+        numbers = np.arange(len(starts))[patients]
         for k, signal in enumerate(self._signals):
-            patients = np.arange(k, len(starts), len(self._signals))
-            begins = starts[patients] + patients * _SPREAD
+            those = numbers[numbers % len(self._signals) == k]
+            begins = starts[those] + those * _SPREAD
             columns = (begins[:, None] + steps) % signal.shape[1]
-            block[patients] = signal[:, columns].transpose(1, 0, 2)
+            block[those] = signal[:, columns].transpose(1, 0, 2)
         return block
 
 

@@ -123,13 +123,17 @@ class Ward:
         newest = Tick(sample=int(self.memory.states["n"][patient.row]) - 1)
         return self._conclude([*self._tick(row), (patient, newest)])
 
-    def push(self, samples: NDArray[np.float32]) -> list[WardEvent]:
-        """Take the next samples, equally many of every patient, at the chain's rate.
+    def push(
+        self, samples: NDArray[np.float32], counts: NDArray[np.int64] | None = None
+    ) -> list[WardEvent]:
+        """Take the next samples at the chain's rate.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (rows, leads, n)
             Row i is that of the patient whose `row` is i; rows without a patient are ignored. mV.
+        counts : ndarray of int64, shape (rows,), optional
+            How many of them each patient takes; all by default.
 
         Raises
         ------
@@ -145,7 +149,8 @@ class Ward:
         if any(patient.resampler is not None for patient in self._patients.values()):
             raise ValueError("sources of other sampling frequencies go to push_chunks")
         occupied = [patient is not None for patient in self._rows]
-        return self._advance(samples, np.where(occupied, samples.shape[2], 0), [])
+        n = samples.shape[2] if counts is None else counts
+        return self._advance(samples, np.where(occupied, n, 0), [])
 
     def push_chunks(self, chunks: Mapping[str, Sequence[Chunk]]) -> list[WardEvent]:
         """Take chunks of some sources, each at its own rate and in order.

@@ -113,6 +113,8 @@ class WardMqtt:
         self._waiting: deque[_Message] = deque()
         self._in_flight: dict[int, _Message] = {}
         self._wake = asyncio.Event()
+        self._delivered = asyncio.Event()
+        self._delivered.set()
         self._closing = self._is_connected = False
         self._worker: asyncio.Task[None] | None = None
 
@@ -153,7 +155,12 @@ class WardMqtt:
             self._waiting.appendleft(message)
         else:
             self._waiting.append(message)
+        self._delivered.clear()
         self._wake.set()
+
+    async def delivered(self) -> None:
+        """Return once the broker has every message."""
+        await self._delivered.wait()
 
     async def close(self) -> None:
         """Send what is queued, within a bound, and leave."""
@@ -236,8 +243,10 @@ class WardMqtt:
     def _acknowledged(self, number: int) -> None:
         if self._in_flight.pop(number, None) is not None:
             self.sent += 1
-            if not self._in_flight or len(self._waiting):
+            if not self._in_flight or self._waiting:
                 self._wake.set()
+            if not self.queued:
+                self._delivered.set()
 
     def _fill(self, client: Connection) -> None:
         while self._waiting and len(self._in_flight) < self._config.in_flight:

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from streamer.calm_memory import calm_memory
 from streamer.errors import SnapshotError, StreamerError
@@ -33,7 +36,11 @@ class WardRunConfig:
     Attributes
     ----------
     tick_s : float
-        From one compiled call to the next; half of it is added to the latency on average.
+        From one look at a patient's samples to the next; half of it is added to the latency on
+        average.
+    turns : int
+        Groups of patients whose turn comes one after another within a tick: nobody waits for the
+        work on all.
     intake : IntakeConfig
         What live sources may do.
     snapshot_every_s : float
@@ -43,9 +50,32 @@ class WardRunConfig:
     """
 
     tick_s: float = 0.05
+    turns: int = 5
     intake: IntakeConfig = field(default_factory=IntakeConfig)
     snapshot_every_s: float = 30.0
     paced: bool = True
+
+    @property
+    def turn_s(self) -> float:
+        """From one group's turn to the next one's."""
+        return self.tick_s / self.turns
+
+
+def looped_turns(config: WardRunConfig, total: int | None) -> Iterator[tuple[slice, range]]:
+    """Yield whose turn it is, and which samples of the chain's rate they take.
+
+    A turn comes when its last sample is due. With `total`, each group gets as many, then it ends.
+    """
+    done = [0] * config.turns
+    for turn in count(1):
+        group = (turn - 1) % config.turns
+        due = round(turn * config.turn_s * CHAIN_FS)
+        due = due if total is None else min(due, total)
+        if due > done[group]:
+            yield slice(group, None, config.turns), range(done[group], due)
+        done[group] = due
+        if total is not None and min(done) >= total:
+            return
 
 
 class WardRun:
@@ -120,20 +150,24 @@ class WardRun:
             began_s = self._now()
             for name in names:
                 self._admit_looped(name, began_s)
-            size = max(round(self._config.tick_s * CHAIN_FS), 1)
             total = None if seconds is None else round(seconds * CHAIN_FS)
-            states, done = self._ward.memory.states, 0
             with calm_memory():
-                while not self._stopping.is_set() and (total is None or done < total):
-                    n = size if total is None else min(size, total - done)
-                    done += n
-                    await self._wait_until(began_s + done / CHAIN_FS)
-                    samples = records.read(states["n"][: len(names)], n)
-                    for bed in self._beds.beds.values():
-                        bed.last_sample += n
-                    self._publish(self._ward.push(samples))
-                    self._save_some(size / CHAIN_FS)
+                for group, due in looped_turns(self._config, total):
+                    await self._wait_until(began_s + due.stop / CHAIN_FS)
+                    if self._stopping.is_set():
+                        break
+                    self._push_looped(records, names, group, len(due))
+                    self._save_some(self._config.turn_s)
             await self._finish()
+
+    def _push_looped(self, records: LoopedRecords, names: list[str], group: slice, n: int) -> None:
+        """Push the next n samples of a group of patients."""
+        samples = records.read(self._ward.memory.states["n"][: len(names)], n, group)
+        counts = np.zeros(len(names), np.int64)
+        counts[group] = n
+        for name in names[group]:
+            self._beds.beds[name].last_sample += n
+        self._publish(self._ward.push(samples, counts))
 
     async def run_live(self, seconds: float | None) -> None:
         """Label what comes in by `receive` until stopped.
@@ -144,13 +178,13 @@ class WardRun:
             If a patient's snapshot can't be used, or snapshots can't be written.
         """
         with stop_signals(self.stop):
-            began_s, ticks = self._now(), 0
+            began_s, turns = self._now(), 0
             while not self._stopping.is_set():
-                ticks += 1
-                await self._wait_until(began_s + ticks * self._config.tick_s)
+                group, turns = turns % self._config.turns, turns + 1
+                await self._wait_until(began_s + turns * self._config.turn_s)
                 self.intake.pass_time(self._now())
-                self._push_pending(list(self.intake.sources))
-                self._save_some(self._config.tick_s)
+                self._push_pending(self._live_sources(group))
+                self._save_some(self._config.turn_s)
                 if seconds is not None and self._now() - began_s >= seconds:
                     break
             await self._finish()
@@ -167,6 +201,11 @@ class WardRun:
         except StreamerError as error:
             self._failure = error
             self.stop()
+
+    def _live_sources(self, group: int) -> list[str]:
+        """Return the live sources whose turn it is."""
+        rows = ((source, self._ward.patients[source].row) for source in self.intake.sources)
+        return [source for source, row in rows if row % self._config.turns == group]
 
     def _push_pending(self, sources: list[str]) -> None:
         """Push what has come of some sources."""

@@ -7,20 +7,25 @@ import numpy as np
 import pytest
 
 from streamer.bench import latency, soak, throughput_ward
+from streamer.bench.mosquitto import running_mosquitto
 from streamer.bench.throughput_ward import WardThroughputConfig, added_latencies
+from streamer.ward_run import WardRunConfig
 
 
 def test_added_latency_counts_waiting_for_the_tick_and_for_the_one_before() -> None:
-    """Ticks of 50 ms; the second takes 80 ms and delays the third."""
-    found = added_latencies(np.array([0.01, 0.08, 0.01]), 0.05)
-    np.testing.assert_allclose(found, [0.01, 0.06, 0.08, 0.13, 0.04, 0.09])
+    """Turns of 25 ms, of which two make a tick; the second takes 40 ms and delays the third."""
+    found = added_latencies(np.array([0.01, 0.04, 0.01]), WardRunConfig(tick_s=0.05, turns=2))
+    np.testing.assert_allclose(found, [0.01, 0.06, 0.04, 0.09, 0.025, 0.075])
 
 
-def test_a_ward_costs_the_more_the_larger_it_is(tmp_path: Path) -> None:
+@pytest.mark.mosquitto
+def test_a_ward_costs_the_more_the_larger_it_is(mosquitto: str, tmp_path: Path) -> None:
     config = WardThroughputConfig(
         sizes=(5, 40), dsp_sizes=(10, 200), seconds=1.0, settle_s=2.0, deadline_ms=60_000.0
     )
-    report = throughput_ward.measure_ward(config)
+    assert mosquitto
+    with running_mosquitto() as url:
+        report = throughput_ward.measure_ward(config, url=url)
     assert [t.patients for t in report.timings][:4] == [10, 200, 5, 40]
     assert report.cost_us("signal")[0] > 0
     assert report.timings[3].events > report.timings[2].events > 0

@@ -1,14 +1,17 @@
 """How many patients one core can follow at real time, and what each costs.
 
-Every tick of a ward is timed by the CPU time of its thread, so that what else the machine does
-isn't counted. From these times follows when each tick would end on a core of its own, were the
-samples to come at real time: a tick can't begin before its samples are there, nor before the one
-before it has ended. The signal is the simulated `demo`, from a different place for each patient.
+Every turn of a ward, from its samples to the broker's last acknowledgement of what they brought, is
+timed by the CPU time of its thread, so that what else the machine does (the broker too) isn't
+counted. From these times follows when each turn would end on a core of its own, were the samples to
+come at real time: a turn can't begin before its samples are there, nor before the one before it has
+ended. The signal is the simulated `demo`, from a different place for each patient.
 """
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +28,11 @@ from streamer.payload import dumps, to_payload
 from streamer.score_report import Table
 from streamer.ward import Ward
 from streamer.ward_beds import Beds
+from streamer.ward_publisher import WardPublisher
+from streamer.ward_run import WardRunConfig, looped_turns
 from streamer.ward_warm_up import warm_up_ward
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 DSP: Final = "signal"
 WARD: Final = "ward"
 _MS: Final = 1000.0
@@ -45,7 +50,8 @@ class WardThroughputConfig:
     """Signal measured."""
     settle_s: float = 3.0
     """Signal before that: the detectors learn for 1.5 s."""
-    tick_s: float = 0.05
+    run: WardRunConfig = field(default_factory=WardRunConfig)
+    """How patients take turns."""
     deadline_ms: float = 100.0
     """For the 99th percentile of the added latency."""
     n_leads: int = 2
@@ -57,10 +63,10 @@ class WardTiming:
 
     what: str
     patients: int
-    tick_ms: tuple[float, ...]
-    """CPU time of each tick."""
+    turn_ms: tuple[float, ...]
+    """CPU time of each turn."""
     added_ms: tuple[float, ...]
-    """From when a sample was due until its tick ended, for the first and last sample of each."""
+    """From when a sample was due until its turn ended, for the first and last sample of each."""
     events: int
     share: float
     """CPU time over signal time: 1 is a whole core."""
@@ -79,6 +85,8 @@ class WardThroughput:
 
     config: WardThroughputConfig
     timings: tuple[WardTiming, ...]
+    is_sent: bool = False
+    """Whether a broker got the messages."""
 
     def holds(self, timing: WardTiming) -> bool:
         """Whether a size holds the deadline, without falling behind."""
@@ -104,8 +112,23 @@ class WardThroughput:
 def measure_ward(
     config: WardThroughputConfig | None = None,
     advance: Callable[[str], None] | None = None,
+    url: str | None = None,
 ) -> WardThroughput:
-    """Measure every size, and look more closely where the deadline is missed."""
+    """Measure every size, and look more closely where the deadline is missed.
+
+    Parameters
+    ----------
+    config : WardThroughputConfig, optional
+    advance : callable, optional
+        Gets a line before each size.
+    url : str, optional
+        Broker that gets the whole ward's messages; without it they are encoded but not sent.
+
+    Raises
+    ------
+    BrokerError
+        If the broker can't be reached.
+    """
     config = config or WardThroughputConfig()
     tell = advance or (lambda line: None)
     source = LoopedRecords([simulate_demo()], config.n_leads)
@@ -115,11 +138,11 @@ def measure_ward(
     timings = []
     for n in config.dsp_sizes:
         tell(f"signal path, {n} patients")
-        timings.append(_measure(DSP, n, source, model, config))
+        timings.append(asyncio.run(_measure(DSP, n, source, model, config)))
     missed = None
     for n in config.sizes:
         tell(f"ward, {n} patients")
-        timings.append(_measure(WARD, n, source, model, config))
+        timings.append(asyncio.run(_measure(WARD, n, source, model, config, url)))
         if not _holds(timings[-1], config):
             missed = n
             break
@@ -127,72 +150,109 @@ def measure_ward(
     if missed is not None and largest:
         middle = (largest + missed) // 2
         tell(f"ward, {middle} patients")
-        timings.append(_measure(WARD, middle, source, model, config))
-    return WardThroughput(config=config, timings=tuple(timings))
+        timings.append(asyncio.run(_measure(WARD, middle, source, model, config, url)))
+    return WardThroughput(config=config, timings=tuple(timings), is_sent=url is not None)
 
 
 def _holds(timing: WardTiming, config: WardThroughputConfig) -> bool:
     return WardThroughput(config=config, timings=(timing,)).holds(timing)
 
 
-def _measure(
-    what: str, n: int, source: LoopedRecords, model: BatchedModel, config: WardThroughputConfig
+async def _measure(
+    what: str,
+    n: int,
+    source: LoopedRecords,
+    model: BatchedModel,
+    config: WardThroughputConfig,
+    url: str | None = None,
 ) -> WardTiming:
+    """Time each turn; in the whole ward until the broker at `url` has all its messages."""
     ward = Ward(model, n_leads=config.n_leads)
-    encoded: list[int] = []
+    voice = None if url is None or what == DSP else _Voice(url)
+    events = 0
 
-    def encode(info: StreamInfo, message: Published) -> None:
-        encoded.append(len(dumps(to_payload(message, info))))
+    def publish(info: StreamInfo, message: Published) -> None:
+        nonlocal events
+        events += 1
+        payload = to_payload(message, info)
+        encoded = dumps(payload)
+        if voice is not None:
+            voice.publisher.publish(message, payload, encoded)
 
-    beds = Beds(encode)
-    for k in range(n):
-        ward.admit(f"p{k}")
-        beds.open(_info(f"p{k}"), began_s=0.0)
-    size = round(config.tick_s * CHAIN_FS)
-    settle, ticks = (round(s / config.tick_s) for s in (config.settle_s, config.seconds))
-    times, n_before = [], 0
-    with calm_memory():
-        for number in range(settle + ticks):
-            samples = source.read(np.full(n, number * size), size)
-            n_before = len(encoded) if number == settle else n_before
-            began = time.thread_time()
-            if what == DSP:
-                ward.memory.run(samples, np.full(n, size))
-            else:
-                beds.take(ward.push(samples), now_s=0.0, is_timed=False)
-            times.append(time.thread_time() - began)
-    measured = times[settle:]
+    beds = Beds(publish)
+    async with contextlib.nullcontext() if voice is None else voice:
+        for k in range(n):
+            ward.admit(f"p{k}")
+            beds.open(_info(f"p{k}"), began_s=0.0)
+            if voice is not None:
+                voice.publisher.come(_info(f"p{k}"), 0)
+        turns = looped_turns(config.run, round((config.settle_s + config.seconds) * CHAIN_FS))
+        settled = round(config.settle_s * CHAIN_FS)
+        times, n_before = [], 0
+        with calm_memory():
+            for group, due in turns:
+                samples = source.read(ward.memory.states["n"][:n], len(due), group)
+                counts = np.zeros(n, np.int64)
+                counts[group] = len(due)
+                n_before = events if due.stop <= settled else n_before
+                began = time.thread_time()
+                if what == DSP:
+                    ward.memory.run(samples, counts)
+                else:
+                    beds.take(ward.push(samples, counts), now_s=0.0, is_timed=False)
+                if voice is not None:
+                    await voice.delivered()
+                times.append((due.stop > settled, time.thread_time() - began))
+    measured = [spent for is_measured, spent in times if is_measured]
     return WardTiming(
         what=what,
         patients=n,
-        tick_ms=tuple(t * _MS for t in measured),
-        added_ms=tuple(added_latencies(np.array(measured), config.tick_s) * _MS),
-        events=len(encoded) - n_before,
-        share=sum(measured) / (ticks * config.tick_s),
+        turn_ms=tuple(t * _MS for t in measured),
+        added_ms=tuple(added_latencies(np.array(measured), config.run) * _MS),
+        events=events - n_before,
+        share=sum(measured) / (len(measured) * config.run.turn_s),
         row_bytes=ward.memory.bytes_per_row,
     )
 
 
-def added_latencies(durations_s: NDArray[np.float64], tick_s: float) -> NDArray[np.float64]:
-    """Return how long after they were due the samples of each tick were dealt with.
+class _Voice:
+    """The ward's own publisher, and the wait until the broker has everything."""
+
+    def __init__(self, url: str) -> None:
+        self.publisher = WardPublisher(url)
+
+    async def __aenter__(self) -> None:
+        await self.publisher.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.publisher.close()
+
+    async def delivered(self) -> None:
+        """Return once every message has been acknowledged."""
+        self.publisher.tell_alerts()
+        await self.publisher.mqtt.delivered()
+
+
+def added_latencies(durations_s: NDArray[np.float64], run: WardRunConfig) -> NDArray[np.float64]:
+    """Return how long after they were due the samples of each turn were dealt with.
 
     Parameters
     ----------
     durations_s : ndarray
-        Of each tick.
-    tick_s : float
-        Time from one to the next.
+        Of each turn.
+    run : WardRunConfig
+        How turns follow each other.
 
     Returns
     -------
     ndarray, twice as long
-        For the newest and the oldest sample of each tick.
+        For the newest and the oldest sample of each turn.
     """
     ended, found = 0.0, []
     for number, duration in enumerate(durations_s):
-        there = (number + 1) * tick_s
+        there = (number + 1) * run.turn_s
         ended = max(ended, there) + duration
-        found += [ended - there, ended - there + tick_s]
+        found += [ended - there, ended - there + run.tick_s]
     return np.array(found)
 
 
@@ -212,9 +272,11 @@ def introduction(report: WardThroughput) -> list[str]:
     """Say what was measured and what came out."""
     config = report.config
     lines = [
-        f"One core; {config.n_leads} leads at {CHAIN_FS:g} Hz, ticks of {config.tick_s * _MS:g} "
-        f"ms, {config.seconds:g} s of signal; events encoded as JSON but not sent. Deadline: p99 "
-        f"added latency of {config.deadline_ms:g} ms.",
+        f"One core; {config.n_leads} leads at {CHAIN_FS:g} Hz, ticks of "
+        f"{config.run.tick_s * _MS:g} ms in {config.run.turns} turns, {config.seconds:g} s of "
+        f"signal; events encoded as JSON "
+        f"{'and sent to Mosquitto' if report.is_sent else 'but not sent'}. Deadline: p99 added "
+        f"latency of {config.deadline_ms:g} ms.",
     ]
     for what in (DSP, WARD):
         if not any(t.what == what for t in report.timings):
@@ -235,15 +297,15 @@ def table(report: WardThroughput) -> Table:
             str(t.patients),
             f"{t.share:.3f}",
             f"{t.share / t.patients * 1e6:.1f}",
-            f"{np.quantile(t.tick_ms, 0.5):.2f}",
-            f"{np.quantile(t.tick_ms, 0.99):.2f}",
+            f"{np.quantile(t.turn_ms, 0.5):.2f}",
+            f"{np.quantile(t.turn_ms, 0.99):.2f}",
             f"{t.p99_added_ms:.1f}",
             "yes" if report.holds(t) else "no",
             f"{t.row_bytes / 1024:.1f}",
         )
         for t in sorted(report.timings, key=lambda t: (t.what, t.patients))
     ]
-    header = ("", "patients", "cores", "us/patient s", "tick ms", "p99", "added p99", "holds", "KB")
+    header = ("", "patients", "cores", "us/patient s", "turn ms", "p99", "added p99", "holds", "KB")
     return Table(title="Cost of a ward", header=header, rows=tuple(rows))
 
 
@@ -266,7 +328,9 @@ def to_json(report: WardThroughput) -> dict[str, Any]:
     timings: Sequence[WardTiming] = report.timings
     return {
         "schema": SCHEMA_VERSION,
-        "tick_s": report.config.tick_s,
+        "tick_s": report.config.run.tick_s,
+        "turns": report.config.run.turns,
+        "sent": report.is_sent,
         "deadline_ms": report.config.deadline_ms,
         "largest": {what: report.largest(what) for what in (DSP, WARD)},
         "timings": [
@@ -274,7 +338,7 @@ def to_json(report: WardThroughput) -> dict[str, Any]:
                 "what": t.what,
                 "patients": t.patients,
                 "cores": t.share,
-                "tick_ms": list(t.tick_ms),
+                "turn_ms": list(t.turn_ms),
                 "added_p99_ms": t.p99_added_ms,
                 "events": t.events,
                 "row_bytes": t.row_bytes,

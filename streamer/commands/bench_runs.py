@@ -145,8 +145,13 @@ def throughput(args: argparse.Namespace) -> int:
 
 def _throughput_ward(args: argparse.Namespace) -> int:
     from streamer.bench import throughput_ward
+    from streamer.bench.mosquitto import running_mosquitto
 
-    report = throughput_ward.measure_ward(advance=lambda line: print(line, file=sys.stderr))  # noqa: T201
+    with running_mosquitto() as url:
+        report = throughput_ward.measure_ward(
+            advance=lambda line: print(line, file=sys.stderr),  # noqa: T201
+            url=url,
+        )
     _print(throughput_ward.introduction(report), [throughput_ward.table(report)])
     if args.plot is not None:
         throughput_ward.plot(report, args.plot)
