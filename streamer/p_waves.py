@@ -10,13 +10,13 @@ from classifier.kernels import median_of
 
 _COLUMNS: Final = slice(38, 110)
 """Of a beat's window: 250 to 50 ms before the R peak, where a P wave is."""
-_POINTS: Final = 12
+POINTS: Final = 12
 """Points that are kept of it: 60 Hz, ample for a P wave."""
 _OUTLIER: Final = 4.0
 """Stretches of more than this many times the median energy hold an artefact."""
 
 Wave = NDArray[np.float32]
-"""Shape (leads, `_POINTS`), mV without its trend; (0, 0) where samples are missing."""
+"""Shape (leads, `POINTS`), mV without its trend; (0, 0) where samples are missing."""
 
 
 def p_wave(window: NDArray[np.float32]) -> Wave:
@@ -24,7 +24,7 @@ def p_wave(window: NDArray[np.float32]) -> Wave:
     part = window[:, _COLUMNS]
     if part.size == 0 or not np.isfinite(part).all():
         return np.zeros((0, 0), np.float32)
-    wave = np.empty((part.shape[0], _POINTS), np.float32)
+    wave = np.empty((part.shape[0], POINTS), np.float32)
     _without_trend(part, wave)
     return wave
 
@@ -32,17 +32,17 @@ def p_wave(window: NDArray[np.float32]) -> Wave:
 @jit
 def _without_trend(part: Wave, wave: Wave) -> None:  # pragma: no cover - compiled
     """Write the means of equal pieces, less the straight line between the ends."""
-    n = part.shape[1] // _POINTS
+    n = part.shape[1] // POINTS
     for lead in range(part.shape[0]):
-        for k in range(_POINTS):
+        for k in range(POINTS):
             total = np.float32(0.0)
             for i in range(k * n, (k + 1) * n):
                 total += part[lead, i]
             wave[lead, k] = total / np.float32(n)
         first = (wave[lead, 0] + wave[lead, 1]) / np.float32(2.0)
-        last = (wave[lead, _POINTS - 2] + wave[lead, _POINTS - 1]) / np.float32(2.0)
-        for k in range(_POINTS):
-            straight = first + float(last - first) * (k / (_POINTS - 1.0))
+        last = (wave[lead, POINTS - 2] + wave[lead, POINTS - 1]) / np.float32(2.0)
+        for k in range(POINTS):
+            straight = first + float(last - first) * (k / (POINTS - 1.0))
             wave[lead, k] = wave[lead, k] - straight
 
 

@@ -17,9 +17,11 @@ from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 6
+_VERSION: Final = 7
 
 Output = RhythmEvent | Alarm
+_TURNS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
+"""Fibrillation is not dated back beyond where one of these began or ended."""
 
 
 class RhythmTracker:
@@ -278,7 +280,7 @@ class RhythmTracker:
         return []
 
     def _take(self, row: Transition, evidence: Evidence) -> list[Output]:
-        if Rhythm.ATRIAL_FIBRILLATION in {row.to, self._states[row.layer]}:
+        if _TURNS & {row.to, self._states[row.layer]}:
             self._facts.atria.note_turn(evidence.onset)
         if row.layer is not Layer.MOMENT:
             self._set(row.layer, row.to)

@@ -62,10 +62,13 @@ def _pattern(facts: Facts, period: int, *, stays: bool) -> Evidence | None:
 
 def atrial_fibrillation(facts: Facts, state: State) -> Evidence | None:
     """Irregular, and without P waves; since the turn to irregularity."""
-    if not facts.atria.is_fibrillating(stays=state is Rhythm.ATRIAL_FIBRILLATION):
+    stays = state is Rhythm.ATRIAL_FIBRILLATION
+    if not facts.atria.is_fibrillating(stays=stays):
         return None
+    if stays:
+        return evidence_of(list(facts.beats)[-1:])
     beats = facts.atria.turn(irregular=True)
-    return Evidence(beats[0], beats)
+    return Evidence(beats[0], beats) if len(beats) > facts.config.atria.least_beats else None
 
 
 def slow(facts: Facts, state: State) -> Evidence | None:

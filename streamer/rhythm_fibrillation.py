@@ -1,0 +1,404 @@
+"""How probable fibrillation of the atria is after each beat: a hidden Markov model, compiled.
+
+The atria are in one of four states: *regular*, with P waves; *ectopic*, irregular, but P waves
+remain before the beats that aren't early; *hidden*, regular without a P wave that can be told (of
+the AV node, or small); *fibrillating*. Each N or S beat tells three things: how much its interval
+differs from the one before; how near the two of them come to any two in a row among the last ones,
+a single beat's part of the sample entropy of Lake & Moorman 2011
+(doi:10.1152/ajpheart.00561.2010), which stays small where premature beats come in a pattern; and
+how much what lies before the QRS complex resembles what lay there before. The last is asked of
+beats that aren't early only, and among these, as an early beat has the T wave in that place. Where
+the weights come from: `streamer.atria_training`.
+
+A fourth thing is learned of the patient: how large the fibrillatory waves are. They don't vanish
+while fibrillation goes on, so a line that is flat beside them speaks against it.
+
+From when to when a state lasted is told afterwards, by going back through the beats (the forward
+and backward passes of Rabiner 1989, doi:10.1109/5.18626).
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.filters import jit
+from streamer.p_waves import POINTS, likeness
+
+FloatArray = NDArray[np.float64]
+
+KEPT: Final = 64
+"""N and S beats that are remembered."""
+REGULAR, ECTOPIC, HIDDEN, FIBRILLATING = range(4)
+STATES: Final = 4
+
+CHANGE_EDGES: Final = np.array([0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.2, 0.65])
+PAIR_EDGES: Final = np.array([0.01, 0.02, 0.03, 0.045, 0.07, 0.1])
+LIKENESS_EDGES: Final = np.array([0.0, 0.5, 0.8, 0.9, 0.95, 0.98])
+"""Where the next column of a table begins."""
+CHANGE: Final = np.array([
+    [0.8, 0.7, 0.5, 0.3, 0.1, -0.3, -0.8, -1.0, -0.4],
+    [0.4, 0.4, 0.2, 0.1, 0.1, 0.0, -0.1, -0.2, 0.2],
+])  # fmt: skip
+PAIR: Final = np.array([
+    [1.9, 1.3, 0.7, 0.1, -0.7, -1.2, -1.4],
+    [1.3, 1.0, 0.6, 0.2, -0.1, -0.3, -0.5],
+])  # fmt: skip
+LIKENESS: Final = np.array([
+    [-1.9, -1.3, -1.1, -0.2, 0.9, 2.3, 4.5],
+    [-1.5, -1.1, -0.6, 0.2, 1.1, 2.3, 4.2],
+])  # fmt: skip
+"""Log-odds of a regular and of an ectopic rhythm against fibrillation, by how much the logarithm of
+the interval changed, by how far the nearest pair of intervals is, by the cosine of the waves; as
+`streamer.atria_training` prints them."""
+_HIDDEN_LIKENESS: Final = 0.15
+"""Of what the waves say for an ectopic rhythm, where P waves can't be told."""
+_FAST_S: Final = 0.5
+_FAST_LIKENESS: Final = 0.5
+"""After a shorter interval the T wave is in the place of the P wave: half as much evidence."""
+
+_TO_FIBRILLATION: Final = 0.0005
+_FROM_FIBRILLATION: Final = 0.01
+_TO_ECTOPIC: Final = 0.02
+_FROM_ECTOPIC: Final = 0.03
+_TO_HIDDEN: Final = 0.005
+"""Probabilities of a change from one beat to the next: an episode is of a hundred beats or so."""
+_STAYS: Final = 1.0 - _TO_HIDDEN - _TO_FIBRILLATION
+CHANGES: Final = np.array([
+    [_STAYS - _TO_ECTOPIC, _TO_ECTOPIC, _TO_HIDDEN, _TO_FIBRILLATION],
+    [_FROM_ECTOPIC, _STAYS - _FROM_ECTOPIC, _TO_HIDDEN, _TO_FIBRILLATION],
+    [_FROM_ECTOPIC, _TO_HIDDEN, _STAYS - _FROM_ECTOPIC, _TO_FIBRILLATION],
+    [0.4 * _FROM_FIBRILLATION, 0.3 * _FROM_FIBRILLATION, 0.3 * _FROM_FIBRILLATION,
+     1.0 - _FROM_FIBRILLATION],
+])  # fmt: skip
+_AT_FIRST: Final = np.array([0.7, 0.2, 0.099, 0.001])
+_WHILE_NOT: Final = np.array([0.5, 0.3, 0.15, 0.05])
+_WHILE_FIBRILLATING: Final = np.array([0.02, 0.02, 0.01, 0.95])
+"""Probabilities before the first beat, and before those among which a change is looked for."""
+
+_PAIRS: Final = 15
+_LEAST_PAIRS: Final = 4
+"""Beats before this one whose intervals are compared with its own, and how many must be known."""
+_USUAL: Final = 8
+_LEAST_USUAL: Final = 3
+_USUAL_WITHIN: Final = 19
+_EARLY: Final = 0.8
+"""A beat after less than this part of the median interval is early."""
+_WAVES: Final = 8
+_LEAST_WAVES: Final = 4
+_WAVES_WITHIN: Final = 23
+"""Waves before beats that aren't early, whose mean the next is compared with."""
+_NEXT_WAVES: Final = 5
+_NEXT_WITHIN: Final = 13
+"""The same after a beat, to find an end: the first P waves resemble those that follow."""
+
+_LEVEL_BEATS: Final = 32
+_LEAST_LEVEL_BEATS: Final = 12
+"""Beats over which the size of fibrillatory waves is learned, and how many are enough."""
+_LEARN_FROM: Final = 4.0
+"""Log-odds of fibrillation from which on it is learned."""
+_FLAT_MV: Final = 0.02
+_FADED: Final = np.array([-2.0, -1.4, -1.0])
+_FADED_EVIDENCE: Final = np.array([-3.3, -1.8, 0.0])
+"""What the logarithm of a wave's size beside the learned one says for fibrillation, if the wave is
+below `_FLAT_MV` as well: a third is not less than chance gives."""
+_TINY: Final = 1e-300
+_TINY_MV: Final = 1e-4
+
+
+class AtriaState(NamedTuple):
+    """What is remembered of the last N and S beats of one patient, oldest first."""
+
+    sample: NDArray[np.int64]
+    """Shape (KEPT,)."""
+    interval_s: FloatArray
+    """Shape (KEPT,): from the beat before; NaN if that was none of these, or too far away."""
+    late: NDArray[np.bool_]
+    """Shape (KEPT,): whether the wave is known and the beat isn't early."""
+    seen: NDArray[np.bool_]
+    """Shape (KEPT,): whether the wave is known."""
+    wave: NDArray[np.float32]
+    """Shape (KEPT, leads, POINTS), mV without its trend: what lies before the QRS complex."""
+    likeness: FloatArray
+    """Shape (KEPT,): of that to the ones before; NaN where it isn't asked."""
+    odds: FloatArray
+    """Shape (KEPT, STATES): log-likelihood of the states by intervals and size of the wave."""
+    probability: FloatArray
+    """Shape (STATES,): after the newest beat."""
+    level: FloatArray
+    """Shape (2,): logarithm of the size of fibrillatory waves in mV, and over how many beats."""
+    filled: NDArray[np.int64]
+    """Shape (1,): how many beats are remembered."""
+
+
+def new_state(n_leads: int) -> AtriaState:
+    """Return the memory before any beat."""
+    return AtriaState(
+        sample=np.zeros(KEPT, np.int64),
+        interval_s=np.full(KEPT, np.nan),
+        late=np.zeros(KEPT, np.bool_),
+        seen=np.zeros(KEPT, np.bool_),
+        wave=np.zeros((KEPT, n_leads, POINTS), np.float32),
+        likeness=np.full(KEPT, np.nan),
+        odds=np.zeros((KEPT, STATES)),
+        probability=_AT_FIRST.copy(),
+        level=np.zeros(2),
+        filled=np.zeros(1, np.int64),
+    )
+
+
+@jit
+def observe(
+    s: AtriaState, sample: int, interval_s: float, wave: NDArray[np.float32]
+) -> float:  # pragma: no cover - compiled
+    """Take the next N or S beat; return the log-odds of fibrillation after it."""
+    n = s.filled[0]
+    if n == s.sample.size:
+        _drop_oldest(s)
+        n -= 1
+    s.filled[0] = n + 1
+    s.sample[n], s.interval_s[n] = sample, interval_s
+    s.seen[n] = 0 < wave.shape[0] == s.wave.shape[1]
+    if s.seen[n]:
+        s.wave[n] = wave
+    s.late[n] = s.seen[n] and not _is_early(s, n)
+    s.likeness[n] = _likeness_before(s, n) if s.late[n] else np.nan
+    odds = np.zeros(STATES)
+    _add_interval_odds(s, n, odds)
+    size = _log_size(s, n) if s.late[n] else np.nan
+    odds[FIBRILLATING] += _fading(s, size)
+    s.odds[n] = odds
+    _add_wave_odds(s.likeness[n], interval_s, odds)
+    _step(s.probability, odds)
+    log_odds = log_odds_of(s.probability)
+    if log_odds > _LEARN_FROM:
+        _learn_level(s, size)
+    return log_odds
+
+
+@jit
+def log_odds_of(probability: FloatArray) -> float:  # pragma: no cover - compiled
+    """Return the log-odds of fibrillation against all else."""
+    others = 0.0
+    for k in range(STATES):
+        if k != FIBRILLATING:
+            others += probability[k]
+    return float(np.log(probability[FIBRILLATING] + _TINY) - np.log(others + _TINY))
+
+
+@jit
+def _drop_oldest(s: AtriaState) -> None:  # pragma: no cover - compiled
+    n = s.sample.size
+    for k in range(n - 1):
+        s.sample[k] = s.sample[k + 1]
+        s.interval_s[k] = s.interval_s[k + 1]
+        s.late[k] = s.late[k + 1]
+        s.seen[k] = s.seen[k + 1]
+        s.likeness[k] = s.likeness[k + 1]
+        s.odds[k] = s.odds[k + 1]
+        s.wave[k] = s.wave[k + 1]
+
+
+@jit
+def _is_early(s: AtriaState, n: int) -> bool:  # pragma: no cover - compiled
+    """Whether a beat comes well before the usual interval is over."""
+    if np.isnan(s.interval_s[n]):
+        return False
+    usual, count = np.empty(_USUAL), 0
+    for k in range(n - 1, max(n - 1 - _USUAL_WITHIN, -1), -1):
+        if count < _USUAL and not np.isnan(s.interval_s[k]):
+            usual[count] = s.interval_s[k]
+            count += 1
+    if count < _LEAST_USUAL:
+        return False
+    return bool(s.interval_s[n] < _EARLY * np.median(usual[:count]))
+
+
+@jit
+def _likeness_before(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
+    """Return the cosine of a wave with the mean of the last ones of beats that aren't early."""
+    before = np.empty((_WAVES, s.wave.shape[1], POINTS), np.float32)
+    count = 0
+    for k in range(n - 1, max(n - 1 - _WAVES_WITHIN, -1), -1):
+        if count < _WAVES and s.late[k]:
+            before[count] = s.wave[k]
+            count += 1
+    return likeness(before[:count], s.wave[n]) if count >= _LEAST_WAVES else np.nan
+
+
+@jit
+def _likeness_after(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
+    """Return the cosine of a wave with the mean of the next ones of beats that aren't early."""
+    after = np.empty((_NEXT_WAVES, s.wave.shape[1], POINTS), np.float32)
+    count = 0
+    for k in range(n + 1, min(n + 1 + _NEXT_WITHIN, s.filled[0])):
+        if count < _NEXT_WAVES and s.late[k]:
+            after[count] = s.wave[k]
+            count += 1
+    return likeness(after[:count], s.wave[n]) if count >= _LEAST_WAVES else np.nan
+
+
+@jit
+def nearest_pair(intervals_s: FloatArray, n: int) -> float:  # pragma: no cover - compiled
+    """Return how far an interval and the one before are from the nearest two in a row.
+
+    The larger of the two differences of logarithms; NaN if too few are known.
+    """
+    best, count = np.inf, 0
+    for k in range(n - 1, max(n - 1 - _PAIRS, 0), -1):
+        far = max(
+            abs(np.log(intervals_s[n] / intervals_s[k])),
+            abs(np.log(intervals_s[n - 1] / intervals_s[k - 1])),
+        )
+        if not np.isnan(intervals_s[k] + intervals_s[k - 1]):
+            best = min(best, far)
+            count += 1
+    return best if count >= _LEAST_PAIRS else np.nan
+
+
+@jit
+def _add_interval_odds(
+    s: AtriaState, n: int, odds: FloatArray
+) -> None:  # pragma: no cover - compiled
+    """Weigh the intervals; nothing where one is unknown."""
+    if n == 0:
+        return
+    change = abs(np.log(s.interval_s[n] / s.interval_s[n - 1]))
+    if np.isnan(change):
+        return
+    column = np.searchsorted(CHANGE_EDGES, change, "right")
+    regular, ectopic = CHANGE[0, column], CHANGE[1, column]
+    far = nearest_pair(s.interval_s, n)
+    if not np.isnan(far):
+        column = np.searchsorted(PAIR_EDGES, far, "right")
+        regular += PAIR[0, column]
+        ectopic += PAIR[1, column]
+    odds[REGULAR] += regular
+    odds[ECTOPIC] += ectopic
+    odds[HIDDEN] += regular
+
+
+@jit
+def _add_wave_odds(
+    alike: float, interval_s: float, odds: FloatArray
+) -> None:  # pragma: no cover - compiled
+    """Weigh what lies before the QRS complex."""
+    if np.isnan(alike):
+        return
+    column = np.searchsorted(LIKENESS_EDGES, alike, "right")
+    part = _FAST_LIKENESS if interval_s < _FAST_S else 1.0
+    odds[REGULAR] += part * LIKENESS[0, column]
+    odds[ECTOPIC] += part * LIKENESS[1, column]
+    odds[HIDDEN] += part * _HIDDEN_LIKENESS * LIKENESS[1, column]
+
+
+@jit
+def _log_size(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
+    """Return the logarithm of a wave's root mean square in mV, in the lead where it is largest."""
+    largest = 0.0
+    for lead in range(s.wave.shape[1]):
+        energy = 0.0
+        for k in range(POINTS):
+            energy += float(s.wave[n, lead, k]) ** 2
+        largest = max(largest, energy)
+    return float(np.log(np.sqrt(largest / POINTS) + _TINY_MV))
+
+
+@jit
+def _fading(s: AtriaState, size: float) -> float:  # pragma: no cover - compiled
+    """Weigh the size of a wave beside those of the patient's fibrillation."""
+    if np.isnan(size) or s.level[1] < _LEAST_LEVEL_BEATS or size > np.log(_FLAT_MV):
+        return 0.0
+    return float(np.interp(size - s.level[0], _FADED, _FADED_EVIDENCE))
+
+
+@jit
+def _learn_level(s: AtriaState, size: float) -> None:  # pragma: no cover - compiled
+    """Learn how large fibrillatory waves are; flat lines among them don't count."""
+    enough = s.level[1] >= _LEAST_LEVEL_BEATS
+    if np.isnan(size) or (enough and size < s.level[0] + _FADED[-1]):
+        return
+    s.level[1] = min(s.level[1] + 1.0, float(_LEVEL_BEATS))
+    s.level[0] += (size - s.level[0]) / s.level[1]
+
+
+@jit
+def _step(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cover - compiled
+    """Go on by a beat: a change of state, then what the beat tells."""
+    _change(probability)
+    _weigh(probability, odds)
+
+
+@jit
+def _change(probability: FloatArray) -> None:  # pragma: no cover - compiled
+    """Let the state change as it does from one beat to the next."""
+    after = np.zeros(STATES)
+    for k in range(STATES):
+        for to in range(STATES):
+            after[to] += probability[k] * CHANGES[k, to]
+    probability[:] = after
+
+
+@jit
+def _weigh(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cover - compiled
+    """Multiply by likelihoods and scale to a sum of 1."""
+    most, total = odds.max(), 0.0
+    for k in range(STATES):
+        probability[k] *= np.exp(odds[k] - most)
+        total += probability[k]
+    probability /= total
+
+
+@jit
+def turn_of(s: AtriaState, first: int, fibrillating: bool) -> int:  # pragma: no cover - compiled
+    """Return which of the remembered beats from `first` on was the first of the present state.
+
+    Parameters
+    ----------
+    s : AtriaState
+        Beats; there must be more than `first`.
+    first : int
+        Index of the beat from which on a change is looked for.
+    fibrillating : bool
+        Whether the present state is fibrillation; the one before was not, or the other way round.
+    """
+    n = s.filled[0]
+    told = np.empty((n - first, STATES))
+    for k in range(first, n):
+        alike = s.likeness[k]
+        if not fibrillating and s.late[k] and n - 1 - k >= _LEAST_WAVES:
+            alike = _likeness_after(s, k)
+        told[k - first] = s.odds[k]
+        _add_wave_odds(alike, s.interval_s[k], told[k - first])
+    forward = np.empty_like(told)
+    now = _WHILE_NOT.copy() if fibrillating else _WHILE_FIBRILLATING.copy()
+    for k in range(n - first):
+        if k > 0:
+            _change(now)
+        _weigh(now, told[k])
+        forward[k] = now
+    later = np.ones(STATES)
+    for k in range(n - first - 1, -1, -1):
+        both = forward[k] * later
+        if (both[FIBRILLATING] > 0.5 * both.sum()) != fibrillating:
+            return int(min(first + k + 1, n - 1))
+        _weigh(later, told[k])
+        later = _before(later)
+    return first
+
+
+@jit
+def _before(later: FloatArray) -> FloatArray:  # pragma: no cover - compiled
+    """Return how probable what follows is from each state a beat earlier."""
+    result = np.zeros(STATES)
+    for k in range(STATES):
+        for to in range(STATES):
+            result[k] += CHANGES[k, to] * later[to]
+    return result
+
+
+@jit
+def is_known(s: AtriaState) -> bool:  # pragma: no cover - compiled
+    """Whether any two intervals in a row are remembered."""
+    n = s.filled[0]
+    return bool((~np.isnan(s.interval_s[1:n] + s.interval_s[: n - 1])).any())
