@@ -239,7 +239,15 @@ def test_names_are_unique_and_the_hash_is_stable():
     assert QRS.stop + GEOMETRY.max_shift_samples <= GEOMETRY.window_samples
 
 
-def test_the_baseline_is_the_median():
+@pytest.mark.parametrize("gain", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_the_baseline_is_the_median(gain, decimals):
     random = np.random.default_rng(6)
-    window = random.standard_normal(GEOMETRY.window_samples).astype(np.float32)
-    assert np.array_equal(remove_baseline(window), window - np.median(window))
+    for offset in (-3.0, 0.0, 0.25):
+        window = offset + random.standard_normal(GEOMETRY.window_samples).round(decimals)
+        window = (gain * window).astype(np.float32)
+        assert np.array_equal(remove_baseline(window), window - np.median(window))
+
+
+def test_the_baseline_of_a_flat_line_is_the_line():
+    assert not remove_baseline(np.full(GEOMETRY.window_samples, -0.3)).any()
