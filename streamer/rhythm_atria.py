@@ -13,6 +13,7 @@ that isn't N or S are unknown and match nothing; P waves have a say (`AtriaConfi
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import log
 from typing import Any, Final
 
@@ -89,6 +90,7 @@ class Atria:
     def add(self, beat: Beat, rr_samples: int | None) -> None:
         """Take an N or S beat and the interval since the beat before, if that was one as well."""
         if self._state is None:
+            _load_kernels(beat.window.shape[0])
             self._state = new_state(beat.window.shape[0])
         interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
         wave = p_wave(beat.window)
@@ -184,7 +186,7 @@ class Atria:
             return ()
         state = self._state
         first = min(self._first(state), int(state.filled[0]) - 1)
-        begins = turn_of(state, first, irregular)
+        begins = turn_of(state, first, fibrillating=irregular)
         return tuple(state.sample[max(begins - 1, 0) : state.filled[0]].tolist())
 
     def note_turn(self, sample: int) -> None:
@@ -213,6 +215,18 @@ class Atria:
         """Return the index of the first beat after the last turn."""
         known = state.sample[: state.filled[0]]
         return int(np.searchsorted(known, self._turned_at, "right"))
+
+
+@cache
+def _load_kernels(n_leads: int) -> None:
+    """Load what isn't called before there is fibrillation: compiling it would hold up a stream."""
+    state = new_state(n_leads)
+    for sample in range(2):
+        observe(state, sample, np.nan, state.wave[0])
+    is_known(state)
+    turn_of(state, 0, fibrillating=True)
+    coherence(np.ascontiguousarray(state.wave[:, 0]))
+    _match(state.interval_s, 1.0, 1.0, 1.0, 1)
 
 
 @jit

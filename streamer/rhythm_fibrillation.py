@@ -22,7 +22,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.filters import jit
+from classifier.compiled import inlined, jit
+from classifier.kernels import median_of
 from streamer.p_waves import POINTS, likeness
 
 FloatArray = NDArray[np.float64]
@@ -160,14 +161,19 @@ def observe(
     s.sample[n], s.interval_s[n] = sample, interval_s
     s.seen[n] = 0 < wave.shape[0] == s.wave.shape[1]
     if s.seen[n]:
-        s.wave[n] = wave
+        for lead in range(wave.shape[0]):
+            for k in range(POINTS):
+                s.wave[n, lead, k] = wave[lead, k]
     s.late[n] = s.seen[n] and not _is_early(s, n)
-    s.likeness[n] = _likeness_before(s, n) if s.late[n] else np.nan
+    s.likeness[n] = np.nan
+    if s.late[n]:
+        s.likeness[n] = _likeness(s, n, -1, max(n - 1 - _WAVES_WITHIN, -1), _WAVES)
     odds = np.zeros(STATES)
     _add_interval_odds(s, n, odds)
     size = _log_size(s, n) if s.late[n] else np.nan
     odds[FIBRILLATING] += _fading(s, size)
-    s.odds[n] = odds
+    for k in range(STATES):
+        s.odds[n, k] = odds[k]
     _add_wave_odds(s.likeness[n], interval_s, odds)
     _step(s.probability, odds)
     log_odds = log_odds_of(s.probability)
@@ -186,20 +192,23 @@ def log_odds_of(probability: FloatArray) -> float:  # pragma: no cover - compile
     return float(np.log(probability[FIBRILLATING] + _TINY) - np.log(others + _TINY))
 
 
-@jit
+@inlined
 def _drop_oldest(s: AtriaState) -> None:  # pragma: no cover - compiled
-    n = s.sample.size
-    for k in range(n - 1):
+    """Make room for one more."""
+    for k in range(s.sample.size - 1):
         s.sample[k] = s.sample[k + 1]
         s.interval_s[k] = s.interval_s[k + 1]
         s.late[k] = s.late[k + 1]
         s.seen[k] = s.seen[k + 1]
         s.likeness[k] = s.likeness[k + 1]
-        s.odds[k] = s.odds[k + 1]
-        s.wave[k] = s.wave[k + 1]
+        for state in range(STATES):
+            s.odds[k, state] = s.odds[k + 1, state]
+        for lead in range(s.wave.shape[1]):
+            for i in range(POINTS):
+                s.wave[k, lead, i] = s.wave[k + 1, lead, i]
 
 
-@jit
+@inlined
 def _is_early(s: AtriaState, n: int) -> bool:  # pragma: no cover - compiled
     """Whether a beat comes well before the usual interval is over."""
     if np.isnan(s.interval_s[n]):
@@ -211,34 +220,38 @@ def _is_early(s: AtriaState, n: int) -> bool:  # pragma: no cover - compiled
             count += 1
     if count < _LEAST_USUAL:
         return False
-    return bool(s.interval_s[n] < _EARLY * np.median(usual[:count]))
+    return bool(s.interval_s[n] < _EARLY * median_of(usual[:count]))
 
 
 @jit
-def _likeness_before(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
-    """Return the cosine of a wave with the mean of the last ones of beats that aren't early."""
-    before = np.empty((_WAVES, s.wave.shape[1], POINTS), np.float32)
+def _likeness(
+    s: AtriaState, n: int, step: int, stop: int, most: int
+) -> float:  # pragma: no cover - compiled
+    """Return the cosine of a wave with the mean of those of the nearest beats that aren't early.
+
+    From the next one in the direction of `step` until before `stop`, `most` at the most.
+    """
+    others = np.empty((most, s.wave.shape[1], POINTS), np.float32)
     count = 0
-    for k in range(n - 1, max(n - 1 - _WAVES_WITHIN, -1), -1):
-        if count < _WAVES and s.late[k]:
-            before[count] = s.wave[k]
+    for k in range(n + step, stop, step):
+        if count < most and s.late[k]:
+            for lead in range(s.wave.shape[1]):
+                for i in range(POINTS):
+                    others[count, lead, i] = s.wave[k, lead, i]
             count += 1
-    return likeness(before[:count], s.wave[n]) if count >= _LEAST_WAVES else np.nan
+    return likeness(others[:count], s.wave[n]) if count >= _LEAST_WAVES else np.nan
 
 
 @jit
-def _likeness_after(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
-    """Return the cosine of a wave with the mean of the next ones of beats that aren't early."""
-    after = np.empty((_NEXT_WAVES, s.wave.shape[1], POINTS), np.float32)
-    count = 0
-    for k in range(n + 1, min(n + 1 + _NEXT_WITHIN, s.filled[0])):
-        if count < _NEXT_WAVES and s.late[k]:
-            after[count] = s.wave[k]
-            count += 1
-    return likeness(after[:count], s.wave[n]) if count >= _LEAST_WAVES else np.nan
+def _column(edges: FloatArray, value: float) -> int:  # pragma: no cover - compiled
+    """Return how many edges are not above a value: its column in a table."""
+    column = 0
+    while column < edges.size and value >= edges[column]:
+        column += 1
+    return column
 
 
-@jit
+@inlined
 def nearest_pair(intervals_s: FloatArray, n: int) -> float:  # pragma: no cover - compiled
     """Return how far an interval and the one before are from the nearest two in a row.
 
@@ -256,7 +269,7 @@ def nearest_pair(intervals_s: FloatArray, n: int) -> float:  # pragma: no cover 
     return best if count >= _LEAST_PAIRS else np.nan
 
 
-@jit
+@inlined
 def _add_interval_odds(
     s: AtriaState, n: int, odds: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -266,11 +279,11 @@ def _add_interval_odds(
     change = abs(np.log(s.interval_s[n] / s.interval_s[n - 1]))
     if np.isnan(change):
         return
-    column = np.searchsorted(CHANGE_EDGES, change, "right")
+    column = _column(CHANGE_EDGES, change)
     regular, ectopic = CHANGE[0, column], CHANGE[1, column]
     far = nearest_pair(s.interval_s, n)
     if not np.isnan(far):
-        column = np.searchsorted(PAIR_EDGES, far, "right")
+        column = _column(PAIR_EDGES, far)
         regular += PAIR[0, column]
         ectopic += PAIR[1, column]
     odds[REGULAR] += regular
@@ -285,14 +298,14 @@ def _add_wave_odds(
     """Weigh what lies before the QRS complex."""
     if np.isnan(alike):
         return
-    column = np.searchsorted(LIKENESS_EDGES, alike, "right")
+    column = _column(LIKENESS_EDGES, alike)
     part = _FAST_LIKENESS if interval_s < _FAST_S else 1.0
     odds[REGULAR] += part * LIKENESS[0, column]
     odds[ECTOPIC] += part * LIKENESS[1, column]
     odds[HIDDEN] += part * _HIDDEN_LIKENESS * LIKENESS[1, column]
 
 
-@jit
+@inlined
 def _log_size(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
     """Return the logarithm of a wave's root mean square in mV, in the lead where it is largest."""
     largest = 0.0
@@ -304,15 +317,23 @@ def _log_size(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
     return float(np.log(np.sqrt(largest / POINTS) + _TINY_MV))
 
 
-@jit
+@inlined
 def _fading(s: AtriaState, size: float) -> float:  # pragma: no cover - compiled
     """Weigh the size of a wave beside those of the patient's fibrillation."""
     if np.isnan(size) or s.level[1] < _LEAST_LEVEL_BEATS or size > np.log(_FLAT_MV):
         return 0.0
-    return float(np.interp(size - s.level[0], _FADED, _FADED_EVIDENCE))
+    return _between(_FADED, _FADED_EVIDENCE, size - s.level[0])
 
 
-@jit
+@inlined
+def _between(edges: FloatArray, values: FloatArray, at: float) -> float:  # pragma: no cover
+    """Interpolate linearly; beyond the edges the value stays."""
+    k = min(max(_column(edges, at) - 1, 0), edges.size - 2)
+    part = min(max((at - edges[k]) / (edges[k + 1] - edges[k]), 0.0), 1.0)
+    return float(values[k] + part * (values[k + 1] - values[k]))
+
+
+@inlined
 def _learn_level(s: AtriaState, size: float) -> None:  # pragma: no cover - compiled
     """Learn how large fibrillatory waves are; flat lines among them don't count."""
     enough = s.level[1] >= _LEAST_LEVEL_BEATS
@@ -322,7 +343,7 @@ def _learn_level(s: AtriaState, size: float) -> None:  # pragma: no cover - comp
     s.level[0] += (size - s.level[0]) / s.level[1]
 
 
-@jit
+@inlined
 def _step(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cover - compiled
     """Go on by a beat: a change of state, then what the beat tells."""
     _change(probability)
@@ -332,21 +353,24 @@ def _step(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cove
 @jit
 def _change(probability: FloatArray) -> None:  # pragma: no cover - compiled
     """Let the state change as it does from one beat to the next."""
-    after = np.zeros(STATES)
-    for k in range(STATES):
-        for to in range(STATES):
-            after[to] += probability[k] * CHANGES[k, to]
-    probability[:] = after
+    before = probability.copy()
+    for to in range(STATES):
+        probability[to] = 0.0
+        for k in range(STATES):
+            probability[to] += before[k] * CHANGES[k, to]
 
 
 @jit
 def _weigh(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cover - compiled
     """Multiply by likelihoods and scale to a sum of 1."""
-    most, total = odds.max(), 0.0
+    most, total = odds[0], 0.0
+    for k in range(1, STATES):
+        most = max(most, odds[k])
     for k in range(STATES):
         probability[k] *= np.exp(odds[k] - most)
         total += probability[k]
-    probability /= total
+    for k in range(STATES):
+        probability[k] /= total
 
 
 @jit
@@ -363,42 +387,53 @@ def turn_of(s: AtriaState, first: int, fibrillating: bool) -> int:  # pragma: no
         Whether the present state is fibrillation; the one before was not, or the other way round.
     """
     n = s.filled[0]
-    told = np.empty((n - first, STATES))
+    told = np.zeros((n - first, STATES))
+    forward = np.zeros((n - first, STATES))
+    now = np.zeros(STATES)
+    for k in range(STATES):
+        now[k] = _WHILE_NOT[k] if fibrillating else _WHILE_FIBRILLATING[k]
     for k in range(first, n):
         alike = s.likeness[k]
         if not fibrillating and s.late[k] and n - 1 - k >= _LEAST_WAVES:
-            alike = _likeness_after(s, k)
-        told[k - first] = s.odds[k]
-        _add_wave_odds(alike, s.interval_s[k], told[k - first])
-    forward = np.empty_like(told)
-    now = _WHILE_NOT.copy() if fibrillating else _WHILE_FIBRILLATING.copy()
-    for k in range(n - first):
-        if k > 0:
+            alike = _likeness(s, k, 1, min(k + 1 + _NEXT_WITHIN, n), _NEXT_WAVES)
+        odds = told[k - first]
+        for state in range(STATES):
+            odds[state] = s.odds[k, state]
+        _add_wave_odds(alike, s.interval_s[k], odds)
+        if k > first:
             _change(now)
-        _weigh(now, told[k])
-        forward[k] = now
+        _weigh(now, odds)
+        for state in range(STATES):
+            forward[k - first, state] = now[state]
     later = np.ones(STATES)
-    for k in range(n - first - 1, -1, -1):
-        both = forward[k] * later
-        if (both[FIBRILLATING] > 0.5 * both.sum()) != fibrillating:
-            return int(min(first + k + 1, n - 1))
-        _weigh(later, told[k])
-        later = _before(later)
+    for k in range(n - 1, first - 1, -1):
+        others, all_of_them = 0.0, 0.0
+        for state in range(STATES):
+            both = forward[k - first, state] * later[state]
+            all_of_them += both
+            others += both if state != FIBRILLATING else 0.0
+        if (others < 0.5 * all_of_them) != fibrillating:
+            return int(min(k + 1, n - 1))
+        _weigh(later, told[k - first])
+        _go_back(later)
     return first
 
 
-@jit
-def _before(later: FloatArray) -> FloatArray:  # pragma: no cover - compiled
-    """Return how probable what follows is from each state a beat earlier."""
-    result = np.zeros(STATES)
+@inlined
+def _go_back(later: FloatArray) -> None:  # pragma: no cover - compiled
+    """Make how probable what follows is from each state that from the states a beat earlier."""
+    after = later.copy()
     for k in range(STATES):
+        later[k] = 0.0
         for to in range(STATES):
-            result[k] += CHANGES[k, to] * later[to]
-    return result
+            later[k] += CHANGES[k, to] * after[to]
 
 
 @jit
 def is_known(s: AtriaState) -> bool:  # pragma: no cover - compiled
     """Whether any two intervals in a row are remembered."""
-    n = s.filled[0]
-    return bool((~np.isnan(s.interval_s[1:n] + s.interval_s[: n - 1])).any())
+    known = 0
+    for k in range(1, s.filled[0]):
+        if not np.isnan(s.interval_s[k] + s.interval_s[k - 1]):
+            known += 1
+    return known > 0
