@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 
 from classifier.kernel_cache import KernelCache
 
-_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 _OPTIONS: Final[Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 """No fast-math, so that results are the same on every push. Nobody calls kernels from C."""
 
 
-def jit(kernel: _Kernel) -> _Kernel:
+def jit(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
     """Have a kernel compiled at its first call, and kept until something in it changes."""
     return _compiled(kernel, _OPTIONS)
 
 
-def inlined(kernel: _Kernel) -> _Kernel:
+def inlined(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
     """Have a step of one or two kernels compiled as a part of them."""
     return _compiled(kernel, _OPTIONS | {"inline": "always"})
 
 
-def _compiled(kernel: _Kernel, options: Any) -> _Kernel:
+def _compiled(kernel: Callable[..., _Result], options: Any) -> Callable[..., _Result]:
     dispatcher: Any = numba.njit(**options)(kernel)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
         dispatcher._cache = KernelCache(kernel)

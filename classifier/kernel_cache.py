@@ -17,10 +17,13 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 import numpy as np
-from numba.core import caching
+from numba.core import caching as _caching
 from numba.core.dispatcher import Dispatcher
 
 from classifier.first_start import announce_compiling
+
+caching: Final[Any] = _caching
+"""Without types, which most of it lacks."""
 
 
 def fingerprint(kernel: FunctionType) -> str:
@@ -46,7 +49,7 @@ def fingerprint(kernel: FunctionType) -> str:
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A function's code and that of the functions inside it."""
+    """Yield a function's code and that of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -88,10 +91,7 @@ class _BesideSource(caching._CacheLocator):  # type: ignore[misc]
 class _Place(caching.CompileResultCacheImpl):  # type: ignore[misc]
     """Numba's choice of a folder, and one more where it would give up."""
 
-    _locator_classes: Final = (
-        *caching.CompileResultCacheImpl._locator_classes,
-        _BesideSource,
-    )
+    _locator_classes = (*caching.CompileResultCacheImpl._locator_classes, _BesideSource)
 
     def get_filename_base(self, fullname: str, abiflags: str) -> str:
         """Leave the line out, so that a kernel that moves in its file leaves nothing behind."""

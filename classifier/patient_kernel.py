@@ -3,12 +3,11 @@
 The state `s` is one row of `patient_state.STATE`, `c` the `patient_state.Parameters`.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from classifier.compiled import jit
+from classifier.compiled import jit, sort_few
 from classifier.features import (
     CONTEXT_FEATURES,
     GEOMETRY,
@@ -25,21 +24,21 @@ from classifier.kernels import (
     log_ratio,
     mean_of,
     move,
-    pack,
     quantile,
     unpack,
 )
+from classifier.patient_config import PARAMETERS
+from classifier.patient_learning import learn
 from classifier.patient_measures import describe_second, describe_shape, noise_of, unit_of
 from classifier.patient_state import (
-    BEATS_KEPT,
     HALF_WINDOW,
     KNOWN,
     N_SHAPES,
     QUALITY,
     RESIDUAL,
     ROUGHNESS,
-    RR_KEPT,
     UNLIKE,
+    FoundBeat,
 )
 from classifier.window_kernel import JUDGEABLE, fill_missing, prepare_second, remove_baseline
 
@@ -61,36 +60,9 @@ _LAST_BEATS: Final = 10
 _NOVELTY_UNKNOWN: Final = 0.5
 
 
-class FoundBeat(NamedTuple):
-    """A beat as found, for learning from it and for the confirmed label of the one before it."""
-
-    window: FloatArray
-    """mV, baseline off."""
-    second: FloatArray
-    """The second lead likewise, at half the rate; means nothing unless `has_second`."""
-    energies: NDArray[np.float64]
-    """Of the QRS complex, by `kernels.energies_of`."""
-    has_second: bool
-    rr_s: float
-    """Interval that ends at it, 0 if unknown."""
-    median_rr_s: float
-    """Of the intervals before it, 0 if unknown."""
-    quality: float
-    known_as: int
-    """Its shape; -1: a new one."""
-    shift: int
-    rr_ratio: float
-    similarity: float
-    """To the usual beat."""
-    residual: float
-    roughness: float
-    entropy: float
-
-
 @jit
 def meet(
     states: Any,
-    c: Any,
     windows: FloatArray,
     rr_s: float,
     quality: float,
@@ -106,7 +78,6 @@ def meet(
     Parameters
     ----------
     states : record array of `patient_state.STATE`, shape (1,)
-    c : Parameters
     windows : ndarray of float32, shape (leads, window_samples)
         Primary lead first, NaN where missing.
     rr_s, quality : float
@@ -126,7 +97,7 @@ def meet(
     int
         Index in `window_kernel.REASONS`.
     """
-    s = states[0]
+    s, c = states[0], PARAMETERS
     window = np.empty(_WINDOW, np.float32)
     unjudgeable = fill_missing(windows[0], c.qrs, c.missing_share_max, window)
     remove_baseline(window)
@@ -136,10 +107,11 @@ def meet(
     if completed.size > 0 and rr_s > 0.0:
         _describe_next(before[0], b, f, c, completed)
     waiting = kept[0]
-    waiting.qrs[:] = window[c.qrs[0] : c.qrs[1]]
+    for i in range(c.qrs[0], c.qrs[1]):
+        waiting.qrs[i - c.qrs[0]] = window[i]
     waiting.rr_s, waiting.median_rr_s, waiting.long_run_s = rr_s, b.median_rr_s, s.long_run_s
     if learns and unjudgeable == JUDGEABLE:
-        _learn(s, c, b)
+        learn(s, c, b)
     return unjudgeable
 
 
@@ -157,23 +129,32 @@ def _describe(
 ) -> FoundBeat:
     """Describe a beat by what was known before it."""
     before = s.rr_s[: s.n_rr].astype(np.float64)
-    ordered = np.sort(before)
+    ordered = before.copy()
+    sort_few(ordered)
     median_rr_s = quantile(ordered, 0.5) if s.n_rr > 0 else 0.0
     if rr_s > 0.0:
         describe_rhythm(before, ordered, rr_s, s.long_run_s, c.premature_ratio, f[:_SHAPE])
-    best, usual = 0, 0
-    shifts, similarities = np.zeros(N_SHAPES, np.int64), np.full(N_SHAPES, -1.0)
-    known = s.counts > 0.0
+    # Were they plain constants, what takes them would be compiled once more for that.
+    best: Any = np.int64(0)
+    usual: Any = np.int64(0)
+    shifts, similarities = np.zeros(N_SHAPES, np.int64), np.empty(N_SHAPES)
+    any_known, most_common = False, -1.0
+    for k in range(N_SHAPES):
+        similarities[k] = -1.0
+        any_known = any_known or s.counts[k] > 0.0
     template, nearest = window, window
     energies = energies_of(window, c.qrs[0], c.qrs[1], c.reach)
-    if known.any():
+    if any_known:
         stretch = np.empty(c.qrs[1] - c.qrs[0], np.float32)
         for k in range(N_SHAPES):
-            if known[k]:
+            if s.counts[k] > 0.0:
                 unpack(s.templates[k, c.qrs[0] : c.qrs[1]], s.unit_mv[k], stretch)
                 shifts[k], similarities[k] = align(window, energies, stretch, c.qrs[0], c.reach)
-        best = int(similarities.argmax())
-        usual = int((s.counts + c.on_time_bonus * s.on_time).argmax())
+            if similarities[k] > similarities[best]:
+                best = k
+            common = s.counts[k] + c.on_time_bonus * s.on_time[k]
+            if common > most_common:
+                most_common, usual = common, k
         template, nearest = _shape_of(s, usual), _shape_of(s, best)
     else:
         similarities[0] = 1.0
@@ -185,7 +166,7 @@ def _describe(
         signal[1, i] = template[i] / np.float32(unit)
     f[_SIMILARITY] = similarities[usual]
     describe_shape(signal[0], signal[1], c, f[_SIMILARITY + 1 : _CONTEXT])
-    is_known = known[best] and similarities[best] >= c.match_min
+    is_known = s.counts[best] > 0.0 and similarities[best] >= c.match_min
     move(window, shifts[best], aligned)
     residual, roughness = noise_of(aligned, nearest, window, c)
     b = FoundBeat(
@@ -205,11 +186,11 @@ def _describe(
         s.entropy + (f[_ENTROPY] - s.entropy) / c.entropy_beats,
     )
     _describe_context(s, c, b, best, usual, similarities[best], f[_CONTEXT:_SECOND])
-    if known.any():
+    if any_known:
         energies = energies_of(nearest, c.qrs[0], c.qrs[1], c.reach)
         stretch = template[c.qrs[0] : c.qrs[1]]
         _, f[_TO_USUAL] = align(nearest, energies, stretch, c.qrs[0], c.reach)
-    if has_second and known.any() and s.second_beats[usual] > 0:
+    if has_second and any_known and s.second_beats[usual] > 0:
         usual_second = np.empty(HALF_WINDOW, np.float32)
         unpack(s.second[usual], s.second_unit_mv[usual], usual_second)
         describe_second(usual_second, second, shifts[usual], c, f[_SECOND:_NEXT])
@@ -235,7 +216,9 @@ def _describe_context(
     f: FloatArray,
 ) -> None:
     """Write how common the shape is, what the last beats were like, and how much noise there is."""
-    total = s.counts.sum()
+    total = 0.0
+    for k in range(N_SHAPES):
+        total += s.counts[k]
     if b.known_as >= 0:
         f[0] = s.counts[best] / total
         f[1] = s.on_time[best] / s.counts[best]
@@ -254,9 +237,9 @@ def _describe_context(
     f[19], f[20] = b.quality, b.quality
     f[21] = b.entropy
     if n > 0:
-        f[11] = 1.0 - s.marks[KNOWN, last:n].mean()
-        f[12] = 1.0 - s.marks[KNOWN, :n].mean()
-        f[13] = s.marks[UNLIKE, :n].mean()
+        f[11] = 1.0 - mean_of(s.marks[KNOWN, last:n])
+        f[12] = 1.0 - mean_of(s.marks[KNOWN, :n])
+        f[13] = mean_of(s.marks[UNLIKE, :n])
         f[15] = mean_of(s.recent[RESIDUAL, last:n])
         f[16] = mean_of(s.recent[RESIDUAL, :n])
         f[18] = mean_of(s.recent[ROUGHNESS, last:n])
@@ -284,76 +267,3 @@ def _describe_next(
     f[_NEXT + 9] = followers[_WIDTH_RATIO]
     f[_NEXT + 10] = followers[_P_DIFFERENCE]
     f[_NEXT + 11] = log_ratio(both, waiting.long_run_s)
-
-
-@jit
-def _learn(s: Any, c: Any, b: FoundBeat) -> None:
-    """Take the beat that was just described into the picture."""
-    rr_s = b.rr_s
-    late_enough = s.n_rr == 0 or rr_s >= c.premature_ratio * b.median_rr_s
-    shape = _learn_shape(s, c, b)
-    s.counts[shape] += 1.0
-    s.on_time[shape] += 1.0 if rr_s <= 0.0 or late_enough else 0.0
-    if rr_s > 0.0:
-        s.entropy = b.entropy
-        step = max(1.0 / s.counts[shape], 1.0 / c.smoothing_beats)
-        s.rr_ratio[shape] += step * (b.rr_ratio - s.rr_ratio[shape])
-        known = s.long_run_s > 0.0
-        s.long_run_s += (rr_s - s.long_run_s) / (c.long_run_beats if known else 1.0)
-        s.n_rr = _keep(s.rr_s, s.n_rr, RR_KEPT, rr_s)
-    s.n_beats += 1
-    s.previous[2], s.previous[1] = s.previous[1], s.previous[0]
-    s.previous[0] = b.similarity
-    n = s.n_recent
-    _keep(s.marks[KNOWN], n, BEATS_KEPT, 1 if b.known_as >= 0 else 0)
-    _keep(s.marks[UNLIKE], n, BEATS_KEPT, 1 if b.similarity < c.match_min else 0)
-    _keep(s.recent[RESIDUAL], n, BEATS_KEPT, b.residual)
-    _keep(s.recent[ROUGHNESS], n, BEATS_KEPT, b.roughness)
-    s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, b.quality)
-
-
-@jit
-def _learn_shape(s: Any, c: Any, b: FoundBeat) -> int:
-    """Move the matching shape towards the beat, or begin a new shape with it; return which."""
-    for k in range(N_SHAPES):
-        s.counts[k] *= c.fade
-        s.on_time[k] *= c.fade
-    shape = b.known_as
-    if shape < 0:
-        shape = int(s.counts.argmin())
-        s.counts[shape], s.on_time[shape], s.rr_ratio[shape] = 0.0, 0.0, 0.0
-        s.unit_mv[shape], s.second_unit_mv[shape], s.second_beats[shape] = 0.0, 0.0, 0
-    step = max(1.0 / (s.counts[shape] + 1.0), 1.0 / c.smoothing_beats)
-    s.unit_mv[shape] = _approach(s.templates[shape], s.unit_mv[shape], b.window, b.shift, step)
-    if b.has_second:
-        if s.second_beats[shape] == 0:
-            step = 1.0
-        s.second_unit_mv[shape] = _approach(
-            s.second[shape], s.second_unit_mv[shape], b.second, b.shift // 2, step
-        )
-        s.second_beats[shape] += 1
-    return shape
-
-
-@jit
-def _approach(
-    packed: NDArray[np.int16], unit: float, window: FloatArray, shift: int, step: float
-) -> float:
-    """Move a packed shape, all zero if its unit is 0, towards a beat; return its new unit."""
-    mean, moved = np.empty(window.size, np.float32), np.empty(window.size, np.float32)
-    unpack(packed, unit, mean)
-    move(window, shift, moved)
-    for i in range(mean.size):
-        mean[i] += np.float32(step) * (moved[i] - mean[i])
-    return pack(mean, packed)
-
-
-@jit
-def _keep(values: NDArray[Any], n: int, most: int, newest: float) -> int:
-    """Append to values[:n], forgetting the oldest when full; return the new count."""
-    if n == most:
-        for i in range(most - 1):
-            values[i] = values[i + 1]
-        n -= 1
-    values[n] = newest
-    return n + 1

@@ -230,7 +230,8 @@ def run_detector(
     `trace`, unless it is empty, receives each candidate: row 0 counts them, then a row each of
     peak, log-odds and features. Returns how many rows of `out` were written.
     """
-    count = np.int64(0)
+    # Were it a plain constant, all that takes it would be compiled once more for that.
+    count: Any = np.int64(0)
     f = np.zeros(FEATURES, np.float32)
     for i in range(raw.shape[1]):
         now = s.n
@@ -256,7 +257,7 @@ def run_detector(
             count = end_learning(s, p, net, out, count, now, f, trace)
         count = look_back(s, p, out, count, now)
         s.n = now + 1
-    return count
+    return int(count)
 
 
 @inlined
