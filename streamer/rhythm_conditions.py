@@ -122,6 +122,14 @@ def ventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
     return evidence_of(streak[: facts.config.run_beats]) if _is_clear(facts, streak) else None
 
 
+def steady_tachycardia(facts: Facts, _state: State) -> Evidence | None:
+    """Find a fast ventricular run in noise by its steady pace."""
+    steady = facts.steady
+    if len(steady) < facts.config.steady_beats or not _is_tachycardia(facts, steady):
+        return None
+    return evidence_of(steady[: facts.config.run_beats])
+
+
 def _is_clear(facts: Facts, streak: Sequence[PastBeat]) -> bool:
     """Tell whether ventricular beats in a row are beats, not artefact."""
     config = facts.config
@@ -168,7 +176,9 @@ def _supraventricular(facts: Facts) -> Evidence | None:
 
 def ventricular_run_over(facts: Facts, _state: State) -> Evidence | None:
     """Find the beat that ends a ventricular run."""
-    return None if facts.streak and not facts.ended else _newest(facts)
+    goes_on = facts.streak and not facts.ended
+    is_steady = len(facts.steady) >= facts.config.steady_beats
+    return None if goes_on or is_steady else _newest(facts)
 
 
 def supraventricular_run_over(facts: Facts, _state: State) -> Evidence | None:

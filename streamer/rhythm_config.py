@@ -52,6 +52,15 @@ class RhythmConfig:
     long_run_beats: int = 6
     long_run_quality: float = 0.6
     """So many ventricular beats in a row may be less clear."""
+    steady_beats: int = 6
+    steady_pace: float = 0.12
+    steady_quality: float = 0.4
+    """So many beats in a row of which each keeps the interval before within this part may be less
+    clear still, and doubtful: noise keeps no pace."""
+    doubtful_share: float = 0.7
+    doubtful_least: float = 0.05
+    """A beat labelled Q may be ventricular if V has at least this share of the odds that Q leaves,
+    and this probability."""
     run_pace: float = 0.2
     """An S beat within a run may differ by this part of the interval before."""
     escape_pace: float = 0.1

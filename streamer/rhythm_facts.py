@@ -8,7 +8,7 @@ from math import inf
 from statistics import median
 from typing import Final
 
-from classifier.labels import Label
+from classifier.labels import MODEL_LABELS, Label
 from streamer.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
 from streamer.heart_rate import heart_rate_bpm
 from streamer.rhythm_atria import HEART, Atria
@@ -30,6 +30,8 @@ class PastBeat:
     rr_samples: int | None
     """Interval from the beat before; None after a gap or a pause."""
     quality: float = 1.0
+    may_be_ventricular: bool = False
+    """Labelled V, or Q where V would be next."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,8 @@ class Facts:
     """Ventricular beats in a row, the newest last."""
     ended: list[PastBeat] = field(default_factory=list)
     """The streak that the newest beat has ended."""
+    steady: list[PastBeat] = field(default_factory=list)
+    """Beats in a row, the newest last, that may be ventricular, are fast and keep their pace."""
     s_streak: list[PastBeat] = field(default_factory=list)
     s_ended: list[PastBeat] = field(default_factory=list)
     """The same for supraventricular ectopic beats."""
@@ -132,6 +136,7 @@ class Facts:
         self.seen.clear()
         self.seen_quality.clear()
         self.streak, self.ended, self.s_streak, self.s_ended = [], [], [], []
+        self.steady = []
         self.rate_bpm = self.fast_since = None
         self.forgotten_before = self.gap_start
 
@@ -142,11 +147,12 @@ class Facts:
         if rr is not None and rr >= self.config.pause_s * CHAIN_FS:
             rr = None
         label = item.label or Label.Q
-        beat = PastBeat(sample, label, rr, item.beat.rpeak.quality)
+        beat = PastBeat(sample, label, rr, item.beat.rpeak.quality, self._may_be_ventricular(item))
         if label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
             self.atria.add(item.beat, rr if after_heart else None)
         self._follow_streak(beat)
+        self._follow_steady(beat)
         self._follow_s_streak(beat)
         self.beats.append(beat)
 
@@ -154,15 +160,40 @@ class Facts:
         self.ended = []
         if self._goes_on(beat):
             # The first beats of a streak are its evidence, the last ones say how fast it is.
-            self.streak = [*self.streak, beat]
-            keep = self.config.run_beats
-            if len(self.streak) > 4 * keep:
-                self.streak = self.streak[:keep] + self.streak[-2 * keep :]
+            self.streak = self._shortened([*self.streak, beat])
             return
         self.ended, self.streak = self.streak, []
         if beat.label is Label.V and beat.quality >= self.config.run_quality:
             self.streak = [beat]
             self.usual_rr = self._usual_rr()
+
+    def _shortened(self, run: list[PastBeat]) -> list[PastBeat]:
+        keep = self.config.run_beats
+        return run if len(run) <= 4 * keep else run[:keep] + run[-2 * keep :]
+
+    def _may_be_ventricular(self, item: LabeledBeat) -> bool:
+        if item.label is not Label.Q or not item.probabilities:
+            return item.label is Label.V
+        odds = dict(zip(MODEL_LABELS, item.probabilities, strict=True))
+        least = max(self.config.doubtful_share * (1.0 - odds[Label.Q]), self.config.doubtful_least)
+        return odds[Label.V] >= least
+
+    def _follow_steady(self, beat: PastBeat) -> None:
+        """Noise is taken for beats too, but keeps no pace."""
+        c = self.config
+        if not beat.may_be_ventricular or beat.quality < c.steady_quality:
+            self.steady = []
+            return
+        before = self.steady[-1].rr_samples if len(self.steady) > 1 else beat.rr_samples
+        rr = beat.rr_samples
+        goes_on = (
+            bool(self.steady)
+            and rr is not None
+            and before is not None
+            and rr <= c.run_rr_s * CHAIN_FS
+            and abs(rr - before) <= c.steady_pace * before
+        )
+        self.steady = self._shortened([*self.steady, beat]) if goes_on else [beat]
 
     def _goes_on(self, beat: PastBeat) -> bool:
         """Whether the beat belongs to the ventricular streak before it."""

@@ -1,5 +1,6 @@
 """The facts of the rhythm tracker as plain values and back, for its snapshots."""
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,7 +16,7 @@ _ENUMS: Final[dict[str, type[GapReason] | type[Rhythm]]] = {
     "background": Rhythm,
     "episode": Rhythm,
 }
-_BEATS: Final = frozenset({"beats", "streak", "ended", "s_streak", "s_ended"})
+_BEATS: Final = frozenset({"beats", "streak", "ended", "s_streak", "s_ended", "steady"})
 
 
 def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
@@ -30,7 +31,7 @@ def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
 def plain(value: Any) -> Any:
     """Turn a field into plain values."""
     if isinstance(value, PastBeat):
-        return [value.sample, value.label.value, value.rr_samples, value.quality]
+        return [value.sample, value.label.value, *dataclasses.astuple(value)[2:]]
     if isinstance(value, Measurement):
         return [*value[:-1], list(value.deflection_mv)]
     if isinstance(value, GapReason | Rhythm):
@@ -69,8 +70,8 @@ def _whole(name: str, value: Any) -> Any:
     return _ENUMS[name](value) if name in _ENUMS else value
 
 
-def _beat(sample: int, label: str, rr_samples: int | None, quality: float) -> PastBeat:
-    return PastBeat(sample, Label(label), rr_samples, quality)
+def _beat(sample: int, label: str, *rest: Any) -> PastBeat:
+    return PastBeat(sample, Label(label), *rest)
 
 
 def unpacked_measurement(values: list[Any]) -> Measurement:

@@ -117,6 +117,17 @@ _EPISODES: Final = (
     Transition(
         layer=Layer.EPISODE,
         on=News.BEAT,
+        after=_CALM | _SLOW_RUNS,
+        to=Rhythm.VENTRICULAR_TACHYCARDIA,
+        when=c.steady_tachycardia,
+        words="6 beats in a row at a steady 100/min or more, ventricular if they aren't noise",
+        source=_EC57,
+        time_to_alarm="sixth interval + 0.36 s",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        layer=Layer.EPISODE,
+        on=News.BEAT,
         after=_CALM | _S_RUNS,
         to=Rhythm.IDIOVENTRICULAR,
         when=c.idioventricular,

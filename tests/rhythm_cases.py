@@ -29,6 +29,7 @@ def labeled(
     decided_at: int,
     quality: float = 1.0,
     window: np.ndarray | None = None,
+    probabilities: tuple[float, ...] = (),
 ) -> LabeledBeat:
     rpeak = RPeak(
         sample=sample, amplitude_mv=1.0, decided_at=sample + 40, search_back=False, quality=quality
@@ -43,7 +44,7 @@ def labeled(
     return LabeledBeat(
         beat=beat,
         label=Label(label),
-        probabilities=(),
+        probabilities=probabilities,
         revision=revision,
         decided_at=decided_at,
     )

@@ -1,5 +1,7 @@
 """Every transition of the table with exact samples, on beats placed by hand; then the stage."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -253,6 +255,54 @@ def test_a_fast_run_holds_fusion_and_what_keeps_its_pace() -> None:
         Rhythm.SINUS,
     ]
     assert found[2][1] == beats[12][0]
+
+
+def doubtful_run(
+    intervals: list[int], quality: float = 0.5, v: float = 0.2, q: float = 0.75
+) -> list[LabeledBeat]:
+    """Sinus rhythm, then beats labelled Q that would be V otherwise."""
+    samples = [start for start, _ in steady(7, 300)]
+    for interval in intervals:
+        samples.append(samples[-1] + interval)
+    rest = 1.0 - v - q
+    outputs = []
+    for sample, following in pairwise([*samples, samples[-1] + 300]):
+        decided_at = following + DELAY
+        usual = sample <= 1000 + 6 * 300
+        label, good = ("N", 1.0) if usual else ("Q", quality)
+        outputs.append(labeled(sample, label, 0, sample + DELAY, good))
+        odds = () if usual else (rest, 0.0, v, 0.0, q)
+        outputs.append(labeled(sample, label, 1, decided_at, good, probabilities=odds))
+    return sorted(outputs, key=lambda beat: (beat.decided_at, -beat.revision))
+
+
+def test_a_steady_fast_run_is_known_in_noise_by_its_pace() -> None:
+    inputs = doubtful_run([180] * 12)
+    first = 1000 + 6 * 300 + 180
+    found = [a for a in alarms(run(inputs)) if a[0] is Rhythm.VENTRICULAR_TACHYCARDIA]
+    assert found == [(Rhythm.VENTRICULAR_TACHYCARDIA, first, first + 6 * 180 + DELAY)]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        doubtful_run([180] * 5),
+        doubtful_run([180, 180, 140, 180, 180, 140, 180, 180, 140]),
+        doubtful_run([240] * 12),
+        doubtful_run([180] * 12, quality=0.35),
+        doubtful_run([180] * 12, v=0.1),
+        doubtful_run([180] * 12, v=0.04, q=0.95),
+    ],
+    ids=["short", "unsteady", "slow", "unclear", "not ventricular", "noise"],
+)
+def test_doubtful_beats_alone_are_no_tachycardia(inputs: list[LabeledBeat]) -> None:
+    assert Rhythm.VENTRICULAR_TACHYCARDIA not in {a[0] for a in alarms(run(inputs))}
+
+
+def test_a_doubtful_run_ends_with_its_pace() -> None:
+    inputs = doubtful_run([180] * 8 + [300] * 6)
+    names = [event[0] for event in rhythms(run(inputs))]
+    assert names.index(Rhythm.SINUS, names.index(Rhythm.VENTRICULAR_TACHYCARDIA))
 
 
 @pytest.mark.parametrize(
