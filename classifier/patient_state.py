@@ -3,6 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifier.features import (
     GEOMETRY,
@@ -10,7 +11,7 @@ from classifier.features import (
     QRS,
     T_WAVE,
 )
-from classifier.kernels import records
+from classifier.kernels import FloatArray, records
 
 N_SHAPES: Final = 8
 """Distinct beat shapes kept; the rarest makes room for a new one."""
@@ -69,6 +70,32 @@ OPEN: Final = np.dtype(
     ]
 )
 """What a beat's confirmed label needs of it when the next one has come."""
+
+
+class FoundBeat(NamedTuple):
+    """A beat as found, for learning from it and for the confirmed label of the one before it."""
+
+    window: FloatArray
+    """mV, baseline off."""
+    second: FloatArray
+    """The second lead likewise, at half the rate; means nothing unless `has_second`."""
+    energies: NDArray[np.float64]
+    """Of the QRS complex, by `kernels.energies_of`."""
+    has_second: bool
+    rr_s: float
+    """Interval that ends at it, 0 if unknown."""
+    median_rr_s: float
+    """Of the intervals before it, 0 if unknown."""
+    quality: float
+    known_as: int
+    """Its shape; -1: a new one."""
+    shift: int
+    rr_ratio: float
+    similarity: float
+    """To the usual beat."""
+    residual: float
+    roughness: float
+    entropy: float
 
 
 class Parameters(NamedTuple):

@@ -23,7 +23,8 @@ from classifier.kernels import (
     sample_entropy,
     unpack,
 )
-from classifier.patient import CONFIG, Patient
+from classifier.patient import Patient
+from classifier.patient_config import CONFIG
 from classifier.patient_measures import describe_shape
 from classifier.window_kernel import REASONS
 

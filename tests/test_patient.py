@@ -9,7 +9,8 @@ from classifier.features import (
     SECOND_LEAD,
     SECOND_LEAD_FEATURES,
 )
-from classifier.patient import CONFIG, Patient
+from classifier.patient import Patient
+from classifier.patient_config import CONFIG
 
 
 def ectopic():
