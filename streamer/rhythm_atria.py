@@ -97,6 +97,11 @@ class Atria:
         self._log_odds = observe(self._state, beat.rpeak.sample, interval_s, wave)
 
     @property
+    def memory(self) -> AtriaState | None:
+        """What is remembered of the beats; None before the first."""
+        return self._state
+
+    @property
     def log_odds(self) -> float:
         """Natural logarithm of the odds for fibrillation after the newest beat."""
         return self._log_odds

@@ -54,7 +54,7 @@ the interval changed, by how far the nearest pair of intervals is, by the cosine
 `streamer.atria_training` prints them."""
 _HIDDEN_LIKENESS: Final = 0.15
 """Of what the waves say for an ectopic rhythm, where P waves can't be told."""
-_FAST_S: Final = 0.5
+FAST_S: Final = 0.5
 _FAST_LIKENESS: Final = 0.5
 """After a shorter interval the T wave is in the place of the P wave: half as much evidence."""
 
@@ -299,7 +299,7 @@ def _add_wave_odds(
     if np.isnan(alike):
         return
     column = _column(LIKENESS_EDGES, alike)
-    part = _FAST_LIKENESS if interval_s < _FAST_S else 1.0
+    part = _FAST_LIKENESS if interval_s < FAST_S else 1.0
     odds[REGULAR] += part * LIKENESS[0, column]
     odds[ECTOPIC] += part * LIKENESS[1, column]
     odds[HIDDEN] += part * _HIDDEN_LIKENESS * LIKENESS[1, column]

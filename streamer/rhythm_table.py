@@ -214,10 +214,10 @@ _BACKGROUND: Final = (
         after=None,
         to=Rhythm.ATRIAL_FIBRILLATION,
         when=b.atrial_fibrillation,
-        words="irregular RR intervals and no constant P wave over 48 beats; until single beats "
-        "speak against it",
+        words="irregular RR intervals and no constant P wave: over 48 beats, or 12 where it comes "
+        "back within 20 min; until single beats speak against it",
         source="Lake & Moorman 2011, doi:10.1152/ajpheart.00561.2010",
-        time_to_alarm="21 to 48 beats",
+        time_to_alarm="12 to 48 beats",
         priority=Priority.LOW,
     ),
     Transition(
