@@ -17,7 +17,7 @@ from streamer.stage import Snapshot
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 7
+_VERSION: Final = 8
 
 Output = RhythmEvent | Alarm
 _TURNS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
@@ -218,9 +218,7 @@ class RhythmTracker:
 
     def _end_streaks(self) -> list[Output]:
         """Say what the streaks come to when nothing follows them."""
-        facts = self._facts
-        facts.ended, facts.streak = facts.streak, []
-        facts.s_ended, facts.s_streak = facts.s_streak, []
+        self._facts.runs.end()
         return self._apply(Layer.MOMENT, News.BEAT)
 
     def _take_gap(self, gap: Gap) -> list[Output]:

@@ -7,8 +7,9 @@ from typing import Final
 
 from classifier.labels import Label
 from streamer.events import CHAIN_FS, Rhythm
-from streamer.rhythm_facts import Facts, PastBeat
+from streamer.rhythm_facts import Facts
 from streamer.rhythm_rule import Evidence, State, evidence_of
+from streamer.rhythm_runs import PastBeat
 
 
 def unknowable(facts: Facts, state: State) -> Evidence | None:

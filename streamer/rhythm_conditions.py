@@ -9,8 +9,9 @@ from statistics import median
 from typing import Final
 
 from streamer.events import CHAIN_FS, Rhythm
-from streamer.rhythm_facts import Facts, PastBeat
+from streamer.rhythm_facts import Facts
 from streamer.rhythm_rule import Evidence, State, evidence_of
+from streamer.rhythm_runs import PastBeat
 
 # Signal
 
@@ -116,7 +117,7 @@ def _is_tachycardia(facts: Facts, streak: Sequence[PastBeat]) -> bool:
 
 def ventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Find a fast ventricular run."""
-    streak = facts.streak
+    streak = facts.runs.streak
     if len(streak) < facts.config.run_beats or not _is_tachycardia(facts, streak):
         return None
     return evidence_of(streak[: facts.config.run_beats]) if _is_clear(facts, streak) else None
@@ -124,7 +125,7 @@ def ventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
 
 def steady_tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Find a fast ventricular run in noise by its steady pace."""
-    steady = facts.steady
+    steady = facts.runs.steady
     if len(steady) < facts.config.steady_beats or not _is_tachycardia(facts, steady):
         return None
     return evidence_of(steady[: facts.config.run_beats])
@@ -141,15 +142,15 @@ def _is_clear(facts: Facts, streak: Sequence[PastBeat]) -> bool:
 
 def idioventricular(facts: Facts, _state: State) -> Evidence | None:
     """Find a slow ventricular run: another pacemaker, so another pace."""
-    config, streak = facts.config, facts.streak
+    config, streak = facts.config, facts.runs.streak
     if len(streak) < config.run_beats or _is_tachycardia(facts, streak):
         return None
     if min(beat.quality for beat in streak) < config.escape_quality:
         return None
     rate = facts.rate_of(streak)
-    if facts.usual_rr is not None and rate is not None:
+    if facts.runs.usual_rr is not None and rate is not None:
         pace = 60 * CHAIN_FS / rate
-        if abs(pace - facts.usual_rr) <= config.escape_pace * facts.usual_rr:
+        if abs(pace - facts.runs.usual_rr) <= config.escape_pace * facts.runs.usual_rr:
             return None
     return evidence_of(streak[: config.run_beats])
 
@@ -157,33 +158,33 @@ def idioventricular(facts: Facts, _state: State) -> Evidence | None:
 def supraventricular_tachycardia(facts: Facts, _state: State) -> Evidence | None:
     """Find a fast supraventricular run."""
     found = _supraventricular(facts)
-    return found if found is not None and _is_tachycardia(facts, facts.s_streak) else None
+    return found if found is not None and _is_tachycardia(facts, facts.runs.s_streak) else None
 
 
 def supraventricular_run(facts: Facts, _state: State) -> Evidence | None:
     """Find a slow supraventricular run."""
     found = _supraventricular(facts)
-    return found if found is not None and not _is_tachycardia(facts, facts.s_streak) else None
+    return found if found is not None and not _is_tachycardia(facts, facts.runs.s_streak) else None
 
 
 def _supraventricular(facts: Facts) -> Evidence | None:
     """Find a supraventricular run; in fibrillation every early beat would seem to be one."""
     if facts.background is Rhythm.ATRIAL_FIBRILLATION:
         return None
-    streak = facts.s_streak[-facts.config.run_beats :]
+    streak = facts.runs.s_streak[-facts.config.run_beats :]
     return evidence_of(streak) if len(streak) == facts.config.run_beats else None
 
 
 def ventricular_run_over(facts: Facts, _state: State) -> Evidence | None:
     """Find the beat that ends a ventricular run."""
-    goes_on = facts.streak and not facts.ended
-    is_steady = len(facts.steady) >= facts.config.steady_beats
+    goes_on = facts.runs.streak and not facts.runs.ended
+    is_steady = len(facts.runs.steady) >= facts.config.steady_beats
     return None if goes_on or is_steady else _newest(facts)
 
 
 def supraventricular_run_over(facts: Facts, _state: State) -> Evidence | None:
     """Find the beat that ends a supraventricular run."""
-    return None if facts.s_streak else _newest(facts)
+    return None if facts.runs.s_streak else _newest(facts)
 
 
 def _newest(facts: Facts) -> Evidence | None:
@@ -192,14 +193,14 @@ def _newest(facts: Facts) -> Evidence | None:
 
 def ventricular_couplet(facts: Facts, _state: State) -> Evidence | None:
     """Two ventricular beats that are over."""
-    if len(facts.ended) != 2:
+    if len(facts.runs.ended) != 2:
         return None
-    quality = median(beat.quality for beat in facts.ended)
-    return evidence_of(facts.ended) if quality >= facts.config.couplet_quality else None
+    quality = median(beat.quality for beat in facts.runs.ended)
+    return evidence_of(facts.runs.ended) if quality >= facts.config.couplet_quality else None
 
 
 def supraventricular_couplet(facts: Facts, _state: State) -> Evidence | None:
     """Two supraventricular ectopic beats that are over."""
-    if len(facts.s_ended) != 2 or facts.background is Rhythm.ATRIAL_FIBRILLATION:
+    if len(facts.runs.s_ended) != 2 or facts.background is Rhythm.ATRIAL_FIBRILLATION:
         return None
-    return evidence_of(facts.s_ended)
+    return evidence_of(facts.runs.s_ended)

@@ -8,30 +8,18 @@ from math import inf
 from statistics import median
 from typing import Final
 
-from classifier.labels import MODEL_LABELS, Label
+from classifier.labels import Label
 from streamer.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
 from streamer.heart_rate import heart_rate_bpm
 from streamer.rhythm_atria import HEART, Atria
 from streamer.rhythm_config import RhythmConfig
+from streamer.rhythm_runs import PastBeat, Runs
 from streamer.rhythm_signal import Measurement
 
 _NEAR: Final = CHAIN_FS // 4
 """Samples about a beat in which it moves the signal."""
 _LOUDEST: Final = 2.0
 """Times the beats' deflection: what is beyond is an artefact and counts no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class PastBeat:
-    """One confirmed beat."""
-
-    sample: int
-    label: Label
-    rr_samples: int | None
-    """Interval from the beat before; None after a gap or a pause."""
-    quality: float = 1.0
-    may_be_ventricular: bool = False
-    """Labelled V, or Q where V would be next."""
 
 
 @dataclass(slots=True)
@@ -41,15 +29,6 @@ class Facts:
     config: RhythmConfig
     beats: deque[PastBeat] = field(default_factory=deque)
     """Confirmed beats, oldest first."""
-    streak: list[PastBeat] = field(default_factory=list)
-    """Ventricular beats in a row, the newest last."""
-    ended: list[PastBeat] = field(default_factory=list)
-    """The streak that the newest beat has ended."""
-    steady: list[PastBeat] = field(default_factory=list)
-    """Beats in a row, the newest last, that may be ventricular, are fast and keep their pace."""
-    s_streak: list[PastBeat] = field(default_factory=list)
-    s_ended: list[PastBeat] = field(default_factory=list)
-    """The same for supraventricular ectopic beats."""
     seen: deque[int] = field(default_factory=deque)
     """R peaks, oldest first, whether confirmed or not; none from before a gap."""
     last_peak: int | None = None
@@ -90,12 +69,13 @@ class Facts:
     """The tracker's state on these layers."""
     rate_bpm: float | None = None
     """Heart rate: a mean of the recent intervals without their extremes."""
-    usual_rr: float | None = None
-    """Median interval in samples of the beats before the streak."""
+    runs: Runs = field(init=False)
+    """Ectopic beats in a row."""
     atria: Atria = field(init=False)
     """What the N and S beats tell of the atria."""
 
     def __post_init__(self) -> None:
+        self.runs = Runs(self.config)
         self.atria = Atria(self.config.atria)
         self.bound()
 
@@ -135,8 +115,7 @@ class Facts:
         self.atria.forget()
         self.seen.clear()
         self.seen_quality.clear()
-        self.streak, self.ended, self.s_streak, self.s_ended = [], [], [], []
-        self.steady = []
+        self.runs.forget()
         self.rate_bpm = self.fast_since = None
         self.forgotten_before = self.gap_start
 
@@ -147,84 +126,13 @@ class Facts:
         if rr is not None and rr >= self.config.pause_s * CHAIN_FS:
             rr = None
         label = item.label or Label.Q
-        beat = PastBeat(sample, label, rr, item.beat.rpeak.quality, self._may_be_ventricular(item))
+        quality = item.beat.rpeak.quality
+        beat = PastBeat(sample, label, rr, quality, self.runs.may_be_ventricular(item))
         if label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
             self.atria.add(item.beat, rr if after_heart else None)
-        self._follow_streak(beat)
-        self._follow_steady(beat)
-        self._follow_s_streak(beat)
+        self.runs.follow(beat, self.beats)
         self.beats.append(beat)
-
-    def _follow_streak(self, beat: PastBeat) -> None:
-        self.ended = []
-        if self._goes_on(beat):
-            # The first beats of a streak are its evidence, the last ones say how fast it is.
-            self.streak = self._shortened([*self.streak, beat])
-            return
-        self.ended, self.streak = self.streak, []
-        if beat.label is Label.V and beat.quality >= self.config.run_quality:
-            self.streak = [beat]
-            self.usual_rr = self._usual_rr()
-
-    def _shortened(self, run: list[PastBeat]) -> list[PastBeat]:
-        keep = self.config.run_beats
-        return run if len(run) <= 4 * keep else run[:keep] + run[-2 * keep :]
-
-    def _may_be_ventricular(self, item: LabeledBeat) -> bool:
-        if item.label is not Label.Q or not item.probabilities:
-            return item.label is Label.V
-        odds = dict(zip(MODEL_LABELS, item.probabilities, strict=True))
-        least = max(self.config.doubtful_share * (1.0 - odds[Label.Q]), self.config.doubtful_least)
-        return odds[Label.V] >= least
-
-    def _follow_steady(self, beat: PastBeat) -> None:
-        """Noise is taken for beats too, but keeps no pace."""
-        c = self.config
-        if not beat.may_be_ventricular or beat.quality < c.steady_quality:
-            self.steady = []
-            return
-        before = self.steady[-1].rr_samples if len(self.steady) > 1 else beat.rr_samples
-        rr = beat.rr_samples
-        goes_on = (
-            bool(self.steady)
-            and rr is not None
-            and before is not None
-            and rr <= c.run_rr_s * CHAIN_FS
-            and abs(rr - before) <= c.steady_pace * before
-        )
-        self.steady = self._shortened([*self.steady, beat]) if goes_on else [beat]
-
-    def _goes_on(self, beat: PastBeat) -> bool:
-        """Whether the beat belongs to the ventricular streak before it."""
-        if not self.streak or beat.rr_samples is None:
-            return False
-        if beat.quality < self.config.run_quality:
-            return False
-        if beat.label is Label.V:
-            return True
-        if beat.rr_samples > self.config.run_rr_s * CHAIN_FS:
-            return False
-        # In a fast run one beat in a few is taken for fusion, or for supraventricular.
-        run = len(self.streak) >= self.config.run_beats
-        return beat.label is Label.F or (beat.label is Label.S and run and self._keeps_pace(beat))
-
-    def _keeps_pace(self, beat: PastBeat) -> bool:
-        before = self.streak[-1].rr_samples
-        if before is None or beat.rr_samples is None:
-            return False
-        return abs(beat.rr_samples - before) <= self.config.run_pace * before
-
-    def _follow_s_streak(self, beat: PastBeat) -> None:
-        self.s_ended = []
-        if beat.label is Label.S and (not self.s_streak or beat.rr_samples is not None):
-            self.s_streak = [*self.s_streak, beat][-4 * self.config.run_beats :]
-            return
-        self.s_ended, self.s_streak = self.s_streak, []
-
-    def _usual_rr(self) -> float | None:
-        known = [b.rr_samples for b in self.beats if b.rr_samples and b.label in HEART]
-        return median(known) if len(known) >= self.config.min_beats else None
 
     def _rate(self) -> float | None:
         intervals = [after - before for before, after in pairwise(self.seen)]

@@ -8,7 +8,8 @@ from typing import Any, Final
 from classifier.labels import Label
 from streamer.events import GapReason, Rhythm
 from streamer.rhythm_config import RhythmConfig
-from streamer.rhythm_facts import Facts, PastBeat
+from streamer.rhythm_facts import Facts
+from streamer.rhythm_runs import PastBeat, Runs
 from streamer.rhythm_signal import Measurement
 
 _ENUMS: Final[dict[str, type[GapReason] | type[Rhythm]]] = {
@@ -16,6 +17,7 @@ _ENUMS: Final[dict[str, type[GapReason] | type[Rhythm]]] = {
     "background": Rhythm,
     "episode": Rhythm,
 }
+_RUNS: Final = tuple(name for name in Runs.__dataclass_fields__ if name != "config")
 _BEATS: Final = frozenset({"beats", "streak", "ended", "s_streak", "s_ended", "steady"})
 
 
@@ -24,6 +26,8 @@ def packed(facts: Facts) -> Iterator[tuple[str, Any]]:
     for name in Facts.__dataclass_fields__:
         if name == "atria":
             yield name, facts.atria.state()
+        elif name == "runs":
+            yield name, {inner: plain(getattr(facts.runs, inner)) for inner in _RUNS}
         elif name != "config":
             yield name, plain(getattr(facts, name))
 
@@ -45,14 +49,17 @@ def unpacked(config: RhythmConfig, state: dict[str, Any]) -> Facts:
     """Make facts from what `packed` yielded."""
     facts = Facts(config)
     facts.atria.restore(state["atria"])
-    for name, value in state.items():
-        if name == "atria":
-            continue
-        kind = type(getattr(facts, name))
-        whole = _whole(name, value)
-        setattr(facts, name, kind(whole) if kind in {deque, list} else whole)
+    _restore(facts.runs, state["runs"])
+    _restore(facts, {name: state[name] for name in state if name not in {"atria", "runs"}})
     facts.bound()
     return facts
+
+
+def _restore(part: Facts | Runs, state: dict[str, Any]) -> None:
+    for name, value in state.items():
+        kind = type(getattr(part, name))
+        whole = _whole(name, value)
+        setattr(part, name, kind(whole) if kind in {deque, list} else whole)
 
 
 def _whole(name: str, value: Any) -> Any:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.events import Priority, Rhythm
-from streamer.rhythm_facts import Facts, PastBeat
+from streamer.rhythm_facts import Facts
+from streamer.rhythm_runs import PastBeat
 
 State = Rhythm | None
 """None: no episode, or a rate within its limits."""
