@@ -22,6 +22,7 @@ $(BIN)/python:
 $(VENV)/installed: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet -c constraints.txt .
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall .
+	$(BIN)/ecg-stream warm-up
 	@touch $@
 
 $(VENV)/developer: $(VENV)/installed

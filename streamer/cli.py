@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Final, NoReturn
 
+from streamer.first_start import first_start_told
+
 COMMANDS: Final[dict[str, str]] = {
     "replay": "play a record through the whole chain, to monitor, MQTT and files",
     "ward": "label many patients at once, from looped records or live sources",
@@ -21,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "download": "fetch a database from PhysioNet",
     "train": "train the beat classifier",
     "train-detector": "train the QRS detector's peak scorer",
+    "warm-up": "compile the signal path now, so that the first start is quick",
     "bench": "measure detection, latency and speed",
 }
 """Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
@@ -76,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser(command).parse_args(arguments)
     module = importlib.import_module(_module(args.command))
     try:
-        return int(module.run(args))
+        with first_start_told():
+            return int(module.run(args))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -33,7 +33,7 @@ from streamer.sinks.statistics import StatisticsSink
 from streamer.sinks.summary import SummarySink
 from streamer.summary import render_summary
 from streamer.transport import Transport
-from streamer.warm_up import notice_if_slow, warm_up
+from streamer.warm_up import warm_up
 
 START_LEAD_S: Final = 0.25
 """From the announcement of a run to its first sample: time for the sinks to connect. The wall time
@@ -93,8 +93,7 @@ class Playing:
             If the record turns out to be damaged.
         """
         record = self._record
-        with notice_if_slow(_say_compiling):
-            warm_up(record.fs, len(record.leads), self._model)
+        warm_up(record.fs, len(record.leads), self._model)
         async with broker_for(self._options.mqtt) as url:
             mqtt = None
             if url is not None:
@@ -268,8 +267,3 @@ def _say(line: str) -> None:
     """Tell the person at the keyboard; standard output is for results."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
-
-
-def _say_compiling() -> None:
-    if sys.stderr.isatty():
-        _say("compiling the signal path (first run only) ...")

@@ -27,7 +27,6 @@ from streamer.ward_publisher import WARD, WardPublisher
 from streamer.ward_run import WardRun, WardRunConfig
 from streamer.ward_screen import WardScreen
 from streamer.ward_warm_up import warm_up_ward
-from streamer.warm_up import notice_if_slow
 
 _STATS_EVERY_S: Final = 5.0
 _QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -94,8 +93,7 @@ class WardPlaying:
         self._began_s = time.monotonic()
         model = BatchedModel(load_model())
         model.warm_up()
-        with notice_if_slow(lambda: _say("compiling the signal path (first run only) ...")):
-            warm_up_ward(model, options.leads)
+        warm_up_ward(model, options.leads)
         self._ward = Ward(model, n_leads=options.leads)
         self._beds = Beds(self._publish, budget_ms=options.budget_ms)
         self._run: WardRun | None = None

@@ -1,8 +1,5 @@
 """Have the signal path compiled and loaded before the clock starts."""
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -12,8 +9,9 @@ from classifier.runtime import BeatModel
 from replay.chunk import Chunk
 from streamer.chain import Chain
 
-_DURATION_S: Final = 6.0
-"""Long enough for the detector to finish learning and for beats to be classified twice."""
+_DURATION_S: Final = 20.0
+"""Long enough for the detector to finish learning, for beats to be classified twice, and for the
+rhythm's measures, which need a dozen of them."""
 _RR_S: Final = 0.8
 _QRS_WIDTH_S: Final = 0.01
 
@@ -21,26 +19,14 @@ _QRS_WIDTH_S: Final = 0.01
 def warm_up(fs: float, n_leads: int, model: BeatModel) -> None:
     """Push a few simulated beats through a chain that is then thrown away.
 
-    The first push in a process loads compiled code, the first ever compiles it (seconds); neither
-    may hit a stream that plays in real time.
+    The first push in a process loads compiled code, the first ever compiles it (half a minute);
+    neither may hit a stream that plays in real time.
     """
     chain = Chain(fs=fs, n_leads=n_leads, model=model)
     samples = _beats(fs, n_leads)
     chain.push(Chunk(start=0, samples=samples[:, :1].copy()))
     chain.push(Chunk(start=1, samples=samples[:, 1:].copy()))
     chain.flush()
-
-
-@contextlib.contextmanager
-def notice_if_slow(notify: Callable[[], None], after_s: float = 1.0) -> Iterator[None]:
-    """Call `notify`, from another thread, if the block takes longer than `after_s`."""
-    timer = threading.Timer(after_s, notify)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _beats(fs: float, n_leads: int) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from streamer.engine import RunReport
 from streamer.payload import check_source
 from streamer.playing import Playing, source_name
 from streamer.replay_options import ReplayOptions
-from streamer.warm_up import notice_if_slow
 
 
 @pytest.mark.parametrize(
@@ -99,16 +97,6 @@ def test_a_training_record_is_called_one(mitdb: Path) -> None:
 
     assert info_of("208")
     assert not info_of("100")
-
-
-def test_a_notice_comes_only_if_it_is_slow() -> None:
-    told = threading.Event()
-    with notice_if_slow(told.set, after_s=0.0):
-        assert told.wait(60)
-    quick = threading.Event()
-    with notice_if_slow(quick.set, after_s=1000.0):
-        pass
-    assert not quick.is_set()
 
 
 def test_a_hint_names_a_real_broker_and_leaves_out_an_embedded_one() -> None:
