@@ -1,4 +1,4 @@
-"""Count the tables of `streamer.rhythm_fibrillation`: `python -m streamer.atria_training`.
+"""Count the tables of `streamer.rhythm_fibrillation_model`: `python -m streamer.atria_training`.
 
 Counts what single beats show in fibrillation, in regular and in irregular rhythms without it: in
 the records of DS1, in the Supraventricular Arrhythmia Database, which has no marks of rhythm and
@@ -30,16 +30,15 @@ from streamer.events import CHAIN_FS, Event, LabeledBeat
 from streamer.rhythm_atria import HEART
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_facts import Facts
-from streamer.rhythm_fibrillation import (
+from streamer.rhythm_fibrillation import AtriaState, nearest_pair
+from streamer.rhythm_fibrillation_model import (
     CHANGE_EDGES,
     FAST_S,
     LIKENESS_EDGES,
     PAIR_EDGES,
-    AtriaState,
-    nearest_pair,
+    FloatArray,
 )
 
-FloatArray = NDArray[np.float64]
 FIRST_SEED: Final = 1000
 _RATES_HZ: Final = (128.0, 250.0, 360.0)
 _BLOCK: Final = 3600

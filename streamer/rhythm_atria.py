@@ -24,14 +24,8 @@ from classifier.compiled import jit
 from classifier.labels import Label
 from streamer.events import CHAIN_FS, Beat
 from streamer.p_waves import coherence, p_wave
-from streamer.rhythm_fibrillation import (
-    AtriaState,
-    is_known,
-    log_odds_of,
-    new_state,
-    observe,
-    turn_of,
-)
+from streamer.rhythm_fibrillation import AtriaState, is_known, new_state, observe, turn_of
+from streamer.rhythm_fibrillation_model import log_odds_of
 
 HEART: Final = frozenset({Label.N, Label.S})
 """Beats that tell of the atria."""

@@ -8,7 +8,7 @@ a single beat's part of the sample entropy of Lake & Moorman 2011
 (doi:10.1152/ajpheart.00561.2010), which stays small where premature beats come in a pattern; and
 how much what lies before the QRS complex resembles what lay there before. The last is asked of
 beats that aren't early only, and among these, as an early beat has the T wave in that place. Where
-the weights come from: `streamer.atria_training`.
+the weights come from: `streamer.rhythm_fibrillation_model`.
 
 A fourth thing is learned of the patient: how large the fibrillatory waves are. They don't vanish
 while fibrillation goes on, so a line that is flat beside them speaks against it.
@@ -25,58 +25,32 @@ from numpy.typing import NDArray
 from classifier.compiled import inlined, jit
 from classifier.kernels import median_of
 from streamer.p_waves import POINTS, likeness
-
-FloatArray = NDArray[np.float64]
+from streamer.rhythm_fibrillation_model import (
+    AT_FIRST,
+    CHANGE,
+    CHANGE_EDGES,
+    ECTOPIC,
+    FIBRILLATING,
+    HIDDEN,
+    PAIR,
+    PAIR_EDGES,
+    REGULAR,
+    STATES,
+    WHILE_FIBRILLATING,
+    WHILE_NOT,
+    FloatArray,
+    add_wave_odds,
+    between,
+    change_state,
+    column_of,
+    go_back,
+    log_odds_of,
+    step,
+    weigh,
+)
 
 KEPT: Final = 64
 """N and S beats that are remembered."""
-REGULAR, ECTOPIC, HIDDEN, FIBRILLATING = range(4)
-STATES: Final = 4
-
-CHANGE_EDGES: Final = np.array([0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.2, 0.65])
-PAIR_EDGES: Final = np.array([0.01, 0.02, 0.03, 0.045, 0.07, 0.1])
-LIKENESS_EDGES: Final = np.array([0.0, 0.5, 0.8, 0.9, 0.95, 0.98])
-"""Where the next column of a table begins."""
-CHANGE: Final = np.array([
-    [0.8, 0.7, 0.5, 0.3, 0.1, -0.4, -0.9, -0.9, -0.4],
-    [0.5, 0.4, 0.2, 0.1, 0.0, 0.0, -0.1, -0.2, 0.2],
-])  # fmt: skip
-PAIR: Final = np.array([
-    [1.9, 1.3, 0.6, -0.1, -0.8, -1.2, -1.3],
-    [1.3, 0.9, 0.5, 0.2, -0.1, -0.3, -0.5],
-])  # fmt: skip
-LIKENESS: Final = np.array([
-    [-1.5, -0.8, -0.8, 0.0, 1.1, 2.3, 4.3],
-    [-1.5, -1.0, -0.5, 0.3, 1.3, 2.4, 4.1],
-])  # fmt: skip
-"""Log-odds of a regular and of an ectopic rhythm against fibrillation, by how much the logarithm of
-the interval changed, by how far the nearest pair of intervals is, by the cosine of the waves; as
-`streamer.atria_training` prints them."""
-_HIDDEN_LIKENESS: Final = 0.15
-"""Of what the waves say for an ectopic rhythm, where P waves can't be told."""
-FAST_S: Final = 0.5
-_FAST_LIKENESS: Final = 0.5
-"""After a shorter interval the T wave is in the place of the P wave: half as much evidence."""
-
-_TO_FIBRILLATION: Final = 0.0005
-_FROM_FIBRILLATION: Final = 0.01
-_TO_ECTOPIC: Final = 0.02
-_FROM_ECTOPIC: Final = 0.03
-_TO_HIDDEN: Final = 0.005
-"""Probabilities of a change from one beat to the next: an episode is of a hundred beats or so."""
-_STAYS: Final = 1.0 - _TO_HIDDEN - _TO_FIBRILLATION
-CHANGES: Final = np.array([
-    [_STAYS - _TO_ECTOPIC, _TO_ECTOPIC, _TO_HIDDEN, _TO_FIBRILLATION],
-    [_FROM_ECTOPIC, _STAYS - _FROM_ECTOPIC, _TO_HIDDEN, _TO_FIBRILLATION],
-    [_FROM_ECTOPIC, _TO_HIDDEN, _STAYS - _FROM_ECTOPIC, _TO_FIBRILLATION],
-    [0.4 * _FROM_FIBRILLATION, 0.3 * _FROM_FIBRILLATION, 0.3 * _FROM_FIBRILLATION,
-     1.0 - _FROM_FIBRILLATION],
-])  # fmt: skip
-_AT_FIRST: Final = np.array([0.7, 0.2, 0.099, 0.001])
-_WHILE_NOT: Final = np.array([0.5, 0.3, 0.15, 0.05])
-_WHILE_FIBRILLATING: Final = np.array([0.02, 0.02, 0.01, 0.95])
-"""Probabilities before the first beat, and before those among which a change is looked for."""
-
 _PAIRS: Final = 15
 _LEAST_PAIRS: Final = 4
 """Beats before this one whose intervals are compared with its own, and how many must be known."""
@@ -102,8 +76,7 @@ _FLAT_MV: Final = 0.02
 _FADED: Final = np.array([-2.0, -1.4, -1.0])
 _FADED_EVIDENCE: Final = np.array([-3.3, -1.8, 0.0])
 """What the logarithm of a wave's size beside the learned one says for fibrillation, if the wave is
-below `_FLAT_MV` as well: a third is not less than chance gives."""
-_TINY: Final = 1e-300
+below `_FLAT_MV` as well: down to a third may be chance."""
 _TINY_MV: Final = 1e-4
 
 
@@ -142,7 +115,7 @@ def new_state(n_leads: int) -> AtriaState:
         wave=np.zeros((KEPT, n_leads, POINTS), np.float32),
         likeness=np.full(KEPT, np.nan),
         odds=np.zeros((KEPT, STATES)),
-        probability=_AT_FIRST.copy(),
+        probability=AT_FIRST.copy(),
         level=np.zeros(2),
         filled=np.zeros(1, np.int64),
     )
@@ -174,22 +147,12 @@ def observe(
     odds[FIBRILLATING] += _fading(s, size)
     for k in range(STATES):
         s.odds[n, k] = odds[k]
-    _add_wave_odds(s.likeness[n], interval_s, odds)
-    _step(s.probability, odds)
+    add_wave_odds(s.likeness[n], interval_s, odds)
+    step(s.probability, odds)
     log_odds = log_odds_of(s.probability)
     if log_odds > _LEARN_FROM:
         _learn_level(s, size)
     return log_odds
-
-
-@jit
-def log_odds_of(probability: FloatArray) -> float:  # pragma: no cover - compiled
-    """Return the log-odds of fibrillation against all else."""
-    others = 0.0
-    for k in range(STATES):
-        if k != FIBRILLATING:
-            others += probability[k]
-    return float(np.log(probability[FIBRILLATING] + _TINY) - np.log(others + _TINY))
 
 
 @inlined
@@ -242,15 +205,6 @@ def _likeness(
     return likeness(others[:count], s.wave[n]) if count >= _LEAST_WAVES else np.nan
 
 
-@jit
-def _column(edges: FloatArray, value: float) -> int:  # pragma: no cover - compiled
-    """Return how many edges are not above a value: its column in a table."""
-    column = 0
-    while column < edges.size and value >= edges[column]:
-        column += 1
-    return column
-
-
 @inlined
 def nearest_pair(intervals_s: FloatArray, n: int) -> float:  # pragma: no cover - compiled
     """Return how far an interval and the one before are from the nearest two in a row.
@@ -279,30 +233,16 @@ def _add_interval_odds(
     change = abs(np.log(s.interval_s[n] / s.interval_s[n - 1]))
     if np.isnan(change):
         return
-    column = _column(CHANGE_EDGES, change)
+    column = column_of(CHANGE_EDGES, change)
     regular, ectopic = CHANGE[0, column], CHANGE[1, column]
     far = nearest_pair(s.interval_s, n)
     if not np.isnan(far):
-        column = _column(PAIR_EDGES, far)
+        column = column_of(PAIR_EDGES, far)
         regular += PAIR[0, column]
         ectopic += PAIR[1, column]
     odds[REGULAR] += regular
     odds[ECTOPIC] += ectopic
     odds[HIDDEN] += regular
-
-
-@jit
-def _add_wave_odds(
-    alike: float, interval_s: float, odds: FloatArray
-) -> None:  # pragma: no cover - compiled
-    """Weigh what lies before the QRS complex."""
-    if np.isnan(alike):
-        return
-    column = _column(LIKENESS_EDGES, alike)
-    part = _FAST_LIKENESS if interval_s < FAST_S else 1.0
-    odds[REGULAR] += part * LIKENESS[0, column]
-    odds[ECTOPIC] += part * LIKENESS[1, column]
-    odds[HIDDEN] += part * _HIDDEN_LIKENESS * LIKENESS[1, column]
 
 
 @inlined
@@ -322,15 +262,7 @@ def _fading(s: AtriaState, size: float) -> float:  # pragma: no cover - compiled
     """Weigh the size of a wave beside those of the patient's fibrillation."""
     if np.isnan(size) or s.level[1] < _LEAST_LEVEL_BEATS or size > np.log(_FLAT_MV):
         return 0.0
-    return _between(_FADED, _FADED_EVIDENCE, size - s.level[0])
-
-
-@inlined
-def _between(edges: FloatArray, values: FloatArray, at: float) -> float:  # pragma: no cover
-    """Interpolate linearly; beyond the edges the value stays."""
-    k = min(max(_column(edges, at) - 1, 0), edges.size - 2)
-    part = min(max((at - edges[k]) / (edges[k + 1] - edges[k]), 0.0), 1.0)
-    return float(values[k] + part * (values[k + 1] - values[k]))
+    return between(_FADED, _FADED_EVIDENCE, size - s.level[0])
 
 
 @inlined
@@ -341,36 +273,6 @@ def _learn_level(s: AtriaState, size: float) -> None:  # pragma: no cover - comp
         return
     s.level[1] = min(s.level[1] + 1.0, float(_LEVEL_BEATS))
     s.level[0] += (size - s.level[0]) / s.level[1]
-
-
-@inlined
-def _step(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cover - compiled
-    """Go on by a beat: a change of state, then what the beat tells."""
-    _change(probability)
-    _weigh(probability, odds)
-
-
-@jit
-def _change(probability: FloatArray) -> None:  # pragma: no cover - compiled
-    """Let the state change as it does from one beat to the next."""
-    before = probability.copy()
-    for to in range(STATES):
-        probability[to] = 0.0
-        for k in range(STATES):
-            probability[to] += before[k] * CHANGES[k, to]
-
-
-@jit
-def _weigh(probability: FloatArray, odds: FloatArray) -> None:  # pragma: no cover - compiled
-    """Multiply by likelihoods and scale to a sum of 1."""
-    most, total = odds[0], 0.0
-    for k in range(1, STATES):
-        most = max(most, odds[k])
-    for k in range(STATES):
-        probability[k] *= np.exp(odds[k] - most)
-        total += probability[k]
-    for k in range(STATES):
-        probability[k] /= total
 
 
 @jit
@@ -391,7 +293,7 @@ def turn_of(s: AtriaState, first: int, fibrillating: bool) -> int:  # pragma: no
     forward = np.zeros((n - first, STATES))
     now = np.zeros(STATES)
     for k in range(STATES):
-        now[k] = _WHILE_NOT[k] if fibrillating else _WHILE_FIBRILLATING[k]
+        now[k] = WHILE_NOT[k] if fibrillating else WHILE_FIBRILLATING[k]
     for k in range(first, n):
         alike = s.likeness[k]
         if not fibrillating and s.late[k] and n - 1 - k >= _LEAST_WAVES:
@@ -399,10 +301,10 @@ def turn_of(s: AtriaState, first: int, fibrillating: bool) -> int:  # pragma: no
         odds = told[k - first]
         for state in range(STATES):
             odds[state] = s.odds[k, state]
-        _add_wave_odds(alike, s.interval_s[k], odds)
+        add_wave_odds(alike, s.interval_s[k], odds)
         if k > first:
-            _change(now)
-        _weigh(now, odds)
+            change_state(now)
+        weigh(now, odds)
         for state in range(STATES):
             forward[k - first, state] = now[state]
     later = np.ones(STATES)
@@ -414,19 +316,9 @@ def turn_of(s: AtriaState, first: int, fibrillating: bool) -> int:  # pragma: no
             others += both if state != FIBRILLATING else 0.0
         if (others < 0.5 * all_of_them) != fibrillating:
             return int(min(k + 1, n - 1))
-        _weigh(later, told[k - first])
-        _go_back(later)
+        weigh(later, told[k - first])
+        go_back(later)
     return first
-
-
-@inlined
-def _go_back(later: FloatArray) -> None:  # pragma: no cover - compiled
-    """Make how probable what follows is from each state that from the states a beat earlier."""
-    after = later.copy()
-    for k in range(STATES):
-        later[k] = 0.0
-        for to in range(STATES):
-            later[k] += CHANGES[k, to] * after[to]
 
 
 @jit

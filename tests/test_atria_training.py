@@ -14,7 +14,7 @@ from streamer.atria_training import (
     tables,
 )
 from streamer.bench.rhythm_episodes import spans_of
-from streamer.rhythm_fibrillation import CHANGE, LIKENESS, PAIR
+from streamer.rhythm_fibrillation_model import CHANGE, LIKENESS, PAIR
 
 FS = 128.0
 

@@ -8,21 +8,23 @@ from numpy.typing import NDArray
 
 from streamer.p_waves import POINTS
 from streamer.rhythm_fibrillation import (
-    CHANGE,
-    CHANGE_EDGES,
-    CHANGES,
-    FIBRILLATING,
     KEPT,
-    LIKENESS,
-    LIKENESS_EDGES,
-    PAIR,
-    PAIR_EDGES,
     AtriaState,
-    log_odds_of,
     nearest_pair,
     new_state,
     observe,
     turn_of,
+)
+from streamer.rhythm_fibrillation_model import (
+    CHANGE,
+    CHANGE_EDGES,
+    CHANGES,
+    FIBRILLATING,
+    LIKENESS,
+    LIKENESS_EDGES,
+    PAIR,
+    PAIR_EDGES,
+    log_odds_of,
 )
 
 Wave = NDArray[np.float32]
