@@ -1,7 +1,7 @@
 """Heart-rate variability in the time domain, over the NN intervals of a recording."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,35 @@ def nn_intervals(
     intervals = np.diff(times)
     kept = normal[1:] & normal[:-1] & (intervals >= _SHORTEST_S) & (intervals <= _LONGEST_S)
     return intervals[kept], times[1:][kept]
+
+
+def sinus_intervals(
+    samples: Sequence[int],
+    labels: Sequence[str | None],
+    fs: float,
+    fibrillation: Iterable[tuple[int, int]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the NN intervals and when each ended, but for those in atrial fibrillation.
+
+    There the beats are conducted as normal ones are, and their intervals vary for another reason
+    than the sinus node's.
+
+    Parameters
+    ----------
+    samples, labels, fs
+        As `nn_intervals` takes them.
+    fibrillation : iterable of (int, int)
+        First sample of each stretch of it, and the one past its last.
+
+    Returns
+    -------
+    intervals_s, ends_s : ndarray of float64, shape (n,)
+    """
+    intervals, ends = nn_intervals(samples, labels, fs)
+    sinus = np.ones(ends.size, np.bool_)
+    for onset, stop in fibrillation:
+        sinus &= (ends <= onset / fs) | (ends - intervals >= stop / fs)
+    return intervals[sinus], ends[sinus]
 
 
 def variability(

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer import hrv
 from streamer.events import Rhythm
-from streamer.hrv import nn_intervals
 from streamer.report_data import BeatRow, ReportData
 from streamer.rhythm_config import RhythmConfig
 from streamer.rhythm_timeline import timeline
@@ -99,18 +99,14 @@ def rhythm_stretches(data: ReportData) -> list[tuple[str, int, int]]:
 
 
 def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
-    """Return the NN intervals and when each ended, in s, but for those in atrial fibrillation.
-
-    There the beats are conducted as normal ones are, and their intervals vary for another reason
-    than the sinus node's.
-    """
+    """Return the NN intervals outside atrial fibrillation and when each ended, in s."""
     samples, labels = [beat.sample for beat in data.beats], [beat.label for beat in data.beats]
-    intervals, ends = nn_intervals(samples, labels, data.fs)
-    sinus = np.ones(ends.size, np.bool_)
-    for name, onset, stop in rhythm_stretches(data):
-        if name == Rhythm.ATRIAL_FIBRILLATION:
-            sinus &= (ends <= onset / data.fs) | (ends - intervals >= stop / data.fs)
-    return intervals[sinus], ends[sinus]
+    fibrillation = [
+        (onset, stop)
+        for name, onset, stop in rhythm_stretches(data)
+        if name == Rhythm.ATRIAL_FIBRILLATION
+    ]
+    return hrv.sinus_intervals(samples, labels, data.fs, fibrillation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from streamer.events import (
     StreamInfo,
 )
 from streamer.histogram import QuantileHistogram
-from streamer.hrv import Variability, nn_intervals, variability
+from streamer.hrv import Variability, sinus_intervals, variability
 from streamer.monitor_state import MqttStatus, ReferenceAnnotations
 from streamer.running_score import RunningScore, Tally
 
@@ -93,6 +93,7 @@ class Summary:
                 reference.samples, reference.symbols, fs=info.fs, first_sample=info.first_sample
             )
         self._normal: deque[tuple[int, bool]] = deque(maxlen=_MOST_NORMAL)
+        self._fibrillation: deque[tuple[int, int]] = deque(maxlen=_MOST_NORMAL)
         self._rhythm: RhythmEvent | None = None
         self._finished = False
 
@@ -137,10 +138,13 @@ class Summary:
             self.score.advance(self.now)
 
     def variability(self) -> Variability | None:
-        """Measure the variability of the NN intervals of the last day; None without enough."""
+        """Measure the sinus rhythm's variability over the last day; None without enough of it.
+
+        A rhythm that has not ended counts as sinus rhythm; `finish` ends it.
+        """
         samples, labels = zip(*self._normal, strict=True) if self._normal else ((), ())
         names = [Label.N.value if normal else None for normal in labels]
-        return variability(*nn_intervals(samples, names, self.info.fs))
+        return variability(*sinus_intervals(samples, names, self.info.fs, self._fibrillation))
 
     def _end_rhythm(self, stop: int) -> None:
         if self._rhythm is None or self._rhythm.rhythm is Rhythm.UNKNOWN:
@@ -148,6 +152,8 @@ class Summary:
         episodes = self.rhythms.setdefault(self._rhythm.rhythm, Episodes())
         episodes.n += 1
         episodes.samples += max(stop - self._rhythm.onset, 0)
+        if self._rhythm.rhythm is Rhythm.ATRIAL_FIBRILLATION:
+            self._fibrillation.append((self._rhythm.onset, stop))
 
 
 def render_summary(summary: Summary) -> Text:

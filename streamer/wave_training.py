@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from classifier.splits import DS1
+from replay.noisy import in_noise, read_noise
 from replay.record import Record
 from replay.records import open_record
 from replay.simulate_arrests import ARRESTS
 from replay.simulate_faults import FAULTS, FaultTiming, with_fault
 from replay.simulate_rhythms import TEMPTING_RHYTHMS
 from streamer.bench.rhythm_episodes import flutter_spans
-from streamer.bench.rhythm_noise import in_noise, read_noise
 from streamer.detector_training import samples_of
 from streamer.events import CHAIN_FS
 from streamer.rhythm_signal import SignalConfig, kernel_parameters

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from replay.noisy import in_noise
 from replay.simulate_rhythms import TEMPTING_RHYTHMS
 from streamer.bench import rhythm_noise
 from streamer.bench.rhythm_noise import (
@@ -16,7 +17,6 @@ from streamer.bench.rhythm_noise import (
     NoiseSettings,
     NoisyOnsets,
     false_alarms,
-    in_noise,
     measure_noise,
     settings_of,
     steps,

@@ -127,3 +127,16 @@ def test_variability_needs_twenty_normal_intervals() -> None:
             summary.publish(published(beat))
     shown = printed(summary)
     assert any(re.fullmatch(r"HRV +SDNN \d+ ms, .* over 29 NN intervals", line) for line in shown)
+
+
+def test_variability_leaves_fibrillation_out_as_the_report_does() -> None:
+    summary = Summary(info())
+    for k in range(60):
+        beat = labeled_beat(sample=288 * (k + 1), label=Label.N, revision=1)
+        summary.publish(published(beat))
+    onset, end = 288 * 20, 288 * 31
+    summary.publish(published(rhythm(Rhythm.ATRIAL_FIBRILLATION, onset)))
+    summary.publish(published(rhythm(Rhythm.SINUS, end)))
+    shown = printed(summary)
+    n_intervals = 59 - (31 - 20)
+    assert any(line.endswith(f"over {n_intervals} NN intervals") for line in shown)

@@ -6,13 +6,13 @@ resampler is put to the test.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replay.noisy import at_rate
 from streamer.bench.excerpt import Excerpt, Samples
 from streamer.detector_augmentation import Recording, stretched
 from streamer.scoring import BeatAnnotations
@@ -208,16 +208,11 @@ def slowed(excerpt: Excerpt, factor: float) -> Excerpt:
 
 def resampled(excerpt: Excerpt, fs: float, order: tuple[int, ...] | None = None) -> Excerpt | None:
     """Sample these leads at another rate; None if there aren't so many."""
-    from scipy import signal  # noqa: PLC0415 - slow to import
-
     chosen = with_leads(excerpt, order)
     if chosen is None:
         return None
-    ratio = (Fraction(fs) / Fraction(excerpt.fs)).limit_denominator(1000)
-    samples = signal.resample_poly(
-        chosen.samples, ratio.numerator, ratio.denominator, axis=1, padtype="line"
-    )
-    beats = _moved(chosen.beats, float(ratio))
+    samples = at_rate(chosen.samples, excerpt.fs, fs)
+    beats = _moved(chosen.beats, fs / excerpt.fs)
     return replace(_with(chosen, samples), fs=fs, beats=beats)
 
 

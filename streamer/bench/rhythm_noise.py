@@ -16,8 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.noise import NORMAL_SYMBOLS, NoiseConfig, add_noise, noise_gain
-from replay.record import Record, Reference
+from replay.noise import NoiseConfig, add_noise
+from replay.noisy import in_noise, normal_beats, read_noise
+from replay.record import Record
 from replay.records import open_record
 from replay.simulate import SimulatedRecord
 from replay.simulate_arrests import OnsetMaker, SimulatedOnset
@@ -113,38 +114,6 @@ class NoiseReport:
     settings: NoiseSettings
     onsets: tuple[NoisyOnsets, ...]
     steady: tuple[FalseAlarms, ...]
-
-
-def read_noise(name: str, fs: float) -> Samples:
-    """Read a record of noise, shape (leads, n), in mV at a sampling frequency."""
-    from scipy import signal  # noqa: PLC0415 - slow to import
-
-    record = open_record(name)
-    blocks = [chunk.samples for chunk in record.chunks(0, None, BLOCK_SAMPLES)]
-    samples = np.concatenate(blocks, axis=1)
-    if record.fs != fs:
-        samples = signal.resample_poly(samples, round(fs), round(record.fs), axis=1)
-    return np.asarray(samples, np.float32)
-
-
-def in_noise(record: SimulatedRecord, noise: Samples, snr_db: float, seed: int) -> SimulatedRecord:
-    """Add noise from its random part on to the whole of a simulated record."""
-    if record.annotations is None:
-        raise ValueError(f"record {record.name} has no beats to measure the signal by")
-    rng = np.random.default_rng(seed)
-    normal = _normal_beats(record.annotations)
-    gain = noise_gain(record.signal, noise, r_peaks=normal, fs=record.fs, snr_db=snr_db)
-    at = (int(rng.integers(noise.shape[1])) + np.arange(record.n_samples)) % noise.shape[1]
-    rows = np.arange(len(record.signal)) % len(noise)
-    added = noise[rows][:, at] * gain[:, np.newaxis]
-    return replace(record, signal=(record.signal + added).astype(np.float32))
-
-
-def _normal_beats(reference: Reference) -> NDArray[np.int64]:
-    """Beats by which the signal is measured: sinus beats, or any where there are none."""
-    symbols = np.array(reference.symbols)
-    beats = np.isin(symbols, [*NORMAL_SYMBOLS])
-    return reference.samples[beats if beats.any() else symbols != "+"]
 
 
 def measure_noise(
@@ -313,7 +282,7 @@ def noisy_record(record: Record, name: str, snr_db: float, stop: str | None) -> 
     signal = add_noise(
         np.nan_to_num(clean),
         read_noise(name, record.fs),
-        r_peaks=_normal_beats(reference),
+        r_peaks=normal_beats(reference),
         fs=record.fs,
         snr_db=snr_db,
         config=_RECORD_NOISE,

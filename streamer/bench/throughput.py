@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from replay.chunk import Chunk
 from replay.demo import simulate_demo
+from replay.noisy import at_rate
 from streamer.bandpass import BandPass, FilteredChunk
 from streamer.bench.stages import DetectionStages
 from streamer.detector import QRSDetector
@@ -87,12 +88,8 @@ def measure_throughput(config: ThroughputConfig | None = None) -> list[Timing]:
 
 def demo_signal(fs: float, leads: int, seconds: float) -> Samples:
     """Return the demo's signal at a sampling frequency, repeated as often as needed."""
-    from scipy import signal  # noqa: PLC0415 - slow to import
-
     demo = simulate_demo()
-    samples = demo.signal[:leads]
-    if fs != demo.fs:
-        samples = signal.resample_poly(samples, round(fs), round(demo.fs), axis=1)
+    samples = at_rate(demo.signal[:leads], demo.fs, fs)
     n = round(seconds * fs)
     repeated = np.tile(samples, (1, n // samples.shape[1] + 1))[:, :n]
     return np.ascontiguousarray(repeated, np.float32)
