@@ -14,6 +14,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 import aiomqtt
+from paho.mqtt.enums import MQTTErrorCode
 
 from streamer.mqtt_address import Address
 
@@ -78,8 +79,11 @@ class Connection(aiomqtt.Client):
         client = self._client
         # An encrypted connection can't be looked into; nor may a packet be half read.
         if type(client._sock) is socket.socket and client._in_packet["command"] == 0:
-            for number in taken_acknowledgements(client._sock):
+            numbers = taken_acknowledgements(client._sock)
+            for number in numbers:
                 self._take_acknowledgement(number)
+            if numbers:  # What else there is makes the loop call again.
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
         return self._read_packets(max_packets)
 
     def _take_acknowledgement(self, number: int) -> None:
