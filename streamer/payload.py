@@ -32,6 +32,7 @@ Payload = dict[str, object]
 
 _MICROS: Final = 1_000_000
 _LABELS: Final = tuple(label.value for label in MODEL_LABELS)
+_SCALES: Final = tuple(10.0**digits for digits in range(8))
 _RATE: Final = HeartRateConfig()
 _SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -94,6 +95,7 @@ MAIN_KIND: Final = {
     MessageType.ACKNOWLEDGE: TopicKind.ACKNOWLEDGE,
 }
 """Where each type of message is published."""
+_TOPIC_ENDS: Final[dict[object, str]] = {kind.value: end.value for kind, end in MAIN_KIND.items()}
 
 
 def check_source(name: str) -> str:
@@ -164,7 +166,7 @@ def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
 
 def topic_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> str:
     """Topic on which a payload is published."""
-    return topic(str(payload["source"]), MAIN_KIND[MessageType(str(payload["type"]))], prefix)
+    return f"{prefix}/{payload['source']}/{_TOPIC_ENDS[payload['type']]}"
 
 
 def sample_time(sample: int, info: StreamInfo) -> str:
@@ -232,6 +234,8 @@ def _samples(beats: Iterable[int]) -> list[int]:
 
 def _number(value: float | None, digits: int = CONFIG.digits) -> float | None:
     """Round; None for what JSON can't say."""
-    if value is None or not math.isfinite(value):
+    if value is None:
         return None
-    return round(float(value), digits)
+    # Several times as quick as `round(value, digits)`, which is exact about halves.
+    scaled = float(value) * _SCALES[digits]
+    return round(scaled) / _SCALES[digits] if math.isfinite(scaled) else None
