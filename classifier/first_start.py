@@ -4,12 +4,15 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
-_listeners: Final[list[Callable[[], None]]] = []
+_listeners: Final[list[Callable[[bool], None]]] = []
 
 
 @contextlib.contextmanager
-def listen_for_compiling(listener: Callable[[], None]) -> Iterator[None]:
-    """Call `listener`, inside the block, before each kernel that has to be compiled."""
+def listen_for_compiling(listener: Callable[[bool], None]) -> Iterator[None]:
+    """Call `listener`, inside the block, before each kernel that has to be compiled.
+
+    It is told whether there is a folder in which the compiled kernel can be kept.
+    """
     _listeners.append(listener)
     try:
         yield
@@ -17,7 +20,7 @@ def listen_for_compiling(listener: Callable[[], None]) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def announce_compiling() -> None:
+def announce_compiling(is_kept: bool) -> None:
     """Tell those who listen that a kernel is about to be compiled."""
     for listener in _listeners:
-        listener()
+        listener(is_kept)

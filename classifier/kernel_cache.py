@@ -119,7 +119,7 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
         self._stamp()
         found = super().load_overload(sig, target_context)
         if found is None:
-            announce_compiling()
+            announce_compiling(not isinstance(self._impl.locator, _BesideSource))
         return found
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.compiled import jit, sort_few
+from classifier.compiled import inlined, jit, sort_few
 from classifier.features import (
     CONTEXT_FEATURES,
     GEOMETRY,
@@ -115,7 +115,7 @@ def meet(
     return unjudgeable
 
 
-@jit
+@inlined
 def _describe(
     s: Any,
     c: Any,
@@ -246,7 +246,7 @@ def _describe_context(
         f[20] = mean_of(s.recent[QUALITY, last:n])
 
 
-@jit
+@inlined
 def _describe_next(
     waiting: Any, b: FoundBeat, followers: FloatArray, c: Any, f: FloatArray
 ) -> None:

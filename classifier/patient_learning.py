@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.compiled import jit
+from classifier.compiled import inlined, jit
 from classifier.kernels import FloatArray, move, pack, unpack
 from classifier.patient_state import (
     BEATS_KEPT,
@@ -23,7 +23,7 @@ from classifier.patient_state import (
 )
 
 
-@jit
+@inlined
 def learn(s: Any, c: Any, b: FoundBeat) -> None:
     """Take the beat that was just described into the picture."""
     rr_s = b.rr_s
@@ -49,7 +49,7 @@ def learn(s: Any, c: Any, b: FoundBeat) -> None:
     s.n_recent = _keep(s.recent[QUALITY], n, BEATS_KEPT, b.quality)
 
 
-@jit
+@inlined
 def _learn_shape(s: Any, c: Any, b: FoundBeat) -> int:
     """Move the matching shape towards the beat, or begin a new shape with it; return which."""
     for k in range(N_SHAPES):

@@ -13,6 +13,10 @@ _QUIET_S: Final = 1.0
 _NOTICE: Final = (
     "compiling the signal path, once after installation or a change: about half a minute ..."
 )
+_NOTICE_UNKEPT: Final = (
+    "compiling the signal path, about half a minute at every start, as no folder to keep it in can "
+    "be written; set NUMBA_CACHE_DIR to one ..."
+)
 
 
 class FirstStartNotice:
@@ -34,14 +38,14 @@ class FirstStartNotice:
         self._began_s: float | None = None
         self._has_spoken = False
 
-    def __call__(self) -> None:
+    def __call__(self, is_kept: bool) -> None:
         """Hear that a kernel is about to be compiled."""
         now_s = self._clock()
         if self._began_s is None:
             self._began_s = now_s
         if not self._has_spoken and now_s - self._began_s > _QUIET_S:
             self._has_spoken = True
-            self._say(_NOTICE)
+            self._say(_NOTICE if is_kept else _NOTICE_UNKEPT)
 
 
 @contextmanager
