@@ -73,6 +73,8 @@ class WardPlaying:
     ------
     ValueError
         If the options make no sense.
+    ReplayError
+        If a record can't be found or read.
     """
 
     def __init__(self, options: WardOptions) -> None:
@@ -91,6 +93,8 @@ class WardPlaying:
         self._file: TextIO | None = None
         self._stats_due_s = 0.0
         self._began_s = time.monotonic()
+        # First of all, because what follows takes a while.
+        self._looped = None if options.live else LoopedRecords(_records(options), options.leads)
         model = BatchedModel(load_model())
         model.warm_up()
         warm_up_ward(model, options.leads)
@@ -107,21 +111,20 @@ class WardPlaying:
             If the broker or a file can't be used.
         """
         options = self._options
-        looped = None if options.live else LoopedRecords(_records(options), options.leads)
         if options.snapshots is not None:
             _make_folder(options.snapshots)
         self._file = _open(options.events)
         try:
             async with broker_for(options.mqtt) as url:
-                await self._run_with(url, looped)
+                await self._run_with(url)
         finally:
             if self._file is not None:
                 self._file.close()
         sys.stdout.write("\n".join(self.summary()) + "\n")
         return 0
 
-    async def _run_with(self, url: str | None, looped: LoopedRecords | None) -> None:
-        options = self._options
+    async def _run_with(self, url: str | None) -> None:
+        options, looped = self._options, self._looped
         if url is not None:
             self._publisher = WardPublisher(
                 url,
