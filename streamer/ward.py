@@ -72,6 +72,8 @@ class Ward:
         self._rows: list[Patient | None] = []
         self._due = np.full(0, _NEVER, np.int64)
         self._attentive = np.full(0, fill_value=True)
+        self._occupied = np.full(0, fill_value=True)
+        self._n_resampled = 0
 
     @property
     def patients(self) -> Mapping[str, Patient]:
@@ -91,7 +93,8 @@ class Ward:
         resampler = None if fs == CHAIN_FS else Resampler(fs=fs, n_leads=self._n_leads)
         row = self._free_row()
         self.memory.clear(row)
-        self._attentive[row] = True
+        self._attentive[row] = self._occupied[row] = True
+        self._n_resampled += resampler is not None
         patient = Patient(
             source=source,
             fs=fs,
@@ -109,6 +112,8 @@ class Ward:
         patient = self._patients.pop(source)
         rest = self._as_chain(patient).flush()
         self._rows[patient.row] = None
+        self._occupied[patient.row] = False
+        self._n_resampled -= patient.resampler is not None
         self._due[patient.row] = _NEVER
         return [*events, *(WardEvent(patient=patient, event=event) for event in rest)]
 
@@ -146,11 +151,10 @@ class Ward:
                 f"got samples of shape {samples.shape}, expected "
                 f"({expected[0]}, {expected[1]}, up to {self._config.width})"
             )
-        if any(patient.resampler is not None for patient in self._patients.values()):
+        if self._n_resampled:
             raise ValueError("sources of other sampling frequencies go to push_chunks")
-        occupied = [patient is not None for patient in self._rows]
         n = samples.shape[2] if counts is None else counts
-        return self._advance(samples, np.where(occupied, n, 0), [])
+        return self._advance(samples, np.where(self._occupied, n, 0), [])
 
     def push_chunks(self, chunks: Mapping[str, Sequence[Chunk]]) -> list[WardEvent]:
         """Take chunks of some sources, each at its own rate and in order.
@@ -366,6 +370,7 @@ class Ward:
             self.memory.grow(n)
         self._due = np.append(self._due, _NEVER)
         self._attentive = np.append(self._attentive, values=True)
+        self._occupied = np.append(self._occupied, values=True)
         return row
 
     def _path(self, row: int) -> BeatPath:

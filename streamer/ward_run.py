@@ -50,7 +50,7 @@ class WardRunConfig:
     """
 
     tick_s: float = 0.05
-    turns: int = 3
+    turns: int = 2
     intake: IntakeConfig = field(default_factory=IntakeConfig)
     snapshot_every_s: float = 30.0
     paced: bool = True
