@@ -34,6 +34,8 @@ _TYPE: Final = 0xF0
 _PUBLISH: Final = 0x30
 _WRITTEN: Final = 262_144
 """Bytes written at a time, about."""
+_GATHER_S: Final = 0.002
+"""For so long acknowledgements gather before they are read."""
 _PEEKED: Final = 2000 * _ACKNOWLEDGED.size
 
 
@@ -92,9 +94,29 @@ class Connection(aiomqtt.Client):
             numbers = taken_acknowledgements(client._sock)
             for number in numbers:
                 self._take_acknowledgement(number)
-            if numbers:  # What else there is makes the loop call again.
+            if numbers:
+                self._pause_reading(client._sock)
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
         return self._read_packets(max_packets)
+
+    def _pause_reading(self, sock: socket.socket) -> None:
+        """Let acknowledgements gather: the broker sends each by itself."""
+        self._loop.remove_reader(sock.fileno())
+        self._loop.call_later(_GATHER_S, self._resume_reading, sock)
+
+    def _resume_reading(self, sock: socket.socket) -> None:
+        if self._client._sock is sock and sock.fileno() >= 0:
+            self._loop.add_reader(sock.fileno(), self._on_readable)
+
+    def _on_readable(self) -> None:
+        try:
+            self._client.loop_read()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        if not self._disconnected.done():
+            self._disconnected.set_exception(error)
 
     def _take_acknowledgement(self, number: int) -> None:
         """Do what paho and aiomqtt do about a PUBACK."""
@@ -137,8 +159,7 @@ class Connection(aiomqtt.Client):
             join(client._out_packet)
             client.loop_write()
         except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
+            self._break(error)
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any

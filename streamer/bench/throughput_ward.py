@@ -42,7 +42,7 @@ _MS: Final = 1000.0
 class WardThroughputConfig:
     """How much is measured."""
 
-    sizes: tuple[int, ...] = (100, 200, 400, 800, 1600, 3200)
+    sizes: tuple[int, ...] = (100, 200, 400, 800, 1200, 1600, 2000, 2400)
     """Patients, for the whole ward; it ends with the first size that misses the deadline."""
     dsp_sizes: tuple[int, ...] = (1000, 2000, 5000, 10_000)
     """Patients, for the signal path alone."""
