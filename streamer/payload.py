@@ -95,7 +95,8 @@ MAIN_KIND: Final = {
     MessageType.ACKNOWLEDGE: TopicKind.ACKNOWLEDGE,
 }
 """Where each type of message is published."""
-_TOPIC_ENDS: Final[dict[object, str]] = {kind.value: end.value for kind, end in MAIN_KIND.items()}
+_KIND_OF: Final[dict[object, TopicKind]] = {kind.value: where for kind, where in MAIN_KIND.items()}
+"""The same by the `type` of a payload, which is plain text."""
 
 
 def check_source(name: str) -> str:
@@ -166,7 +167,7 @@ def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
 
 def topic_of(payload: Mapping[str, object], prefix: str = TOPIC_PREFIX) -> str:
     """Topic on which a payload is published."""
-    return f"{prefix}/{payload['source']}/{_TOPIC_ENDS[payload['type']]}"
+    return topic(str(payload["source"]), _KIND_OF[payload["type"]], prefix)
 
 
 def sample_time(sample: int, info: StreamInfo) -> str:

@@ -109,9 +109,10 @@ class RhythmTracker:
 
     def _await(self, measurements: Iterable[Measurement]) -> None:
         """Keep measurements until they are due."""
+        least_waves = self.least_waves
         for measurement in measurements:
             self._waiting.append(measurement)
-            self._is_told_of_waves |= measurement.waves > self.least_waves
+            self._is_told_of_waves |= measurement.waves > least_waves
 
     @property
     def least_waves(self) -> float:
