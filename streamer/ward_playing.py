@@ -123,6 +123,11 @@ class WardPlaying:
         sys.stdout.write("\n".join(self.summary()) + "\n")
         return 0
 
+    def stop(self) -> None:
+        """End the run after the current tick."""
+        if self._run is not None:
+            self._run.stop()
+
     async def _run_with(self, url: str | None) -> None:
         options, looped = self._options, self._looped
         if url is not None:
@@ -261,7 +266,8 @@ class WardPlaying:
             "budget_ms": self._options.budget_ms,
             "added_ms": {name: totals.added.quantile(q) for name, q in _QUANTILES.items()},
             "late_ticks": 0 if run is None else run.late_ticks,
-            "rejected": {} if run is None else dict(run.intake.rejected),
+            # Plain text: orjson refuses keys of an enum.
+            "rejected": {} if run is None else {k.value: n for k, n in run.intake.rejected.items()},
             "lost_samples": sum(count.lost_samples for count in counts),
             "duplicates": sum(count.duplicates for count in counts),
             "reordered": sum(count.reordered for count in counts),
