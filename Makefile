@@ -42,6 +42,7 @@ test: lint types tests ## do all set-up and run every check
 lint: $(VENV)/developer
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/developer
 	$(BIN)/mypy

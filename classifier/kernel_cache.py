@@ -5,8 +5,8 @@ kernel calls or takes from another file is compiled into it, and too much, as mo
 leave its kernels alone. Here a kernel holds as long as all it was made of: bytecode, constants and
 global values, its own and those of every kernel that it calls.
 
-This goes beyond numba's documented calls; `tests/test_kernel_cache.py` tells if a later version
-does it another way.
+This goes beyond numba's documented calls; `tests/classifier/test_kernel_cache.py` tells if a later
+version does it another way.
 """
 
 import contextlib

@@ -136,7 +136,7 @@ def insert(name: str, body: str) -> None:
 
 def rules() -> None:
     """Put the rhythm tracker's transition table and its diagram into the README."""
-    from streamer.rhythm_diagram import diagram, table  # noqa: PLC0415
+    from streamer.rhythm.diagram import diagram, table  # noqa: PLC0415
 
     insert("rules", f"{table().strip()}\n\n```mermaid\n{diagram().strip()}\n```\n")
 
@@ -145,12 +145,12 @@ def pictures(record: str, folder: Path) -> None:
     """Play a part of a record through the real chain; export the monitor, and a strip, as then."""
     from replay.player import parse_time  # noqa: PLC0415
     from replay.records import open_record  # noqa: PLC0415
-    from streamer.chain import Chain  # noqa: PLC0415
-    from streamer.events import Published, StreamInfo  # noqa: PLC0415
-    from streamer.freezer import picture_of  # noqa: PLC0415
-    from streamer.monitor_state import MonitorState  # noqa: PLC0415
-    from streamer.monitor_view import export_svg  # noqa: PLC0415
-    from streamer.strip_file import write_strip  # noqa: PLC0415
+    from streamer.core.events import Published, StreamInfo  # noqa: PLC0415
+    from streamer.monitor.freezer import picture_of  # noqa: PLC0415
+    from streamer.monitor.state import MonitorState  # noqa: PLC0415
+    from streamer.monitor.view import export_svg  # noqa: PLC0415
+    from streamer.patient.chain import Chain  # noqa: PLC0415
+    from streamer.report.strip.file import write_strip  # noqa: PLC0415
 
     source = open_record(record)
     start, stop = (parse_time(text, source.fs) for text in (PICTURE_START, PICTURE_STOP))

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from replay.demo import DEMO, simulate_demo
 from replay.errors import ReplayError
 from replay.places import RecordLocation
+from replay.simulate.demo import DEMO, simulate_demo
 from replay.wfdb_header import read_header
 from replay.wfdb_record import DEFAULT_ANNOTATOR
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from replay.noise import NORMAL_SYMBOLS, noise_gain
 from replay.record import Reference
 from replay.records import open_record
-from replay.simulate import SimulatedRecord
+from replay.simulate.record import SimulatedRecord
 
 _BLOCK_SAMPLES: Final = 2**15
 _LARGEST_FACTOR: Final = 1000

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from replay.chunk import Chunk
 from replay.errors import LeadNotFoundError
 
+BLOCK_SAMPLES: Final = 8192
+"""What is read at a time where nothing keeps real time: some ten seconds."""
 PREFERRED_LEAD = "MLII"
 """Modified limb lead II: upright QRS, and the primary lead of most ambulatory databases."""
 

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-from replay.demo import DEMO, parse_demo_name, simulate_demo
 from replay.errors import DownloadError, RecordNotFoundError
 from replay.places import (
     DATA_VARIABLE,
@@ -22,6 +21,7 @@ from replay.places import (
     places,
 )
 from replay.record import Record
+from replay.simulate.demo import DEMO, parse_demo_name, simulate_demo
 from replay.wfdb_record import DEFAULT_ANNOTATOR, WfdbRecord
 
 _DATABASE_OF: Final = (

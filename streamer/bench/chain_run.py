@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from classifier.runtime import BeatModel
-from replay.record import Record
-from streamer.bench.excerpt import BLOCK_SAMPLES
-from streamer.chain import Chain
-from streamer.events import Event
+from classifier.network.runtime import BeatModel
+from replay.record import BLOCK_SAMPLES, Record
+from streamer.core.events import Event
+from streamer.patient.chain import Chain
 
 
 def chain_events(record: Record, stop: int, model: BeatModel | None = None) -> Iterator[Event]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +10,12 @@ from classifier.labels import Label
 from replay.chunk import Chunk
 from replay.places import locate_database
 from replay.player import parse_time
-from replay.record import Record, Reference
+from replay.record import BLOCK_SAMPLES, Record, Reference
 from replay.records import open_record, records_of
-from streamer.errors import ScoringError
-from streamer.score_folders import GROUPS
-from streamer.scoring import BeatAnnotations
+from streamer.core.errors import ScoringError
+from streamer.scoring.ec57 import BeatAnnotations
+from streamer.scoring.folders import GROUPS
 
-BLOCK_SAMPLES: Final = 8192
 """Pushed through the stages at a time; the result doesn't depend on it."""
 
 Samples = NDArray[np.float32]

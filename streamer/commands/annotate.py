@@ -24,8 +24,8 @@ def run(args: argparse.Namespace) -> int:
     """Annotate every record; return 1 if one of them failed."""
     import sys
 
-    from streamer.annotate import AnnotateConfig, Tally, annotate, expand
-    from streamer.annotate_progress import reporting
+    from streamer.runner.annotate import AnnotateConfig, Tally, annotate, expand
+    from streamer.runner.annotate_progress import reporting
 
     config = AnnotateConfig(
         out=args.out, annotator=args.annotator, which=args.label, lead=args.lead

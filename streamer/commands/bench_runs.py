@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamer.bench.classification_noise import NoisyLabels
-    from streamer.bench.classification_report import ClassificationReport, ClassificationSettings
+    from streamer.bench.classification.noise import NoisyLabels
+    from streamer.bench.classification.report import ClassificationReport, ClassificationSettings
 
 
 def detection(args: argparse.Namespace) -> int:
     """Run `bench detection`."""
-    from streamer.bench import detection_tables
-    from streamer.bench.detection import DetectionSettings, measure_detection
+    from streamer.bench.detection import tables as detection_tables
+    from streamer.bench.detection.measure import DetectionSettings, measure_detection
     from streamer.bench.excerpt import choose_records
     from streamer.bench.progress import progress
 
@@ -30,8 +30,8 @@ def detection(args: argparse.Namespace) -> int:
     _print(detection_tables.introduction(report), detection_tables.tables(report))
     _write_json(args, lambda: detection_tables.to_json(report))
     if args.html is not None:
-        from streamer.bench.detection_html import detection_page
-        from streamer.bench.page import write_page
+        from streamer.bench.detection.page import detection_page
+        from streamer.report.page import write_page
 
         worst = len(report.worst())
         with progress("drawing worst records", worst) as advance:
@@ -41,9 +41,10 @@ def detection(args: argparse.Namespace) -> int:
 
 def classification(args: argparse.Namespace) -> int:
     """Run `bench classification`, for one model after the other."""
-    from streamer.bench import classification_json, classification_tables
-    from streamer.bench.bootstrap import BootstrapConfig
-    from streamer.bench.classification import choose_labelled, settings_of
+    from streamer.bench.classification import as_json as classification_json
+    from streamer.bench.classification import tables as classification_tables
+    from streamer.bench.classification.measure import choose_labelled, settings_of
+    from streamer.scoring.bootstrap import BootstrapConfig
 
     config = BootstrapConfig(resamples=args.resamples)
     names = choose_labelled(args.database, args.records)
@@ -62,8 +63,8 @@ def classification(args: argparse.Namespace) -> int:
         lambda: classification_json.to_json([(r, noisy) for r, noisy, _ in measured], config),
     )
     if args.html is not None:
-        from streamer.bench.classification_html import classification_page
-        from streamer.bench.page import write_page
+        from streamer.bench.classification.page import classification_page
+        from streamer.report.page import write_page
 
         report, noisy, tables = measured[0]
         lines = classification_tables.introduction(report, config, noisy)
@@ -75,8 +76,8 @@ def _classified(
     args: argparse.Namespace, names: list[str], settings: "ClassificationSettings"
 ) -> "tuple[ClassificationReport, list[NoisyLabels]]":
     """Measure one model, in noise too if that was asked for."""
-    from streamer.bench.classification import measure_classification
-    from streamer.bench.classification_noise import measure_noisy_labels, sources
+    from streamer.bench.classification.measure import measure_classification
+    from streamer.bench.classification.noise import measure_noisy_labels, sources
     from streamer.bench.progress import progress
 
     noise = sources(settings.stop) if args.noise else []
@@ -92,8 +93,8 @@ def _classified(
 
 def noise(args: argparse.Namespace) -> int:
     """Run `bench noise`."""
-    from streamer.bench import noise_tables
-    from streamer.bench.noise import measure_noise, noise_records
+    from streamer.bench.noise import tables as noise_tables
+    from streamer.bench.noise.measure import measure_noise, noise_records
     from streamer.bench.progress import progress
 
     records = noise_records(args.records)
@@ -102,8 +103,8 @@ def noise(args: argparse.Namespace) -> int:
     _print(noise_tables.introduction(report), noise_tables.tables(report))
     _write_json(args, lambda: noise_tables.to_json(report))
     if args.html is not None:
-        from streamer.bench.noise_html import noise_page
-        from streamer.bench.page import write_page
+        from streamer.bench.noise.page import noise_page
+        from streamer.report.page import write_page
 
         write_page(args.html, noise_page(report))
     return 0
@@ -111,7 +112,7 @@ def noise(args: argparse.Namespace) -> int:
 
 def robustness(args: argparse.Namespace) -> int:
     """Run `bench robustness`."""
-    from streamer.bench import robustness
+    from streamer.bench.detection import robustness
     from streamer.bench.excerpt import choose_records
     from streamer.bench.progress import progress
 
@@ -128,7 +129,7 @@ def robustness(args: argparse.Namespace) -> int:
 
 def throughput(args: argparse.Namespace) -> int:
     """Run `bench throughput`."""
-    from streamer.bench import throughput
+    from streamer.bench.speed import throughput
 
     if args.stage == "ward":
         return _throughput_ward(args)
@@ -144,8 +145,8 @@ def throughput(args: argparse.Namespace) -> int:
 
 
 def _throughput_ward(args: argparse.Namespace) -> int:
-    from streamer.bench import throughput_ward
-    from streamer.bench.mosquitto import running_mosquitto
+    from streamer.bench.speed import throughput_ward
+    from streamer.bench.speed.mosquitto import running_mosquitto
 
     with running_mosquitto() as url:
         report = throughput_ward.measure_ward(
@@ -161,7 +162,7 @@ def _throughput_ward(args: argparse.Namespace) -> int:
 
 def soak(args: argparse.Namespace) -> int:
     """Run `bench soak`."""
-    from streamer.bench import soak
+    from streamer.bench.speed import soak
 
     if args.minutes <= 0 or args.patients < 1:
         raise ValueError("--minutes and --patients must be above 0")
@@ -174,7 +175,7 @@ def soak(args: argparse.Namespace) -> int:
 
 def latency(args: argparse.Namespace) -> int:
     """Run `bench latency`."""
-    from streamer.bench import latency
+    from streamer.bench.speed import latency
 
     if args.seconds <= 0 or args.budget_ms <= 0:
         raise ValueError("--seconds and --budget-ms must be above 0")
@@ -193,7 +194,7 @@ def faults(args: argparse.Namespace) -> int:
     """Run `bench faults`."""
     import asyncio
 
-    from streamer.bench import faults
+    from streamer.bench.faults import matrix as faults
     from streamer.bench.progress import progress
 
     config = faults.FaultsConfig(faults=args.faults, seed=args.seed, rate=args.rate)
@@ -206,9 +207,10 @@ def faults(args: argparse.Namespace) -> int:
 
 def rhythm(args: argparse.Namespace) -> int:
     """Run `bench rhythm`."""
-    from streamer.bench import rhythm, rhythm_onsets
     from streamer.bench.excerpt import choose_records
     from streamer.bench.progress import progress
+    from streamer.bench.rhythm import measure as rhythm
+    from streamer.bench.rhythm import onsets as rhythm_onsets
 
     if args.trials < 0:
         raise ValueError(f"--trials is {args.trials}; give 0 or more")
@@ -227,9 +229,10 @@ def rhythm(args: argparse.Namespace) -> int:
 
 
 def _rhythm_noise(args: argparse.Namespace) -> int:
-    from streamer.bench import rhythm_noise, rhythm_noise_tables
     from streamer.bench.excerpt import choose_records
     from streamer.bench.progress import progress
+    from streamer.bench.rhythm import noise as rhythm_noise
+    from streamer.bench.rhythm import noise_tables as rhythm_noise_tables
 
     names = args.records or rhythm_noise.RECORDS
     settings = rhythm_noise.settings_of(
@@ -246,7 +249,7 @@ def _rhythm_noise(args: argparse.Namespace) -> int:
 
 
 def _print(lines: list[str], tables: list[Any]) -> None:
-    from streamer.score_report import print_table
+    from streamer.scoring.report import print_table
 
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     for table in tables:
@@ -254,7 +257,7 @@ def _print(lines: list[str], tables: list[Any]) -> None:
 
 
 def _write_json(args: argparse.Namespace, make: Callable[[], dict[str, Any]]) -> None:
-    from streamer.score_report import write_json
+    from streamer.scoring.report import write_json
 
     if args.json is not None:
         write_json(args.json, make())

@@ -32,15 +32,15 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out} is no picture; end it in {' or '.join(PICTURES)}")
     from rich.console import Console
 
-    from classifier.explanation import explain, load_network, require_same
     from classifier.labels import Label
-    from classifier.runtime import load_model
+    from classifier.network.explanation import explain, load_network, require_same
+    from classifier.network.runtime import load_model
     from replay.player import parse_time
     from replay.records import open_record
-    from streamer.beat_at import beat_at
-    from streamer.explain_view import explain_lines
-    from streamer.explained_beat import REVISION_WORDS, ExplainedBeat
-    from streamer.screen_lines import Frame
+    from streamer.monitor.explain_view import explain_lines
+    from streamer.monitor.terminal.screen_lines import Frame
+    from streamer.report.explain.beat_at import beat_at
+    from streamer.report.explain.explained_beat import REVISION_WORDS, ExplainedBeat
 
     record = open_record(args.record, lead=args.lead)
     model = load_model(args.model)
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     console.print(Frame([*explain_lines(explained, console.width), []]))
     if args.out is not None:
-        from streamer.explain_picture import write_picture
+        from streamer.report.explain.picture import write_picture
 
         write_picture(explained, args.out)
         console.print(f"picture: {args.out}")

@@ -31,9 +31,9 @@ def run(args: argparse.Namespace) -> int:
     """Export."""
     import json
 
-    from streamer.errors import OutputError
-    from streamer.fhir import FhirConfig, bundle, observations, read_events, to_lines
-    from streamer.listen import parse_duration
+    from streamer.core.errors import OutputError
+    from streamer.messages.fhir import FhirConfig, bundle, observations, read_events, to_lines
+    from streamer.mqtt.listen import parse_duration
 
     config = FhirConfig(patient=args.patient, every_s=parse_duration(args.every))
     resources = observations(read_events(_lines(args.events)), config)

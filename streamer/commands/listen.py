@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from streamer.mqtt_options import add_mqtt_options, tls_files
+from streamer.mqtt.options import add_mqtt_options, tls_files
 
 if TYPE_CHECKING:
-    from streamer.received import Received
+    from streamer.messages.received import Received
 
 EXIT_OK = 0
 EXIT_NOT_ENOUGH = 1
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Listen until told to stop."""
-    from streamer.listen import Listener, ListenOptions, parse_duration
+    from streamer.mqtt.listen import Listener, ListenOptions, parse_duration
 
     if args.count is not None and args.count < 1:
         raise ValueError(f"--count is {args.count}; expected 1 or more")
@@ -89,7 +89,7 @@ def _notice(line: str) -> None:
 
 def _printer(*, as_json: bool) -> "Callable[[Received], None]":
     """Choose how to print: JSON, colour for a terminal, plain columns for anything else."""
-    from streamer.listen_view import to_json, to_line
+    from streamer.monitor.listen_view import to_json, to_line
 
     if as_json:
         return lambda message: print(to_json(message), flush=True)  # noqa: T201
@@ -102,7 +102,7 @@ def _colour_printer() -> "Callable[[Received], None]":
     from rich.console import Console
     from rich.text import Text
 
-    from streamer.listen_view import to_line
+    from streamer.monitor.listen_view import to_line
 
     console = Console(highlight=False)
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from streamer.mqtt_options import add_mqtt_options
+from streamer.mqtt.options import add_mqtt_options
 
 _TIME_HELP: Final = "such as 5:00, 1:02:03 or 90 (seconds)"
 
@@ -104,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
     """Play and return the exit code."""
     import asyncio
 
-    from streamer.live_feed import is_live
-    from streamer.playing import Playing, play_live
-    from streamer.replay_options import ReplayOptions
+    from streamer.runner.playing import Playing, play_live
+    from streamer.runner.replay_options import ReplayOptions
+    from streamer.sources.live_feed import is_live
 
     chosen = vars(args)
     options = ReplayOptions(**{name: chosen[name] for name in ReplayOptions.__dataclass_fields__})

@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the report and say where."""
     from replay.records import open_record
-    from streamer.bench.page import write_page
-    from streamer.report import report_page
-    from streamer.report_data import from_events, from_record
+    from streamer.report.data import from_events, from_record
+    from streamer.report.holter import report_page
+    from streamer.report.page import write_page
 
     path = Path(args.source)
     if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:

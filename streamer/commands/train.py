@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classifier.recipes import RECIPES
+from classifier.recipes.recipe import RECIPES
 
 if TYPE_CHECKING:
-    from classifier.dataset import BeatDataset
-    from classifier.training_config import TrainingConfig
+    from classifier.training.config import TrainingConfig
+    from classifier.training.dataset import BeatDataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,18 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the whole pipeline."""
     if args.recipe:
-        from streamer.recipe_run import run_recipe
+        from streamer.training.recipe_run import run_recipe
 
         return run_recipe(args, _reporter)
     import torch
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-    from classifier.artefacts import evaluate, experiments, write_metrics
-    from classifier.dataset import require_disjoint
-    from classifier.runtime import MODEL_NAME, load_model
+    from classifier.network.runtime import MODEL_NAME, load_model
     from classifier.splits import DS1, DS2
-    from streamer.training_report import write_training_report
+    from classifier.training.artefacts import evaluate, experiments, write_metrics
+    from classifier.training.dataset import require_disjoint
+    from streamer.training.report import write_training_report
 
     console = Console()
     torch.set_num_threads(args.threads)
@@ -97,7 +97,7 @@ def _config(args: argparse.Namespace) -> "TrainingConfig":
     """Build the training configuration from the options."""
     from dataclasses import replace
 
-    from classifier.training_config import TrainingConfig, with_settings
+    from classifier.training.config import TrainingConfig, with_settings
 
     config = replace(TrainingConfig(), loss=args.loss)
     for name, value in (
@@ -115,9 +115,9 @@ def _cutter(
     cache: Path, quality_min: float, seed: int, report: Callable[[str, int, int], None]
 ) -> Callable[..., "BeatDataset"]:
     """Return a function that cuts the beats of records and databases."""
-    from classifier.dataset import concatenate
+    from classifier.training.dataset import concatenate
     from replay.records import open_record, records_of
-    from streamer.cut_dataset import cut_records
+    from streamer.training.cut_dataset import cut_records
 
     def cut(names: list[str], title: str, variants: int = 0) -> "BeatDataset":
         records = [open_record(path) for name in names for path in records_of(name)]
@@ -140,8 +140,8 @@ def _train(
     report: Callable[[str, int, int], None],
 ) -> dict[str, Any]:
     """Cross-validate, fit, and write the model; return the metrics so far."""
-    from classifier.artefacts import cross_validation_metrics, write_model
-    from classifier.training import cross_validate, fit_all
+    from classifier.training.artefacts import cross_validation_metrics, write_model
+    from classifier.training.train import cross_validate, fit_all
 
     trainable = dataset.trainable()
     recorded = trainable.as_recorded()

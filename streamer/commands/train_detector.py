@@ -23,9 +23,9 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from classifier.splits import DS1
-    from streamer import detector_training as training
-    from streamer.errors import OutputError
-    from streamer.peak_scorer import save_peak_scorer
+    from streamer.core.errors import OutputError
+    from streamer.signal.detector.peak_scorer import save_peak_scorer
+    from streamer.training import detector as training
 
     torch.set_num_threads(args.threads)
     try:

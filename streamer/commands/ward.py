@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from streamer.mqtt_options import add_tls_options
+from streamer.mqtt.options import add_tls_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
     import sys
 
-    from streamer.ward_playing import WardOptions, WardPlaying
+    from streamer.runner.ward_playing import WardOptions, WardPlaying
 
     chosen = {**vars(args), "speed": 1.0 if args.speed == "1" else None}
     if args.monitor is None:

@@ -10,14 +10,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Push the simulated record, which has every scene, through a patient's chain and a ward."""
-    from classifier.runtime import load_model
+    from classifier.network.runtime import load_model
     from replay.chunk import Chunk
-    from replay.demo import simulate_demo
-    from streamer.batched_model import BatchedModel
-    from streamer.chain import Chain
-    from streamer.events import CHAIN_FS
-    from streamer.ward_warm_up import warm_up_ward
-    from streamer.warm_up import warm_up
+    from replay.simulate.demo import simulate_demo
+    from streamer.beats.batched_model import BatchedModel
+    from streamer.core.events import CHAIN_FS
+    from streamer.patient.chain import Chain
+    from streamer.patient.ward_warm_up import warm_up_ward
+    from streamer.patient.warm_up import warm_up
 
     model = load_model()
     signal = simulate_demo().signal

@@ -5,14 +5,14 @@ from typing import Final, Literal, get_args
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.annotation_file import (
+from streamer.core.errors import OutputError
+from streamer.core.events import LabeledBeat, Published, StreamInfo
+from streamer.scoring.annotation_file import (
     DEFAULT_ANNOTATOR,
     AnnotationWriter,
     annotation_path,
     check_annotator,
 )
-from streamer.errors import OutputError
-from streamer.events import LabeledBeat, Published, StreamInfo
 
 Which = Literal["provisional", "confirmed"]
 """Which of a beat's two labels is written."""

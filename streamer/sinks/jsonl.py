@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from replay.chunk import Chunk
-from streamer.errors import OutputError
-from streamer.events import Published, StreamInfo
-from streamer.payload import dumps, to_payload
+from streamer.core.errors import OutputError
+from streamer.core.events import Published, StreamInfo
+from streamer.messages.payload import dumps, to_payload
 
 STANDARD_OUTPUT: Final = "-"
 
@@ -16,7 +16,7 @@ class JsonLinesSink:
     """Write one JSON object a line, each handed to the system before the next sample is played.
 
     So a killed process loses nothing that it had emitted. The objects are those of
-    `streamer.payload`.
+    `streamer.messages.payload`.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ from typing import Final, TextIO
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.beat_ledger import BeatLedger
-from streamer.clock_format import sample_time
-from streamer.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
+from streamer.beats.ledger import BeatLedger
+from streamer.core.clock_format import sample_time
+from streamer.core.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 
 _RATE_EVERY_S: Final = 10.0
 _MOST_QUEUED: Final = 10_000

@@ -3,10 +3,10 @@
 from typing import Final, Protocol
 
 from replay.chunk import Chunk
-from streamer.beat_ledger import BeatLedger
-from streamer.events import LabeledBeat, Published, StreamInfo
-from streamer.histogram import QuantileHistogram
-from streamer.payload import Payload
+from streamer.beats.ledger import BeatLedger
+from streamer.core.events import LabeledBeat, Published, StreamInfo
+from streamer.core.histogram import QuantileHistogram
+from streamer.messages.payload import Payload
 
 QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 _EVERY_S: Final = 5.0
@@ -14,7 +14,7 @@ _DIGITS: Final = 3
 
 
 class TakesStatistics(Protocol):
-    """Where statistics go; `streamer.sinks.mqtt.MqttSink` is one."""
+    """Where statistics go; `streamer.mqtt.publisher.MqttSink` is one."""
 
     def publish_statistics(self, fields: Payload) -> None:
         """Take statistics; never blocks."""

@@ -1,0 +1,130 @@
+"""Memory of one patient: one record of plain numbers and small arrays, which numba compiles for."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.inputs.features import (
+    GEOMETRY,
+    P_WAVE,
+    QRS,
+    T_WAVE,
+)
+from classifier.inputs.kernels import FloatArray, records
+
+N_SHAPES: Final = 8
+"""Distinct beat shapes kept; the rarest makes room for a new one."""
+RR_KEPT: Final = 40
+"""Intervals that describe the rhythm: half a minute."""
+BEATS_KEPT: Final = 40
+"""Beats whose shape and noise are remembered."""
+HALF_WINDOW: Final = GEOMETRY.window_samples // 2
+"""The second lead is kept at half the rate: it serves for measures, not as a signal."""
+
+REGULAR_ENTROPY: Final = 0.3
+"""Sample entropy of the RR intervals in sinus rhythm, taken for granted at the start."""
+
+KNOWN, UNLIKE = range(2)
+"""Rows of `marks`."""
+RESIDUAL, ROUGHNESS, QUALITY = range(3)
+"""Rows of `recent`."""
+
+STATE: Final = np.dtype(
+    [
+        # The shapes, in steps of `unit_mv` and `second_unit_mv`
+        ("templates", np.int16, (N_SHAPES, GEOMETRY.window_samples)),
+        ("unit_mv", np.float32, (N_SHAPES,)),
+        ("counts", np.float64, (N_SHAPES,)),
+        ("on_time", np.float64, (N_SHAPES,)),
+        ("rr_ratio", np.float64, (N_SHAPES,)),  # mean logarithm of RR over the usual RR
+        ("second", np.int16, (N_SHAPES, HALF_WINDOW)),
+        ("second_unit_mv", np.float32, (N_SHAPES,)),
+        ("second_beats", np.int64, (N_SHAPES,)),
+        # The rhythm
+        ("rr_s", np.float32, (RR_KEPT,)),  # oldest first
+        ("n_rr", np.int64),
+        ("long_run_s", np.float64),
+        ("entropy", np.float64),  # running mean of the intervals' entropy
+        # The beats
+        ("n_beats", np.int64),
+        ("previous", np.float64, (3,)),  # similarity to the usual beat, newest first
+        ("marks", np.uint8, (2, BEATS_KEPT)),  # oldest first
+        ("recent", np.float32, (3, BEATS_KEPT)),  # oldest first
+        ("n_recent", np.int64),
+    ]
+)
+"""Everything that is remembered of one patient's beats.
+
+A shape is kept in 16 bits a sample, in steps of 1/32767 of its largest deflection: for a QRS
+complex of 1.5 mV a twentieth of a microvolt, well below the step of any converter it came from.
+"""
+
+OPEN: Final = np.dtype(
+    [
+        ("qrs", np.float32, (QRS.stop - QRS.start,)),  # mV, baseline off
+        ("rr_s", np.float64),  # interval that ends at it, 0 if unknown
+        # The rhythm before it, 0 if unknown
+        ("median_rr_s", np.float64),
+        ("long_run_s", np.float64),
+    ]
+)
+"""What a beat's confirmed label needs of it when the next one has come."""
+
+
+class FoundBeat(NamedTuple):
+    """A beat as found, for learning from it and for the confirmed label of the one before it."""
+
+    window: FloatArray
+    """mV, baseline off."""
+    second: FloatArray
+    """The second lead likewise, at half the rate; means nothing unless `has_second`."""
+    energies: NDArray[np.float64]
+    """Of the QRS complex, by `kernels.energies_of`."""
+    has_second: bool
+    rr_s: float
+    """Interval that ends at it, 0 if unknown."""
+    median_rr_s: float
+    """Of the intervals before it, 0 if unknown."""
+    quality: float
+    known_as: int
+    """Its shape; -1: a new one."""
+    shift: int
+    rr_ratio: float
+    similarity: float
+    """To the usual beat."""
+    residual: float
+    roughness: float
+    entropy: float
+
+
+class Parameters(NamedTuple):
+    """`PatientConfig` and `BeatGeometry` as the kernels take them."""
+
+    p: tuple[int, int]
+    qrs: tuple[int, int]
+    t: tuple[int, int]
+    reach: int
+    match_min: float
+    fade: float
+    long_run_beats: float
+    smoothing_beats: float
+    mature_beats: float
+    on_time_bonus: float
+    entropy_beats: float
+    premature_ratio: float
+    missing_share_max: float
+
+
+def stretches() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Return the columns of P wave, QRS complex and T wave."""
+    p, qrs, t = ((part.start, part.stop) for part in (P_WAVE, QRS, T_WAVE))
+    return p, qrs, t
+
+
+def new_state() -> Any:
+    """Return the state of a patient of whom nothing is known, shape (1,)."""
+    state = records(STATE, 1)
+    state["previous"] = 1.0
+    state["entropy"] = REGULAR_ENTROPY
+    return state

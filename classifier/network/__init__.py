@@ -1,0 +1,1 @@
+"""The network: layers, TorchScript runtime, export, explanation."""

@@ -1,0 +1,220 @@
+"""The network: a small residual CNN over one beat, joined with its rhythm and shape features.
+
+Importing this module imports torch; nothing imports it before a model is built.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT, SIGNAL_CHANNELS
+from classifier.labels import MODEL_LABELS, Label
+
+ENTROPY: Final = FEATURE_NAMES.index("entropy_50")
+RESIDUAL: Final = FEATURE_NAMES.index("residual_40")
+MATURITY: Final = FEATURE_NAMES.index("maturity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """Size of the network; the default has about 31,000 parameters."""
+
+    widths: tuple[int, ...] = (8, 12, 16, 16)
+    """Channels after the stem and after each residual block; every one halves the time axis."""
+    stem_kernel: int = 7
+    kernel: int = 5
+    hidden: int = 64
+    opinion_hidden: int = 96
+    opinions: int = 3
+    """Networks whose mean that judge is."""
+    dropout: float = 0.3
+    opinion_share: float = 0.75
+    """Say of a second judge that sees the features alone; 0 leaves it out."""
+    fibrillation_penalty: float = 4.0
+    """Taken from the logit of S where the RR intervals have long followed no pattern: without a
+    regular atrial rhythm no beat is early."""
+    fibrillation_entropy: float = 1.3
+    """`entropy_50` at which half of that is taken."""
+    fibrillation_width: float = 0.1
+    noise_residual: float = -2.0
+    """`residual_40` at which half of the bonus for Q is given: beyond the 99th percentile of the
+    training records, which is -2.2."""
+    noise_width: float = 0.1
+    first_beat_penalty: float = 4.0
+    """Taken from the logits of all classes but N where there is nothing to compare a beat with: a
+    patient's first beat is one in thousands, too rare to be learnt."""
+    first_beat_maturity: float = 0.025
+    """`maturity` at which half of that is taken: the second beat has 0.05."""
+    first_beat_width: float = 0.002
+    use_template: bool = True
+    """Whether the network sees the template and the difference to it, or the beat alone."""
+    use_features: bool = True
+    use_signal: bool = True
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a strided shortcut (He et al. 2016, doi:10.1109/CVPR.2016.90)."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+        super().__init__()
+        half = kernel // 2
+        self.body = nn.Sequential(
+            nn.Conv1d(channels_in, channels_out, kernel, stride=2, padding=half, bias=False),
+            nn.BatchNorm1d(channels_out),
+            nn.ReLU(),
+            nn.Conv1d(channels_out, channels_out, kernel, padding=half, bias=False),
+            nn.BatchNorm1d(channels_out),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv1d(channels_in, channels_out, 1, stride=2, bias=False),
+            nn.BatchNorm1d(channels_out),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, channels_in, t) to (n, channels_out, t / 2)."""
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class BeatNetwork(nn.Module):
+    """Class probabilities of a beat; provisional and confirmed labels share all weights.
+
+    The last class, Q, is noise that was taken for a beat.
+
+    A provisional beat has zeros in place of what only the next beat tells, and says so in the
+    feature `next_known`.
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+    offsets: Tensor
+    is_early: Tensor
+    is_noise: Tensor
+    is_usual: Tensor
+    noise_bonus: Tensor
+
+    def __init__(self, config: NetworkConfig | None = None) -> None:
+        super().__init__()
+        config = NetworkConfig() if config is None else config
+        self.use_template, self.use_features = config.use_template, config.use_features
+        self.use_signal = config.use_signal
+        channels = len(SIGNAL_CHANNELS) + 1 if config.use_template else 1
+        stem, *blocks = config.widths
+        half = config.stem_kernel // 2
+        self.trunk = nn.Sequential(
+            nn.Conv1d(channels, stem, config.stem_kernel, stride=2, padding=half, bias=False),
+            nn.BatchNorm1d(stem),
+            nn.ReLU(),
+            *(
+                ResidualBlock(before, after, config.kernel)
+                for before, after in zip(config.widths, blocks, strict=False)
+            ),
+        )
+        k = len(FEATURE_NAMES)
+        self.register_buffer("feature_mean", torch.zeros(k))
+        self.register_buffer("feature_scale", torch.ones(k))
+        self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
+        early, noise, usual = (
+            [float(label is chosen) for label in MODEL_LABELS]
+            for chosen in (Label.S, Label.Q, Label.N)
+        )
+        self.register_buffer("is_early", torch.tensor(early))
+        self.register_buffer("is_noise", torch.tensor(noise))
+        self.register_buffer("is_usual", torch.tensor(usual))
+        self.register_buffer("noise_bonus", torch.zeros(()))
+        joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
+        self.head = _head(joined, config.hidden, config.dropout)
+        opinions = config.opinions if config.opinion_share > 0.0 else 0
+        self.opinions = nn.ModuleList(
+            _head(k, config.opinion_hidden, config.dropout) for _ in range(opinions)
+        )
+        self.opinion_share = config.opinion_share
+        self.fibrillation_penalty = config.fibrillation_penalty * config.use_features
+        self.fibrillation_entropy = config.fibrillation_entropy
+        self.fibrillation_width = config.fibrillation_width
+        self.noise_residual, self.noise_width = config.noise_residual, config.noise_width
+        self.first_beat_penalty = config.first_beat_penalty * config.use_features
+        self.first_beat_maturity = config.first_beat_maturity
+        self.first_beat_width = config.first_beat_width
+
+    def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
+        """Fix how features are standardised; those of the next beat stay as they are.
+
+        Leaving the latter unshifted keeps "unknown" at exactly zero.
+        """
+        with torch.no_grad():
+            self.feature_mean.copy_(mean)[-N_NEXT:] = 0.0
+            self.feature_scale.copy_(scale)[-N_NEXT:] = 1.0
+
+    def set_offsets(self, offsets: Tensor) -> None:
+        """Fix what is added to the logits: shape (2, classes), by revision."""
+        with torch.no_grad():
+            self.offsets.copy_(offsets)
+
+    def set_noise_bonus(self, bonus: float) -> None:
+        """Fix what is added to the logit of Q in long-lasting noise; nothing until then."""
+        with torch.no_grad():
+            self.noise_bonus.fill_(bonus)
+
+    def embed(self, signal: Tensor) -> Tensor:
+        """Turn the signal, (n, 2, window_samples), into (n, 2 * widths[-1]) numbers."""
+        beat, template = signal[:, :1], signal[:, 1:]
+        x = torch.cat([beat, template, beat - template], dim=1) if self.use_template else beat
+        x = self.trunk(x)
+        return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
+
+    def classify(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits of each judge.
+
+        Shape (judges, n, classes); all but the first see the features alone.
+        """
+        disorder = (features[:, ENTROPY] - self.fibrillation_entropy) / self.fibrillation_width
+        penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
+        noise = (features[:, RESIDUAL] - self.noise_residual) / self.noise_width
+        bonus = self.noise_bonus * torch.sigmoid(noise)
+        novelty = (self.first_beat_maturity - features[:, MATURITY]) / self.first_beat_width
+        prior = self.first_beat_penalty * torch.sigmoid(novelty)
+        features = (features - self.feature_mean) / self.feature_scale
+        joined = torch.cat([embedding, features], dim=1)
+        if not self.use_signal:
+            joined = features
+        elif not self.use_features:
+            joined = embedding
+        offsets = torch.lerp(self.offsets[:1], self.offsets[1:], features[:, -N_NEXT, None])
+        heads = [self.head(joined)]
+        for opinion in self.opinions:
+            heads.append(opinion(features))
+        known = bonus[:, None] * self.is_noise - penalty[:, None] * self.is_early
+        known = known - prior[:, None] * (1.0 - self.is_usual)
+        return torch.stack(heads) + offsets + known
+
+    def agree(self, logits: Tensor) -> Tensor:
+        """Join the logits of the judges, (judges, n, classes), into (n, classes)."""
+        if len(self.opinions) == 0:
+            return logits[0]
+        return torch.lerp(logits[0], logits[1:].mean(dim=0), self.opinion_share)
+
+    def decide(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """Turn embedding and features into probabilities, (n, classes) as in MODEL_LABELS."""
+        return torch.softmax(self.agree(self.classify(embedding, features)), dim=1)
+
+    def forward(self, signal: Tensor, features: Tensor) -> Tensor:
+        """Map signal and features to probabilities: `embed`, then `decide`."""
+        return self.decide(self.embed(signal), features)
+
+
+def _head(inputs: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Two layers that end in a logit for each class."""
+    return nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(inputs, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, len(MODEL_LABELS)),
+    )
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Count the trainable weights."""
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)

@@ -1,0 +1,300 @@
+"""Load the shipped model and run it on one beat at a time."""
+
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from classifier.errors import ModelMismatchError
+from classifier.inputs.features import (
+    FEATURE_NAMES,
+    GEOMETRY,
+    SIGNAL_CHANNELS,
+    FloatArray,
+    inputs_hash,
+)
+from classifier.labels import MODEL_LABELS
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL_NAME: Final = "beat_cnn"
+FORMAT_VERSION: Final = 2
+EMBED: Final = "embed"
+DECIDE: Final = "decide"
+"""Methods of a served network; its `forward` is the one after the other."""
+_WARM_UP_RUNS: Final = 4
+"""The TorchScript executor optimises itself during its first runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """What a model was made for: the part of its sidecar that serving needs."""
+
+    name: str
+    fs_hz: float
+    window_samples: int
+    r_column: int
+    n_leads: int
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    features: tuple[str, ...]
+    inputs_hash: str
+    training_records: tuple[str, ...]
+    quality_min: float
+    """R peaks of a lower `quality` are not judged (label Q)."""
+    sha256: str
+    """Of the TorchScript file."""
+
+
+class BeatModel(Protocol):
+    """Anything that turns beats into class probabilities, in two steps.
+
+    What the network makes of a beat's signal is most of its work, and serves both labels of the
+    beat: between the provisional and the confirmed one only the features change.
+    """
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model was made for."""
+        ...
+
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Return what the network makes of beats' signals.
+
+        Parameters
+        ----------
+        signal : ndarray of float32, shape (n, channels, window_samples)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, k)
+            k is the model's own.
+        """
+        ...
+
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        embedding : ndarray of float32, shape (n, k)
+            As `embed` returned it.
+        features : ndarray of float32, shape (n, len(FEATURE_NAMES))
+
+        Returns
+        -------
+        ndarray of float32, shape (n, classes)
+            In the order of `classifier.labels.MODEL_LABELS`.
+        """
+        ...
+
+
+def own_spec(
+    *,
+    training_records: tuple[str, ...] = (),
+    quality_min: float = 0.0,
+    sha256: str = "",
+    name: str = MODEL_NAME,
+) -> ModelSpec:
+    """Return the specification of a model made for exactly this program's inputs."""
+    return ModelSpec(
+        name=name,
+        fs_hz=GEOMETRY.fs_hz,
+        window_samples=GEOMETRY.window_samples,
+        r_column=GEOMETRY.r_column,
+        n_leads=1,
+        classes=tuple(label.value for label in MODEL_LABELS),
+        channels=SIGNAL_CHANNELS,
+        features=FEATURE_NAMES,
+        inputs_hash=inputs_hash(),
+        training_records=training_records,
+        quality_min=quality_min,
+        sha256=sha256,
+    )
+
+
+@contextmanager
+def quiet_torchscript() -> Iterator[None]:
+    """Silence torch's notices that TorchScript and its ONNX exporter are on their way out.
+
+    TorchScript is the runtime that ships; the ONNX export of the same weights is the way onward.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+        warnings.filterwarnings("ignore", r".*legacy TorchScript-based ONNX", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"The feature will be removed", DeprecationWarning)
+        yield
+
+
+class TorchScriptModel:
+    """A frozen TorchScript network, one beat at a time on one thread.
+
+    Beats are never batched: floating-point sums depend on the batch's shape, and a label must not
+    depend on how the stream was cut.
+
+    Parameters
+    ----------
+    module : torch.jit.ScriptModule
+        With the methods `EMBED` and `DECIDE`.
+    spec : ModelSpec
+    """
+
+    def __init__(self, module: "torch.jit.ScriptModule", spec: ModelSpec) -> None:
+        import torch  # noqa: PLC0415
+
+        self._torch = torch
+        self._embed, self._decide = getattr(module, EMBED), getattr(module, DECIDE)
+        self._spec = spec
+        signal = np.zeros((1, len(spec.channels), spec.window_samples), np.float32)
+        features = np.zeros((1, len(spec.features)), np.float32)
+        for _ in range(_WARM_UP_RUNS):
+            self.predict(signal, features)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model was made for."""
+        return self._spec
+
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Return what the network makes of beats' signals; see `BeatModel.embed`."""
+        if len(signal) <= 1:
+            return self.embed_batch(signal)
+        return np.concatenate([self.embed_batch(signal[i : i + 1]) for i in range(len(signal))])
+
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities; see `BeatModel.decide`."""
+        if len(embedding) <= 1:
+            return self.decide_batch(embedding, features)
+        rows = [slice(i, i + 1) for i in range(len(embedding))]
+        return np.concatenate([self.decide_batch(embedding[row], features[row]) for row in rows])
+
+    def predict(self, signal: FloatArray, features: FloatArray) -> FloatArray:
+        """Return class probabilities of signals and features: `embed`, then `decide`."""
+        return self.decide(self.embed(signal), features)
+
+    def embed_batch(self, signal: FloatArray) -> FloatArray:
+        """Embed beats together; the last digits depend on how many they are."""
+        with self._torch.inference_mode():
+            found: FloatArray = self._embed(self._torch.from_numpy(signal)).numpy()
+        return found
+
+    def decide_batch(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Decide on beats together; the last digits depend on how many they are."""
+        from_numpy = self._torch.from_numpy
+        with self._torch.inference_mode():
+            found: FloatArray = self._decide(from_numpy(embedding), from_numpy(features)).numpy()
+        return found
+
+
+def load_model(path: Path | None = None) -> TorchScriptModel:
+    """Load a TorchScript model with its sidecar, on one thread, warmed up.
+
+    Sets the number of torch's threads of this process to one: a beat is too small to share.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The `.pt` file; its sidecar lies beside it and ends in `.json`. The shipped model if None.
+
+    Raises
+    ------
+    ModelMismatchError
+        If a file is missing, the two don't belong together, or the model was made for other
+        inputs than this program's.
+    """
+    model_file, sidecar_file = _locate(path)
+    spec = read_spec(sidecar_file)
+    content = _read(model_file)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != spec.sha256:
+        raise ModelMismatchError(
+            f"{model_file} has sha256 {digest[:12]}..., its sidecar expects {spec.sha256[:12]}...; "
+            "put the two files of one training run side by side, or run ecg-stream train"
+        )
+    import torch  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    with quiet_torchscript():
+        module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+            io.BytesIO(content), map_location="cpu"
+        )
+        steps = [EMBED, DECIDE]
+        missing = [step for step in steps if not hasattr(module, step)]
+        if missing:
+            raise ModelMismatchError(
+                f"{model_file} has no method {' and no '.join(missing)}, expected "
+                f"{EMBED}(signal) and {DECIDE}(embedding, features); run ecg-stream train to make "
+                "one that fits"
+            )
+        module = torch.jit.optimize_for_inference(module.eval(), other_methods=steps)
+    return TorchScriptModel(module, spec)
+
+
+def read_spec(sidecar: Path | Traversable) -> ModelSpec:
+    """Read a sidecar and refuse it if it isn't for this program's inputs.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the file is missing or damaged, or the model was made for other inputs.
+    """
+    try:
+        values: dict[str, Any] = json.loads(_read(sidecar))
+        spec = _spec_from(values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelMismatchError(
+            f"{sidecar} is no model sidecar ({error}); run ecg-stream train to write a new one"
+        ) from error
+    ours = own_spec()
+    for field in (
+        "fs_hz",
+        "window_samples",
+        "r_column",
+        "n_leads",
+        "classes",
+        "channels",
+        "inputs_hash",
+    ):
+        theirs, expected = getattr(spec, field), getattr(ours, field)
+        if theirs != expected:
+            raise ModelMismatchError(
+                f"{sidecar}: the model was made for {field} = {theirs}, this program works with "
+                f"{expected}; run ecg-stream train to make one that fits"
+            )
+    return spec
+
+
+def _spec_from(values: dict[str, Any]) -> ModelSpec:
+    if values["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"format version {values['format_version']}, expected {FORMAT_VERSION}")
+    listed = ("classes", "channels", "features", "training_records")
+    chosen: dict[str, Any] = {name: values[name] for name in ModelSpec.__dataclass_fields__}
+    chosen |= {name: tuple(chosen[name]) for name in listed}
+    return ModelSpec(**chosen)
+
+
+def _locate(path: Path | None) -> tuple[Path | Traversable, Path | Traversable]:
+    """Return the model's file and its sidecar."""
+    if path is not None:
+        return path, path.with_suffix(".json")
+    folder = resources.files("classifier") / "weights"
+    return folder / f"{MODEL_NAME}.pt", folder / f"{MODEL_NAME}.json"
+
+
+def _read(file: Path | Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelMismatchError(
+            f"no model file {file} ({error.strerror}); run ecg-stream train --out DIR to make one"
+        ) from error

@@ -1,0 +1,1 @@
+"""Known small projects redone: their protocol, our network, the honest figure beside it."""

@@ -1,0 +1,1 @@
+"""From a beat dataset to weights, metrics and model card."""

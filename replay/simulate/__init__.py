@@ -1,0 +1,1 @@
+"""Simulated records: beats, rhythms, arrests, faults and the demo."""

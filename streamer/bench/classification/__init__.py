@@ -1,0 +1,1 @@
+"""Beat labels end to end, as EC57 asks."""

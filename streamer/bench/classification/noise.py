@@ -1,0 +1,160 @@
+"""Does noise make the labels cry wolf? False V labels on record 118 of the Noise Stress Test.
+
+The records are those of `streamer.bench.noise.measure`: MIT-BIH record 118 with electrode motion in
+two minutes of every four after the first five, at 24 to 0 dB. Whole records count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from replay.noise import NoiseConfig
+from replay.player import parse_time
+from streamer.bench.classification.measure import measure_classification
+from streamer.bench.classification.peers import OSEA_FALSE_V
+from streamer.bench.classification.report import (
+    ClassificationReport,
+    ClassificationSettings,
+    RecordLabels,
+)
+from streamer.bench.detection.tables import NONE
+from streamer.bench.noise.measure import noise_records
+from streamer.bench.progress import Advance, silent
+from streamer.core.errors import ScoringError
+from streamer.scoring.ec57 import LABELS, RecordScore, aggregate
+from streamer.scoring.report import Table
+from streamer.sinks.annotations import REVISIONS, Which
+
+BASE: Final = "118"
+RECORDS: Final = tuple(f"{BASE}e{snr_db:02}" for snr_db in (24, 18, 12, 6, 0))
+_Q: Final = LABELS.index("Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NoisyLabels:
+    """How one of the records was labelled."""
+
+    snr_db: int | None
+    """Signal-to-noise ratio; None without noise."""
+    labels: RecordLabels
+
+    def score(self, which: Which) -> RecordScore:
+        """Return the beat-by-beat score of one revision."""
+        return self.labels.revisions[which].score
+
+
+def sources(stop: str | None = None) -> list[tuple[int | None, str]]:
+    """Return signal-to-noise ratio and name of the clean record and of each noisy one.
+
+    Raises
+    ------
+    ScoringError
+        If the records are to be cut before the noise begins.
+    """
+    begins_s = NoiseConfig().learning_s
+    if stop is not None and parse_time(stop, 1.0) <= begins_s:
+        raise ScoringError(
+            f"nothing to count: the noise begins after {begins_s:g} s; give a later --stop"
+        )
+    noisy = [(record.snr_db, record.source) for record in noise_records(RECORDS)]
+    return [(None, f"mitdb/{BASE}"), *noisy]
+
+
+def measure_noisy_labels(
+    settings: ClassificationSettings,
+    records: Sequence[tuple[int | None, str]],
+    *,
+    jobs: int = 1,
+    advance: Advance = silent,
+) -> list[NoisyLabels]:
+    """Label the record without noise and with it.
+
+    Parameters
+    ----------
+    settings : ClassificationSettings
+    records : sequence of (int or None, str)
+        As `sources` returns them.
+    jobs : int
+        Records at the same time.
+    advance : callable
+        Told each record that is done.
+    """
+    found = measure_classification(
+        "nstdb", [source for _, source in records], settings, jobs=jobs, advance=advance
+    )
+    return [
+        NoisyLabels(snr_db=snr_db, labels=labels)
+        for (snr_db, _), labels in zip(records, found.records, strict=True)
+    ]
+
+
+def noise_line(report: ClassificationReport) -> str:
+    """Say what the record without noise is to the model."""
+    trained = BASE in report.model.training_records
+    return (
+        f"Noise: record {BASE} was {'' if trained else 'not '}trained on, without this noise; "
+        "OSEA has never seen it."
+    )
+
+
+def false_v(score: RecordScore) -> int:
+    """Count labels V of beats that are none; EC57 forgives reference F and Q."""
+    ratio = score.ratio("v_ppv")
+    return ratio.denominator - ratio.numerator
+
+
+def labelled_q(score: RecordScore) -> int:
+    """Count labels Q."""
+    return int(score.matrix[:, _Q].sum())
+
+
+def noise_table(noisy: Sequence[NoisyLabels], report: ClassificationReport) -> Table:
+    """Put false V labels beside OSEA's, and the V that are found beside those of clean records."""
+    rows = [
+        (
+            f"{BASE} without noise" if record.snr_db is None else f"{BASE} at {record.snr_db} dB",
+            *_cells([record.score(which) for which in REVISIONS]),
+            str(OSEA_FALSE_V.get(record.snr_db, NONE)),
+        )
+        for record in noisy
+    ]
+    clean = [aggregate(report.scores(which)).gross for which in REVISIONS]
+    rows.append((f"{report.groups[0].title}, as they are", *_cells(clean), NONE))
+    columns = (f"{which} {what}" for what in ("false V", "V Se %", "Q") for which in REVISIONS)
+    return Table(
+        title=f"Labels in noise: record {BASE} with electrode motion from 5:00 on, whole records",
+        header=("record", *columns, "OSEA false V"),
+        rows=tuple(rows),
+        summary_rows=1,
+    )
+
+
+def _cells(scores: Sequence[RecordScore]) -> list[str]:
+    """Return false V, V Se and labels Q, each of every revision."""
+    se = [score.value("v_se") for score in scores]
+    return [
+        *(str(false_v(score)) for score in scores),
+        *(NONE if value is None else f"{100 * value:.2f}" for value in se),
+        *(str(labelled_q(score)) for score in scores),
+    ]
+
+
+def noise_json(noisy: Sequence[NoisyLabels]) -> list[dict[str, Any]]:
+    """Lay out the same for programs; `snr_db` null is without noise."""
+    return [
+        {
+            "record": record.labels.name,
+            "snr_db": record.snr_db,
+            "osea_false_v": OSEA_FALSE_V.get(record.snr_db),
+            **{
+                which: {
+                    "false_v": false_v(record.score(which)),
+                    "v_se": record.score(which).value("v_se"),
+                    "labelled_q": labelled_q(record.score(which)),
+                    "matrix": record.score(which).matrix.tolist(),
+                }
+                for which in REVISIONS
+            },
+        }
+        for record in noisy
+    ]

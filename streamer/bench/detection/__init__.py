@@ -1,0 +1,1 @@
+"""QRS detection beside its peers, and on changed recordings."""

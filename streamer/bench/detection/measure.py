@@ -1,0 +1,290 @@
+"""Measures QRS detection: this detector beside its peers, on records with reference beats."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.splits import DS2
+from replay.player import parse_time
+from streamer.bench.detection.peers import Peer, run_peer, select_peers
+from streamer.bench.detection.stages import Detected, detect
+from streamer.bench.excerpt import Excerpt, labelled, read_excerpt
+from streamer.bench.fan_out import fan_out
+from streamer.bench.progress import Advance, silent
+from streamer.core.errors import ScoringError
+from streamer.scoring.ec57 import RecordScore, Summary, aggregate, score_record
+from streamer.scoring.matching import match_beats, tolerance_samples
+
+OWN: Final = "ecg-stream"
+"""What tables call this project's detector."""
+WHOLE: Final = "0:00"
+WORST: Final = 10
+"""Records that are shown as the worst ones."""
+CROSS_VALIDATION: Final = "weights/peak_scorer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One way to score: from when on, and how close a beat must be."""
+
+    start: str
+    tolerance_ms: float
+
+    @property
+    def title(self) -> str:
+        """Name it for a person."""
+        return f"from {self.start}, within {self.tolerance_ms:g} ms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionSettings:
+    """What is measured, and how."""
+
+    starts: tuple[str, ...] = (WHOLE, "5:00")
+    tolerances_ms: tuple[float, ...] = (150.0, 50.0)
+    lead: str | None = None
+    """Primary lead; None takes MLII where there is one."""
+    stop: str | None = None
+    """Nobody sees what is after this time; None goes to the end."""
+    peers: tuple[str, ...] | None = None
+    """Keys of the peers; None for none of them, empty for all."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Every combination, the first being the headline."""
+        return tuple(
+            Span(start, tolerance) for tolerance in self.tolerances_ms for start in self.starts
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RecordResult:
+    """One record: what was found, by whom, and how it scored."""
+
+    name: str
+    source: str
+    """What `read_excerpt` opens it by."""
+    fs: float
+    leads: tuple[str, ...]
+    n_samples: int
+    own: Detected
+    missed: NDArray[np.int64]
+    """Reference beats that this detector missed in the first span."""
+    false: NDArray[np.int64]
+    """Beats that it invented there."""
+    delay_from_reference_ms: NDArray[np.float64]
+    """From the reference R peak to the sample at which the beat was decided on, for each beat
+    found (whole record)."""
+    scores: dict[str, dict[Span, RecordScore]]
+    """By detector's title and span; spans that start after the end are left out."""
+    failures: dict[str, str]
+    """What stopped a peer, by its title."""
+
+    @property
+    def delay_ms(self) -> NDArray[np.float64]:
+        """From each R peak found to the sample at which it was decided on."""
+        return as_ms(self.own.decided_at - self.own.samples, self.fs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DetectionReport:
+    """Every record's result, and what to compare it with."""
+
+    database: str
+    settings: DetectionSettings
+    records: tuple[RecordResult, ...]
+    missing: tuple[Peer, ...]
+    """Peers that are not installed."""
+    cross_validation: dict[str, Any] | None
+    """Of the peak scorer on its training records, as it shipped; None if it came without."""
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Titles in the order of the report, this project's first."""
+        return tuple(dict.fromkeys(name for result in self.records for name in result.scores))
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The spans in which at least one record could be scored."""
+        scored = {span for result in self.records for span in result.scores[OWN]}
+        return tuple(span for span in self.settings.spans if span in scored)
+
+    @property
+    def headline(self) -> Span:
+        """The span that the worst records are worst in."""
+        return self.spans[0]
+
+    def summary(self, detector: str, span: Span, names: Sequence[str] | None = None) -> Summary:
+        """Sum up a detector over all records, or over those named."""
+        return aggregate(
+            [
+                result.scores[detector][span]
+                for result in self.records
+                if span in result.scores[detector] and (names is None or result.name in names)
+            ]
+        )
+
+    @property
+    def ds2(self) -> tuple[str, ...]:
+        """The records of DS2 among them."""
+        return tuple(result.name for result in self.records if result.name in DS2)
+
+    def worst(self) -> list[RecordResult]:
+        """Return the records with the most errors in the headline span, worst first."""
+
+        def errors(result: RecordResult) -> int:
+            score = result.scores[OWN].get(self.headline)
+            return 0 if score is None else score.fn + score.fp
+
+        ranked = sorted(self.records, key=errors, reverse=True)
+        return [result for result in ranked[:WORST] if errors(result)]
+
+
+def measure_detection(
+    database: str,
+    records: Sequence[str],
+    settings: DetectionSettings | None = None,
+    *,
+    jobs: int = 1,
+    advance: Advance = silent,
+) -> DetectionReport:
+    """Run every detector over every record and score them.
+
+    Parameters
+    ----------
+    database : str
+        What to call the records together.
+    records : sequence of str
+        What `read_excerpt` opens.
+    settings : DetectionSettings, optional
+    jobs : int
+        Processes; with 1 everything happens in this one.
+    advance : callable
+        Told each record that is done.
+
+    Raises
+    ------
+    ScoringError
+        If there is no record, or none reaches into a span.
+    ValueError
+        If a time or tolerance makes no sense, or a peer is unknown.
+    """
+    settings = settings or DetectionSettings()
+    _, missing = select_peers(settings.peers)
+    results = []
+    for result in fan_out(partial(measure_record, settings=settings), records, jobs):
+        advance(result.name)
+        results.append(result)
+    if not any(result.scores[OWN] for result in results):
+        raise ScoringError(
+            f"no record to score from {' or '.join(settings.starts)} on; choose longer records, "
+            "a later --stop, or an earlier --from"
+        )
+    return DetectionReport(
+        database=database,
+        settings=settings,
+        records=tuple(results),
+        missing=tuple(missing),
+        cross_validation=read_cross_validation(),
+    )
+
+
+def measure_record(source: str, settings: DetectionSettings) -> RecordResult:
+    """Run every detector over one record, found by name, and score them."""
+    return measure_excerpt(
+        read_excerpt(source, lead=settings.lead, stop=settings.stop), settings, source=source
+    )
+
+
+def measure_excerpt(
+    excerpt: Excerpt, settings: DetectionSettings, *, source: str = ""
+) -> RecordResult:
+    """Run every detector over one record and score them."""
+    own = detect(excerpt.chunks(), fs=excerpt.fs, n_leads=len(excerpt.leads))
+    scores = {OWN: _scores(excerpt, own.samples, settings)}
+    failures = {}
+    for peer in select_peers(settings.peers)[0]:
+        found = run_peer(peer, excerpt.samples[0], excerpt.fs)
+        scores[peer.title] = _scores(excerpt, found.samples, settings)
+        if found.error is not None:
+            failures[peer.title] = found.error
+    missed, false = errors_of(excerpt, own.samples, settings.spans[0])
+    return RecordResult(
+        name=excerpt.name,
+        source=source,
+        fs=excerpt.fs,
+        leads=excerpt.leads,
+        n_samples=excerpt.n_samples,
+        own=own,
+        missed=missed,
+        false=false,
+        delay_from_reference_ms=_delay_from_reference_ms(excerpt, own),
+        scores=scores,
+        failures=failures,
+    )
+
+
+def _scores(
+    excerpt: Excerpt, found: NDArray[np.int64], settings: DetectionSettings
+) -> dict[Span, RecordScore]:
+    scores = {}
+    for span in settings.spans:
+        start = parse_time(span.start, excerpt.fs)
+        if start < excerpt.n_samples:
+            scores[span] = score_record(
+                excerpt.beats,
+                labelled(found),
+                fs=excerpt.fs,
+                name=excerpt.name,
+                start=start,
+                stop=excerpt.n_samples - 1,
+                tolerance_ms=span.tolerance_ms,
+            )
+    return scores
+
+
+def errors_of(
+    excerpt: Excerpt, found: NDArray[np.int64], span: Span
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the samples of missed and of false beats, as they are counted."""
+    reference = excerpt.beats
+    tolerance = tolerance_samples(span.tolerance_ms, excerpt.fs)
+    start = parse_time(span.start, excerpt.fs)
+    matching = match_beats(reference.samples, found, tolerance, start=start)
+    false = found[matching.extra]
+    for first, last in reference.vf:
+        false = false[(false < first) | (false > last)]
+    return reference.samples[matching.missed], false
+
+
+def _delay_from_reference_ms(excerpt: Excerpt, own: Detected) -> NDArray[np.float64]:
+    tolerance = tolerance_samples(DetectionSettings().tolerances_ms[0], excerpt.fs)
+    pairs = match_beats(excerpt.beats.samples, own.samples, tolerance)
+    reference = excerpt.beats.samples[pairs.pairs_reference]
+    return as_ms(own.decided_at[pairs.pairs_predicted] - reference, excerpt.fs)
+
+
+def as_ms(samples: NDArray[np.signedinteger], fs: float) -> NDArray[np.float64]:
+    """Turn numbers of samples into ms."""
+    return samples.astype(np.float64) * (1000.0 / fs)
+
+
+def read_cross_validation() -> dict[str, Any] | None:
+    """Read the cross-validated errors that the peak scorer shipped with.
+
+    Returns
+    -------
+    dict or None
+        `cross_validation` (record to `fn fp fn_50 fp_50`), `folds`, `records`; None without it.
+    """
+    path = resources.files("streamer.signal.detector") / CROSS_VALIDATION
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content if content.get("cross_validation") else None

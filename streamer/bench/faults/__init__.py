@@ -1,0 +1,1 @@
+"""What gets lost when broker, network or publisher are hurt."""

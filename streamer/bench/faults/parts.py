@@ -1,0 +1,201 @@
+"""The broker, publisher and subscriber of the fault matrix, each ready to be hurt."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import aiomqtt
+
+from streamer.bench.faults.link import HOST
+from streamer.bench.faults.publisher import IMPATIENT
+from streamer.core.errors import BrokerError
+from streamer.messages.payload import TOPIC_PREFIX
+from streamer.messages.received import MalformedError, Received, receive
+from streamer.mqtt.access import Credentials
+from streamer.mqtt.connection import Version, backoff, connect, parse_url
+
+_SYSTEM_FOLDER: Final = "/usr/sbin"
+_POLL_S: Final = 0.02
+_START_TIMEOUT_S: Final = 60.0
+_SESSION_S: Final = 3600
+
+
+def find_mosquitto() -> str:
+    """Path of the broker.
+
+    Raises
+    ------
+    BrokerError
+        If it isn't installed.
+    """
+    search = os.pathsep.join([os.environ.get("PATH", ""), _SYSTEM_FOLDER])
+    executable = shutil.which("mosquitto", path=search)
+    if executable is None:
+        raise BrokerError(
+            "mosquitto is not installed; install it (Debian: apt-get install mosquitto)"
+        )
+    return executable
+
+
+class Process:
+    """A child process that can be killed, stopped and continued."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, if it doesn't run."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def check(self) -> None:
+        """Complain if it ended by itself.
+
+        Raises
+        ------
+        BrokerError
+            If it did.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise BrokerError(f"{self._command[0]} ended with code {self._process.returncode}")
+
+    async def end(self, number: signal.Signals) -> str:
+        """Send a signal that ends it, wait for the end, and return what it printed."""
+        process, self._process = self._process, None
+        if process is None:
+            return ""
+        process.send_signal(number)
+        output, _ = await asyncio.to_thread(process.communicate)
+        if number is not signal.SIGKILL and process.returncode != 0:
+            raise BrokerError(f"{self._command[0]} ended with code {process.returncode}: {output}")
+        return output
+
+
+class Broker(Process):
+    """A real Mosquitto that keeps its sessions on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            self.port = int(probe.getsockname()[1])
+        config = folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.port} {HOST}\nallow_anonymous true\nlog_dest none\n"
+            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
+            "max_queued_messages 0\n"
+            # Read only when root starts it: it could not write the folder as another user.
+            "user root\n"
+        )
+        super().__init__([find_mosquitto(), "-c", str(config)])
+
+    async def until_ready(self) -> None:
+        """Wait until it takes connections.
+
+        Raises
+        ------
+        BrokerError
+            If it ends instead.
+        """
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            while True:
+                self.check()
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(HOST, self.port)
+                    writer.close()
+                    return
+                await asyncio.sleep(_POLL_S)
+
+    def save(self) -> None:
+        """Have it write its sessions at once."""
+        self.send(signal.SIGUSR1)
+
+
+class Publisher(Process):
+    """`streamer.bench.faults.publisher` as a process."""
+
+    def __init__(self, url: str, folder: Path, rate: float) -> None:
+        self.accepted = folder / "accepted"
+        module = "streamer.bench.faults.publisher"
+        arguments = [url, str(folder / "outbox"), str(self.accepted), str(rate)]
+        super().__init__([sys.executable, "-P", "-m", module, *arguments])
+
+
+class Subscriber:
+    """Takes everything with a session that outlives connections.
+
+    Attributes
+    ----------
+    events : list of (seq, sample)
+        Every event that came on a main topic, in order, repeats included.
+    finished : int or None
+        `events` of the last orderly end.
+    """
+
+    def __init__(self, url: str, seed: int) -> None:
+        self._url = url
+        self._random = Random(seed)
+        self.events: list[tuple[int, int]] = []
+        self.malformed = 0
+        self.connections = 0
+        self.finished: int | None = None
+        self.changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled, whatever happens to the connection."""
+        delays = backoff(IMPATIENT, self._random)
+        while True:
+            before = self.connections
+            try:
+                await self._follow()
+            except aiomqtt.MqttError:
+                if self.connections > before:
+                    delays = backoff(IMPATIENT, self._random)
+                await asyncio.sleep(next(delays))
+
+    async def _follow(self) -> None:
+        async with connect(
+            parse_url(self._url),
+            identifier="ecg-stream-faults-subscriber",
+            credentials=Credentials(),
+            config=IMPATIENT,
+            version=Version.V5,
+            session_s=_SESSION_S,
+            resume=True,
+        ) as client:
+            await client.subscribe(f"{TOPIC_PREFIX}/#", qos=1)
+            self.connections += 1
+            self.changed.set()
+            async for message in client.messages:
+                self._take(str(message.topic), message.payload)
+
+    def _take(self, topic: str, data: Any) -> None:
+        try:
+            message = receive(topic, data)
+        except MalformedError:
+            self.malformed += 1
+            return
+        if message.seq is None:
+            self._take_status(message)
+        elif not message.is_derived:
+            self.events.append((message.seq, int(message.payload["sample"])))
+        self.changed.set()
+
+    def _take_status(self, message: Received) -> None:
+        if message.text("reason") == "finished":
+            self.finished = int(message.payload["events"])

@@ -1,0 +1,1 @@
+"""Rhythm and alarms against reference annotations, on simulated onsets and in noise."""

@@ -1,0 +1,318 @@
+"""How long a beat takes to reach a subscriber, measured and not estimated.
+
+One record is replayed at real time in this process, through a real Mosquitto, to a subscriber in a
+process of its own on the same machine, whose clock is so the same.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.network.runtime import BeatModel, load_model
+from replay.chunk import Chunk
+from replay.player import Player
+from replay.record import Record
+from replay.records import open_record
+from streamer.bench.speed.mosquitto import running_mosquitto, running_subscriber
+from streamer.core.errors import StreamerError
+from streamer.core.events import LabeledBeat, Published, StreamInfo
+from streamer.mqtt.publisher import MqttSink
+from streamer.patient.chain import Chain
+from streamer.patient.warm_up import warm_up
+from streamer.runner.calm_memory import calm_memory
+from streamer.runner.engine import Engine, EngineConfig, RunReport
+from streamer.runner.playing import START_LEAD_S, source_name
+from streamer.scoring.report import Table
+
+SCHEMA_VERSION: Final = 1
+QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+COMPUTE_AIM_MS: Final = 3.0
+"""Aim for the 99th percentile of the compute latency."""
+EXCESS_AIM_MS: Final = 25.0
+"""Aim for the 99th percentile of what end-to-end latency adds to the decision delay."""
+_MS: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySettings:
+    """What is replayed."""
+
+    record: str = "208"
+    seconds: float = 60.0
+    start_s: float = 0.0
+    budget_ms: float = 500.0
+    mqtt: str | None = None
+    """A broker that runs already; None starts Mosquitto."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyReport:
+    """Latencies in ms, one value a beat, of its provisional label."""
+
+    settings: LatencySettings
+    decision_delay: NDArray[np.float64]
+    compute: NDArray[np.float64]
+    end_to_end: NDArray[np.float64]
+    excess: NDArray[np.float64]
+    """End-to-end latency minus decision delay, of the same beat."""
+    sampling: NDArray[np.float64]
+    """How late samples were handed to the chain, behind their schedule; one value a sample."""
+    confirmed: NDArray[np.float64]
+    """End-to-end latency of confirmed labels."""
+    n_lost: int
+    """Messages that were published but never came."""
+    run: RunReport
+
+
+class _Notes:
+    """A sink that keeps each first label and when it left the chain."""
+
+    def __init__(self) -> None:
+        self.messages: list[Published] = []
+
+    async def start(self, info: StreamInfo) -> None:
+        """Nothing to get ready."""
+
+    def observe(self, chunk: Chunk) -> None:
+        """Ignore samples."""
+
+    def publish(self, message: Published) -> None:
+        """Keep beats."""
+        if isinstance(message.event, LabeledBeat):
+            self.messages.append(message)
+
+    async def drain(self) -> None:
+        """Return at once: nothing is queued."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def measure_latency(settings: LatencySettings) -> LatencyReport:
+    """Replay and measure.
+
+    Raises
+    ------
+    BrokerError
+        If there is no broker.
+    ReplayError
+        If the record can't be found.
+    """
+    record, model = open_record(settings.record), load_model()
+    warm_up(record.fs, len(record.leads), model)
+    with tempfile.TemporaryDirectory(prefix="ecg-stream-") as folder:
+        output = Path(folder) / "received.jsonl"
+        if settings.mqtt is not None:
+            return _measure(settings, record, model, settings.mqtt, output)
+        with running_mosquitto() as url:
+            return _measure(settings, record, model, url, output)
+
+
+def _measure(
+    settings: LatencySettings, record: Record, model: BeatModel, url: str, output: Path
+) -> LatencyReport:
+    notes, lateness = _Notes(), _Lateness()
+    with running_subscriber(url, output), calm_memory():
+        info, run = asyncio.run(_replay(settings, record, model, url, notes, lateness))
+    received = _received(output, info.source)
+    return _report(settings, info, notes.messages, received, lateness.values, run)
+
+
+class _Lateness:
+    """How late each sample is when the engine asks when it was due."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def of(self, player: Player, sample: int) -> float | None:
+        """Return when a sample was due, and note how long ago that was."""
+        due = player.due(sample)
+        if due is not None:
+            self.values.append((time.monotonic() - due) * _MS)
+        return due
+
+
+async def _replay(
+    settings: LatencySettings,
+    record: Record,
+    model: BeatModel,
+    url: str,
+    notes: _Notes,
+    lateness: _Lateness,
+) -> tuple[StreamInfo, RunReport]:
+    start = round(settings.start_s * record.fs)
+    stop = min(start + round(settings.seconds * record.fs), record.n_samples)
+    player = Player(record, start=start, stop=stop)
+    wall_s, clock_s = time.time(), time.monotonic()
+    player.begin_at = clock_s + START_LEAD_S
+    info = StreamInfo(
+        source=source_name(record.name),
+        fs=record.fs,
+        leads=record.leads,
+        first_sample=start,
+        n_samples=player.n_samples,
+        training_record=False,
+        started_at=wall_s + START_LEAD_S,
+    )
+    engine = Engine(
+        player,
+        Chain(fs=record.fs, n_leads=len(record.leads), model=model),
+        [notes, MqttSink(url)],
+        info,
+        schedule=lambda sample: lateness.of(player, sample),
+        config=EngineConfig(budget_ms=settings.budget_ms),
+    )
+    return info, await engine.run()
+
+
+def _received(output: Path, source: str) -> dict[int, float]:
+    """Return when each event came, by sequence number; the first time counts."""
+    came: dict[int, float] = {}
+    for line in output.read_text().splitlines():
+        time_s, topic, payload = json.loads(line)
+        if topic.split("/")[1] == source and topic.endswith("/beats"):
+            came.setdefault(json.loads(payload)["seq"], time_s)
+    return came
+
+
+def _report(
+    settings: LatencySettings,
+    info: StreamInfo,
+    messages: Sequence[Published],
+    received: Mapping[int, float],
+    lateness_ms: Sequence[float],
+    run: RunReport,
+) -> LatencyReport:
+    last = info.first_sample + (info.n_samples or 0) - 1
+    values: dict[str, list[float]] = {name: [] for name in ("delay", "compute", "end", "confirmed")}
+    seen: set[int] = set()
+    for message in messages:
+        event = message.event
+        if not isinstance(event, LabeledBeat) or message.seq not in received:
+            continue
+        sample = event.beat.rpeak.sample
+        played_s = info.started_at + (sample - info.first_sample) / info.fs
+        end_ms = (received[message.seq] - played_s) * _MS
+        if event.decided_at >= last:
+            continue  # The end of the stream decided, not its samples.
+        if event.revision:
+            values["confirmed"].append(end_ms)
+        elif sample not in seen:
+            seen.add(sample)
+            values["delay"].append((event.decided_at - sample) / info.fs * _MS)
+            values["compute"].append(message.compute_ms)
+            values["end"].append(end_ms)
+    if not seen:
+        raise StreamerError(
+            f"no beat of {settings.record} reached the subscriber; replay more with --seconds"
+        )
+    delay, end = np.array(values["delay"]), np.array(values["end"])
+    return LatencyReport(
+        settings=settings,
+        decision_delay=delay,
+        compute=np.array(values["compute"]),
+        end_to_end=end,
+        excess=end - delay,
+        sampling=np.array(lateness_ms),
+        confirmed=np.array(values["confirmed"]),
+        n_lost=sum(message.seq not in received for message in messages),
+        run=run,
+    )
+
+
+def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
+    """Return the quantiles that are reported (nearest rank); NaN without values."""
+    if not values.size:
+        return dict.fromkeys(QUANTILES, float("nan"))
+    found = np.quantile(values, list(QUANTILES.values()), method="inverted_cdf")
+    return dict(zip(QUANTILES, found.tolist(), strict=True))
+
+
+def _measures(report: LatencyReport) -> dict[str, NDArray[np.float64]]:
+    return {
+        "decision delay (signal time)": report.decision_delay,
+        "compute latency": report.compute,
+        "end-to-end latency": report.end_to_end,
+        "end-to-end minus decision delay": report.excess,
+        "samples behind schedule": report.sampling,
+        "end-to-end, confirmed label": report.confirmed,
+    }
+
+
+def introduction(report: LatencyReport) -> list[str]:
+    """Say what was done and whether the aims are met."""
+    settings, run = report.settings, report.run
+    compute, excess = quantiles(report.compute)["p99"], quantiles(report.excess)["p99"]
+    return [
+        f"Record {settings.record}, {run.n_samples} samples at real time, one at a time; "
+        f"{report.end_to_end.size} beats through {settings.mqtt or 'Mosquitto'} to a subscriber "
+        f"process; {report.n_lost} messages lost.",
+        f"Budget {settings.budget_ms:g} ms: {run.n_late} of {run.n_beats} beats late; "
+        f"{run.n_not_shown} samples not drawn for lack of time.",
+        f"Compute p99 {compute:.2f} ms (aim {COMPUTE_AIM_MS:g}): "
+        f"{_verdict(compute <= COMPUTE_AIM_MS)}. End-to-end p99 {excess:.2f} ms above the "
+        f"decision delay (aim {EXCESS_AIM_MS:g}): {_verdict(excess <= EXCESS_AIM_MS)}.",
+    ]
+
+
+def _verdict(is_met: bool) -> str:
+    return "met" if is_met else "missed"
+
+
+def table(report: LatencyReport) -> Table:
+    """Lay out every distribution."""
+    rows = [
+        (name, str(values.size), *(f"{value:.2f}" for value in quantiles(values).values()))
+        for name, values in _measures(report).items()
+    ]
+    return Table(title="Latency, ms", header=("", "n", *QUANTILES), rows=tuple(rows))
+
+
+def to_json(report: LatencyReport) -> dict[str, Any]:
+    """Lay out quantiles and every beat's values for programs."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "record": report.settings.record,
+        "seconds": report.settings.seconds,
+        "budget_ms": report.settings.budget_ms,
+        "n_beats": report.run.n_beats,
+        "n_late": report.run.n_late,
+        "n_lost": report.n_lost,
+        "quantiles_ms": {name: quantiles(values) for name, values in _measures(report).items()},
+        "beats_ms": {
+            "decision_delay": report.decision_delay.tolist(),
+            "compute": report.compute.tolist(),
+            "end_to_end": report.end_to_end.tolist(),
+        },
+    }
+
+
+def plot(report: LatencyReport, path: Path) -> None:
+    """Draw the cumulative distributions, the tail enlarged, into a PNG, SVG or PDF file."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, chosen in (
+        (left, {"decision delay": report.decision_delay, "end to end": report.end_to_end}),
+        (right, {"compute": report.compute, "end to end minus decision delay": report.excess}),
+    ):
+        for name, values in chosen.items():
+            ordered = np.sort(values)
+            above = 1.0 - np.arange(ordered.size) / ordered.size
+            axes.step(ordered, above, where="post", label=name)
+        axes.set(xlabel="ms", ylabel="share of beats that took longer", yscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    left.axvline(report.settings.budget_ms, color="grey", linestyle=":")
+    right.set_xscale("log")
+    figure.suptitle(f"Latency of {report.settings.record}, {report.end_to_end.size} beats")
+    figure.savefig(path)

@@ -1,0 +1,223 @@
+"""Leave a ward running: its memory should stay flat, and it should keep time.
+
+Patients play looped records at real time through a Mosquitto of the benchmark's own. Every few
+seconds the process notes its resident memory and how far the ward is behind the clock.
+"""
+
+import asyncio
+import os
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from classifier.network.runtime import load_model
+from replay.records import open_record
+from streamer.beats.batched_model import BatchedModel
+from streamer.bench.speed.mosquitto import running_mosquitto
+from streamer.core.events import CHAIN_FS, Published, StreamInfo
+from streamer.messages.payload import dumps, to_payload
+from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.patient.ward import Ward
+from streamer.patient.ward_warm_up import warm_up_ward
+from streamer.runner.beds import Beds
+from streamer.runner.ward_playing import bed_names
+from streamer.runner.ward_run import WardRun, WardRunConfig
+from streamer.scoring.report import Table
+from streamer.sources.looped import LoopedRecords
+
+SCHEMA_VERSION: Final = 1
+_MB: Final = 1024.0 * 1024.0
+_STATM: Final = Path("/proc/self/statm")
+_SETTLED: Final = 0.25
+"""Share of the run after which memory should have stopped growing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakConfig:
+    """What runs, and what counts as flat."""
+
+    minutes: float = 60.0
+    patients: int = 48
+    records: tuple[str, ...] = ("demo", "demo:2", "demo:3")
+    every_s: float = 5.0
+    """From one reading to the next."""
+    most_growth_mb: float = 8.0
+    """Growth of memory after the first quarter that is still called flat: an allocator's play."""
+    most_behind_s: float = 1.0
+    """How far behind the clock the ward may be at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The process at one moment."""
+
+    at_s: float
+    memory_mb: float
+    behind_s: float
+    """How much signal should have been taken in already."""
+    late: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakReport:
+    """All readings."""
+
+    config: SoakConfig
+    readings: tuple[Reading, ...]
+    beats: int
+    late: int
+    sent: int
+    shed: int
+    not_sent: int
+
+    @property
+    def settled(self) -> Sequence[Reading]:
+        """Readings after the first quarter."""
+        return self.readings[int(len(self.readings) * _SETTLED) :]
+
+    @property
+    def growth_mb(self) -> float:
+        """How much memory grew after the first quarter, along a straight line."""
+        times = np.array([reading.at_s for reading in self.settled])
+        memory = np.array([reading.memory_mb for reading in self.settled])
+        if len(times) < 2:
+            return 0.0
+        return float(np.polyfit(times, memory, 1)[0] * (times[-1] - times[0]))
+
+    @property
+    def behind_s(self) -> float:
+        """How far behind the clock the ward was at the end."""
+        return self.readings[-1].behind_s
+
+    @property
+    def passed(self) -> bool:
+        """Whether memory was flat, time was kept and nothing was lost."""
+        flat = self.growth_mb <= self.config.most_growth_mb
+        punctual = self.behind_s <= self.config.most_behind_s
+        return flat and punctual and self.shed + self.not_sent == 0
+
+
+def memory_mb() -> float:
+    """Return the resident memory of this process; its peak where the system tells no more."""
+    if _STATM.exists():
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
+    unit = 1.0 if sys.platform == "darwin" else 1024.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MB
+
+
+def measure_soak(config: SoakConfig | None = None) -> SoakReport:
+    """Run the ward for so many minutes.
+
+    Raises
+    ------
+    BrokerError
+        If there is no Mosquitto.
+    """
+    config = config or SoakConfig()
+    with running_mosquitto() as url:
+        return asyncio.run(_soak(config, url))
+
+
+async def _soak(config: SoakConfig, url: str) -> SoakReport:
+    model = BatchedModel(load_model())
+    model.warm_up()
+    warm_up_ward(model, n_leads=2)
+    records = LoopedRecords([open_record(name) for name in config.records])
+    publisher = WardPublisher(url)
+    mqtt = publisher.mqtt
+    await publisher.start()
+
+    def publish(info: StreamInfo, message: Published) -> None:
+        payload = to_payload(message, info)
+        publisher.publish(message, payload, dumps(payload))
+
+    def announce(info: StreamInfo, came: bool) -> None:
+        if came:
+            publisher.come(info, beds.beds[info.source].seq)
+        else:
+            publisher.leave(info.source)
+
+    ward, beds = Ward(model), Beds(publish)
+    readings: list[Reading] = []
+    began_s = asyncio.get_running_loop().time()
+
+    def read(now_s: float) -> None:
+        publisher.tell_alerts()
+        elapsed_s = now_s - began_s
+        if readings and elapsed_s - readings[-1].at_s < config.every_s:
+            return
+        taken_s = float(ward.memory.states["n"][0]) / CHAIN_FS
+        readings.append(
+            Reading(
+                at_s=elapsed_s,
+                memory_mb=memory_mb(),
+                behind_s=elapsed_s - taken_s,
+                late=beds.totals.late,
+                queued=mqtt.queued,
+            )
+        )
+
+    run = WardRun(ward, beds, config=WardRunConfig(), on_source=announce, on_tick=read)
+    await run.run_looped(records, bed_names(records.names, config.patients), config.minutes * 60.0)
+    await publisher.close()
+    totals = beds.totals
+    return SoakReport(
+        config=config,
+        readings=tuple(readings),
+        beats=totals.beats,
+        late=totals.late,
+        sent=mqtt.sent,
+        shed=mqtt.shed,
+        not_sent=mqtt.queued,
+    )
+
+
+def introduction(report: SoakReport) -> list[str]:
+    """Say what ran and whether it passed."""
+    config = report.config
+    return [
+        f"{config.patients} patients for {config.minutes:g} minutes at real time; {report.beats} "
+        f"beats, {report.late} late; {report.sent} MQTT messages sent, {report.shed} shed, "
+        f"{report.not_sent} not sent.",
+        f"Memory grew by {report.growth_mb:.2f} MB after the first quarter (flat: up to "
+        f"{config.most_growth_mb:g}); {report.behind_s:.3f} s behind the clock at the end "
+        f"(up to {config.most_behind_s:g}): {'passed' if report.passed else 'failed'}.",
+    ]
+
+
+def table(report: SoakReport) -> Table:
+    """Lay out ten readings, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(report.readings) - 1, 10).astype(int))
+    rows = [
+        (
+            f"{reading.at_s / 60.0:.1f}",
+            f"{reading.memory_mb:.1f}",
+            f"{reading.behind_s * 1000.0:.0f}",
+            str(reading.late),
+            str(reading.queued),
+        )
+        for reading in (report.readings[k] for k in chosen)
+    ]
+    header = ("minute", "memory MB", "behind ms", "late", "queued")
+    return Table(title="Soak", header=header, rows=tuple(rows))
+
+
+def to_json(report: SoakReport) -> dict[str, Any]:
+    """Lay out every reading for programs."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "minutes": report.config.minutes,
+        "patients": report.config.patients,
+        "passed": report.passed,
+        "growth_mb": report.growth_mb,
+        "readings": [
+            {"at_s": r.at_s, "memory_mb": r.memory_mb, "behind_s": r.behind_s, "late": r.late}
+            for r in report.readings
+        ],
+    }

@@ -1,0 +1,348 @@
+"""How many patients one core can follow at real time, and what each costs.
+
+Every turn of a ward, from its samples to the broker's last acknowledgement of what they brought, is
+timed by the CPU time of its thread, so that what else the machine does (the broker too) isn't
+counted. From these times follows when each turn would end on a core of its own, were the samples to
+come at real time: a turn can't begin before its samples are there, nor before the one before it has
+ended. The signal is the simulated `demo`, from a different place for each patient.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.network.runtime import load_model
+from replay.simulate.demo import simulate_demo
+from streamer.beats.batched_model import BatchedModel
+from streamer.core.events import CHAIN_FS, Published, StreamInfo
+from streamer.messages.payload import dumps, to_payload
+from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.patient.ward import Ward
+from streamer.patient.ward_warm_up import warm_up_ward
+from streamer.runner.beds import Beds
+from streamer.runner.calm_memory import calm_memory
+from streamer.runner.ward_run import WardRunConfig, looped_turns
+from streamer.scoring.report import Table
+from streamer.sources.looped import LoopedRecords
+
+SCHEMA_VERSION: Final = 2
+DSP: Final = "signal"
+WARD: Final = "ward"
+_MS: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardThroughputConfig:
+    """How much is measured."""
+
+    sizes: tuple[int, ...] = (100, 200, 400, 800, 1200, 1600, 2000, 2400)
+    """Patients, for the whole ward; it ends with the first size that misses the deadline."""
+    dsp_sizes: tuple[int, ...] = (1000, 2000, 5000, 10_000)
+    """Patients, for the signal path alone."""
+    seconds: float = 4.0
+    """Signal measured."""
+    settle_s: float = 3.0
+    """Signal before that: the detectors learn for 1.5 s."""
+    run: WardRunConfig = field(default_factory=WardRunConfig)
+    """How patients take turns."""
+    deadline_ms: float = 100.0
+    """For the 99th percentile of the added latency."""
+    n_leads: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardTiming:
+    """One number of patients."""
+
+    what: str
+    patients: int
+    turn_ms: tuple[float, ...]
+    """CPU time of each turn."""
+    added_ms: tuple[float, ...]
+    """From when a sample was due until its turn ended, for the first and last sample of each."""
+    events: int
+    share: float
+    """CPU time over signal time: 1 is a whole core."""
+    row_bytes: int
+    """State of one patient in the ward's arrays."""
+
+    @property
+    def p99_added_ms(self) -> float:
+        """99th percentile of the added latency."""
+        return float(np.quantile(self.added_ms, 0.99))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardThroughput:
+    """Every size that was measured."""
+
+    config: WardThroughputConfig
+    timings: tuple[WardTiming, ...]
+    is_sent: bool = False
+    """Whether a broker got the messages."""
+
+    def holds(self, timing: WardTiming) -> bool:
+        """Whether a size holds the deadline, without falling behind."""
+        return timing.p99_added_ms <= self.config.deadline_ms and timing.share < 1.0
+
+    def largest(self, what: str) -> int | None:
+        """Largest number of patients measured that holds the deadline."""
+        held = [t.patients for t in self.timings if t.what == what and self.holds(t)]
+        return max(held, default=None)
+
+    def cost_us(self, what: str) -> tuple[float, float]:
+        """Return CPU time in us for a patient's second of signal, and R² of the straight line."""
+        those = [t for t in self.timings if t.what == what]
+        n = np.array([t.patients for t in those], float)
+        cost = np.array([t.share for t in those]) * 1e6
+        if len(those) < 2:
+            return float((cost / n).mean()), float("nan")
+        slope, offset = np.polyfit(n, cost, 1)
+        rest = cost - (slope * n + offset)
+        return float(slope), float(1.0 - rest.var() / cost.var())
+
+
+def measure_ward(
+    config: WardThroughputConfig | None = None,
+    advance: Callable[[str], None] | None = None,
+    url: str | None = None,
+) -> WardThroughput:
+    """Measure every size, and look more closely where the deadline is missed.
+
+    Parameters
+    ----------
+    config : WardThroughputConfig, optional
+    advance : callable, optional
+        Gets a line before each size.
+    url : str, optional
+        Broker that gets the whole ward's messages; without it they are encoded but not sent.
+
+    Raises
+    ------
+    BrokerError
+        If the broker can't be reached.
+    """
+    config = config or WardThroughputConfig()
+    tell = advance or (lambda line: None)
+    source = LoopedRecords([simulate_demo()], config.n_leads)
+    model = BatchedModel(load_model())
+    model.warm_up()
+    warm_up_ward(model, config.n_leads)
+    timings = []
+    for n in config.dsp_sizes:
+        tell(f"signal path, {n} patients")
+        timings.append(asyncio.run(_measure(DSP, n, source, model, config)))
+    missed = None
+    for n in config.sizes:
+        tell(f"ward, {n} patients")
+        timings.append(asyncio.run(_measure(WARD, n, source, model, config, url)))
+        if not _holds(timings[-1], config):
+            missed = n
+            break
+    largest = max((t.patients for t in timings if t.what == WARD and _holds(t, config)), default=0)
+    if missed is not None and largest:
+        middle = (largest + missed) // 2
+        tell(f"ward, {middle} patients")
+        timings.append(asyncio.run(_measure(WARD, middle, source, model, config, url)))
+    return WardThroughput(config=config, timings=tuple(timings), is_sent=url is not None)
+
+
+def _holds(timing: WardTiming, config: WardThroughputConfig) -> bool:
+    return WardThroughput(config=config, timings=(timing,)).holds(timing)
+
+
+async def _measure(
+    what: str,
+    n: int,
+    source: LoopedRecords,
+    model: BatchedModel,
+    config: WardThroughputConfig,
+    url: str | None = None,
+) -> WardTiming:
+    """Time each turn; in the whole ward until the broker at `url` has all its messages."""
+    ward = Ward(model, n_leads=config.n_leads)
+    voice = None if url is None or what == DSP else _Voice(url)
+    events = 0
+
+    def publish(info: StreamInfo, message: Published) -> None:
+        nonlocal events
+        events += 1
+        payload = to_payload(message, info)
+        encoded = dumps(payload)
+        if voice is not None:
+            voice.publisher.publish(message, payload, encoded)
+
+    beds = Beds(publish)
+    async with contextlib.nullcontext() if voice is None else voice:
+        for k in range(n):
+            ward.admit(f"p{k}")
+            beds.open(_info(f"p{k}"), began_s=0.0)
+            if voice is not None:
+                voice.publisher.come(_info(f"p{k}"), 0)
+        turns = looped_turns(config.run, round((config.settle_s + config.seconds) * CHAIN_FS))
+        settled = round(config.settle_s * CHAIN_FS)
+        times, n_before = [], 0
+        with calm_memory():
+            for group, due in turns:
+                samples = source.read(ward.memory.states["n"][:n], len(due), group)
+                counts = np.zeros(n, np.int64)
+                counts[group] = len(due)
+                n_before = events if due.stop <= settled else n_before
+                began = time.thread_time()
+                if what == DSP:
+                    ward.memory.run(samples, counts)
+                else:
+                    beds.take(ward.push(samples, counts), now_s=0.0, is_timed=False)
+                if voice is not None:
+                    await voice.delivered()
+                times.append((due.stop > settled, time.thread_time() - began))
+    measured = [spent for is_measured, spent in times if is_measured]
+    return WardTiming(
+        what=what,
+        patients=n,
+        turn_ms=tuple(t * _MS for t in measured),
+        added_ms=tuple(added_latencies(np.array(measured), config.run) * _MS),
+        events=events - n_before,
+        share=sum(measured) / (len(measured) * config.run.turn_s),
+        row_bytes=ward.memory.bytes_per_row,
+    )
+
+
+class _Voice:
+    """The ward's own publisher, and the wait until the broker has everything."""
+
+    def __init__(self, url: str) -> None:
+        self.publisher = WardPublisher(url)
+
+    async def __aenter__(self) -> None:
+        await self.publisher.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.publisher.close()
+
+    async def delivered(self) -> None:
+        """Return once every message has been acknowledged."""
+        self.publisher.tell_alerts()
+        await self.publisher.mqtt.delivered()
+
+
+def added_latencies(durations_s: NDArray[np.float64], run: WardRunConfig) -> NDArray[np.float64]:
+    """Return how long after they were due the samples of each turn were dealt with.
+
+    Parameters
+    ----------
+    durations_s : ndarray
+        Of each turn.
+    run : WardRunConfig
+        How turns follow each other.
+
+    Returns
+    -------
+    ndarray, twice as long
+        For the newest and the oldest sample of each turn.
+    """
+    ended, found = 0.0, []
+    for number, duration in enumerate(durations_s):
+        there = (number + 1) * run.turn_s
+        ended = max(ended, there) + duration
+        found += [ended - there, ended - there + run.tick_s]
+    return np.array(found)
+
+
+def _info(source: str) -> StreamInfo:
+    return StreamInfo(
+        source=source,
+        fs=CHAIN_FS,
+        leads=("MLII", "V1"),
+        first_sample=0,
+        n_samples=None,
+        training_record=False,
+        started_at=0.0,
+    )
+
+
+def introduction(report: WardThroughput) -> list[str]:
+    """Say what was measured and what came out."""
+    config = report.config
+    lines = [
+        f"One core; {config.n_leads} leads at {CHAIN_FS:g} Hz, ticks of "
+        f"{config.run.tick_s * _MS:g} ms in {config.run.turns} turns, {config.seconds:g} s of "
+        f"signal; events encoded as JSON "
+        f"{'and sent to Mosquitto' if report.is_sent else 'but not sent'}. Deadline: p99 added "
+        f"latency of {config.deadline_ms:g} ms.",
+    ]
+    for what in (DSP, WARD):
+        if not any(t.what == what for t in report.timings):
+            continue
+        slope, fit = report.cost_us(what)
+        lines.append(
+            f"{what}: largest that holds the deadline {report.largest(what) or 'none'}; "
+            f"{slope:.1f} us CPU for each second of a patient, straight line R² {fit:.4f}"
+        )
+    return lines
+
+
+def table(report: WardThroughput) -> Table:
+    """Lay out every size."""
+    rows = [
+        (
+            t.what,
+            str(t.patients),
+            f"{t.share:.3f}",
+            f"{t.share / t.patients * 1e6:.1f}",
+            f"{np.quantile(t.turn_ms, 0.5):.2f}",
+            f"{np.quantile(t.turn_ms, 0.99):.2f}",
+            f"{t.p99_added_ms:.1f}",
+            "yes" if report.holds(t) else "no",
+            f"{t.row_bytes / 1024:.1f}",
+        )
+        for t in sorted(report.timings, key=lambda t: (t.what, t.patients))
+    ]
+    header = ("", "patients", "cores", "us/patient s", "turn ms", "p99", "added p99", "holds", "KB")
+    return Table(title="Cost of a ward", header=header, rows=tuple(rows))
+
+
+def plot(report: WardThroughput, path: Path) -> None:
+    """Draw cost against the number of patients."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for axes, what in zip(figure.subplots(1, 2), (DSP, WARD), strict=True):
+        those = sorted((t for t in report.timings if t.what == what), key=lambda t: t.patients)
+        axes.plot([t.patients for t in those], [t.share for t in those], "o-")
+        axes.axhline(1.0, color="grey", linestyle=":")
+        axes.set(xlabel="patients", ylabel="cores", title=what, xlim=(0, None), ylim=(0, None))
+        axes.grid(alpha=0.3)
+    figure.savefig(path)
+
+
+def to_json(report: WardThroughput) -> dict[str, Any]:
+    """Lay out every size for programs."""
+    timings: Sequence[WardTiming] = report.timings
+    return {
+        "schema": SCHEMA_VERSION,
+        "tick_s": report.config.run.tick_s,
+        "turns": report.config.run.turns,
+        "sent": report.is_sent,
+        "deadline_ms": report.config.deadline_ms,
+        "largest": {what: report.largest(what) for what in (DSP, WARD)},
+        "timings": [
+            {
+                "what": t.what,
+                "patients": t.patients,
+                "cores": t.share,
+                "turn_ms": list(t.turn_ms),
+                "added_p99_ms": t.p99_added_ms,
+                "events": t.events,
+                "row_bytes": t.row_bytes,
+            }
+            for t in timings
+        ],
+    }

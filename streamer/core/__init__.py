@@ -1,0 +1,1 @@
+"""The vocabulary of the online chain: events, the stage contract, errors, small measures."""

@@ -1,0 +1,1 @@
+"""Wire formats: each message in one definition, encoders, checks, JSON Schema, AsyncAPI."""

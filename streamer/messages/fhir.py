@@ -1,0 +1,185 @@
+"""Events as HL7 FHIR R4 Observations: heart rate, rhythm and alarms.
+
+Codes are LOINC for what was observed and SNOMED CT for what was found (those of the 2021
+PhysioNet/Computing in Cardiology Challenge, doi:10.23919/CinC53138.2021.9662687); a finding without
+a code there is told as text. Everything is `preliminary`: no person has looked at it.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+from streamer.messages.guard import GuardLimits, RejectedError, decode
+from streamer.messages.payload import MessageType
+
+Resource = dict[str, Any]
+
+LOINC: Final = "http://loinc.org"
+SNOMED: Final = "http://snomed.info/sct"
+UCUM: Final = "http://unitsofmeasure.org"
+_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
+_HEART_RATE_PROFILE: Final = "http://hl7.org/fhir/StructureDefinition/heartrate"
+_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://ecg-stream/observation")
+
+FINDINGS: Final[dict[str, str]] = {
+    "sinus rhythm": "426783006",
+    "sinus bradycardia": "426177001",
+    "sinus tachycardia": "427084000",
+    "bradycardia": "426627000",
+    "atrial fibrillation": "164889003",
+    "ventricular bigeminy": "11157007",
+    "ventricular trigeminy": "251180001",
+    "ventricular tachycardia": "164895002",
+    "ventricular fibrillation": "164896001",
+    "supraventricular tachycardia": "426761007",
+}
+"""SNOMED CT codes by the name of the rhythm."""
+
+_LINE: Final = GuardLimits(max_bytes=1_000_000, max_values=100_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirConfig:
+    """How events become observations."""
+
+    patient: str
+    """Logical id of the Patient resource."""
+    every_s: float = 60.0
+    """Period of heart rates; each is the median over it."""
+
+    def __post_init__(self) -> None:
+        if not self.patient or not all(
+            c.isascii() and (c.isalnum() or c in "-.") for c in self.patient
+        ):
+            raise ValueError(
+                f"patient {self.patient!r} is no FHIR id: expected letters, digits, '-' and '.'"
+            )
+        if not self.every_s > 0:
+            raise ValueError(f"period is {self.every_s:g} s; expected more than 0")
+
+
+def read_events(lines: Iterable[bytes]) -> Iterator[Resource]:
+    """Decode the lines of an events file, or of `listen --json`; blank ones are skipped.
+
+    Raises
+    ------
+    ValueError
+        If a line is no event; with its number.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            event = decode(line, _LINE)
+            if not isinstance(event.get("type"), str):
+                raise ValueError("it has no type")
+        except (RejectedError, ValueError) as error:
+            raise ValueError(
+                f"line {number} is no event ({error}); expected a file that "
+                "ecg-stream replay --events wrote"
+            ) from None
+        yield event
+
+
+def observations(events: Iterable[Resource], config: FhirConfig) -> Iterator[Resource]:
+    """Turn events into Observation resources, in order of time.
+
+    Raises
+    ------
+    ValueError
+        If an event lacks a field that it must have.
+    """
+    period: list[Resource] = []
+    for event in events:
+        try:
+            if event["type"] == MessageType.BEAT and event["revision"] == 1:
+                if period and event["sample"] - period[0]["sample"] >= config.every_s * event["fs"]:
+                    yield from _heart_rate(period, config)
+                    period = []
+                period.append(event)
+            elif event["type"] in {MessageType.RHYTHM, MessageType.ALARM}:
+                yield _finding(event, config)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"an event of type {event['type']} lacks {error}") from None
+    yield from _heart_rate(period, config)
+
+
+def bundle(resources: Iterable[Resource]) -> Resource:
+    """Put resources into a Bundle of type collection."""
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
+            for resource in resources
+        ],
+    }
+
+
+def to_lines(resources: Iterable[Resource]) -> Iterator[str]:
+    """Encode as newline-delimited JSON, the form of FHIR bulk data."""
+    for resource in resources:
+        yield json.dumps(resource, separators=(",", ":"))
+
+
+def _heart_rate(beats: list[Resource], config: FhirConfig) -> Iterator[Resource]:
+    """Make one observation of the median rate, or none where no rate is known."""
+    rates = [beat["heart_rate_bpm"] for beat in beats if beat["heart_rate_bpm"] is not None]
+    if not rates:
+        return
+    first, last = beats[0], beats[-1]
+    observation = _observation(first, "rate", config)
+    observation |= {
+        "meta": {"profile": [_HEART_RATE_PROFILE]},
+        "category": [_category("vital-signs", "Vital Signs")],
+        "code": _concept(LOINC, "8867-4", "Heart rate"),
+        "effectivePeriod": {"start": first["time"], "end": last["time"]},
+        "valueQuantity": {
+            "value": round(median(rates), 1),
+            "unit": "beats/minute",
+            "system": UCUM,
+            "code": "/min",
+        },
+    }
+    yield observation
+
+
+def _finding(event: Resource, config: FhirConfig) -> Resource:
+    """Make an observation of a rhythm, or of an alarm with its priority as interpretation."""
+    name = event["rhythm"]
+    value: Resource = {"text": name}
+    if name in FINDINGS:
+        value = _concept(SNOMED, FINDINGS[name], name)
+    observation = _observation(event, event["type"], config)
+    observation |= {
+        "category": [_category("procedure", "Procedure")],
+        "code": _concept(LOINC, "8884-9", "Heart rate rhythm"),
+        "effectiveDateTime": event["time"],
+        "valueCodeableConcept": value,
+    }
+    if event["type"] == MessageType.ALARM:
+        observation["interpretation"] = [{"text": f"alarm, {event['priority']} priority"}]
+    return observation
+
+
+def _observation(event: Resource, kind: str, config: FhirConfig) -> Resource:
+    """Start an observation; its id is the same whenever the same event is exported."""
+    name = f"{config.patient}/{event['source']}/{event['time']}/{event['seq']}/{kind}"
+    return {
+        "resourceType": "Observation",
+        "id": str(uuid.uuid5(_NAMESPACE, name)),
+        "status": "preliminary",
+        "subject": {"reference": f"Patient/{config.patient}"},
+        "device": {"display": f"ecg-stream, source {event['source']} (not a medical device)"},
+    }
+
+
+def _concept(system: str, code: str, display: str) -> Resource:
+    return {"coding": [{"system": system, "code": code, "display": display}], "text": display}
+
+
+def _category(code: str, display: str) -> Resource:
+    return {"coding": [{"system": _CATEGORY, "code": code, "display": display}]}

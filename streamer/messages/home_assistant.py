@@ -1,0 +1,130 @@
+"""Home Assistant's MQTT discovery: heart rate and last beat with no configuration by hand.
+
+For each entity one retained message under the discovery prefix says on which of our topics it
+lives; see https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
+"""
+
+import re
+from importlib import metadata
+from typing import Final
+
+from streamer.core.events import StreamInfo
+from streamer.messages.payload import Payload, TopicKind, dumps, topic
+
+DISCOVERY_PREFIX: Final = "homeassistant"
+EXPIRE_AFTER_S: Final = 30
+"""A heart rate older than this is shown as unavailable, not as the present one."""
+
+_NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")
+_AVAILABLE: Final = "{{ 'offline' if value_json.state == 'offline' else 'online' }}"
+
+
+def discovery(
+    info: StreamInfo, prefix: str, discovery_prefix: str = DISCOVERY_PREFIX
+) -> list[tuple[str, bytes]]:
+    """Topics and payloads that announce one source; to be published retained.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        The source.
+    prefix : str
+        First level of our topics.
+    discovery_prefix : str
+        First level of Home Assistant's.
+    """
+    node = _NOT_IN_IDS.sub("_", info.source)
+    announced = []
+    for component, entity, fields in _entities(info, prefix):
+        payload = {
+            "unique_id": f"ecg_stream_{node}_{entity}",
+            "object_id": f"ecg_{node}_{entity}",
+            "device": _device(info, node),
+            "origin": {"name": "ecg-stream", "sw_version": metadata.version("ecg-stream")},
+            **fields,
+        }
+        name = f"{discovery_prefix}/{component}/{node}/{entity}/config"
+        announced.append((name, dumps(payload)))
+    return announced
+
+
+def _device(info: StreamInfo, node: str) -> Payload:
+    return {
+        "identifiers": [f"ecg_stream_{node}"],
+        "name": f"ECG {info.source}",
+        "manufacturer": "ecg-stream",
+        "model": f"{', '.join(info.leads)} at {info.fs:g} Hz, not a medical device",
+    }
+
+
+def _entities(info: StreamInfo, prefix: str) -> list[tuple[str, str, Payload]]:
+    """Component, name and particular fields of each entity."""
+
+    def at(kind: TopicKind) -> str:
+        return topic(info.source, kind, prefix)
+
+    available: Payload = {
+        "availability": [{"topic": at(TopicKind.STATUS), "value_template": _AVAILABLE}]
+    }
+    return [
+        (
+            "sensor",
+            "heart_rate",
+            {
+                "name": "Heart rate",
+                "state_topic": at(TopicKind.BEATS),
+                "value_template": "{{ value_json.heart_rate_bpm }}",
+                "unit_of_measurement": "bpm",
+                "state_class": "measurement",
+                "icon": "mdi:heart-pulse",
+                "expire_after": EXPIRE_AFTER_S,
+                **available,
+            },
+        ),
+        (
+            "sensor",
+            "last_beat",
+            {
+                "name": "Last beat",
+                "state_topic": at(TopicKind.BEATS),
+                "value_template": "{{ value_json.label }}",
+                "json_attributes_topic": at(TopicKind.BEATS),
+                "icon": "mdi:heart",
+                "expire_after": EXPIRE_AFTER_S,
+                **available,
+            },
+        ),
+        (
+            "sensor",
+            "last_alert",
+            {
+                "name": "Last alert",
+                "state_topic": at(TopicKind.ALERTS),
+                "value_template": "{{ value_json.condition }}",
+                "json_attributes_topic": at(TopicKind.ALERTS),
+                "icon": "mdi:alert",
+                **available,
+            },
+        ),
+        (
+            "binary_sensor",
+            "alert_active",
+            {
+                "name": "Alert active",
+                "state_topic": at(TopicKind.ACTIVE),
+                "value_template": "{{ 'ON' if value_json.alerts | length else 'OFF' }}",
+                "device_class": "problem",
+                **available,
+            },
+        ),
+        (
+            "binary_sensor",
+            "connection",
+            {
+                "name": "Connection",
+                "state_topic": at(TopicKind.STATUS),
+                "value_template": "{{ 'OFF' if value_json.state == 'offline' else 'ON' }}",
+                "device_class": "connectivity",
+            },
+        ),
+    ]

@@ -1,0 +1,325 @@
+"""What the monitor knows: samples and events in, numbers to show out; no clock, no terminal."""
+
+import statistics
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.labels import Label
+from replay.chunk import Chunk
+from streamer.beats.ledger import BeatLedger
+from streamer.core.events import (
+    Alarm,
+    Gap,
+    GapReason,
+    LabeledBeat,
+    Published,
+    RhythmEvent,
+    StreamInfo,
+)
+from streamer.monitor.burden import Burden
+from streamer.monitor.gain import Gain
+from streamer.scoring.running_score import RunningScore
+from streamer.signal.ring import SampleRing
+
+TRACE_SECONDS: Final = 10.0
+"""Signal kept for the trace; the widest sweep is shorter."""
+
+
+class MqttStatus(Protocol):
+    """Counters of an MQTT sink, read whenever a frame is drawn."""
+
+    @property
+    def state(self) -> Any:
+        """Connection state in a word."""
+        ...
+
+    @property
+    def url(self) -> Any:
+        """Where the broker is."""
+        ...
+
+    @property
+    def sent(self) -> int:
+        """Messages the broker has."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Messages waiting to be sent."""
+        ...
+
+    @property
+    def shed(self) -> int:
+        """Messages dropped because the queue was full."""
+        ...
+
+
+class Pace(Protocol):
+    """How the source is being played, read whenever a frame is drawn."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        ...
+
+    @property
+    def seeking(self) -> bool:
+        """Whether it runs ahead to the next alarm."""
+        ...
+
+    @property
+    def speed(self) -> float | None:
+        """Factor of real time; None is as fast as possible."""
+        ...
+
+
+class ReferenceAnnotations(Protocol):
+    """Annotations that came with a record."""
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """Sample of each annotation, ascending."""
+        ...
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """WFDB symbol of each annotation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorConfig:
+    """How much is remembered and how numbers on the screen are formed."""
+
+    quality_beats: int = 8
+    """Beats whose median quality is shown."""
+    notices: int = 16
+    """Alarms and gaps remembered."""
+    alarm_hold_s: float = 10.0
+    """How long an alarm stays in the banner after its rhythm has ended."""
+    dead_s: float = 1.0
+    """Stretch without any change that is shown as a lost signal."""
+    dead_mv: float = 0.002
+    """Less change than this is none: a step of 11 bits over 10 mV is 0.005 mV."""
+    gain_every_s: float = 0.5
+    """How often the vertical scale is looked at."""
+    message_s: float = 6.0
+    """How long a message to the person at the keys stays, in seconds of the wall clock."""
+
+
+class MonitorState:
+    """Everything a frame is drawn from.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        The source.
+    budget_ms : float
+        Latency budget of a provisional label, from the R peak, in ms.
+    mqtt : MqttStatus, optional
+        Counters to show.
+    reference : ReferenceAnnotations, optional
+        Annotations for the running score.
+    speed : float, optional
+        Factor of real time that was asked for; None is as fast as possible.
+    pace : Pace, optional
+        How the source is played; None if nobody can change it.
+    config : MonitorConfig, optional
+        Sizes and times.
+
+    Attributes
+    ----------
+    shows_help : bool
+        Whether the keys are shown over the trace.
+    message : str or None
+        What the person at the keys should know right now.
+    top_lead : int
+        Row of the lead that is drawn on top.
+
+    Raises
+    ------
+    ValueError
+        If the budget isn't positive.
+
+    Notes
+    -----
+    Memory doesn't grow with the length of the stream, but for the reference annotations that
+    are given.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        *,
+        budget_ms: float = 500.0,
+        mqtt: MqttStatus | None = None,
+        reference: ReferenceAnnotations | None = None,
+        speed: float | None = 1.0,
+        pace: Pace | None = None,
+        config: MonitorConfig | None = None,
+    ) -> None:
+        self.pace = pace
+        self.shows_help = False
+        self.message: str | None = None
+        self.top_lead = 0
+        self.burden = Burden(info.fs)
+        self._acknowledged: set[tuple[str, int]] = set()
+        self.info = info
+        self.mqtt = mqtt
+        self.speed = speed
+        self.measured_speed: float | None = None
+        self.config = config = config or MonitorConfig()
+        self.now = info.first_sample
+        self.ring = SampleRing(len(info.leads), round(TRACE_SECONDS * info.fs))
+        self.gains = [Gain(fs=info.fs) for _ in info.leads]
+        self.ledger = BeatLedger(fs=info.fs, budget_ms=budget_ms)
+        self.rhythm: RhythmEvent | None = None
+        self.alarms: deque[Alarm] = deque(maxlen=config.notices)
+        self.gaps: deque[Gap] = deque(maxlen=config.notices)
+        self.n_alarms = 0
+        self.n_gaps = 0
+        self.score: RunningScore | None = None
+        if reference is not None:
+            self.score = RunningScore(
+                reference.samples,
+                reference.symbols,
+                fs=info.fs,
+                first_sample=info.first_sample,
+            )
+        self._gain_every = max(round(config.gain_every_s * info.fs), 1)
+        self._gain_due = info.first_sample + self._gain_every
+
+    def observe(self, chunk: Chunk) -> None:
+        """See the samples as they are played.
+
+        Raises
+        ------
+        ValueError
+            If the chunk has another number of leads than the source.
+        OverlapError
+            If it starts before the end of the chunk before it.
+        """
+        self.ring.append(chunk)
+        self.now = chunk.stop
+        if self.now >= self._gain_due:
+            self._gain_due = self.now + self._gain_every
+            recent = self._recent(self.config.gain_every_s * 12)
+            for gain, lead in zip(self.gains, recent, strict=True):
+                gain.update(self.now, lead)
+            if self.score is not None:
+                self.score.advance(self.now)
+
+    def publish(self, message: Published) -> None:
+        """Take one event of the chain."""
+        event = message.event
+        if isinstance(event, LabeledBeat):
+            self.ledger.take(event, message.compute_ms)
+            if event.revision > 0:
+                sample = event.beat.rpeak.sample
+                self.burden.add(sample, ventricular=event.label is Label.V)
+            if self.score is not None:
+                self.score.beat(event.beat.rpeak.sample, event.label)
+                self.score.advance(self.now)
+        elif isinstance(event, RhythmEvent):
+            self.rhythm = event
+        elif isinstance(event, Alarm):
+            self.alarms.append(event)
+            self.n_alarms += 1
+        else:
+            self._take_gap(event)
+
+    def _take_gap(self, gap: Gap) -> None:
+        """Remember a gap, in place of what was known of it while it went on."""
+        if self.gaps and self.gaps[-1].ongoing and self.gaps[-1].start == gap.start:
+            self.gaps[-1] = gap
+            return
+        self.gaps.append(gap)
+        self.n_gaps += 1
+
+    def age_s(self, sample: int) -> float:
+        """Seconds of signal since `sample`."""
+        return max(self.now - sample, 0) / self.info.fs
+
+    @property
+    def progress(self) -> float | None:
+        """Part of the replay that was played, 0 to 1; None for a live source."""
+        if not self.info.n_samples:
+            return None
+        return min((self.now - self.info.first_sample) / self.info.n_samples, 1.0)
+
+    @property
+    def heart_rate_bpm(self) -> float | None:
+        """From the median of the last RR intervals; None while unknown or after a silence."""
+        return self.ledger.heart_rate_bpm(self.now)
+
+    @property
+    def quality(self) -> float | None:
+        """Median quality index of the last beats, 0 to 1; None while unknown, 0 without signal."""
+        if self.lost_signal is not None:
+            return 0.0
+        recent = [beat.quality for beat in self.ledger.last(self.config.quality_beats)]
+        return statistics.median(recent) if recent else None
+
+    @property
+    def lost_signal(self) -> GapReason | None:
+        """Why the primary lead shows nothing right now; None when it does."""
+        window = self._recent(self.config.dead_s)[0]
+        if window.size < 2:
+            return None
+        known = window[np.isfinite(window)]
+        if known.size == 0:
+            return GapReason.INVALID
+        return GapReason.FLAT if float(np.ptp(known)) < self.config.dead_mv else None
+
+    @property
+    def active_alarm(self) -> Alarm | None:
+        """The alarm for the banner: the highest of those that last or ended a moment ago."""
+        active = [alarm for alarm in self.alarms if self._is_active(alarm)]
+        return max(active, key=self._urgency, default=None)
+
+    def _urgency(self, alarm: Alarm) -> tuple[bool, int, int]:
+        """Order alarms: those that nobody has seen first, then by priority, then the newest."""
+        return (not self.is_acknowledged(alarm), int(alarm.priority), alarm.decided_at)
+
+    def acknowledge(self) -> Alarm | None:
+        """Mark the alarm in the banner as seen; return it, None if there is none."""
+        alarm = self.active_alarm
+        if alarm is not None:
+            remembered = {(a.rhythm.value, a.decided_at) for a in self.alarms}
+            self._acknowledged &= remembered
+            self._acknowledged.add((alarm.rhythm.value, alarm.decided_at))
+        return alarm
+
+    def is_acknowledged(self, alarm: Alarm) -> bool:
+        """Tell whether a person has seen the alarm."""
+        return (alarm.rhythm.value, alarm.decided_at) in self._acknowledged
+
+    def next_lead(self) -> str:
+        """Draw the next lead on top and return its name."""
+        self.top_lead = (self.top_lead + 1) % len(self.info.leads)
+        return self.info.leads[self.top_lead]
+
+    @property
+    def lead_order(self) -> tuple[int, ...]:
+        """Rows of the leads as they are drawn, the top one first."""
+        n = len(self.info.leads)
+        return tuple((self.top_lead + k) % n for k in range(n))
+
+    def _is_active(self, alarm: Alarm) -> bool:
+        if self.age_s(alarm.decided_at) <= self.config.alarm_hold_s:
+            return True
+        rhythm = self.rhythm
+        return (
+            rhythm is not None
+            and rhythm.rhythm is alarm.rhythm
+            and rhythm.onset <= alarm.decided_at
+        )
+
+    def _recent(self, seconds: float) -> NDArray[np.float32]:
+        start = max(self.now - round(seconds * self.info.fs), self.info.first_sample)
+        return self.ring.read(start, self.now)

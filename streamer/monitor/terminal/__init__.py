@@ -1,0 +1,1 @@
+"""Drawing in a terminal: colours, lines, dots, keys; knows nothing of ECG."""

@@ -1,0 +1,1 @@
+"""Many patients on one screen."""

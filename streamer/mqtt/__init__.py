@@ -1,0 +1,1 @@
+"""MQTT: address and TLS, connection, outbox, publisher, listener, embedded broker."""

@@ -1,0 +1,73 @@
+"""From the options of a command to the sink that publishes over MQTT."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from streamer.mqtt.access import TlsFiles
+from streamer.mqtt.broker import EMBEDDED, OFF, check_option
+from streamer.mqtt.connection import AUTO, Version
+from streamer.mqtt.outbox import Outbox, outbox_path
+from streamer.mqtt.publisher import QUEUE_SIZE, MqttSink
+
+OUTBOX_SIZE: Final = 100_000
+"""Messages that an outbox on disk holds: half a day of one patient, some 60 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """How events are published over MQTT.
+
+    Raises
+    ------
+    ValueError
+        If the options contradict each other.
+    """
+
+    mqtt: str = EMBEDDED
+    """`off`, `embedded`, `embedded:PORT` or a URL."""
+    version: str = AUTO
+    tls: TlsFiles | None = None
+    outbox: Path | None = None
+    """Folder; None keeps the queue in memory."""
+    outbox_size: int | None = None
+    ha_discovery: bool = False
+    """Whether to announce the source to Home Assistant."""
+
+    def __post_init__(self) -> None:
+        check_option(self.mqtt)
+        if self.is_embedded and self.version == Version.V5:
+            raise ValueError("the embedded broker speaks MQTT 3.1.1 only; leave --mqtt-version out")
+        if self.mqtt == OFF and self.outbox is not None:
+            raise ValueError("--outbox is for MQTT, which is off")
+        if self.outbox_size is not None and self.outbox is None:
+            raise ValueError("--outbox-size needs --outbox DIR")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the broker is our own."""
+        return self.mqtt == EMBEDDED or self.mqtt.startswith(f"{EMBEDDED}:")
+
+    def sink(self, url: str, source: str, on_notice: Callable[[str], None]) -> MqttSink:
+        """Make the sink of one source.
+
+        Raises
+        ------
+        OutputError
+            If the outbox can't be used.
+        """
+        outbox = None
+        if self.outbox is not None:
+            outbox = Outbox(self.outbox_size or OUTBOX_SIZE, path=outbox_path(self.outbox, source))
+        # What the embedded broker speaks is known; another one is asked.
+        version = Version.V311.value if self.is_embedded else self.version
+        return MqttSink(
+            url,
+            queue_size=QUEUE_SIZE,
+            outbox=outbox,
+            tls=self.tls,
+            version=version,
+            ha_discovery=self.ha_discovery,
+            on_notice=on_notice,
+        )

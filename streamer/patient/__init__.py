@@ -1,0 +1,1 @@
+"""One patient (`Chain`), many patients over shared arrays (`Ward`), snapshots."""

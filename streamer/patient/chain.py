@@ -1,0 +1,242 @@
+"""The whole signal path of one patient: samples in, labelled beats, rhythm and alarms out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from classifier.network.runtime import BeatModel, load_model
+from replay.chunk import Chunk
+from streamer.beats.beat_classifier import BeatClassifierConfig
+from streamer.beats.question import Question, Step, ask
+from streamer.beats.windower import WindowerConfig
+from streamer.core.errors import SnapshotError, StageClosedError
+from streamer.core.events import CHAIN_FS, Event, Gap, LabeledBeat, Tick
+from streamer.core.stage import Snapshot
+from streamer.patient.beat_path import BeatPath
+from streamer.rhythm.tracker import RhythmConfig
+from streamer.signal.bandpass import BandPass, BandPassConfig
+from streamer.signal.detector.qrs_detector import DetectorConfig, QRSDetector
+from streamer.signal.resample import Resampler, ResamplerConfig
+from streamer.signal.source_index import SourceIndex
+
+_VERSION: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainConfig:
+    """Configuration of every stage, and how much is pushed through them at once."""
+
+    block_samples: int = 1024
+    """Longer pushes are cut into blocks of this length, so that memory stays bounded."""
+    resampler: ResamplerConfig = field(default_factory=ResamplerConfig)
+    bandpass: BandPassConfig = field(default_factory=BandPassConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    windower: WindowerConfig = field(default_factory=WindowerConfig)
+    classifier: BeatClassifierConfig = field(default_factory=BeatClassifierConfig)
+    rhythm: RhythmConfig = field(default_factory=RhythmConfig)
+
+
+class Chain:
+    """Resample, filter, detect, cut, classify and follow the rhythm of one source.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling frequency of the source in Hz.
+    n_leads : int
+        Rows of every chunk, primary lead first.
+    model : BeatModel, optional
+        The beat classifier's network; the shipped one if None.
+    config : ChainConfig, optional
+        Configuration of the stages.
+
+    Raises
+    ------
+    ValueError
+        If `fs` or `n_leads` is out of range.
+
+    Notes
+    -----
+    The chain keeps the contract of its stages. Samples of its events count at the source's own
+    rate: a position is the source sample nearest in time, a `decided_at` the source sample whose
+    arrival made the event known. Beat windows stay at the chain's rate. Events ascend in
+    `decided_at`.
+
+    `push` and `flush` answer every question at once. Who has another thread answer them uses
+    `advance`, `finish`, `conclude` and `end`, of which `push` and `flush` are made.
+    """
+
+    def __init__(
+        self,
+        *,
+        fs: float,
+        n_leads: int,
+        model: BeatModel | None = None,
+        config: ChainConfig | None = None,
+    ) -> None:
+        config = ChainConfig() if config is None else config
+        self.model = load_model() if model is None else model
+        self._block_samples = config.block_samples
+        self._own_rate = fs == CHAIN_FS
+        self._resampler = Resampler(fs=fs, n_leads=n_leads, config=config.resampler)
+        self._bandpass = BandPass(n_leads=n_leads, config=config.bandpass)
+        self._detector = QRSDetector(n_leads=n_leads, config=config.detector)
+        self._path = BeatPath(
+            n_leads=n_leads,
+            spec=self.model.spec,
+            windower=config.windower,
+            classifier=config.classifier,
+            rhythm=config.rhythm,
+        )
+        self._at_source = SourceIndex(self._resampler)
+        self._identity = f"{fs:g} Hz, {n_leads} leads"
+        self._start_anew()
+
+    @property
+    def _stages(self) -> tuple[Any, ...]:
+        return (self._resampler, self._bandpass, self._detector, self._path)
+
+    def reset(self) -> None:
+        """Return to the state of a new object."""
+        for stage in self._stages:
+            stage.reset()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._last_sample = 0
+        self._closed = False
+
+    def push(self, item: Chunk) -> list[Event]:
+        """Take samples at the source's rate and return every event they made known.
+
+        Raises
+        ------
+        StageClosedError
+            After `flush`.
+        OverlapError
+            If the chunk starts before the end of the one before it.
+        """
+        return self._answer(self.advance(item))
+
+    def flush(self) -> list[Event]:
+        """End the stream: each stage's rest goes through the next before that one is flushed."""
+        if self._closed:
+            return []
+        return [*self._answer(self.finish()), *self.end()]
+
+    def advance(self, item: Chunk) -> list[Step]:
+        """Take samples; return the questions they raise, with the gaps and ticks between.
+
+        Raises
+        ------
+        StageClosedError, OverlapError
+            As `push` does.
+        """
+        if self._closed:
+            raise StageClosedError("the chain was flushed; reset it before pushing again")
+        steps: list[Step] = []
+        for block in self._blocks(item):
+            for resampled in self._resampler.push(block):
+                steps += self._push_resampled(resampled)
+        self._last_sample = item.stop - 1
+        return steps
+
+    def finish(self) -> list[Step]:
+        """End the stream, all but the rhythm; return the last questions."""
+        self._closed = True
+        steps: list[Step] = []
+        for resampled in self._resampler.flush():
+            steps += self._push_resampled(resampled)
+        steps += self._path.settle()
+        for filtered in self._bandpass.flush():
+            for found in self._detector.push(filtered):
+                steps += self._path.take(found)
+        for found in self._detector.flush():
+            steps += self._path.take(found)
+        return [*steps, *self._path.finish()]
+
+    def conclude(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
+        """Take an answer, gap or tick, in the order of the steps; return what it made known."""
+        return self._outward(self._path.follow(item))
+
+    def end(self) -> list[Event]:
+        """Return the rhythm's last events, once everything was concluded."""
+        return self._outward(self._path.end())
+
+    def at_source(self, event: LabeledBeat) -> LabeledBeat:
+        """Put one beat on the source's index, without concluding anything from it."""
+        return event if self._own_rate else self._at_source.labeled_beat(event)
+
+    def snapshot(self) -> Snapshot:
+        """Copy the state of every stage."""
+        return Snapshot(
+            stage=type(self).__name__,
+            version=_VERSION,
+            state={
+                "identity": self._identity,
+                "last_sample": self._last_sample,
+                "closed": self._closed,
+                "stages": [stage.snapshot() for stage in self._stages],
+            },
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from where `snapshot` was taken.
+
+        Raises
+        ------
+        SnapshotError
+            If it is of another version, sampling frequency or number of leads.
+        """
+        state = snapshot.require(type(self).__name__, _VERSION)
+        if state["identity"] != self._identity:
+            raise SnapshotError(
+                f"snapshot is of a chain for {state['identity']}, expected {self._identity}; "
+                "restore it into a chain like the one it was taken from"
+            )
+        for stage, inner in zip(self._stages, state["stages"], strict=True):
+            stage.restore(inner)
+        self._last_sample = state["last_sample"]
+        self._closed = state["closed"]
+
+    def _answer(self, steps: list[Step]) -> list[Event]:
+        """Answer every question now."""
+        events: list[Event] = []
+        for step in steps:
+            events += self.conclude(self._label(step) if isinstance(step, Question) else step)
+        return events
+
+    def _label(self, question: Question) -> LabeledBeat:
+        return question.answer(ask(self.model, [question])[0])
+
+    def _outward(self, events: list[Event]) -> list[Event]:
+        if self._own_rate:
+            return events
+        # What the end of the stream made known was known before its time.
+        last_sample = self._last_sample if self._closed else None
+        return [self._at_source(event, last_sample=last_sample) for event in events]
+
+    def _blocks(self, chunk: Chunk) -> Iterator[Chunk]:
+        size = self._block_samples
+        if chunk.samples.shape[1] <= size:
+            yield chunk
+            return
+        for first in range(0, chunk.samples.shape[1], size):
+            # Rows that lie apart would make every kernel compile a second time.
+            samples = np.ascontiguousarray(chunk.samples[:, first : first + size])
+            yield Chunk(start=chunk.start + first, samples=samples)
+
+    def _push_resampled(self, item: Chunk | Gap) -> list[Step]:
+        """Push through everything after the resampler."""
+        if isinstance(item, Gap):
+            self._path.lose(item)
+            return []
+        steps: list[Step] = []
+        self._path.store(item)
+        for filtered in self._bandpass.push(item):
+            self._path.see(filtered)
+            for found in self._detector.push(filtered):
+                steps += self._path.take(found)
+        return [*steps, *self._path.settle(), *self._path.tick(item.stop - 1)]

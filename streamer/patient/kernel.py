@@ -1,0 +1,75 @@
+"""One compiled call that advances the signal path of every patient of a ward."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.compiled import jit
+from streamer.signal.bandpass import filter_leads
+from streamer.signal.detector.kernel import run_detector
+from streamer.signal.detector.state import HELD
+
+_MOST_AT_ONCE: Final = HELD + 2
+"""Detector outputs that one sample may bring at once: all those held while learning."""
+
+
+def output_room(width: int) -> int:
+    """Return how many outputs one patient can have in a tick of so many samples."""
+    return width // 2 + _MOST_AT_ONCE
+
+
+@jit
+def _append(
+    ring: NDArray[np.float32], start: int, samples: NDArray[np.float32]
+) -> None:  # pragma: no cover - compiled
+    """Write samples into a ring, in which sample n lies at n modulo its length."""
+    at = start % ring.size
+    for value in samples:
+        ring[at] = value
+        at = at + 1 if at + 1 < ring.size else 0
+
+
+@jit
+def run_ward(
+    first: int,
+    states: Any,
+    parameters: Any,
+    net: NDArray[np.float32],
+    sos: NDArray[np.float64],
+    settled: NDArray[np.float64],
+    filters: NDArray[np.float64],
+    held: NDArray[np.float64],
+    rings: NDArray[np.float32],
+    filtered_rings: NDArray[np.float32],
+    samples: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    out: Any,
+    owners: NDArray[np.int64],
+    room: int,
+) -> tuple[int, int]:  # pragma: no cover - compiled
+    """Store, filter and detect for patients `first` and after, until `out` might overflow.
+
+    Patient i takes ``samples[i, :, :counts[i]]``; each array holds one row a patient. Returns the
+    patient to go on with and how many rows of `out` and `owners` were written.
+    """
+    total = 0
+    no_trace = np.empty((0, 0), np.float32)
+    for i in range(first, counts.shape[0]):
+        count = counts[i]
+        if count == 0:
+            continue
+        if total + room > out.shape[0]:
+            return i, total
+        raw = np.ascontiguousarray(samples[i, :, :count])
+        filtered = np.empty_like(raw)
+        start = states[i].n
+        filter_leads(sos, settled, filters[i], held[i], raw, filtered)
+        for lead in range(raw.shape[0]):
+            _append(rings[i, lead], start, raw[lead])
+            _append(filtered_rings[i, lead], start, filtered[lead])
+        found = run_detector(states[i], parameters[0], net, raw, filtered, out[total:], no_trace)
+        for k in range(found):
+            owners[total + k] = i
+        total += found
+    return counts.shape[0], total

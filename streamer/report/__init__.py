@@ -1,0 +1,1 @@
+"""Pages: Holter report, strips, plots, explained beats."""

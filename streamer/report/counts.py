@@ -1,0 +1,156 @@
+"""What a Holter report counts: heart rates, pauses, and ectopic beats, by how many together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.core.events import Rhythm
+from streamer.report import hrv
+from streamer.report.data import BeatRow, ReportData
+from streamer.rhythm.config import RhythmConfig
+from streamer.rhythm.timeline import timeline
+
+RATE_WINDOW_S: Final = 10.0
+"""Slowest and fastest heart rates are means of so long."""
+LEAST_RR: Final = 3
+"""Intervals that a rate needs."""
+PAUSE_S: Final = RhythmConfig().pause_s
+"""RR interval from which on it is a pause, for the rules too."""
+_RUN_BEATS: Final = 3
+_MINUTE_S: Final = 60.0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """RR intervals without those that a lost signal lies in.
+
+    Attributes
+    ----------
+    ends_s : ndarray of float64, shape (n,)
+        When each ended, ascending, from the record's sample 0.
+    lengths_s : ndarray of float64, shape (n,)
+    """
+
+    ends_s: Floats
+    lengths_s: Floats
+
+    def between(self, start_s: float, stop_s: float) -> "Intervals":
+        """Return those that ended at `start_s` or later, and before `stop_s`."""
+        first, last = np.searchsorted(self.ends_s, (start_s, stop_s))
+        return Intervals(ends_s=self.ends_s[first:last], lengths_s=self.lengths_s[first:last])
+
+
+def rr_intervals(data: ReportData) -> Intervals:
+    """Return the intervals between successive beats."""
+    samples = np.array([beat.sample for beat in data.beats], np.float64)
+    starts, ends = samples[:-1], samples[1:]
+    whole = np.ones(starts.size, np.bool_)
+    for begin, stop, _ in data.gaps:
+        whole &= (ends <= begin) | (starts >= stop)
+    return Intervals(ends_s=ends[whole] / data.fs, lengths_s=(ends - starts)[whole] / data.fs)
+
+
+def window_starts(data: ReportData, window_s: float) -> Floats:
+    """Return where the windows of a recording begin, in s."""
+    return np.arange(data.first / data.fs, data.stop / data.fs, window_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Heart rate of a window."""
+
+    start_s: float
+    slow_bpm: float
+    mean_bpm: float
+    """Of all beats; a median would count the short intervals of bigeminy alone, or the long."""
+    fast_bpm: float
+    """Slow and fast: one interval in twenty is beyond."""
+
+
+def rates(data: ReportData, intervals: Intervals, window_s: float) -> list[Rate]:
+    """Return the heart rate of each window that has intervals enough."""
+    found = []
+    for start in window_starts(data, window_s).tolist():
+        lengths = intervals.between(start, start + window_s).lengths_s
+        if lengths.size >= LEAST_RR:
+            fast, slow = _MINUTE_S / np.quantile(lengths, (0.05, 0.95))
+            found.append(
+                Rate(
+                    start_s=start,
+                    slow_bpm=float(slow),
+                    mean_bpm=_MINUTE_S / float(lengths.mean()),
+                    fast_bpm=float(fast),
+                )
+            )
+    return found
+
+
+def rhythm_stretches(data: ReportData) -> list[tuple[str, int, int]]:
+    """Return each stretch of a rhythm: its name, and its first sample and the one past its last."""
+    known = timeline((onset, Rhythm(name)) for name, onset in data.rhythms)
+    edges = [*((onset, str(rhythm)) for onset, rhythm in known), (data.stop, "")]
+    return [(name, onset, max(end, onset)) for (onset, name), (end, _) in pairwise(edges)]
+
+
+def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
+    """Return the NN intervals outside atrial fibrillation and when each ended, in s."""
+    samples, labels = [beat.sample for beat in data.beats], [beat.label for beat in data.beats]
+    fibrillation = [
+        (onset, stop)
+        for name, onset, stop in rhythm_stretches(data)
+        if name == Rhythm.ATRIAL_FIBRILLATION
+    ]
+    return hrv.sinus_intervals(samples, labels, data.fs, fibrillation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Beats of one class in a row."""
+
+    first: int
+    """Sample of the first."""
+    n: int
+    rate_bpm: float | None
+    """Of the intervals within; None for a beat alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ectopy:
+    """The beats of one class, by how many stand together."""
+
+    total: int
+    groups: tuple[Group, ...]
+
+    @property
+    def alone(self) -> int:
+        """Beats by themselves."""
+        return sum(group.n == 1 for group in self.groups)
+
+    @property
+    def couplets(self) -> int:
+        """Pairs."""
+        return sum(group.n == 2 for group in self.groups)
+
+    @property
+    def runs(self) -> tuple[Group, ...]:
+        """Three and more in a row, in order of time."""
+        return tuple(group for group in self.groups if group.n >= _RUN_BEATS)
+
+
+def ectopy(beats: Sequence[BeatRow], label: str, fs: float) -> Ectopy:
+    """Group the beats of a class that follow each other; `beats` are ascending."""
+    rows = groupby(beats, lambda beat: beat.label == label)
+    groups = [_group(list(row), fs) for is_one, row in rows if is_one]
+    return Ectopy(total=sum(group.n for group in groups), groups=tuple(groups))
+
+
+def _group(row: list[BeatRow], fs: float) -> Group:
+    lasted_s = (row[-1].sample - row[0].sample) / fs
+    rate = _MINUTE_S * (len(row) - 1) / lasted_s if lasted_s > 0 else None
+    return Group(first=row[0].sample, n=len(row), rate_bpm=rate)

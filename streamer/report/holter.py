@@ -1,0 +1,225 @@
+"""The report of one recording as a page that a cardiology technician would recognise."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from classifier.labels import Label
+from replay.player import format_time
+from streamer.core.clock_format import clock
+from streamer.report import page
+from streamer.report.comparison import against_reference
+from streamer.report.counts import (
+    ectopy,
+    rates,
+    rhythm_stretches,
+    rr_intervals,
+    sinus_intervals,
+)
+from streamer.report.data import ReportData
+from streamer.report.hrv import Variability, variability
+from streamer.report.plots import delay_histogram
+from streamer.report.strips import StripConfig, alarms, beats
+from streamer.report.summary import headline, summary
+from streamer.report.trends import rhythm_chart, trends, variability_chart
+from streamer.scoring.report import Table
+
+_CLASSES: Final = tuple(label.value for label in Label)
+_HOUR_S: Final = 3600.0
+_TEN_MINUTES_S: Final = 600.0
+_LONG_S: Final = 2 * _HOUR_S
+"""From here on the table of beats goes by the hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConfig:
+    """How much the report shows."""
+
+    strips: StripConfig = field(default_factory=StripConfig)
+    trend_s: float = 300.0
+    """Windows of the variability: the five minutes of the Task Force 1996."""
+    rows: int = 24
+    """A longer table of windows opens on a click."""
+    gaps: int = 50
+    """Stretches without a signal that are listed."""
+
+
+def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
+    """Put the whole page together.
+
+    Parameters
+    ----------
+    data : ReportData
+        What was found.
+    config : ReportConfig, optional
+        How much is shown.
+
+    Returns
+    -------
+    str
+        HTML that loads nothing.
+    """
+    config = config or ReportConfig()
+    where = f"{format_time(data.first, data.fs)} to {format_time(data.stop, data.fs)}"
+    leads = f", leads {' and '.join(data.leads)}" if data.leads else ""
+    lines = [
+        f"{where}, {data.fs:g} Hz{leads}",
+        "Labels and alarms are those of ecg-stream; no person has reviewed them.",
+    ]
+    if data.training_record:
+        lines.append("The shipped model was trained on this record.")
+    whole = variability(*sinus_intervals(data))
+    sections = [
+        page.Section(title="Summary", body=summary(data)),
+        page.Section(title="Trends", body=_trends(data)),
+        page.Section(title="Rhythm and alarms over time", body=_rhythm(data)),
+        page.Section(title="Beats and burden by hour", body=page.table(_burden(data))),
+        page.Section(title="Heart-rate variability", body=_variability(data, whole, config)),
+        page.Section(title="Alarms", body=alarms(data, config.strips)),
+        page.Section(title="Beats of each class", body=beats(data, config.strips)),
+        page.Section(title="Signal quality", body=_quality(data, config)),
+        page.Section(title="Decision delay", body=_delays(data)),
+    ]
+    score = against_reference(data, config.strips)
+    if score is not None:
+        sections.append(page.Section(title="Against reference annotations", body=score))
+    top = headline(data, whole)
+    return page.page(f"Report of {data.source}", lines, top, sections)
+
+
+def _trends(data: ReportData) -> str:
+    if len(data.beats) < 4:
+        return page.paragraph("There are too few beats for a heart rate.")
+    return trends(data)
+
+
+def _rhythm(data: ReportData) -> str:
+    found: dict[str, list[int]] = {}
+    for name, onset, end in rhythm_stretches(data):
+        found.setdefault(name, []).append(end - onset)
+    seen = max(data.stop - data.first, 1)
+    rows = [
+        (
+            name,
+            str(len(times)),
+            clock(sum(times) / data.fs),
+            f"{100 * sum(times) / seen:.1f}",
+            _length(max(times) / data.fs),
+        )
+        for name, times in sorted(found.items(), key=lambda item: -sum(item[1]))
+    ]
+    header = ("Rhythm", "Times", "Together", "% of the time", "Longest")
+    table = Table(title="Time in each rhythm", header=header, rows=tuple(rows))
+    return rhythm_chart(data) + page.table(table)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60.0 else clock(seconds)
+
+
+def _burden(data: ReportData) -> Table:
+    """Count beats of each class by hour, or by ten minutes of a short recording."""
+    window = _HOUR_S if data.seconds > _LONG_S else _TEN_MINUTES_S
+    rates_of = {rate.start_s: rate for rate in rates(data, rr_intervals(data), window)}
+    rows = []
+    for start in np.arange(data.first / data.fs, data.stop / data.fs, window).tolist():
+        stop = min(start + window, data.stop / data.fs)
+        inside = [beat for beat in data.beats if start <= beat.sample / data.fs < stop]
+        counts = Counter(beat.label for beat in inside)
+        found = ectopy(inside, "V", data.fs)
+        rate = rates_of.get(start)
+        rows.append(
+            (
+                clock(start),
+                str(len(inside)),
+                "--" if rate is None else f"{rate.mean_bpm:.0f}",
+                *(str(counts[label]) for label in _CLASSES),
+                f"{100 * counts['V'] / max(len(inside), 1):.1f}",
+                f"{counts['V'] / ((stop - start) / _HOUR_S):.0f}",
+                str(found.couplets),
+                str(len(found.runs)),
+                str(len(ectopy(inside, "S", data.fs).runs)),
+            )
+        )
+    header = ("From", "Beats", "Rate /min", *_CLASSES, "V %", "V an hour")
+    title = "by the hour" if window == _HOUR_S else "by ten minutes"
+    return Table(
+        title=f"Beats {title}",
+        header=(*header, "V couplets", "V runs", "S runs"),
+        rows=tuple(rows),
+    )
+
+
+def _variability(data: ReportData, whole: Variability | None, config: ReportConfig) -> str:
+    intervals, ends = sinus_intervals(data)
+    rows: list[tuple[float, Variability]] = []
+    for begin in np.arange(data.first / data.fs, data.stop / data.fs, config.trend_s).tolist():
+        inside = (ends >= begin) & (ends < begin + config.trend_s)
+        found = variability(intervals[inside], ends[inside])
+        if found is not None:
+            rows.append((begin, found))
+    if whole is None:
+        return page.paragraph("There are too few intervals between normal beats.")
+    chart = variability_chart(data, rows, config.trend_s) if len(rows) > 1 else ""
+    named = [(clock(begin), found) for begin, found in rows] if len(rows) > 1 else []
+    words = "Intervals between normal beats; those in atrial fibrillation are left out."
+    table = page.table(_variability_table([*named, ("all", whole)]))
+    if len(named) > config.rows:
+        overall = page.table(_variability_table([("all", whole)]))
+        table = overall + page.folded("Every window", table)
+    return page.paragraph(words) + chart + table
+
+
+def _variability_table(named: list[tuple[str, Variability]]) -> Table:
+    return Table(
+        title="Variability of the NN intervals (neurokit2)",
+        header=("From", "NN intervals", "Mean NN ms", "SDNN ms", "RMSSD ms", "pNN50 %"),
+        rows=tuple(
+            (
+                name,
+                str(v.n_intervals),
+                f"{v.mean_nn_ms:.0f}",
+                f"{v.sdnn_ms:.1f}",
+                f"{v.rmssd_ms:.1f}",
+                f"{v.pnn50:.1f}",
+            )
+            for name, v in named
+        ),
+        summary_rows=1,
+    )
+
+
+def _quality(data: ReportData, config: ReportConfig) -> str:
+    """Say how good the signal was; its course over time is among the trends."""
+    quality = [100 * beat.quality for beat in data.beats]
+    words = "There are no beats to tell the quality by."
+    if quality:
+        low, median = np.quantile(quality, (0.05, 0.5))
+        words = f"Of the beats' quality the median is {median:.0f} %, one in twenty is below "
+        words += f"{low:.0f} %."
+    lost_s = sum(stop - start for start, stop, _ in data.gaps) / data.fs
+    words += f" {len(data.gaps)} stretches without a signal, {lost_s:.1f} s."
+    if not data.gaps:
+        return page.paragraph(words)
+    longest = sorted(data.gaps, key=lambda gap: gap[0] - gap[1])[: config.gaps]
+    rows = tuple(
+        (format_time(start, data.fs), f"{(stop - start) / data.fs:.1f}", reason)
+        for start, stop, reason in sorted(longest)
+    )
+    table = Table(title="Without a signal", header=("From", "s", "Why"), rows=rows)
+    return page.paragraph(words) + page.table(table)
+
+
+def _delays(data: ReportData) -> str:
+    delays = np.array([beat.delay_ms for beat in data.beats if beat.delay_ms > 0])
+    if not delays.size:
+        return page.paragraph("There are no beats.")
+    marks = {"median": float(np.median(delays)), "p99": float(np.quantile(delays, 0.99))}
+    words = (
+        "Signal time from the R peak until the first label; computing comes on top. The slowest "
+        f"beat took {delays.max():.0f} ms: the detector listens before it names its first beats, "
+        "and finds some only by looking back."
+    )
+    return page.paragraph(words) + delay_histogram(delays, marks)

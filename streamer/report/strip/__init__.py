@@ -1,0 +1,1 @@
+"""A strip of ECG on chart paper, as SVG and PNG."""

@@ -1,0 +1,1 @@
+"""Atrial fibrillation, beat by beat: intervals, P waves, a hidden Markov model."""

@@ -1,0 +1,1 @@
+"""The loop from sources through patients to sinks."""

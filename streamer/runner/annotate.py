@@ -1,0 +1,278 @@
+"""Label whole records at full speed, into WFDB annotation files."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from classifier.errors import ClassifierError
+from classifier.labels import Label
+from classifier.network.runtime import BeatModel, load_model
+from replay.errors import ReplayError
+from replay.places import HEADER_SUFFIX, locate_name, locate_path
+from replay.record import BLOCK_SAMPLES, Record
+from replay.records import open_record, records_of
+from streamer.core.errors import OutputError, StreamerError
+from streamer.core.events import LabeledBeat
+from streamer.patient.chain import Chain
+from streamer.scoring.annotation_file import (
+    DEFAULT_ANNOTATOR,
+    annotation_path,
+    check_annotator,
+    write_annotations,
+)
+from streamer.sinks.annotations import REVISIONS, Which
+
+EXPECTED: Final = (StreamerError, ReplayError, ClassifierError, ValueError, OSError)
+"""What may be wrong with one record; anything else is a bug and stops everything."""
+
+"""Read at a time; memory doesn't depend on the length of the record."""
+
+Moved = Callable[[str, float], None]
+"""Told a record and which part of it is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotateConfig:
+    """What to write, and where."""
+
+    out: Path
+    annotator: str = DEFAULT_ANNOTATOR
+    which: Which = "confirmed"
+    lead: str | None = None
+    """Primary lead; None takes MLII where there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotated:
+    """What became of one record."""
+
+    record: str
+    """As it was asked for."""
+    n_beats: int = 0
+    signal_s: float = 0.0
+    wall_s: float = 0.0
+    error: str | None = None
+    """One line; None when its file is written."""
+
+
+class BeatAccount:
+    """Makes sure that each beat gets one provisional and one confirmed label, in order."""
+
+    def __init__(self, which: Which) -> None:
+        self._wanted = REVISIONS[which]
+        self._samples: dict[int, list[int]] = {revision: [] for revision in REVISIONS.values()}
+        self.beats: list[tuple[int, Label]] = []
+        """Sample and label of each beat in the revision asked for."""
+
+    def add(self, event: LabeledBeat) -> None:
+        """Take one label.
+
+        Raises
+        ------
+        StreamerError
+            If the beat was labelled before, or comes before another one.
+        """
+        sample, samples = event.beat.rpeak.sample, self._samples[event.revision]
+        if samples and sample <= samples[-1]:
+            raise StreamerError(
+                f"beat at sample {sample} came after the one at {samples[-1]} (revision "
+                f"{event.revision}); this is a fault of the program, please report it"
+            )
+        samples.append(sample)
+        if event.revision == self._wanted:
+            self.beats.append((sample, event.label or Label.Q))
+
+    def close(self) -> list[tuple[int, Label]]:
+        """Return the beats.
+
+        Raises
+        ------
+        StreamerError
+            If one of them lacks its other label.
+        """
+        first, second = self._samples.values()
+        if first != second:
+            odd = min(set(first) ^ set(second))
+            raise StreamerError(
+                f"beat at sample {odd} has one label instead of two; this is a fault of the "
+                "program, please report it"
+            )
+        return self.beats
+
+
+def expand(names: Sequence[str]) -> list[str]:
+    """Replace databases and folders by their records, each record once.
+
+    Raises
+    ------
+    ReplayError
+        If a database is not at hand.
+    ValueError
+        If two different records would be written to the same file.
+    """
+    chosen: dict[str, str] = {}
+    for name in (record for word in names for record in records_of(word)):
+        other = chosen.setdefault(plain_name(name), name)
+        if other != name and _place(other) != _place(name):
+            raise ValueError(
+                f"records {other} and {name} would be written to the same file; "
+                "annotate them into different folders"
+            )
+    return list(chosen.values())
+
+
+def plain_name(name: str) -> str:
+    """Return a record's name without folder and extension."""
+    return name.rpartition("/")[2].removesuffix(HEADER_SUFFIX).removesuffix(".dat")
+
+
+def _place(name: str) -> Path | None:
+    location = locate_path(name) or locate_name(name)
+    return None if location is None or location.path is None else location.path.resolve()
+
+
+def label_beats(
+    record: Record, model: BeatModel, which: Which, moved: Moved | None = None
+) -> list[tuple[int, Label]]:
+    """Push a record through the chain and return sample and label of each beat.
+
+    Samples count at the record's own sampling frequency.
+    """
+    chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
+    account = BeatAccount(which)
+    for chunk in record.chunks(size=BLOCK_SAMPLES):
+        for event in chain.push(chunk):
+            if isinstance(event, LabeledBeat):
+                account.add(event)
+        if moved is not None:
+            moved(record.name, chunk.stop / record.n_samples)
+    for event in chain.flush():
+        if isinstance(event, LabeledBeat):
+            account.add(event)
+    return account.close()
+
+
+def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = None) -> Annotated:
+    """Label one record and write its file; what is wrong with it is in the result."""
+    began = time.perf_counter()
+    try:
+        record = open_record(name, lead=config.lead)
+        beats = label_beats(record, _model(), config.which, moved)
+        path = annotation_path(config.out, record.name, config.annotator)
+        count = write_annotations(path, beats, fs=record.fs)
+    except EXPECTED as error:
+        return Annotated(record=name, error=str(error) or type(error).__name__)
+    return Annotated(
+        record=name,
+        n_beats=count,
+        signal_s=record.n_samples / record.fs,
+        wall_s=time.perf_counter() - began,
+    )
+
+
+@cache
+def _model() -> BeatModel:
+    """Load the shipped model once a process."""
+    return load_model()
+
+
+def annotate(
+    names: Sequence[str], config: AnnotateConfig, *, jobs: int = 1, moved: Moved | None = None
+) -> Iterator[Annotated]:
+    """Label records one by one, or several at a time in processes of their own.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As `expand` returns them.
+    config : AnnotateConfig
+    jobs : int
+        Number of processes; with 1 everything happens in this one.
+    moved : callable, optional
+        Called within records when `jobs` is 1.
+
+    Returns
+    -------
+    iterator of Annotated
+        As they are done: with several processes not in the order of `names`.
+
+    Raises
+    ------
+    ValueError
+        If `jobs` or the annotator's name is not legal.
+    OutputError
+        If the folder can't be written.
+    ClassifierError
+        If the shipped model can't be used.
+    """
+    if jobs < 1:
+        raise ValueError(f"number of jobs is {jobs}; it must be 1 or more")
+    check_annotator(config.annotator)
+    require_writable(config.out)
+    _model()
+    return _annotate_here(names, config, moved) if jobs == 1 else _fan_out(names, config, jobs)
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder, and raise OutputError if nothing can be written into it."""
+    probe = folder / ".ecg-stream"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"can't write into {folder}: {error.strerror or error}; choose another --out folder"
+        ) from error
+
+
+def _annotate_here(
+    names: Sequence[str], config: AnnotateConfig, moved: Moved | None
+) -> Iterator[Annotated]:
+    for name in names:
+        yield annotate_record(name, config, moved)
+
+
+def _fan_out(names: Sequence[str], config: AnnotateConfig, jobs: int) -> Iterator[Annotated]:
+    # Torch and numba have threads and locks that a forked process would inherit half-way.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+        futures = [pool.submit(annotate_record, name, config) for name in names]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the records of one run."""
+
+    done: list[Annotated] = field(default_factory=list)
+    failed: list[Annotated] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+
+    def add(self, result: Annotated) -> None:
+        """Take note of one record."""
+        (self.done if result.error is None else self.failed).append(result)
+
+    def lines(self) -> list[str]:
+        """Sum up in lines for a person."""
+        wall_s = time.perf_counter() - self.began
+        signal_s = sum(result.signal_s for result in self.done)
+        beats = sum(result.n_beats for result in self.done)
+        lines = [
+            f"{len(self.done)} of {len(self.done) + len(self.failed)} records, {beats:,} beats",
+        ]
+        if self.done:
+            lines.append(
+                f"{signal_s / 3600:.2f} h of signal in {wall_s:.1f} s: "
+                f"{signal_s / wall_s:,.0f} times real time"
+            )
+        return lines

@@ -1,0 +1,269 @@
+"""Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
+
+import dataclasses
+import re
+import sys
+import time
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from classifier.network.runtime import load_model
+from replay.player import Player, parse_time
+from replay.record import Record
+from replay.records import open_record
+from streamer.core.events import StreamInfo
+from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
+from streamer.monitor.sink import MonitorSink
+from streamer.monitor.summary import render_summary
+from streamer.monitor.summary_sink import SummarySink
+from streamer.monitor.terminal import palette
+from streamer.mqtt.broker import broker_for
+from streamer.mqtt.options import tls_files
+from streamer.mqtt.publisher import MqttSink
+from streamer.mqtt.samples import SamplesSink
+from streamer.patient.chain import Chain
+from streamer.patient.warm_up import warm_up
+from streamer.runner.calm_memory import calm_memory
+from streamer.runner.engine import Engine, EngineConfig, RunReport
+from streamer.runner.replay_options import ReplayOptions, file_sinks, publishing, wants_monitor
+from streamer.sinks.jsonl import STANDARD_OUTPUT
+from streamer.sinks.lines import LinesSink
+from streamer.sinks.sink import Sink
+from streamer.sinks.statistics import StatisticsSink
+from streamer.sources.live_feed import LiveFeed
+from streamer.sources.transport import Transport
+
+START_LEAD_S: Final = 0.25
+"""From the announcement of a run to its first sample: time for the sinks to connect. The wall time
+of every sample is so known beforehand."""
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_NAME: Final = 64
+
+
+class Playing:
+    """One replay, from its options to its exit code.
+
+    Parameters
+    ----------
+    options : ReplayOptions
+    feed : LiveFeed, optional
+        A live source that has begun, in place of the record.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense, by themselves or for this record.
+    ReplayError
+        If the record can't be found or opened.
+    """
+
+    def __init__(self, options: ReplayOptions, feed: LiveFeed | None = None) -> None:
+        self._options = options
+        self._monitor = wants_monitor(options)
+        self._was_quit = False
+        self._publishing = publishing(options)
+        self._file_sinks = file_sinks(options)
+        self._feed = feed
+        self._record: Record | LiveFeed
+        self._player: Player | LiveFeed
+        if feed is None:
+            self._record = open_record(options.record, lead=options.lead)
+            self._player = _player(self._record, options)
+        else:
+            self._record = self._player = feed
+        # With keys to change the pace, the schedule is the transport's.
+        self._transport = None
+        if self._monitor and isinstance(self._player, Player):
+            self._transport = _transport(self._player, self._record.fs)
+        self._engine_to_stop: Engine | None = None
+        palette.use(options.theme)
+        self._reference = self._record.reference()
+        self._model = load_model()
+
+    async def run(self) -> int:
+        """Play to the end or to an interrupt, say what came of it, and return the exit code.
+
+        Raises
+        ------
+        StreamerError
+            If a sink or the broker can't start.
+        ReplayError
+            If the record turns out to be damaged.
+        """
+        record = self._record
+        warm_up(record.fs, len(record.leads), self._model)
+        async with broker_for(self._options.mqtt) as url:
+            mqtt = None
+            if url is not None:
+                mqtt = self._publishing.sink(url, source_name(record.name), self._notice)
+                _say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
+            summary = SummarySink(
+                budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
+            )
+            with calm_memory():
+                report = await self._engine(mqtt, summary).run()
+        self._print(render_summary(summary.summary))
+        return self._conclude(report, mqtt)
+
+    def _listen(self, url: str) -> str:
+        """Return the command that follows us; it finds an embedded broker by itself."""
+        command = "ecg-stream listen"
+        return command if self._publishing.is_embedded else f"{command} {url}"
+
+    def _engine(self, mqtt: MqttSink | None, summary: SummarySink) -> Engine:
+        """Join everything; files come first, so that one that can't be written stops the start."""
+        sinks: list[Sink] = [*self._file_sinks, summary]
+        if mqtt is not None:
+            # Before the sink that it publishes through, so that it is closed before.
+            sinks += [StatisticsSink(mqtt, budget_ms=self._options.budget_ms), mqtt]
+            if self._options.publish_samples:
+                # A name of its own: the ward labels it on topics of its own.
+                sinks.append(SamplesSink(mqtt.url, name=f"{self._info().source}.live"))
+        sinks += self._display(mqtt)
+        source = self._transport or self._player
+        engine = Engine(
+            source,
+            Chain(fs=self._record.fs, n_leads=len(self._record.leads), model=self._model),
+            sinks,
+            self._info(),
+            paced=self._options.speed == 1.0,
+            schedule=source.due if self._options.speed == 1.0 else None,
+            config=EngineConfig(budget_ms=self._options.budget_ms),
+            on_failure=self._notice,
+            first_seq=0 if mqtt is None else mqtt.first_seq,
+        )
+        self._engine_to_stop = engine
+        return engine
+
+    def _quit(self) -> None:
+        self._was_quit = True  # as asked for on screen: no failure, unlike a signal
+        if self._engine_to_stop is not None:
+            self._engine_to_stop.stop()
+
+    def _display(self, mqtt: MqttSink | None) -> list[Sink]:
+        """Return the monitor or plain lines; nothing where JSON lines have standard output."""
+        if self._monitor:
+            options = self._options
+            return [
+                MonitorSink(
+                    budget_ms=options.budget_ms,
+                    mqtt=mqtt,
+                    reference=self._reference,
+                    speed=options.speed,
+                    transport=self._transport,
+                    freeze_format=options.freeze_format,
+                    on_quit=self._quit,
+                )
+            ]
+        return [] if self._options.events == STANDARD_OUTPUT else [LinesSink(sys.stdout)]
+
+    def _info(self) -> StreamInfo:
+        record, player = self._record, self._player
+        started_at = time.time() + START_LEAD_S if self._feed is None else self._feed.started_at
+        if self._options.speed is not None and isinstance(player, Player):
+            begin_at = time.monotonic() + START_LEAD_S
+            if self._transport is None:
+                player.begin_at = begin_at
+            else:
+                self._transport.begin_at = begin_at
+        trained_on = record.database == "mitdb" and record.name in self._model.spec.training_records
+        return StreamInfo(
+            source=source_name(record.name),
+            fs=record.fs,
+            leads=record.leads,
+            first_sample=player.start,
+            n_samples=player.n_samples,
+            training_record=trained_on,
+            started_at=started_at,
+        )
+
+    def _notice(self, line: str) -> None:
+        """Say something while playing, unless the monitor has the screen."""
+        if not self._monitor:
+            _say(line)
+
+    def _print(self, text: Text) -> None:
+        """Print on standard output, or beside it where JSON lines have that for themselves."""
+        Console(stderr=self._options.events == STANDARD_OUTPUT).print(text)
+
+    def _conclude(self, report: RunReport, mqtt: MqttSink | None) -> int:
+        lost = 0 if mqtt is None else mqtt.shed
+        if mqtt is not None and mqtt.undelivered and mqtt.is_durable:
+            _say(
+                f"{mqtt.undelivered} MQTT messages wait in {self._options.outbox}; they go out "
+                "when this source is played again"
+            )
+        elif mqtt is not None:
+            lost += mqtt.undelivered
+        if lost:
+            _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
+        if report.n_given_up:
+            _say(
+                f"{report.n_given_up} labels were not worked out: the network took too long; "
+                "their beats came all the same"
+            )
+        if self._monitor:
+            for failure in report.failures:
+                _say(failure)
+        if report.failures or lost:
+            return EXIT_ERROR
+        return EXIT_INTERRUPTED if report.interrupted and not self._was_quit else 0
+
+
+async def play_live(options: ReplayOptions) -> int:
+    """Play a live source, once it has begun, to its end or an interrupt; return the exit code.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense for a live source.
+    StreamerError
+        If its broker can't be reached, or as `Playing.run` raises it.
+    """
+    chosen = (options.start, options.stop, options.chunk, options.lead)
+    if options.speed != 1.0 or any(option is not None for option in chosen):
+        raise ValueError(
+            "a live source comes at its own pace; "
+            "leave --speed, --start, --stop, --chunk and --lead out"
+        )
+    tls = tls_files(dataclasses.asdict(options), options.record)
+    if not options.mqtt.startswith("mqtts://"):
+        # They are for the source's broker alone.
+        options = dataclasses.replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
+    feed = LiveFeed(options.record, on_notice=_say, tls=tls)
+    try:
+        await feed.begin()
+        return await Playing(options, feed).run()
+    finally:
+        await feed.close()
+
+
+def source_name(record: str) -> str:
+    """Make a record's name fit for a topic: letters, digits, '.', '_' and '-' only."""
+    return _NOT_IN_NAMES.sub("-", record).lstrip("._-")[:_MAX_NAME] or "record"
+
+
+def _player(record: Record, options: ReplayOptions) -> Player:
+    fast = options.speed is None
+    return Player(
+        record,
+        start=0 if options.start is None else parse_time(options.start, record.fs),
+        stop=None if options.stop is None else parse_time(options.stop, record.fs),
+        chunk=options.chunk or (round(record.fs) if fast else 1),
+        speed=options.speed,
+    )
+
+
+def _transport(player: Player, fs: float) -> Transport:
+    """Take the pace over from the player."""
+    transport = Transport(player, fs=fs, speed=player.speed)
+    player.speed = None
+    return transport
+
+
+def _say(line: str) -> None:
+    """Tell the person at the keyboard; standard output is for results."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

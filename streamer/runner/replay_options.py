@@ -1,0 +1,99 @@
+"""What `ecg-stream replay` was asked for, and what that means for its outputs."""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from streamer.mqtt.options import tls_files
+from streamer.mqtt.publishing import Publishing
+from streamer.sinks.annotations import AnnotationSink
+from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
+from streamer.sinks.sink import Sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """What was asked for on the command line; times as text, because they need the record's fs."""
+
+    record: str
+    speed: float | None = 1.0
+    """Factor of real time; None is as fast as possible."""
+    start: str | None = None
+    stop: str | None = None
+    chunk: int | None = None
+    """Samples; None is one, or a second's worth when the speed is None."""
+    lead: str | None = None
+    mqtt: str = "embedded"
+    monitor: bool | None = None
+    """None shows it if standard output is a terminal that nothing else writes to."""
+    events: str | None = None
+    annotations: str | None = None
+    annotator: str = "pred"
+    label: Literal["confirmed", "provisional"] = "confirmed"
+    budget_ms: float = 500.0
+    publish_samples: bool = False
+    """Also publish the raw samples, for `ecg-stream ward --live`."""
+    outbox: Path | None = None
+    """Folder of MQTT messages that wait; None keeps them in memory."""
+    outbox_size: int | None = None
+    mqtt_version: str = "auto"
+    mqtt_ca: Path | None = None
+    mqtt_cert: Path | None = None
+    mqtt_key: Path | None = None
+    ha_discovery: bool = False
+    theme: str = "dark"
+    """Of the monitor; see `streamer.monitor.terminal.palette.THEMES`."""
+    freeze_format: Literal["svg", "png", "both"] = "svg"
+    """What the monitor writes a frozen strip as."""
+
+
+def wants_monitor(options: ReplayOptions) -> bool:
+    """Whether the monitor is to be shown.
+
+    Raises
+    ------
+    ValueError
+        If it is asked for where it can't be.
+    """
+    to_output = options.events == STANDARD_OUTPUT
+    terminal = sys.stdout.isatty()
+    if options.monitor and to_output:
+        raise ValueError("--events - needs standard output for itself; add --no-monitor")
+    if options.monitor and not terminal:
+        raise ValueError("--monitor needs a terminal; leave it out to get plain lines")
+    return terminal and not to_output and options.monitor is not False
+
+
+def file_sinks(options: ReplayOptions) -> list[Sink]:
+    """Make the sinks that write files.
+
+    Raises
+    ------
+    ValueError
+        If an annotator's name is none.
+    """
+    sinks: list[Sink] = []
+    if options.events is not None:
+        sinks.append(JsonLinesSink(options.events))
+    if options.annotations is not None:
+        sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
+    return sinks
+
+
+def publishing(options: ReplayOptions) -> Publishing:
+    """Say how to publish.
+
+    Raises
+    ------
+    ValueError
+        If the options contradict each other.
+    """
+    return Publishing(
+        mqtt=options.mqtt,
+        version=options.mqtt_version,
+        tls=tls_files(asdict(options), options.mqtt),
+        outbox=options.outbox,
+        outbox_size=options.outbox_size,
+        ha_discovery=options.ha_discovery,
+    )

@@ -1,0 +1,1 @@
+"""EC57: matching of beats, scores, runs, episodes, annotation files."""

@@ -1,0 +1,1 @@
+"""Samples to R peaks: resampling, band-pass, recent samples, QRS detection."""

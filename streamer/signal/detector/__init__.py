@@ -1,0 +1,1 @@
+"""Causal QRS detection: envelope maxima, judged by a small learned scorer."""

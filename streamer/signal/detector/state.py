@@ -1,0 +1,136 @@
+"""Memory of the QRS detector: one record of plain numbers and small arrays a patient.
+
+Numba compiles against these layouts; a ward keeps an array of `STATE`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from classifier.inputs.kernels import records
+
+MAX_LEADS: Final = 2
+"""Leads that the detector uses; further ones are ignored."""
+RING: Final = 1024
+"""Samples kept of each signal (2.8 s at 360 Hz): a power of two, so that an index is a mask."""
+MASK: Final = RING - 1
+SLOPES: Final = 64
+"""Slopes kept: more than `DetectorConfig.window_s` holds, and a power of two as well."""
+HELD: Final = 64
+"""Most candidates kept while the levels are being learnt."""
+RR_COUNT: Final = 8
+"""RR intervals in the running median."""
+
+PATCH_POINTS: Final = 27
+"""Points of the waveform around a candidate: 11 ms apart, from 133 ms before to 156 ms after."""
+ENVELOPE_POINTS: Final = 18
+"""Points of the envelope before a candidate: 25 ms apart."""
+LEAD_EXTRAS: Final = 8
+LEAD_FEATURES: Final = PATCH_POINTS + ENVELOPE_POINTS + LEAD_EXTRAS
+TIMING_FEATURES: Final = 10
+RATIO: Final = PATCH_POINTS + ENVELOPE_POINTS
+"""Index, within a lead's features, of the logarithm of envelope peak over beat level."""
+FEATURES: Final = MAX_LEADS * LEAD_FEATURES + TIMING_FEATURES
+"""Inputs of the peak scorer."""
+
+NEVER: Final = -(1 << 62)
+"""A sample index that means: not yet."""
+
+STATE: Final = np.dtype(
+    [
+        ("n", np.int64),  # next sample
+        ("started", np.int64),
+        ("first", np.int64),  # first sample of the stream
+        ("leads", np.int64),
+        # Per lead: signals
+        ("raw", np.float32, (MAX_LEADS, RING)),
+        ("slope", np.float32, (MAX_LEADS, SLOPES)),
+        ("envelope", np.float32, (MAX_LEADS, RING)),
+        ("slope_sum", np.float64, (MAX_LEADS,)),
+        ("filtered", np.float32, (MAX_LEADS, 2)),
+        # Per lead: usability
+        ("flat_run", np.int64, (MAX_LEADS,)),
+        ("usable", np.int64, (MAX_LEADS,)),
+        ("good_since", np.int64, (MAX_LEADS,)),
+        ("known", np.int64, (MAX_LEADS,)),
+        ("midline", np.float64, (MAX_LEADS,)),
+        ("gap_since", np.int64),
+        ("gap_reason", np.int64),
+        # Per lead: what a beat and the noise look like
+        ("level", np.float64, (MAX_LEADS,)),
+        ("level_floor", np.float64, (MAX_LEADS,)),
+        ("noise", np.float64, (MAX_LEADS,)),
+        ("amplitude", np.float64, (MAX_LEADS,)),
+        ("template", np.float64, (MAX_LEADS, PATCH_POINTS)),
+        ("templates", np.int64, (MAX_LEADS,)),
+        ("weight", np.float64, (MAX_LEADS,)),
+        # The envelope's maximum
+        ("peak_value", np.float64),
+        ("peak_at", np.int64),
+        ("peak_reset", np.int64),
+        # The last beat and the rhythm
+        ("last_at", np.int64),
+        ("last_score", np.float64),
+        ("last_ratio", np.float64),
+        ("rr", np.float64, (RR_COUNT,)),
+        ("rr_n", np.int64),
+        ("rr_median", np.float64),
+        # Refused since the last beat
+        ("refused_ratio", np.float64),
+        ("back_at", np.int64),
+        ("back_score", np.float64),
+        # The learning period
+        ("learning", np.int64),
+        ("learn_until", np.int64),
+        ("held", np.int64),
+        ("held_at", np.int64, (HELD,)),
+    ]
+)
+"""Everything the detector knows of one patient."""
+
+PARAMETERS: Final = np.dtype(
+    [
+        *[
+            (name, np.int64)
+            for name in (
+                "window lag dominance refractory reach learn settle flat_line silence".split()
+            )
+        ],
+        *[
+            (name, np.float64)
+            for name in (
+                "floor gate threshold back_rr back_threshold adapt fade fade_floor rail".split()
+            )
+        ],
+    ]
+)
+"""`DetectorConfig` in samples, as the kernel takes it."""
+
+PEAK: Final = 0
+GAP: Final = 1
+OUTPUT: Final = np.dtype(
+    [
+        ("kind", np.int64),
+        ("sample", np.int64),
+        ("stop", np.int64),
+        ("decided_at", np.int64),
+        ("amplitude", np.float64),
+        ("quality", np.float64),
+        ("flag", np.int64),  # search-back of a peak, reason of a gap
+        ("ongoing", np.int64),  # of a gap
+    ]
+)
+
+INVALID: Final = 0
+FLAT: Final = 1
+SATURATED: Final = 2
+
+
+def new_state(leads: int, start: int) -> Any:
+    """Return the state of a detector whose first sample will be `start`, shape (1,)."""
+    state = records(STATE, 1)
+    for name in ("gap_since", "last_at", "back_at"):
+        state[name] = NEVER
+    state["n"] = start
+    state["leads"] = leads
+    return state

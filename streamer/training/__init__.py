@@ -1,0 +1,1 @@
+"""Training data and training of all that is learned, with their reports."""

@@ -1,0 +1,243 @@
+"""Cut the classifier's beat dataset with the chain itself, so that training equals serving.
+
+A recording model takes the network's place in an ordinary chain and writes down what it is asked.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.inputs.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS, FloatArray
+from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
+from classifier.network.runtime import ModelSpec, own_spec
+from classifier.training.dataset import (
+    AS_RECORDED,
+    CLASSES,
+    NO_BEAT,
+    NOT_SCORED,
+    BeatDataset,
+    load_dataset,
+    save_dataset,
+)
+from replay.record import BLOCK_SAMPLES, Record, Reference
+from streamer.core.events import LabeledBeat
+from streamer.patient.chain import Chain
+from streamer.scoring.ec57 import TOLERANCE_MS
+from streamer.scoring.matching import match_beats, tolerance_samples
+from streamer.training.beat_variants import variant_of
+from streamer.training.detector import load_noise
+
+NORMAL_STEP: Final = 3
+
+_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "classifier": ("compiled.py", "inputs/*.py"),
+    "streamer": (
+        "beats/*.py",
+        "patient/beat_path.py",
+        "patient/chain.py",
+        "signal/*.py",
+        "signal/detector/*.py",
+        "signal/detector/weights/*",
+        "training/augmentation.py",
+        "training/beat_variants.py",
+        "training/cut_dataset.py",
+    ),
+}
+"""Files of each package that decide how beats look; a change makes cached cuts stale."""
+
+
+class RecordingModel:
+    """A beat model that keeps its inputs and answers nothing of use."""
+
+    def __init__(self, quality_min: float) -> None:
+        self._spec = own_spec(quality_min=quality_min)
+        self._signals = [np.zeros((0, len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)]
+        self._features = [np.zeros((0, len(FEATURE_NAMES)), np.float32)]
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Made for this program's inputs."""
+        return self._spec
+
+    def embed(self, signal: FloatArray) -> FloatArray:
+        """Keep the signals, which are flattened."""
+        self._signals.append(signal.copy())
+        return signal.reshape(len(signal), -1)
+
+    def decide(self, embedding: FloatArray, features: FloatArray) -> FloatArray:
+        """Keep the features; every class is equally likely."""
+        self._features.append(features.copy())
+        return np.full((len(embedding), len(MODEL_LABELS)), 1.0 / len(MODEL_LABELS), np.float32)
+
+    def recorded(self) -> tuple[FloatArray, FloatArray]:
+        """Return the signal of each beat, and the features of each label, in order."""
+        return np.concatenate(self._signals), np.concatenate(self._features)
+
+
+def cut_records(
+    records: Sequence[Record],
+    *,
+    quality_min: float,
+    variants: int = 0,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> Iterator[BeatDataset]:
+    """Cut each record's beats, and those of its variants, or read them from the cache folder.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    quality_min : float
+        The chain's quality gate: R peaks below it are not judgeable.
+    variants : int
+        How many of `streamer.training.beat_variants.VARIANTS` to add, from the first; of their N
+        beats every `NORMAL_STEP`-th is kept.
+    seed : int
+        Of the variants.
+    cache : Path, optional
+        Folder, made if missing; a cut is used again while record, gate and code are the same.
+
+    Yields
+    ------
+    BeatDataset
+        Of one record, or one variant of it, at a time.
+
+    Raises
+    ------
+    DatasetError
+        If a cached file is damaged.
+    ValueError
+        If a record has no reference annotations.
+    """
+    noise = load_noise() if variants else {}
+    for record in records:
+        fingerprint = None if cache is None else cut_hash(record, quality_min)
+        for number in range(variants + 1):
+            path = None
+            if cache is not None:
+                cache.mkdir(parents=True, exist_ok=True)
+                kind = f"-{number}-{seed}" if number else ""
+                path = cache / f"{record.name}{kind}-{fingerprint}.npz"
+            if path is not None and path.exists():
+                yield load_dataset(path)
+                continue
+            if number == AS_RECORDED:
+                dataset = cut_record(record, quality_min=quality_min)
+            else:
+                varied = variant_of(record, number, noise, seed=seed)
+                dataset = _thinned(cut_record(varied, quality_min=quality_min, variant=number))
+            if path is not None:
+                save_dataset(dataset, path)
+            yield dataset
+
+
+def _thinned(dataset: BeatDataset) -> BeatDataset:
+    """Keep a share of a variant's N beats, of which there are more than enough.
+
+    The record and what was missed in it are counted with the record itself.
+    """
+    normal = dataset.reference == CLASSES.index(Label.N)
+    kept = dataset.select(~normal | (np.cumsum(normal) % NORMAL_STEP == 0))
+    return dataclasses.replace(kept, records=kept.records[:0], missed=kept.missed[:0])
+
+
+def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED) -> BeatDataset:
+    """Push one record through a chain and match its beats with the reference.
+
+    Raises
+    ------
+    ValueError
+        If the record has no reference annotations.
+    """
+    reference = _reference(record)
+    samples, classes = reference_beats(reference)
+    model = RecordingModel(quality_min)
+    pushed = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
+    events = [
+        event for chunk in record.chunks(size=BLOCK_SAMPLES) for event in pushed.push(chunk)
+    ] + pushed.flush()
+    beats = [event for event in events if isinstance(event, LabeledBeat)]
+    order: dict[int, list[int]] = {0: [], 1: []}
+    for row, beat in enumerate(beats):
+        order[beat.revision].append(row)
+    first = [beats[row] for row in order[0]]
+    found = np.array([beat.beat.rpeak.sample for beat in first], np.int64)
+    matching = match_beats(samples, found, tolerance_samples(TOLERANCE_MS, record.fs))
+    labels = np.full(found.size, NO_BEAT, np.int64)
+    labels[matching.pairs_predicted] = classes[matching.pairs_reference]
+    labels[(labels == NO_BEAT) & _in_flutter(found, reference)] = NOT_SCORED
+    missed = classes[matching.missed]
+    signals, inputs = model.recorded()
+    return BeatDataset(
+        signal=signals,
+        provisional=inputs[order[0]],
+        confirmed=inputs[order[1]],
+        reference=labels,
+        sample=found,
+        quality=np.array([beat.beat.rpeak.quality for beat in first], np.float32),
+        judgeable=np.array([beat.reason is None for beat in first], np.bool_),
+        record=np.full(found.size, record.name),
+        variant=np.full(found.size, variant, np.int64),
+        records=np.array([record.name]),
+        missed=np.bincount(missed, minlength=len(CLASSES))[None],
+    )
+
+
+def reference_beats(reference: Reference) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the samples of the reference beats and their index in `CLASSES`."""
+    beats = [
+        (sample, CLASSES.index(SYMBOL_TO_LABEL[symbol]))
+        for sample, symbol in zip(reference.samples, reference.symbols, strict=True)
+        if symbol in SYMBOL_TO_LABEL
+    ]
+    table = np.array(beats, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _in_flutter(found: NDArray[np.int64], reference: Reference) -> NDArray[np.bool_]:
+    """Tell which detections lie in ventricular flutter, between `[` and `]`."""
+    symbols = np.array(reference.symbols)
+    inside = np.zeros(found.size, np.bool_)
+    starts, stops = (reference.samples[symbols == mark].tolist() for mark in "[]")
+    for start, stop in zip(starts, stops, strict=False):
+        inside |= (found >= start) & (found <= stop)
+    return inside
+
+
+def cut_hash(record: Record, quality_min: float) -> str:
+    """Fingerprint of a record's samples and annotations, and of the code that cuts it."""
+    digest = hashlib.sha256(str(quality_min).encode())
+    for source in _source_files():
+        digest.update(source.read_bytes())
+    for chunk in record.chunks(size=BLOCK_SAMPLES):
+        digest.update(chunk.samples.tobytes())
+    reference = _reference(record)
+    digest.update(reference.samples.tobytes())
+    digest.update("".join(reference.symbols).encode())
+    return digest.hexdigest()[:16]
+
+
+def _source_files() -> list[Path]:
+    """List what `_SOURCES` names, in a fixed order."""
+    root = Path(__file__).parents[2]
+    return [
+        path
+        for package, patterns in _SOURCES.items()
+        for pattern in patterns
+        for path in sorted((root / package).glob(pattern))
+        if path.is_file()
+    ]
+
+
+def _reference(record: Record) -> Reference:
+    reference = record.reference()
+    if reference is None:
+        raise ValueError(
+            f"record {record.name} has no reference annotations; training needs a record with them"
+        )
+    return reference

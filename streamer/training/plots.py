@@ -1,0 +1,220 @@
+"""Plots of the training report, as SVG. Needs matplotlib, which is imported late."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.inputs.features import GEOMETRY
+from streamer.report.plots import CLASS_COLOURS, FALSE, MISSED, OWN, PEERS, SOFT, figure
+
+_GRID: Final = "#e6ebef"
+_INK: Final = "#1b2733"
+_DARK_FROM: Final = 0.55
+"""Share of the colour scale from which writing on it is white."""
+_KERNELS_A_ROW: Final = 8
+_BEAT_RANGE: Final = (-2.0, 2.5)
+"""In usual QRS amplitudes: what a few wild beats do outside isn't drawn."""
+
+
+def class_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Draw how many beats of each class each set has, on a logarithmic scale."""
+    names = list(next(iter(counts.values())))
+    at = np.arange(len(names))
+    width = 0.8 / len(counts)
+    with figure(10.5, 3.0) as (_, axes, svg):
+        for number, (title, found) in enumerate(counts.items()):
+            values = [found[name] for name in names]
+            place = at + (number - (len(counts) - 1) / 2) * width
+            axes.bar(place, values, width * 0.92, color=(OWN, SOFT, *PEERS)[number], label=title)
+            for x, value in zip(place, values, strict=True):
+                axes.text(x, max(value, 1), f"{value:,}", ha="center", va="bottom", fontsize=8)
+        top = max(max(found.values()) for found in counts.values())
+        axes.set_yscale("log")
+        axes.set_ylim(0.7, 6.0 * max(top, 1))
+        axes.set_xticks(at, names)
+        axes.set_ylabel("beats")
+        axes.legend(loc="upper right")
+        axes.grid(axis="y", color=_GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+    return svg[0]
+
+
+def average_beats(beats: Mapping[str, Mapping[str, Any]]) -> str:
+    """Draw the average beat of each class over its spread, one panel a class."""
+    time_ms = column_times_ms(GEOMETRY.window_samples)
+    low = max(min(min(found["low"]) for found in beats.values()), _BEAT_RANGE[0])
+    high = min(max(max(found["high"]) for found in beats.values()), _BEAT_RANGE[1])
+    with figure(10.5, 2.9, len(beats)) as (_, drawn, svg):
+        panels = np.atleast_1d(drawn)
+        for axes, (name, found) in zip(panels, beats.items(), strict=True):
+            colour = CLASS_COLOURS[name]
+            axes.fill_between(time_ms, found["low"], found["high"], color=colour, alpha=0.22, lw=0)
+            axes.plot(time_ms, found["mean"], color=colour, linewidth=1.6)
+            axes.axhline(0, color=SOFT, linewidth=0.6)
+            axes.set_title(f"{name}, {found['beats']:,} beats", fontsize=10, loc="left")
+            axes.set_xlabel("ms from the R peak")
+            axes.set_xlim(time_ms[0], time_ms[-1])
+            axes.set_ylim(low - 0.05, high + 0.05)
+            axes.tick_params(labelleft=axes is panels[0])
+        panels[0].set_ylabel("usual QRS amplitudes")
+    return svg[0]
+
+
+def column_times_ms(columns: int) -> NDArray[np.float64]:
+    """Return the time of each window column from the R peak, in ms."""
+    return (np.arange(columns) - GEOMETRY.r_column) / GEOMETRY.fs_hz * 1000.0
+
+
+def epoch_curves(panels: Sequence[tuple[str, Sequence[float], str]], chosen: int) -> str:
+    """Draw a figure by epoch in each panel (title, values, unit) and mark the epoch chosen."""
+    with figure(10.5, 3.0, len(panels)) as (_, drawn, svg):
+        for axes, (title, values, unit) in zip(np.atleast_1d(drawn), panels, strict=True):
+            epochs = np.arange(1, len(values) + 1)
+            axes.plot(epochs, values, "o-", color=OWN, linewidth=1.8, markersize=4)
+            axes.axvline(chosen, color=MISSED, linewidth=1.1, linestyle="--")
+            axes.set_title(title, fontsize=10, loc="left")
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(unit)
+            axes.set_xlim(0, len(values) + 0.5)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.grid(color=_GRID, linewidth=0.8)
+    return svg[0]
+
+
+def confusion_pair(
+    counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], title: str
+) -> str:
+    """Draw a confusion matrix twice: as counts, and as shares of each row.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (len(rows), len(columns))
+        Reference by label.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    height = 1.2 + 0.42 * len(rows)
+    with figure(10.5, height, 2) as (_, (left, right), svg):
+        # Counts span decades; a logarithm keeps the rare classes apart from nothing.
+        tint = np.log1p(counts) / max(np.log1p(counts.max(initial=0)), 1.0)
+        _matrix(left, tint, [[f"{count:,}" for count in row] for row in counts.tolist()])
+        cells = [[f"{100 * share:.1f}" for share in row] for row in shares.tolist()]
+        _matrix(right, shares, cells)
+        left.set_title(f"{title}: beats", fontsize=10, loc="left")
+        right.set_title(f"{title}: % of the row", fontsize=10, loc="left")
+        for axes in (left, right):
+            axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+            axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+            axes.set_xlabel("label")
+            axes.set_ylabel("reference")
+    return svg[0]
+
+
+def _matrix(axes: Any, tint: NDArray[np.float64], cells: Sequence[Sequence[str]]) -> None:
+    """Draw shaded cells with their text; vector shapes, so that the page stays sharp."""
+    axes.pcolormesh(tint, cmap="GnBu", vmin=0.0, vmax=1.0, edgecolors="white", linewidth=1.5)
+    for row, texts in enumerate(cells):
+        for column, text in enumerate(texts):
+            colour = "white" if tint[row, column] > _DARK_FROM else _INK
+            axes.text(
+                column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=9, color=colour
+            )
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def record_errors(
+    label: str, names: Sequence[str], missed: Sequence[int], false: Sequence[int]
+) -> str:
+    """Draw each record's missed beats of a class upwards and false ones downwards."""
+    at = np.arange(len(names))
+    with figure(10.5, 2.4) as (_, axes, svg):
+        axes.bar(at, missed, color=MISSED, width=0.72, label="missed")
+        axes.bar(at, [-count for count in false], color=FALSE, width=0.72, label="false")
+        axes.axhline(0, color=SOFT, linewidth=0.8)
+        axes.set_title(
+            f"{label}: {sum(missed):,} missed, {sum(false):,} false", fontsize=10, loc="left"
+        )
+        axes.set_xticks(at, names, rotation=90, fontsize=8)
+        axes.set_xlim(-0.7, len(names) - 0.3)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+        axes.set_ylabel("beats")
+        axes.grid(axis="y", color=_GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.legend(fontsize=8.5, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return svg[0]
+
+
+def reliability_diagram(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Draw probability against how often it came true, one panel a set, one line a class."""
+    with figure(10.5, 4.4, len(panels)) as (_, drawn, svg):
+        for axes, (title, found) in zip(np.atleast_1d(drawn), panels.items(), strict=True):
+            axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.9, linestyle="--")
+            for name, curve in found.items():
+                is_class = name in CLASS_COLOURS
+                axes.plot(
+                    curve["predicted"],
+                    curve["observed"],
+                    "o-",
+                    color=CLASS_COLOURS.get(name, _INK),
+                    linewidth=1.2 if is_class else 2.4,
+                    markersize=3 if is_class else 4,
+                    label=f"{'class ' if is_class else ''}{name}: {100 * curve['error']:.1f} %",
+                )
+            axes.set_title(title, fontsize=10, loc="left")
+            axes.set_xlabel("probability given")
+            axes.set_xlim(0, 1)
+            axes.set_ylim(0, 1)
+            axes.set_aspect("equal")
+            axes.grid(color=_GRID, linewidth=0.8)
+            axes.legend(
+                fontsize=8,
+                title="calibration error",
+                title_fontsize=8,
+                loc="upper left",
+                bbox_to_anchor=(1.0, 1.0),
+            )
+        np.atleast_1d(drawn)[0].set_ylabel("share that came true")
+    return svg[0]
+
+
+def kernels(weights: NDArray[np.float32], channels: Sequence[str]) -> str:
+    """Draw the kernels of the first convolution, one panel a kernel, one line a channel.
+
+    Parameters
+    ----------
+    weights : ndarray of float32, shape (kernels, channels, taps)
+    channels : sequence of str
+        Name of each input channel.
+    """
+    rows = [weights[at : at + _KERNELS_A_ROW] for at in range(0, len(weights), _KERNELS_A_ROW)]
+    first = 1
+    svgs = []
+    for row in rows:
+        svgs.append(_kernel_row(row, channels, first, float(np.abs(weights).max())))
+        first += len(row)
+    return "".join(svgs)
+
+
+def _kernel_row(
+    weights: NDArray[np.float32], channels: Sequence[str], first: int, largest: float
+) -> str:
+    taps = np.arange(weights.shape[2]) - weights.shape[2] // 2
+    time_ms = taps / GEOMETRY.fs_hz * 1000.0
+    with figure(10.5, 2.1, _KERNELS_A_ROW) as (whole, drawn, svg):
+        for axes in drawn[len(weights) :]:
+            axes.set_visible(False)
+        for number, (axes, kernel) in enumerate(zip(drawn, weights, strict=False)):
+            axes.axhline(0, color=SOFT, linewidth=0.6)
+            for name, values, colour in zip(channels, kernel, (OWN, *PEERS), strict=False):
+                axes.plot(time_ms, values, "o-", color=colour, lw=1.3, markersize=2.5, label=name)
+            axes.set_title(f"kernel {first + number}", fontsize=9, loc="left")
+            axes.set_ylim(-1.08 * largest, 1.08 * largest)
+            axes.set_xlabel("ms", fontsize=8.5)
+            axes.tick_params(labelsize=7.5, labelleft=number == 0)
+        handles, names = drawn[0].get_legend_handles_labels()
+        if first == 1:
+            whole.legend(handles, names, loc="outside upper left", ncols=len(names), fontsize=8.5)
+    return svg[0]

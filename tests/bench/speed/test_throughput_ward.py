@@ -1,0 +1,95 @@
+"""Latency, throughput of a ward and soak, in short."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.bench.speed import latency, soak, throughput_ward
+from streamer.bench.speed.mosquitto import running_mosquitto
+from streamer.bench.speed.throughput_ward import WardThroughputConfig, added_latencies
+from streamer.runner.ward_run import WardRunConfig
+
+
+def test_added_latency_counts_waiting_for_the_tick_and_for_the_one_before() -> None:
+    """Turns of 25 ms, of which two make a tick; the second takes 40 ms and delays the third."""
+    found = added_latencies(np.array([0.01, 0.04, 0.01]), WardRunConfig(tick_s=0.05, turns=2))
+    np.testing.assert_allclose(found, [0.01, 0.06, 0.04, 0.09, 0.025, 0.075])
+
+
+@pytest.mark.mosquitto
+def test_a_ward_costs_the_more_the_larger_it_is(mosquitto: str, tmp_path: Path) -> None:
+    config = WardThroughputConfig(
+        sizes=(5, 40), dsp_sizes=(10, 200), seconds=1.0, settle_s=2.0, deadline_ms=60_000.0
+    )
+    assert mosquitto
+    with running_mosquitto() as url:
+        report = throughput_ward.measure_ward(config, url=url)
+    assert [t.patients for t in report.timings][:4] == [10, 200, 5, 40]
+    assert report.cost_us("signal")[0] > 0
+    assert report.timings[3].events > report.timings[2].events > 0
+    assert 20_000 < report.timings[0].row_bytes < 32 * 1024
+    lines = throughput_ward.introduction(report)
+    assert "straight line" in lines[1]
+    assert len(throughput_ward.table(report).rows) == len(report.timings)
+    throughput_ward.plot(report, tmp_path / "ward.svg")
+    assert (tmp_path / "ward.svg").stat().st_size > 1000
+    json.dumps(throughput_ward.to_json(report))
+
+
+@pytest.mark.mosquitto
+def test_latency_is_measured_from_r_peak_to_subscriber(mosquitto: str, tmp_path: Path) -> None:
+    assert mosquitto
+    settings = latency.LatencySettings(record="demo", seconds=4.0)
+    report = latency.measure_latency(settings)
+    assert report.n_lost == 0
+    assert report.end_to_end.size >= 3
+    # The subscriber can't have it before it was decided, but for the clocks' resolution.
+    assert report.excess.min() > -1.0
+    assert np.all(report.decision_delay >= 352.0)
+    assert np.all(np.diff(list(latency.quantiles(report.compute).values())) >= 0)
+    latency.plot(report, tmp_path / "latency.svg")
+    assert (tmp_path / "latency.svg").stat().st_size > 1000
+    assert "beats through Mosquitto" in latency.introduction(report)[0]
+    json.dumps(latency.to_json(report))
+
+
+@pytest.mark.mosquitto
+def test_a_short_soak_loses_nothing(mosquitto: str) -> None:
+    assert mosquitto
+    config = soak.SoakConfig(minutes=0.05, patients=3, records=("demo",), every_s=0.2)
+    report = soak.measure_soak(config)
+    assert report.shed == report.not_sent == 0
+    assert report.sent >= report.beats > 0
+    assert len(report.readings) > 5
+    assert report.readings[-1].memory_mb > 10
+    assert soak.table(report).rows
+    json.dumps(soak.to_json(report))
+
+
+def test_growing_memory_fails_a_soak() -> None:
+    def report(growth_mb: float) -> soak.SoakReport:
+        readings = tuple(
+            soak.Reading(
+                at_s=float(k),
+                memory_mb=100 + growth_mb * k / 75,
+                behind_s=0.05,
+                late=0,
+                queued=0,
+            )
+            for k in range(101)
+        )
+        return soak.SoakReport(
+            config=soak.SoakConfig(),
+            readings=readings,
+            beats=1,
+            late=0,
+            sent=1,
+            shed=0,
+            not_sent=0,
+        )
+
+    assert report(4.0).passed
+    assert report(4.0).growth_mb == pytest.approx(4.0)
+    assert not report(40.0).passed

@@ -1,0 +1,93 @@
+"""A whole ward, as `ecg-stream ward` runs it, among strangers that send it anything."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mosquitto_broker import Mosquitto
+from mqtt_subscriber import WAIT_S
+from stage_cases import ecg
+
+from streamer.messages.samples import SampleMessage, encode
+from streamer.mqtt.access import Credentials
+from streamer.mqtt.connection import ConnectionConfig, connect, parse_url
+from streamer.mqtt.ward_connection import WardMqtt
+from streamer.runner.ward_playing import WardOptions, WardPlaying
+
+FS = 360.0
+BLOCK = 36
+START_S = 300.0
+"""On a machine with much else to do, until the network and the kernels are there."""
+
+
+def malformed(rng: random.Random, well_formed: bytes) -> bytes:
+    """Draw a message that isn't ours: foreign, cut short, or with bytes changed."""
+    match rng.randrange(4):
+        case 0:
+            return rng.choice([b"", b"hello", b"{}", b"[]", b'{"seq": "x"}', b"\x1b]0;x\x07", b"{"])
+        case 1:
+            return rng.randbytes(rng.randrange(200))
+        case 2:
+            return well_formed[: rng.randrange(len(well_formed))]
+        case _:
+            changed = bytearray(well_formed)
+            changed[rng.randrange(12)] ^= 1 << rng.randrange(8)
+            return bytes(changed)
+
+
+async def messages(url: str, topic: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield what is published on a topic, from the moment on at which this is subscribed."""
+    connection = connect(
+        parse_url(url), identifier="", credentials=Credentials(), config=ConnectionConfig()
+    )
+    async with connection as client:
+        await client.subscribe(topic, qos=1)
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            yield json.loads(message.payload)
+
+
+async def first(url: str, topic: str, condition: Any) -> dict[str, Any]:
+    async for message in messages(url, topic):
+        if condition(message):
+            return message
+    raise AssertionError("the connection ended")
+
+
+@pytest.mark.mosquitto
+async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    rng = random.Random(1)
+    signal = ecg(round(8 * FS), FS)
+    blocks = [
+        encode(SampleMessage(seq=k, first_sample=s, fs=FS, samples=signal[:, s : s + BLOCK]))
+        for k, s in enumerate(range(0, signal.shape[1], BLOCK))
+    ]
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        playing = WardPlaying(WardOptions(live=True, mqtt=broker.url))
+        run = asyncio.create_task(playing.run())
+        online = first(broker.url, "ecg/ward/status", lambda m: m["state"] == "online")
+        await asyncio.wait_for(online, START_S)
+        beats = asyncio.create_task(
+            first(broker.url, "ecg/good/beats", lambda m: m["seq"] >= 10 and m["revision"])
+        )
+        statistics = asyncio.create_task(
+            first(broker.url, "ecg/ward/stats", lambda m: m["rejected"])
+        )
+        strangers = WardMqtt(broker.url)
+        await strangers.start()
+        strangers.publish("ecg/x/samples", b"hello")
+        for block in blocks:
+            strangers.publish("ecg/good/samples", block)
+            for topic in ("ecg/x/samples", "ecg/y/samples", "ecg/good/alerts/ack"):
+                strangers.publish(topic, malformed(rng, block))
+        await asyncio.wait_for(asyncio.gather(beats, statistics), WAIT_S)
+        assert not run.done()
+        playing.stop()
+        assert await asyncio.wait_for(run, WAIT_S) == 0
+        await strangers.close()

@@ -1,0 +1,184 @@
+import json
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sample_events import (
+    alarm,
+    gap,
+    labeled_beat,
+    one_of_each,
+    published,
+    rhythm_event,
+    stream_info,
+)
+
+from classifier.labels import Label
+from streamer.core.events import Event
+from streamer.messages.payload import (
+    TopicKind,
+    check_source,
+    dumps,
+    to_payload,
+    topic,
+    topic_of,
+    utc_time,
+)
+from streamer.messages.schema import SCHEMAS
+
+
+@pytest.mark.parametrize("event", one_of_each(), ids=lambda event: type(event).__name__)
+def test_every_message_keeps_its_schema_and_has_no_field_beyond_it(event: Event) -> None:
+    payload = to_payload(published(event), stream_info())
+    schema = SCHEMAS[str(payload["type"])]
+    jsonschema.validate(json.loads(dumps(payload)), schema)
+    assert set(payload) == set(schema["properties"])
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
+def test_schemas_are_valid_and_refuse_a_missing_field(schema: dict[str, object]) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    with pytest.raises(jsonschema.ValidationError, match="required property"):
+        jsonschema.validate({"type": "beat"}, schema)
+
+
+def test_a_beat_without_label_must_be_late() -> None:
+    payload = to_payload(published(labeled_beat(label=None, late=False)), stream_info())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(payload, SCHEMAS["beat"])
+
+
+def test_beat_fields() -> None:
+    event = labeled_beat(sample=7200, rr_s=[2.0, *[0.75] * 5, 0.5, 0.5, 0.25])
+    payload = to_payload(published(event, seq=7, compute_ms=2.25), stream_info())
+    assert payload == {
+        "schema": 1,
+        "type": "beat",
+        "source": "208",
+        "seq": 7,
+        "sample": 7200,
+        "decided_at": 7327,
+        "fs": 360.0,
+        "time": "2023-11-14T22:13:40.000000Z",
+        "compute_ms": 2.25,
+        "label": "V",
+        "probabilities": {"N": 0.1, "S": 0.05, "V": 0.8, "F": 0.05},
+        "revision": 1,
+        "rr_ms": 250.0,
+        "heart_rate_bpm": 96.0,
+        "amplitude_mv": 1.25,
+        "quality": 0.9,
+        "search_back": False,
+        "late": False,
+        "reason": None,
+    }
+
+
+def test_heart_rate_forgets_all_but_the_last_intervals() -> None:
+    rr_s = [2.0] * 20 + [0.5] * 8
+    payload = to_payload(published(labeled_beat(rr_s=rr_s)), stream_info())
+    assert payload["heart_rate_bpm"] == 120.0
+
+
+def test_first_beat_has_neither_interval_nor_rate() -> None:
+    payload = to_payload(published(labeled_beat(rr_s=())), stream_info())
+    assert payload["rr_ms"] is None
+    assert payload["heart_rate_bpm"] is None
+
+
+def test_time_counts_from_the_first_sample_played() -> None:
+    info = replace(stream_info(started_at=0.0), first_sample=3600)
+    payload = to_payload(published(rhythm_event(onset=3690)), info)
+    assert payload["time"] == "1970-01-01T00:00:00.250000Z"
+
+
+def test_rhythm_alarm_and_gap_fields() -> None:
+    info = stream_info()
+    rhythm = to_payload(published(rhythm_event()), info)
+    assert (rhythm["rhythm"], rhythm["heart_rate_bpm"]) == ("sinus rhythm", 74.99)
+    assert rhythm["beats"] == [360, 660]
+    raised = to_payload(published(alarm()), info)
+    assert (raised["sample"], raised["priority"]) == (720, "high")
+    lost = to_payload(published(gap()), info)
+    assert (lost["sample"], lost["stop"], lost["reason"]) == (1000, 1360, "flat")
+
+
+def test_numpy_numbers_become_plain_ones() -> None:
+    event = replace(alarm(), onset=np.int64(5), beats=(np.int64(5), np.int64(9)))
+    payload = to_payload(published(event, compute_ms=np.float64(0.5)), stream_info())
+    assert json.loads(dumps(payload))["beats"] == [5, 9]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_lacks_become_null(bad: float) -> None:
+    beat = labeled_beat(rr_s=[bad], probabilities=(bad, 0.0, 1.0, 0.0))
+    payload = json.loads(dumps(to_payload(published(beat, compute_ms=bad), stream_info())))
+    assert payload["rr_ms"] is None
+    assert payload["compute_ms"] is None
+    assert payload["probabilities"]["N"] is None
+    assert dumps({"b": [bad], "a": {"x": bad}}) == b'{"a":{"x":null},"b":[null]}'
+
+
+def test_encoding_is_compact_sorted_and_utf8() -> None:
+    assert dumps({"b": 1.5, "a": "µ"}) == '{"a":"µ","b":1.5}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (labeled_beat(label=Label.V), "beats"),
+        (labeled_beat(label=Label.V, revision=0), "beats"),
+        (rhythm_event(), "rhythm"),
+        (alarm(), "alarms"),
+        (gap(), "gaps"),
+    ],
+)
+def test_topics(event: Event, kind: str) -> None:
+    payload = to_payload(published(event), stream_info())
+    assert topic_of(payload) == f"ecg/208/{kind}"
+    assert topic_of(payload, prefix="ward/3") == f"ward/3/208/{kind}"
+
+
+def test_topic_of_status() -> None:
+    assert topic("demo", TopicKind.STATUS) == "ecg/demo/status"
+
+
+@pytest.mark.parametrize("name", ["208", "demo", "bed-4", "a.b_C-9", "x" * 64])
+def test_source_names_that_fit(name: str) -> None:
+    assert check_source(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "+", "#", "a#", "-x", "$SYS", "a b", "é", "x" * 65])
+def test_source_names_that_do_not(name: str) -> None:
+    with pytest.raises(ValueError, match="choose another name"):
+        check_source(name)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.2, 3.0), min_size=1, max_size=30))
+def test_heart_rate_lies_between_the_extremes(rr_s: list[float]) -> None:
+    payload = to_payload(published(labeled_beat(rr_s=rr_s)), stream_info())
+    rates = [60.0 / np.float32(rr) for rr in rr_s[-8:]]
+    assert min(rates) - 0.01 <= payload["heart_rate_bpm"] <= max(rates) + 0.01
+
+
+def test_field_order_is_the_same_for_every_type() -> None:
+    heads = [list(to_payload(published(e), stream_info()))[:9] for e in one_of_each()]
+    assert all(a == b for a, b in pairwise(heads))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "1970-01-01T00:00:00.000000Z"),
+        (1e9 + 0.25, "2001-09-09T01:46:40.250000Z"),
+        (59.9999997, "1970-01-01T00:01:00.000000Z"),
+    ],
+)
+def test_times_are_utc_to_the_microsecond(seconds: float, expected: str) -> None:
+    assert utc_time(seconds) == expected

@@ -1,0 +1,202 @@
+"""The ward's screen: who comes first, and what is shown."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sample_events import labeled_beat
+from stage_cases import N_LEADS, SumModel, ecg
+
+from classifier.labels import Label
+from replay.chunk import Chunk
+from streamer.core.events import (
+    CHAIN_FS,
+    Alarm,
+    Gap,
+    GapReason,
+    Priority,
+    Rhythm,
+    RhythmEvent,
+    StreamInfo,
+)
+from streamer.monitor.terminal.screen_lines import Frame
+from streamer.monitor.ward.screen import WardScreen
+from streamer.monitor.ward.trace import WardTrace
+from streamer.monitor.ward.view import bed_line, render, urgency
+from streamer.patient.ward import Ward
+from streamer.runner.beds import Bed, Beds, WardTotals
+from streamer.signal.ring import SampleRing
+
+
+def beds(*names: str) -> Beds:
+    found = Beds(lambda info, message: None)
+    for name in names:
+        info = StreamInfo(
+            source=name,
+            fs=CHAIN_FS,
+            leads=("MLII", "V1"),
+            first_sample=0,
+            n_samples=None,
+            training_record=False,
+            started_at=0.0,
+        )
+        found.open(info, began_s=0.0)
+    return found
+
+
+def alarm(bed: Bed, rhythm: Rhythm, priority: Priority, decided_at: int) -> None:
+    bed.alarm = Alarm(
+        rhythm=rhythm, priority=priority, onset=decided_at, decided_at=decided_at, beats=()
+    )
+
+
+def screen_of(frame: Frame) -> list[str]:
+    return ["".join(segment.text for segment in row) for row in frame.lines]
+
+
+def sources_by_urgency(found: Beds) -> list[str]:
+    return sorted(found.beds, key=lambda name: (urgency(found.beds[name]), name))
+
+
+def test_the_most_urgent_comes_first() -> None:
+    ward = beds("calm", "high", "low", "gone", "old")
+    for bed in ward.beds.values():
+        bed.last_sample = 36_000
+    alarm(ward.beds["high"], Rhythm.TACHYCARDIA, Priority.HIGH, 35_000)
+    alarm(ward.beds["low"], Rhythm.V_COUPLET, Priority.LOW, 35_500)
+    alarm(ward.beds["old"], Rhythm.V_COUPLET, Priority.LOW, 3_000)
+    ward.beds["gone"].gap = Gap(
+        start=35_000, stop=36_000, reason=GapReason.FLAT, decided_at=36_000, ongoing=True
+    )
+    assert sources_by_urgency(ward) == ["high", "low", "gone", "calm", "old"]
+    gone = bed_line(ward.beds["gone"])
+    assert (gone.what, gone.quality, gone.heart_rate_bpm) == ("no signal (flat)", 0.0, None)
+    assert bed_line(ward.beds["old"]).priority is None
+    assert bed_line(ward.beds["low"]).since_s == pytest.approx(500 / CHAIN_FS)
+
+
+def test_patients_stay_where_they_are_while_their_rate_stays_usual() -> None:
+    ward = beds("a", "b", "fast")
+    for name, rr_s in (("a", 0.9), ("b", 0.6), ("fast", 0.4)):
+        play(ward.beds[name], rr_s)
+    assert sources_by_urgency(ward) == ["fast", "a", "b"]
+    play(ward.beds["a"], 0.7)
+    assert sources_by_urgency(ward) == ["fast", "a", "b"]
+
+
+def test_fibrillation_shows_no_rate() -> None:
+    bed = beds("a").beds["a"]
+    play(bed, 0.4)
+    assert bed_line(bed).heart_rate_bpm == pytest.approx(150.0)
+    bed.rhythm = RhythmEvent(
+        rhythm=Rhythm.VENTRICULAR_FIBRILLATION,
+        onset=0,
+        decided_at=0,
+        heart_rate_bpm=150.0,
+        beats=(),
+    )
+    assert bed_line(bed).heart_rate_bpm is None
+
+
+def play(bed: Bed, rr_s: float) -> None:
+    """Add ten beats so far apart."""
+    for _ in range(10):
+        at = bed.last_sample + round(rr_s * CHAIN_FS)
+        bed.ledger.take(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
+        bed.last_sample = at
+
+
+async def test_a_screen_is_filled_and_not_overrun() -> None:
+    found = beds(*(f"bed{k:03}" for k in range(200)))
+    alarm(found.beds["bed123"], Rhythm.PAUSE, Priority.HIGH, -1)
+    ward = Ward(SumModel(), n_leads=N_LEADS)
+    for width, height in ((100, 30), (80, 24), (160, 50), (60, 14)):
+        console = Console(file=io.StringIO(), width=width, height=height)
+        screen = WardScreen(ward, found, lambda: None, console)
+        await screen.sort()
+        for pages in range(110):
+            shown = screen_of(screen.frame())
+            assert [len(row) for row in shown] == [width] * height
+            chosen = "bed123" if pages == 0 else screen._chosen
+            assert sum(str(chosen) in row for row in shown) == 2
+            screen.press("\x1b[6~")
+        assert screen.selected == 199
+        assert "200 patients  1 !!!" in shown[0]
+        assert "of 200" in shown[-1]
+
+
+def test_the_trace_sweeps_with_its_scale_and_letters() -> None:
+    bed = beds("a").beds["a"]
+    ring = SampleRing(1, 900)
+    samples = np.zeros((1, 900), np.float32)
+    samples[0, 400:410] = 1.0
+    samples[0, 500:600] = np.nan
+    ring.append(Chunk(start=0, samples=samples))
+    bed.ledger.take(labeled_beat(405, Label.V), 1.0)
+    rows = ["".join(s.text for s in row) for row in WardTrace().lines(bed, ring, 900, 106, 8)]
+    assert [len(row) for row in rows] == [106] * 8
+    assert rows[0][6 + 405 * 100 // 900] == "V"
+    marks = [row[:6] for row in rows if "┤" in row[:6]]
+    assert "  0.0┤" in marks
+    assert "+1.0┤" in marks or " +1.0┤" in marks
+    peak = next(row for row in rows[1:] if row[6 + 405 * 100 // 900] != " ")
+    assert rows.index(peak) < rows.index(next(row for row in rows if row[60 - 30] != " "))
+    assert all(row[6 + 60 : 6 + 65].strip() == "" for row in rows[1:])
+
+
+def test_without_a_patient_the_trace_is_empty() -> None:
+    rows = WardTrace().lines(None, None, 0, 40, 8)
+    assert [line[0].text for line in rows] == [" " * 40] * 8
+
+
+async def test_keys_move_through_the_patients_and_follow_one() -> None:
+    ward = Ward(SumModel(), n_leads=N_LEADS)
+    found = beds("a", "b", "c")
+    for name in "abc":
+        ward.admit(name)
+    chunk = Chunk(start=0, samples=ecg(1500, CHAIN_FS))
+    ward.push_chunks({name: [chunk] for name in "abc"})
+    left: list[bool] = []
+    console = Console(file=io.StringIO(), width=100, height=30)
+    screen = WardScreen(ward, found, lambda: left.append(True), console)
+    await screen.sort()
+    for key, expected in (("j", 1), ("\x1b[B", 2), ("j", 2), ("k", 1), ("\x1b[A", 0), ("j", 1)):
+        screen.press(key)
+        assert screen.selected == expected
+    found.beds["c"].last_sample = 3000
+    alarm(found.beds["c"], Rhythm.PAUSE, Priority.HIGH, 2900)
+    await screen.sort()
+    assert screen.selected == 2  # Still b, though c came before it.
+    screen.press("g")
+    assert screen.selected == 0
+    shown = screen_of(screen.frame())
+    assert any("!!! c " in line and "pause" in line for line in shown)
+    assert any("⠀" < character <= "⣿" for line in shown for character in line)
+    screen.press("q")
+    assert left == [True]
+
+
+def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
+    found = beds("a")
+    alarm(found.beds["a"], Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
+    line = bed_line(found.beds["a"])
+    shown = {
+        width: screen_of(
+            render(
+                [line],
+                first=0,
+                selected=1,
+                n=1,
+                alarms={Priority.MEDIUM: 1},
+                totals=WardTotals(),
+                trace=[],
+                title=[],
+                width=width,
+                height=24,
+            )
+        )[2]
+        for width in (80, 120)
+    }
+    assert "SVT" in shown[80]
+    assert "supraventricular tachycardia" in shown[120]

@@ -1,0 +1,240 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamer.core.errors import OutputError
+from streamer.messages.outgoing import Outgoing, Rank
+from streamer.mqtt.outbox import Outbox, OutboxConfig, outbox_path
+
+FORGETFUL = OutboxConfig(keep=0)
+
+
+def message(number: int, rank: Rank = Rank.EVENT, expires_at: float | None = None) -> Outgoing:
+    return Outgoing(topic="t", payload=str(number).encode(), rank=rank, expires_at=expires_at)
+
+
+def taken(outbox: Outbox) -> list[int]:
+    """Take everything."""
+    numbers = []
+    while (outgoing := outbox.take()) is not None:
+        numbers.append(int(outgoing.payload))
+    return numbers
+
+
+def test_capacity_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        Outbox(0)
+
+
+def test_a_full_outbox_sheds_the_oldest_and_counts_it() -> None:
+    outbox = Outbox(3)
+    for i in range(5):
+        outbox.put(message(i))
+    assert outbox.shed[Rank.EVENT] == 2
+    assert taken(outbox) == [2, 3, 4]
+
+
+def test_statistics_go_first_then_provisional_labels_then_the_rest() -> None:
+    outbox = Outbox(4)
+    ranks = [Rank.ALERT, Rank.EVENT, Rank.PROVISIONAL, Rank.STATISTICS, Rank.PROVISIONAL]
+    for i, rank in enumerate(ranks):
+        outbox.put(message(i, rank))
+    assert outbox.shed == {**dict.fromkeys(Rank, 0), Rank.STATISTICS: 1}
+    outbox.put(message(5), message(6))
+    assert outbox.shed[Rank.PROVISIONAL] == 2
+    outbox.put(message(7, Rank.PROVISIONAL))
+    assert outbox.shed[Rank.PROVISIONAL] == 3, "what came last goes first when it is worth least"
+    outbox.put(message(8))
+    assert outbox.shed[Rank.EVENT] == 1
+    assert taken(outbox) == [0, 5, 6, 8]
+
+
+def test_what_is_in_flight_is_not_shed_and_comes_back_in_order_within_the_bound() -> None:
+    outbox = Outbox(3)
+    outbox.put(*(message(i) for i in range(3)))
+    outbox.take()
+    outbox.take()
+    outbox.put(message(3), message(4))
+    assert sum(outbox.shed.values()) == 0
+    outbox.recall()
+    assert (outbox.waiting, sum(outbox.shed.values())) == (3, 2)
+    assert taken(outbox) == [2, 3, 4]
+
+
+def test_acknowledged_messages_are_kept_and_sent_again_after_a_break() -> None:
+    outbox = Outbox(100, config=OutboxConfig(keep=3))
+    outbox.put(*(message(i) for i in range(10)))
+    taken(outbox)
+    assert outbox.acknowledge(8) == 8
+    assert (outbox.unacknowledged, outbox.is_idle) == (2, False)
+    outbox.recall()
+    assert outbox.waiting == 3 + 2
+    assert taken(outbox) == [5, 6, 7, 8, 9]
+    assert outbox.acknowledge(5) == 2, "the first three are not counted twice"
+    assert outbox.is_idle
+
+
+def test_kept_messages_age_but_not_while_nothing_is_acknowledged() -> None:
+    now = 1000.0
+    outbox = Outbox(100, config=OutboxConfig(keep_s=60.0), wall_time=lambda: now)
+    outbox.put(*(message(i) for i in range(4)))
+    taken(outbox)
+    outbox.acknowledge(2)
+    now += 3600.0  # The broker was away for an hour.
+    outbox.recall()
+    assert taken(outbox) == [0, 1, 2, 3]
+    outbox.acknowledge(4)
+    outbox.put(message(4))
+    taken(outbox)
+    now += 61.0
+    outbox.acknowledge(1)
+    outbox.recall()
+    assert taken(outbox) == [4]
+
+
+def test_stale_messages_are_dropped_and_counted() -> None:
+    now = 1000.0
+    outbox = Outbox(100, wall_time=lambda: now)
+    outbox.put(message(0, expires_at=1010.0), message(1), message(2, expires_at=1020.0))
+    now = 1015.0
+    assert taken(outbox) == [1, 2]
+    assert (outbox.expired, outbox.unacknowledged) == (1, 2)
+
+
+def test_it_survives_in_a_file(tmp_path: Path) -> None:
+    path = outbox_path(tmp_path / "new" / "folder", "208")
+    outbox = Outbox(3, path=path, config=FORGETFUL)
+    for i in range(5):
+        outbox.put(message(i, Rank.ALERT, expires_at=1e12), next_seq=i + 1)
+    outbox.take()
+    outbox.acknowledge()
+    outbox.close()
+    outbox.close()
+    again = Outbox(3, path=path)
+    assert (again.next_seq, again.shed[Rank.ALERT], again.unacknowledged) == (5, 2, 2)
+    assert again.client_id == outbox.client_id
+    assert again.take() == message(3, Rank.ALERT, expires_at=1e12)
+    assert taken(again) == [4]
+    again.close()
+
+
+def test_two_publishers_of_one_source_are_refused(tmp_path: Path) -> None:
+    first = Outbox(3, path=tmp_path / "208.outbox")
+    with pytest.raises(OutputError, match=r"208\.outbox: another process uses it"):
+        Outbox(3, path=tmp_path / "208.outbox")
+    first.close()
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_a_damaged_file_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "208.outbox"
+    path.write_bytes(content)
+    with pytest.raises(OutputError, match="move the file away") as caught:
+        Outbox(3, path=path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "208.outbox") as tables:
+        tables.execute("PRAGMA user_version = 99")
+    tables.close()
+    with pytest.raises(OutputError, match="version is 99, expected 1"):
+        Outbox(3, path=tmp_path / "208.outbox")
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another with --outbox"):
+        outbox_path(tmp_path / "file" / "folder", "208")
+
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    from streamer.messages.outgoing import Outgoing
+from streamer.mqtt.outbox import Outbox
+
+    outbox = Outbox(10**6, path=Path(sys.argv[1]))
+    for seq in range(outbox.next_seq, 10**6):
+        outbox.put(Outgoing(topic="t", payload=str(seq).encode()), next_seq=seq + 1)
+        print(seq, flush=True)
+        if seq % 3 == 0:
+            outbox.take()
+            outbox.acknowledge()
+"""
+
+
+def test_kill_9_at_any_point_loses_nothing_that_was_put(tmp_path: Path) -> None:
+    path = tmp_path / "208.outbox"
+    last = -1
+    for lines in (1, 40, 333, 7):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(path)], stdout=subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        seen = [int(writer.stdout.readline()) for _ in range(lines)]
+        os.kill(writer.pid, signal.SIGKILL)
+        seen += [int(line) for line in writer.stdout.read().split()]
+        writer.wait()
+        writer.stdout.close()
+        assert seen == list(range(seen[0], seen[0] + len(seen)))
+        # One more may have been put than was told of.
+        assert last + 1 <= seen[0] <= last + 2
+        last = seen[-1]
+    outbox = Outbox(10**6, path=path, config=FORGETFUL)
+    rest = taken(outbox)
+    assert rest == list(range(rest[0], outbox.next_seq))
+    assert last + 1 <= outbox.next_seq <= last + 2
+    assert outbox.unacknowledged <= len(rest)
+    outbox.close()
+
+
+STEPS = st.lists(st.sampled_from(["put", "take", "acknowledge", "recall", "reopen"]), max_size=120)
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(STEPS, st.booleans(), st.integers(0, 5))
+def test_nothing_is_lost_or_reordered_whatever_happens(
+    tmp_path: Path, steps: list[str], on_disk: bool, keep: int
+) -> None:
+    path = tmp_path / "x.outbox" if on_disk else None
+    config = OutboxConfig(keep=keep, read_ahead=3)
+    if path is not None:
+        path.unlink(missing_ok=True)
+    outbox = Outbox(1000, path=path, config=config)
+    puts = in_flight = acknowledged = 0
+    sent: list[int] = []
+    for step in steps:
+        if step == "put":
+            outbox.put(message(puts), next_seq=puts + 1)
+            puts += 1
+        elif step == "take" and (outgoing := outbox.take()) is not None:
+            sent.append(int(outgoing.payload))
+            in_flight += 1
+        elif step == "acknowledge" and in_flight:
+            acknowledged += outbox.acknowledge()
+            in_flight -= 1
+        elif step == "recall":
+            outbox.recall()
+            in_flight = 0
+        elif step == "reopen" and path is not None:
+            outbox.close()
+            outbox = Outbox(1000, path=path, config=config)
+            in_flight = 0
+        assert outbox.unacknowledged == puts - acknowledged
+    assert list(dict.fromkeys(sent)) == list(range(len(set(sent))))
+    outbox.recall()
+    rest = taken(outbox)
+    assert rest == list(range(puts - len(rest), puts))
+    assert min(puts, puts - acknowledged) <= len(rest) <= puts - acknowledged + keep
+    outbox.close()

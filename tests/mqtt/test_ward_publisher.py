@@ -1,0 +1,160 @@
+"""A ward over MQTT: each source as if it had a connection of its own, on a real broker."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+from command import ECG_STREAM
+from mosquitto_broker import Mosquitto
+from mqtt_subscriber import QUICK, WAIT_S, Collector, subscriber
+from sample_events import alarm, labeled_beat, published, stream_info
+
+from classifier.labels import Label
+from streamer.core.errors import SnapshotError
+from streamer.core.events import Event
+from streamer.messages.payload import dumps, to_payload
+from streamer.mqtt.access import Credentials
+from streamer.mqtt.connection import connect, parse_url
+from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.patient.snapshot_file import read_snapshot, write_snapshot
+from streamer.rhythm.alert_policy import Condition
+
+pytestmark = pytest.mark.mosquitto
+
+
+def publish(publisher: WardPublisher, source: str, event: Event, seq: int) -> None:
+    message = published(event, seq=seq)
+    payload = to_payload(message, stream_info(source))
+    publisher.publish(message, payload, dumps(payload))
+
+
+def statuses(seen: Collector, source: str) -> list[tuple[str, str | None]]:
+    of_source = [p for p in seen.of("status") if p["source"] == source]
+    return [(payload["state"], payload["reason"]) for payload in of_source]
+
+
+async def test_each_source_has_events_alerts_and_status_of_its_own(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        publisher = WardPublisher(broker.url, name="east")
+        await publisher.start()
+        for source, first_seq in (("a", 0), ("b", 40)):
+            publisher.come(stream_info(source), first_seq)
+        publish(publisher, "a", alarm(), 0)
+        publish(publisher, "b", labeled_beat(label=Label.N), 40)
+        publisher.tell_alerts()
+        publisher.leave("a")
+        await publisher.close()
+        await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "east"))
+    assert statuses(seen, "a") == [("online", None), ("offline", "finished")]
+    assert statuses(seen, "b") == [("online", None)]
+    assert statuses(seen, "east") == [("online", None), ("offline", "finished")]
+    of_sources = [p for p in seen.of("status") if p["source"] != "east"]
+    assert {p["via"] for p in of_sources} == {"east"}
+    assert [(p["first_seq"], p["events"]) for p in of_sources] == [(0, 0), (40, 40), (0, 1)]
+    (alert,) = seen.of("alerts")
+    assert (alert["source"], alert["seq"], alert["condition"]) == ("a", 0, Condition.V_RUN)
+    active = [(p["source"], [a["condition"] for a in p["alerts"]]) for p in seen.of("active")]
+    assert ("a", [Condition.V_RUN]) in active
+    assert ("b", []) in active
+
+
+async def test_an_acknowledgement_reaches_the_source_that_it_is_for(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        publisher = WardPublisher(broker.url)
+        await publisher.start()
+        for source in "ab":
+            publisher.come(stream_info(source), 0)
+            publish(publisher, source, alarm(), 0)
+            publish(publisher, source, labeled_beat(label=Label.N), 1)
+        publisher.tell_alerts()
+        async with connect(
+            parse_url(broker.url), identifier="nurse", credentials=Credentials(), config=QUICK
+        ) as nurse:
+            for data in (b"\xff", dumps({"type": "acknowledge", "source": "a"})):
+                await nurse.publish("ecg/a/alerts/ack", data, qos=1)
+            await nurse.publish("ecg/nobody/alerts/ack", b"{}", qos=1)
+
+        def active(source: str) -> list[object]:
+            return [p["alerts"] for p in seen.of("active") if p["source"] == source]
+
+        async with asyncio.timeout(WAIT_S):
+            while not active("a") or active("a")[-1]:
+                publisher.tell_alerts()
+                await asyncio.sleep(0.01)
+        assert len(active("b")) == 1
+        assert active("b")[-1]
+        await publisher.close()
+
+
+async def test_after_an_outage_the_broker_knows_again_how_all_stand(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    """The broker keeps nothing on disk: what was retained is gone with it."""
+    notices: list[str] = []
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        publisher = WardPublisher(broker.url, on_notice=notices.append)
+        await publisher.start()
+        publisher.come(stream_info("a"), 0)
+        publish(publisher, "a", alarm(), 0)
+        publisher.tell_alerts()
+        broker.kill()
+        await broker.start()
+        async with subscriber(broker.url) as seen:
+            await seen.wait_for(lambda c: statuses(c, "a") and statuses(c, "ward"))
+            publisher.tell_alerts()
+            await seen.wait_for(lambda c: c.of("active"))
+            await publisher.close()
+        # What the dead broker hadn't acknowledged comes as well.
+        assert set(statuses(seen, "a")) == {("online", None)}
+        assert seen.of("active")[0]["alerts"][0]["condition"] == Condition.V_RUN
+    lost, back = notices
+    assert "is lost (" in lost
+    assert "is back" in back
+
+
+async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        killed = WardPublisher(broker.url)
+        killed.come(stream_info("a"), 0)
+        publish(killed, "a", alarm(), 0)
+        publish(killed, "a", labeled_beat(label=Label.N), 1)
+        saved = tmp_path / "a.snapshot"
+        write_snapshot(saved, {"memory": killed.state("a")})
+
+        resumed = WardPublisher(broker.url)
+        await resumed.start()
+        resumed.come(stream_info("a"), 2)
+        resumed.restore("a", read_snapshot(saved)["memory"])
+        resumed.tell_alerts()
+        await resumed.close()
+        await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "ward"))
+    (active,) = seen.of("active")
+    assert [(a["condition"], a["ended"]) for a in active["alerts"]] == [(Condition.V_RUN, True)]
+    with pytest.raises(SnapshotError, match="no usable alerts"):
+        resumed.restore("a", {"active": [[]]})
+
+
+async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_path: Path) -> None:
+    # Its statistics are no message of a source, so only status is listened to.
+    async with (
+        Mosquitto(mosquitto, tmp_path) as broker,
+        subscriber(broker.url, "ecg/+/status") as seen,
+    ):
+        ward = await asyncio.create_subprocess_exec(
+            *ECG_STREAM, "ward", "demo", "demo:2", "--name", "west",
+            "--mqtt", broker.url, stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        # It may have a signal path to compile first.
+        await seen.wait_for(lambda c: statuses(c, "demo") and statuses(c, "demo-2"), 5 * WAIT_S)
+        ward.send_signal(signal.SIGKILL)
+        await ward.wait()
+        await seen.wait_for(lambda c: ("offline", "connection lost") in statuses(c, "west"))
+    assert statuses(seen, "west")[0] == ("online", None)

@@ -1,0 +1,65 @@
+"""The table is complete and the diagram shows every row of it."""
+
+import re
+
+import pytest
+
+from streamer.core.events import Rhythm
+from streamer.rhythm.diagram import diagram, table
+from streamer.rhythm.rule import Layer, News, Transition
+from streamer.rhythm.table import TRANSITIONS, rows
+
+
+def test_every_rhythm_has_a_rule() -> None:
+    assert {row.to for row in TRANSITIONS} - {None} == set(Rhythm)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in TRANSITIONS if row.priority is not None], ids=lambda row: row.to.name
+)
+def test_every_alarm_cites_its_source_and_states_its_time(row: Transition) -> None:
+    assert row.source
+    assert re.search(r"\d", row.time_to_alarm)
+
+
+def test_every_episode_can_end() -> None:
+    episodes = {row.to for row in TRANSITIONS if row.layer is Layer.EPISODE} - {None}
+    for episode in episodes:
+        ends = [r for r in TRANSITIONS if r.layer is Layer.EPISODE and r.to is None]
+        assert any(episode in (row.after or ()) for row in ends), episode
+
+
+def test_rows_are_those_that_may_apply_in_their_order() -> None:
+    found = rows(Layer.EPISODE, News.SIGNAL, None)
+    assert [row.to for row in found] == [
+        Rhythm.VENTRICULAR_FIBRILLATION,
+        Rhythm.ASYSTOLE,
+        Rhythm.PAUSE,
+    ]
+    assert Rhythm.PAUSE not in [r.to for r in rows(Layer.EPISODE, News.SIGNAL, Rhythm.ASYSTOLE)]
+
+
+def test_the_diagram_has_an_edge_for_every_row_and_none_besides() -> None:
+    drawn = diagram()
+    edges = re.findall(r"^ +(\S+) --> (\S+)", drawn, re.MULTILINE)
+    states = [row for row in TRANSITIONS if row.layer is not Layer.MOMENT]
+    expected = sum(1 if row.after is None else len(row.after) for row in states)
+    regions = 3
+    assert len(edges) == expected + regions
+    for row in TRANSITIONS:
+        assert row.words.replace(";", ",").replace(":", " -") in drawn
+    named = set(re.findall(r'state "([^"]+)" as', drawn))
+    assert {str(row.to) for row in states if row.to is not None} <= named
+
+
+def test_every_state_that_is_drawn_is_declared() -> None:
+    drawn = diagram()
+    declared = set(re.findall(r" as (\S+)", drawn)) | {"[*]"}
+    used = {state for edge in re.findall(r"(\S+) --> (\S+)", drawn) for state in edge}
+    assert used <= declared
+
+
+def test_the_table_has_a_line_for_every_rule() -> None:
+    lines = table().splitlines()
+    assert len(lines) == 2 + sum(row.to is not None for row in TRANSITIONS)
+    assert all(line.count("|") == 7 for line in lines)

@@ -1,0 +1,106 @@
+"""Events for the tests of what publishes them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from classifier.labels import Label
+from streamer.core.events import (
+    Alarm,
+    Beat,
+    Event,
+    Gap,
+    GapReason,
+    LabeledBeat,
+    Priority,
+    Published,
+    Rhythm,
+    RhythmEvent,
+    RPeak,
+    StreamInfo,
+)
+
+
+def stream_info(source: str = "208", started_at: float = 1_700_000_000.0) -> StreamInfo:
+    return StreamInfo(
+        source=source,
+        fs=360.0,
+        leads=("MLII", "V1"),
+        first_sample=0,
+        n_samples=650_000,
+        training_record=True,
+        started_at=started_at,
+    )
+
+
+def labeled_beat(
+    sample: int = 3600,
+    label: Label | None = Label.V,
+    *,
+    revision: int = 1,
+    rr_s: Sequence[float] = (0.8,),
+    late: bool = False,
+    reason: str | None = None,
+    probabilities: tuple[float, ...] = (0.1, 0.05, 0.8, 0.05),
+) -> LabeledBeat:
+    rpeak = RPeak(
+        sample=sample, amplitude_mv=1.25, decided_at=sample + 60, search_back=False, quality=0.9
+    )
+    beat = Beat(
+        rpeak=rpeak,
+        window_start=sample - 128,
+        window=np.zeros((1, 256), np.float32),
+        rr_s=np.array(rr_s, np.float32),
+        decided_at=sample + 127,
+    )
+    return LabeledBeat(
+        beat=beat,
+        label=label,
+        probabilities=probabilities if label is not None else (),
+        revision=revision,
+        decided_at=sample + 127,
+        late=late,
+        reason=reason,
+    )
+
+
+def published(event: Event, seq: int = 0, compute_ms: float = 1.5) -> Published:
+    return Published(seq=seq, event=event, compute_ms=compute_ms)
+
+
+def rhythm_event(onset: int = 360) -> RhythmEvent:
+    return RhythmEvent(
+        rhythm=Rhythm.SINUS,
+        onset=onset,
+        decided_at=onset + 1800,
+        heart_rate_bpm=74.987,
+        beats=(onset, onset + 300),
+    )
+
+
+def alarm(onset: int = 720) -> Alarm:
+    return Alarm(
+        rhythm=Rhythm.VENTRICULAR_TACHYCARDIA,
+        priority=Priority.HIGH,
+        onset=onset,
+        decided_at=onset + 500,
+        beats=(onset, onset + 150, onset + 300),
+    )
+
+
+def gap(start: int = 1000) -> Gap:
+    return Gap(start=start, stop=start + 360, reason=GapReason.FLAT, decided_at=start + 400)
+
+
+def one_of_each() -> list[Event]:
+    """Every kind of event, the odd forms of beats included."""
+    return [
+        labeled_beat(),
+        labeled_beat(revision=0),
+        labeled_beat(label=Label.N, rr_s=()),
+        labeled_beat(label=None, revision=0, late=True),
+        labeled_beat(label=Label.Q, probabilities=(), reason="signal lost"),
+        rhythm_event(),
+        alarm(),
+        gap(),
+    ]
