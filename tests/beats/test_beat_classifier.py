@@ -2,8 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_features import beat as usual_window
-from test_features import bump
+from beat_windows import AFTER, bump, make_beat
 
 from classifier.inputs.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import Label
@@ -12,10 +11,9 @@ from streamer.beats.beat_asker import BeatAsker
 from streamer.beats.beat_classifier import BeatClassifier, BeatClassifierConfig
 from streamer.beats.question import answers, ask
 from streamer.core.errors import SnapshotError, StageClosedError
-from streamer.core.events import Beat, Gap, GapReason, LabeledBeat, RPeak, Tick
+from streamer.core.events import Gap, GapReason, LabeledBeat, Tick
 
 TIMEOUT = 720
-AFTER = 127
 
 
 class EarlyIsV:
@@ -41,21 +39,6 @@ class EarlyIsV:
         else:
             scores[:, 0] = 1
         return scores
-
-
-def make_beat(sample, rr_s=(), quality=1.0, window=None, decided_at=None):
-    if window is None:
-        window = usual_window()
-    peak = RPeak(
-        sample=sample, amplitude_mv=1.0, decided_at=sample + 60, search_back=False, quality=quality
-    )
-    return Beat(
-        rpeak=peak,
-        window_start=sample - 128,
-        window=np.stack([window, np.zeros_like(window)]).astype(np.float32),
-        rr_s=np.asarray(rr_s, np.float32),
-        decided_at=sample + AFTER if decided_at is None else decided_at,
-    )
 
 
 def beats(samples):

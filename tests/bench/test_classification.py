@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from test_beat_classifier import make_beat
+from beat_windows import make_beat
 
 from classifier.labels import Label
 from classifier.network.runtime import MODEL_NAME, own_spec

@@ -160,7 +160,7 @@ WRITER = """
     import sys
     from pathlib import Path
     from streamer.messages.outgoing import Outgoing
-from streamer.mqtt.outbox import Outbox
+    from streamer.mqtt.outbox import Outbox
 
     outbox = Outbox(10**6, path=Path(sys.argv[1]))
     for seq in range(outbox.next_seq, 10**6):

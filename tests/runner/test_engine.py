@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sample_events import labeled
 
 from replay.chunk import Chunk
 from replay.errors import RecordFormatError
 from streamer.core.errors import OutputError
-from streamer.core.events import Beat, Event, LabeledBeat, Published, RPeak, StreamInfo
+from streamer.core.events import Event, Published, StreamInfo
 from streamer.core.stage import Snapshot
 from streamer.runner.engine import Engine, EngineConfig
 from streamer.sinks.jsonl import JsonLinesSink
@@ -26,22 +27,6 @@ INFO = StreamInfo(
     training_record=False,
     started_at=0.0,
 )
-
-
-def labeled(sample: int, decided_at: int, revision: int = 0) -> LabeledBeat:
-    rpeak = RPeak(
-        sample=sample, amplitude_mv=1.0, decided_at=decided_at, search_back=False, quality=1.0
-    )
-    beat = Beat(
-        rpeak=rpeak,
-        window_start=sample - 128,
-        window=np.zeros((1, 256), np.float32),
-        rr_s=np.zeros(0, np.float32),
-        decided_at=decided_at,
-    )
-    return LabeledBeat(
-        beat=beat, label=None, probabilities=(), revision=revision, decided_at=decided_at
-    )
 
 
 class EchoChain:

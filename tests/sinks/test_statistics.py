@@ -2,8 +2,7 @@
 
 import numpy as np
 from jsonschema import Draft202012Validator
-from sample_events import stream_info
-from test_engine import labeled
+from sample_events import labeled, stream_info
 
 from replay.chunk import Chunk
 from streamer.core.events import Published

@@ -104,3 +104,19 @@ def one_of_each() -> list[Event]:
         alarm(),
         gap(),
     ]
+
+
+def labeled(sample: int, decided_at: int, revision: int = 0) -> LabeledBeat:
+    rpeak = RPeak(
+        sample=sample, amplitude_mv=1.0, decided_at=decided_at, search_back=False, quality=1.0
+    )
+    beat = Beat(
+        rpeak=rpeak,
+        window_start=sample - 128,
+        window=np.zeros((1, 256), np.float32),
+        rr_s=np.zeros(0, np.float32),
+        decided_at=decided_at,
+    )
+    return LabeledBeat(
+        beat=beat, label=None, probabilities=(), revision=revision, decided_at=decided_at
+    )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from beat_windows import beat, bump
 
 from classifier.inputs import window_kernel
 from classifier.inputs.features import (
@@ -27,16 +28,6 @@ from classifier.inputs.patient import Patient
 from classifier.inputs.patient_config import CONFIG
 from classifier.inputs.patient_measures import describe_shape
 from classifier.inputs.window_kernel import REASONS
-
-TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz
-
-
-def bump(at_s=0.0, width_s=0.02, height=1.0):
-    return (height * np.exp(-((TIME_S - at_s) ** 2) / (2 * width_s**2))).astype(np.float32)
-
-
-def beat():
-    return bump() + bump(-0.16, 0.025, 0.15) + bump(0.28, 0.05, 0.3)
 
 
 def rhythm(before, newest, long_run=0.8):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from test_features import beat, bump
+from beat_windows import beat, bump
 
 from classifier.inputs.features import (
     FEATURE_NAMES,

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 MODULES = [
-    "detector",
-    "detector_adapt",
-    "detector_features",
-    "detector_kernel",
-    "detector_leads",
-    "detector_state",
+    "qrs_detector",
+    "adapt",
+    "features",
+    "kernel",
+    "leads",
+    "state",
     "peak_scorer",
 ]
 
@@ -21,7 +21,7 @@ MODULES = [
 @pytest.fixture(scope="module")
 def uncompiled(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     folder = tmp_path_factory.mktemp("coverage")
-    names = ",".join(f"*/streamer/{module}.py" for module in MODULES)
+    names = ",".join(f"*/streamer/signal/detector/{module}.py" for module in MODULES)
     command = [sys.executable, "-m", "coverage"]
     environment = os.environ | {
         "NUMBA_DISABLE_JIT": "1",
