@@ -81,7 +81,7 @@ class BeatPath:
 
     def see_measured(self, start: int, found: Iterable[Measurement]) -> None:
         """Tell the rhythm tracker what the signal from `start` on was measured to be."""
-        self._rhythm.see_measured(start, found)
+        self._rhythm.add_measurements(start, found)
 
     def lose(self, gap: Gap) -> None:
         """Keep a loss until the detector has seen it and given what it held from before."""
@@ -110,13 +110,13 @@ class BeatPath:
         due = self._windower.next_due
         steps = self._cut(tick) if due is not None and due <= sample else []
         steps += self._asker.push(tick)
-        if self._rhythm.is_attentive(sample):
+        if self._rhythm.may_change_by(sample):
             steps.append(tick)
         return steps
 
     def is_attentive(self, sample: int) -> bool:
         """Tell whether time and signal alone might change the rhythm: see `RhythmTracker`."""
-        return self._rhythm.is_attentive(sample)
+        return self._rhythm.may_change_by(sample)
 
     def follow(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
         """Take a label, a gap or the time, and add what the rhythm makes of it."""

@@ -10,7 +10,7 @@ from replay.chunk import Chunk
 from streamer.core.errors import OverlapError
 from streamer.core.stage import Snapshot
 from streamer.patient.kernel import output_room, run_ward
-from streamer.rhythm.waveform.kernel import FIXED, WatchState, measure_patients
+from streamer.rhythm.waveform.kernel import Column, WatchState, measure_patients
 from streamer.rhythm.waveform.kernel import new_state as new_watch
 from streamer.rhythm.waveform.measures import (
     Measurement,
@@ -26,7 +26,6 @@ from streamer.signal.detector.peak_scorer import load_peak_scorer, packed
 from streamer.signal.detector.qrs_detector import DetectorConfig
 from streamer.signal.detector.state import MAX_LEADS, OUTPUT, STATE, new_state
 
-_WAVES: Final = Measurement._fields.index("waves")
 _OUTPUT_ROWS: Final = 16_384
 """Detector outputs taken from one compiled call; a call that finds more is continued."""
 
@@ -90,7 +89,7 @@ class WardMemory:
         self.watched = new_watch(self.n_leads, len(self._watching.sos), (n,))
         self.seen = np.zeros(n, np.int64)
         self._shown = np.zeros(n, np.int64)
-        self._found = np.zeros((n, self._most_found, FIXED + self.n_leads))
+        self._found = np.zeros((n, self._most_found, Column.DEFLECTION_MV + self.n_leads))
         self._n_found = np.zeros(n, np.int64)
 
     @property
@@ -220,14 +219,14 @@ class WardMemory:
         )
         self.seen[rows] = stops
 
-    def cannot_wait(self, rows: NDArray[np.int64], least_waves: float) -> NDArray[np.bool_]:
+    def cannot_wait(self, rows: NDArray[np.int64], min_vf_log_odds: float) -> NDArray[np.bool_]:
         """Tell of whom something was measured that must be taken now.
 
         Parameters
         ----------
         rows : ndarray of int64, shape (n,)
-        least_waves : float
-            Log-odds of waves up to which a measurement may wait.
+        min_vf_log_odds : float
+            Log-odds of fibrillation up to which a measurement may wait.
 
         Returns
         -------
@@ -236,8 +235,8 @@ class WardMemory:
         """
         counts = self._n_found[rows]
         n = int(counts.max(initial=0))
-        waves = self._found[rows, :n, _WAVES] > least_waves
-        speaks = (waves & (np.arange(n) < counts[:, None])).any(axis=1)
+        is_suspect = self._found[rows, :n, Column.VF_LOG_ODDS] > min_vf_log_odds
+        speaks = (is_suspect & (np.arange(n) < counts[:, None])).any(axis=1)
         return np.asarray(speaks | (counts >= self._patience))
 
     def take(self, row: int) -> tuple[int, list[Measurement]]:

@@ -59,14 +59,14 @@ class Ward:
         self._config = config = config or WardConfig()
         self._poll_every = max(round(config.poll_s * CHAIN_FS), 1)
         tracker = RhythmTracker(config.chain.rhythm)
-        self._least_waves = tracker.least_waves
+        self._min_vf_log_odds = tracker.min_vf_log_odds
         self.memory = WardMemory(
             n_leads=n_leads,
             kept_samples=config.chain.windower.kept_samples,
             width=config.width,
             seen_every=self._poll_every,
             signal=config.chain.rhythm.signal,
-            patience=round(tracker.patience_s * CHAIN_FS),
+            patience=round(tracker.max_wait_s * CHAIN_FS),
         )
         self._patients: dict[str, Patient] = {}
         self._rows: list[Patient | None] = []
@@ -307,7 +307,7 @@ class Ward:
         the next event.
         """
         self.memory.measure(rows)
-        telling = self._attentive[rows] | self.memory.cannot_wait(rows, self._least_waves)
+        telling = self._attentive[rows] | self.memory.cannot_wait(rows, self._min_vf_log_odds)
         events: list[WardEvent] = []
         for patient, newest in self._show(rows[telling]):
             if newest is not None:

@@ -171,7 +171,7 @@ class Facts:
         self.measured.append(measurement)
         low, high = c.vf_band_hz
         in_band = self.gap is None and low <= measurement.frequency_hz <= high
-        waves = measurement.waves if in_band and measurement.span_mv >= c.vf_span_mv else -inf
+        waves = measurement.vf_log_odds if in_band and measurement.span_mv >= c.vf_span_mv else -inf
         self.rest = min(self.rest, self.loudness(measurement))
         self.wave_evidence = self._evidence(waves)
         self.calm_hops = 0 if self.wave_evidence > 0.0 else self.calm_hops + 1

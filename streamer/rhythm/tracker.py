@@ -42,7 +42,7 @@ class RhythmTracker:
         Limits.
     watch : Watch, optional
         Who measures the signal; a `SignalWatch` of its own if None. A watch that gets its samples
-        elsewhere has what it found told by `see_measured`.
+        elsewhere has what it found told by `add_measurements`.
 
     Notes
     -----
@@ -100,7 +100,7 @@ class RhythmTracker:
             self._facts.now = item.sample
             return outputs
         if isinstance(item, FilteredChunk):
-            self.see_measured(item.start, self._watch.push(item))
+            self.add_measurements(item.start, self._watch.push(item))
             return []
         outputs = self._measure(before=item.decided_at)
         self._facts.now = item.decided_at
@@ -110,7 +110,7 @@ class RhythmTracker:
             return outputs + self._see_beat(item)
         return outputs + self._confirm(item)
 
-    def see_measured(self, start: int, measurements: Iterable[Measurement]) -> None:
+    def add_measurements(self, start: int, measurements: Iterable[Measurement]) -> None:
         """Take what the signal from sample `start` on was measured to be."""
         if self._facts.first is None:
             self._facts.first = start
@@ -118,33 +118,33 @@ class RhythmTracker:
 
     def _await(self, measurements: Iterable[Measurement]) -> None:
         """Keep measurements until they are due."""
-        least_waves = self.least_waves
+        min_vf_log_odds = self.min_vf_log_odds
         for measurement in measurements:
             self._waiting.append(measurement)
-            self._is_told_of_waves |= measurement.waves > least_waves
+            self._is_told_of_waves |= measurement.vf_log_odds > min_vf_log_odds
 
     @property
-    def least_waves(self) -> float:
+    def min_vf_log_odds(self) -> float:
         """Log-odds that a measurement must exceed to add to the evidence of fibrillation."""
         return min(self._config.vf_fast_least, self._config.vf_usual_odds)
 
     @property
-    def patience_s(self) -> float:
-        """For how long what the signal says may wait for the next event, if not `is_attentive`."""
+    def max_wait_s(self) -> float:
+        """For how long what the signal says may wait for the next event, if not `may_change_by`."""
         return self._config.pause_s / 2
 
-    def is_attentive(self, sample: int) -> bool:
+    def may_change_by(self, sample: int) -> bool:
         """Tell whether the time and the signal alone might change something by `sample`.
 
-        If not, no row of the table can apply before `patience_s` have passed, unless an event comes
-        or a measurement with more than `least_waves`.
+        If not, no row of the table can apply before `max_wait_s` have passed, unless an event comes
+        or a measurement with more than `min_vf_log_odds`.
         """
         if self._states[Layer.EPISODE] is not None or self._is_told_of_waves:
             return True
         last_peak = self._facts.last_peak
         if last_peak is None or self._facts.wave_evidence > 0.0:
             return True
-        return sample - last_peak >= self.patience_s * CHAIN_FS
+        return sample - last_peak >= self.max_wait_s * CHAIN_FS
 
     def flush(self) -> list[Output]:
         """End the stream: two ectopic beats at the end are a couplet."""

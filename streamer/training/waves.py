@@ -25,7 +25,7 @@ from replay.simulate.rhythms import TEMPTING_RHYTHMS
 from streamer.core.events import CHAIN_FS
 from streamer.rhythm.waveform.kernel import WatchParameters, describe_windows
 from streamer.rhythm.waveform.measures import SignalConfig, kernel_parameters
-from streamer.rhythm.waveform.waves import FEATURES, TERMS, expand
+from streamer.rhythm.waveform.waves import FEATURES, TERMS, expand_terms
 from streamer.scoring.episodes import flutter_spans
 from streamer.training.detector import samples_of
 
@@ -200,7 +200,7 @@ def expanded(features: FloatArray) -> FloatArray:
     """Return the terms of every window, shape (n, TERMS)."""
     terms = np.empty((len(features), TERMS))
     for k, f in enumerate(features):
-        expand(f, terms[k])
+        expand_terms(f, terms[k])
     return terms
 
 

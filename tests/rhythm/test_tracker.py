@@ -435,41 +435,41 @@ def beating(until: int) -> RhythmTracker:
 
 def test_a_tracker_need_not_hear_of_the_signal_soon_after_a_beat() -> None:
     tracker = beating(until=5000)
-    tracker.see_measured(0, [measured(5090, waves=tracker.least_waves)])
-    patience = round(tracker.patience_s * CHAIN_FS)
-    assert not tracker.is_attentive(5000 + patience - 1)
-    assert tracker.is_attentive(5000 + patience)
+    tracker.add_measurements(0, [measured(5090, vf_log_odds=tracker.min_vf_log_odds)])
+    patience = round(tracker.max_wait_s * CHAIN_FS)
+    assert not tracker.may_change_by(5000 + patience - 1)
+    assert tracker.may_change_by(5000 + patience)
 
 
 def test_waves_have_a_tracker_s_attention_until_they_are_refuted() -> None:
     tracker = beating(until=5000)
-    tracker.see_measured(0, [measured(5090, waves=tracker.least_waves + 0.1)])
-    assert tracker.is_attentive(5100)
+    tracker.add_measurements(0, [measured(5090, vf_log_odds=tracker.min_vf_log_odds + 0.1)])
+    assert tracker.may_change_by(5100)
     tracker.push(Tick(sample=5135))
-    assert not tracker.is_attentive(5135)
+    assert not tracker.may_change_by(5135)
 
 
 def test_before_the_first_beat_and_in_an_episode_time_alone_counts() -> None:
-    assert RhythmTracker().is_attentive(0)
+    assert RhythmTracker().may_change_by(0)
     tracker = beating(until=5000)
     gap = Gap(start=5200, stop=5201, reason=GapReason.FLAT, decided_at=5201, ongoing=True)
     tracker.push(gap)
-    assert tracker.is_attentive(5210)
+    assert tracker.may_change_by(5210)
 
 
 def test_what_waits_to_be_told_is_in_the_snapshot() -> None:
     tracker, again = beating(until=5000), RhythmTracker()
-    tracker.see_measured(0, [measured(5270, waves=3.0)])
+    tracker.add_measurements(0, [measured(5270, vf_log_odds=3.0)])
     again.restore(tracker.snapshot())
-    assert again.is_attentive(5300)
+    assert again.may_change_by(5300)
     assert again.snapshot().state["waiting"] == [[5270, 1.0, 3.0, 5.0, 0.01, [0.1]]]
 
 
-def measured(sample: int, waves: float) -> Measurement:
+def measured(sample: int, vf_log_odds: float) -> Measurement:
     return Measurement(
         sample=sample,
         span_mv=1.0,
-        waves=waves,
+        vf_log_odds=vf_log_odds,
         frequency_hz=5.0,
         roughness_mv=0.01,
         deflection_mv=(0.1,),

@@ -1,19 +1,30 @@
 """Measure the signal for the rhythm, compiled: for one patient and for many."""
 
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.compiled import jit
+from classifier.compiled import inlined, jit
 from streamer.core.events import CHAIN_FS
-from streamer.rhythm.waveform.waves import FEATURES, describe_shape, leakage, log_odds
+from streamer.rhythm.waveform.waves import FEATURES, describe_shape, leakage, vf_log_odds
 from streamer.signal.filters import biquad_cascade, settle
 
 RING: Final = 384
 """Decimated samples kept of each lead: more than the longest window."""
-FIXED: Final = 5
-"""Columns of a measurement's row before the leads' own deflections."""
+
+
+class Column(IntEnum):
+    """Columns of a measurement's row; what each holds is told by `measures.Measurement`."""
+
+    SAMPLE = 0
+    SPAN_MV = 1
+    VF_LOG_ODDS = 2
+    FREQUENCY_HZ = 3
+    ROUGHNESS_MV = 4
+    DEFLECTION_MV = 5
+    """Of the first lead; those of the others follow."""
 
 
 class WatchParameters(NamedTuple):
@@ -128,9 +139,54 @@ def _describe(
     for lead in range(ring.shape[0]):
         _unroll(ring[lead], stop - c.window, windows[lead])
     f = np.empty(FEATURES)
-    row[1], half = describe_windows(windows, c, f)
-    row[2] = log_odds(f, c.weights) if half > 0.0 else -np.inf
-    row[3] = CHAIN_FS / c.decimation / (2.0 * half) if half > 0.0 else 0.0
+    row[Column.SPAN_MV], half = describe_windows(windows, c, f)
+    moves = half > 0.0
+    row[Column.VF_LOG_ODDS] = vf_log_odds(f, c.weights) if moves else -np.inf
+    row[Column.FREQUENCY_HZ] = CHAIN_FS / c.decimation / (2.0 * half) if moves else 0.0
+
+
+@inlined
+def _filter_sample(
+    c: WatchParameters, s: WatchState, lead: int, sample: float
+) -> None:  # pragma: no cover - compiled
+    """Filter one lead's next sample and add it to its sums; a missing one repeats the last."""
+    x = float(sample)
+    if not np.isfinite(x):
+        x = 0.0 if np.isnan(s.held[lead, 0]) else s.held[lead, 0]
+    if np.isnan(s.held[lead, 0]):
+        settle(c.settled, x, s.filters[lead])
+        s.held[lead, 0] = x
+        s.held[lead, 1] = x
+    s.bend[lead] += abs(x - 2.0 * s.held[lead, 0] + s.held[lead, 1])
+    s.held[lead, 1] = s.held[lead, 0]
+    s.held[lead, 0] = x
+    s.sums[lead, 0] += biquad_cascade(c.sos, s.filters[lead], x)
+
+
+@inlined
+def _keep_sample(
+    c: WatchParameters, s: WatchState, lead: int
+) -> None:  # pragma: no cover - compiled
+    """Put one lead's next decimated sample into the ring."""
+    # A mean of twice as many samples as are left out takes 60 Hz out, and most of 50.
+    mean = (s.sums[lead, 0] + s.sums[lead, 1]) / (2 * c.decimation)
+    s.ring[lead, s.kept[0] % RING] = mean
+    s.sums[lead, 1] = s.sums[lead, 0]
+    s.sums[lead, 0] = 0.0
+
+
+@jit
+def _measure_hop(
+    c: WatchParameters, s: WatchState, sample: int, row: NDArray[np.float64]
+) -> None:  # pragma: no cover - compiled
+    """Write the measurement of the hop and of the window that end at `sample`."""
+    row[Column.SAMPLE] = sample
+    _describe(s.ring, s.kept[0], c, row)
+    bend = 0.0
+    for lead in range(s.bend.size):
+        bend = max(bend, s.bend[lead])
+        row[Column.DEFLECTION_MV + lead] = s.block[lead, 1] - s.block[lead, 0]
+    row[Column.ROUGHNESS_MV] = bend / c.hop
 
 
 @jit
@@ -146,39 +202,18 @@ def measure(
     rows = 0
     for i in range(raw.shape[1]):
         n = start + i
+        # Hops and kept samples lie at fixed sample indices, so that cuts change nothing.
         keep = n % c.decimation == 0
         for lead in range(raw.shape[0]):
-            x = float(raw[lead, i])
-            if not np.isfinite(x):
-                x = 0.0 if np.isnan(s.held[lead, 0]) else s.held[lead, 0]
-            if np.isnan(s.held[lead, 0]):
-                settle(c.settled, x, s.filters[lead])
-                s.held[lead, 0] = x
-                s.held[lead, 1] = x
-            s.bend[lead] += abs(x - 2.0 * s.held[lead, 0] + s.held[lead, 1])
-            s.held[lead, 1] = s.held[lead, 0]
-            s.held[lead, 0] = x
-            y = biquad_cascade(c.sos, s.filters[lead], x)
-            s.sums[lead, 0] += y
+            _filter_sample(c, s, lead, raw[lead, i])
             if keep:
-                # A mean of twice as many samples as are left out takes 60 Hz out, and most of 50.
-                mean = (s.sums[lead, 0] + s.sums[lead, 1]) / (2 * c.decimation)
-                s.ring[lead, s.kept[0] % RING] = mean
-                s.sums[lead, 1] = s.sums[lead, 0]
-                s.sums[lead, 0] = 0.0
+                _keep_sample(c, s, lead)
             s.block[lead, 0] = min(s.block[lead, 0], filtered[lead, i])
             s.block[lead, 1] = max(s.block[lead, 1], filtered[lead, i])
         s.kept[0] += keep
         if (n + 1) % c.hop == 0:
             if s.kept[0] >= c.window:
-                row = out[rows]
-                row[0] = n
-                _describe(s.ring, s.kept[0], c, row)
-                bend = 0.0
-                for lead in range(raw.shape[0]):
-                    bend = max(bend, s.bend[lead])
-                    row[FIXED + lead] = s.block[lead, 1] - s.block[lead, 0]
-                row[4] = bend / c.hop
+                _measure_hop(c, s, n, out[rows])
                 rows += 1
             s.bend[:] = 0.0
             s.block[:, 0] = np.inf

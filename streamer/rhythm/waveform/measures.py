@@ -1,4 +1,4 @@
-"""What the signal itself says about the rhythm: whether it is quiet, whether it flutters."""
+"""Measurements of the signal for the rhythm: whether it is quiet, whether it is fibrillation."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamer.core.events import CHAIN_FS
 from streamer.rhythm.waveform.kernel import (
-    FIXED,
+    Column,
     WatchParameters,
     WatchState,
     measure,
@@ -49,7 +49,7 @@ class Measurement(NamedTuple):
     """Last sample of the window, at the chain's rate."""
     span_mv: float
     """Largest minus smallest value of the window, in the lead that moves most."""
-    waves: float
+    vf_log_odds: float
     """Log-odds that the leads that move show flutter or fibrillation; see
     `streamer.rhythm.waveform.waves`. Minus infinity where none moves."""
     frequency_hz: float
@@ -62,7 +62,7 @@ class Measurement(NamedTuple):
 
 
 class Watch(Protocol):
-    """Who measures the signal for a rhythm tracker."""
+    """What measures the signal for a rhythm tracker."""
 
     def reset(self) -> None:
         """Forget everything."""
@@ -110,7 +110,7 @@ class SignalWatch:
             self._start_leads(item.raw.shape[0])
         n = item.raw.shape[1]
         self._next = item.start + n
-        out = np.zeros((n // self._parameters.hop + 1, FIXED + self._n_leads))
+        out = np.zeros((n // self._parameters.hop + 1, Column.DEFLECTION_MV + self._n_leads))
         count = measure(self._parameters, self._state, item.start, item.raw, item.filtered, out)
         return measurements(out[:count])
 
@@ -156,5 +156,13 @@ def plain_state(state: WatchState, following: int | None) -> dict[str, Any]:
 def measurements(rows: NDArray[np.float64]) -> list[Measurement]:
     """Turn rows that `measure` has written into measurements."""
     return [
-        Measurement._make([int(row[0]), *row[1:FIXED], tuple(row[FIXED:])]) for row in rows.tolist()
+        Measurement(
+            sample=int(row[Column.SAMPLE]),
+            span_mv=row[Column.SPAN_MV],
+            vf_log_odds=row[Column.VF_LOG_ODDS],
+            frequency_hz=row[Column.FREQUENCY_HZ],
+            roughness_mv=row[Column.ROUGHNESS_MV],
+            deflection_mv=tuple(row[Column.DEFLECTION_MV :]),
+        )
+        for row in rows.tolist()
     ]

@@ -1,12 +1,13 @@
-"""How much a window of the signal looks like waves of flutter or fibrillation: log-odds, compiled.
+"""Log-odds that a window of the signal shows ventricular flutter or fibrillation, compiled.
 
-Five measures of shape, none of which depends on the size of the signal, and a logistic regression
+Five features of shape, none of which depends on the size of the signal, and a logistic regression
 over them, as Figuera et al. 2016 (doi:10.1371/journal.pone.0159654) use for defibrillators. They
 separate waves, which move all the time at about one rate, from complexes, which move for a tenth of
 a second and rest, and from noise, which has no rate. Where the weights come from:
 `streamer.training.waves`.
 """
 
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
@@ -14,16 +15,31 @@ from numpy.typing import NDArray
 
 from classifier.compiled import jit, sort_few
 
-FEATURES: Final = 5
-FEATURE_NAMES: Final = ("leakage", "evenness", "slope spread", "least slope", "rate")
+
+class Shape(IntEnum):
+    """Features of one lead's window, by their position; none has a unit."""
+
+    LEAKAGE = 0
+    """Of the VF filter: 0 for a sine, 1 for noise or narrow complexes."""
+    INVERSE_KURTOSIS = 1
+    """2/3 for a sine, 1/3 for noise, small for narrow complexes."""
+    SLOPE_UNIFORMITY = 2
+    """How equally the slopes are large: 1 for a triangle."""
+    SLOPE_RATIO = 3
+    """Steepest slope of the calmest quarter second over that of the steepest."""
+    LOG_RATE = 4
+    """Logarithm of the root mean square slope over the root mean square."""
+
+
+FEATURES: Final = len(Shape)
 SMOOTHED: Final = 6
 """Slopes are averaged over as many samples: 50 ms."""
 BLOCK: Final = 29
 """Samples of a block: a quarter of a second less what the averaging takes, shared out."""
 BLOCKS: Final = 12
-_LOW: Final = 2
-_HIGH: Final = 2
-"""The third least and the second greatest block count: one artefact or pause does not."""
+_THIRD_LEAST: Final = 2
+_SECOND_GREATEST: Final = BLOCKS - 2
+"""Blocks in ascending order that count: one artefact or pause does not."""
 _TINY: Final = 1e-12
 
 _CENTRES: Final = np.array([0.5, 0.4, 0.7, 0.5, -1.2])
@@ -40,10 +56,10 @@ WEIGHTS: Final = np.array([
 
 @jit
 def leakage(window: NDArray[np.float32]) -> tuple[float, int]:  # pragma: no cover - compiled
-    """Return the rest after adding the signal half a period earlier, and that half period.
+    """Return the leakage of the VF filter, and half the signal's mean period in samples.
 
-    Kuo & Dillman 1978 (Computers in Cardiology, pp. 347-349): 0 for a sine, 1 for noise or narrow
-    complexes.
+    Kuo & Dillman 1978 (Computers in Cardiology, pp. 347-349): what is left of the signal after
+    adding it half a period earlier; 0 for a sine, 1 for noise or narrow complexes.
     """
     n = window.size
     total, slope = 0.0, 0.0
@@ -56,24 +72,19 @@ def leakage(window: NDArray[np.float32]) -> tuple[float, int]:  # pragma: no cov
     half = int(np.pi * total / slope + 0.5)
     if half < 1 or half >= n // 2:
         return 1.0, 0
-    rest, both = 0.0, 0.0
+    left, both = 0.0, 0.0
     for i in range(half, n):
         now, before = window[i], window[i - half]
-        rest += abs(now + before)
+        left += abs(now + before)
         both += abs(now) + abs(before)
-    return (rest / both if both > 0.0 else 1.0), half
+    return (left / both if both > 0.0 else 1.0), half
 
 
 @jit
 def describe_shape(
     window: NDArray[np.float32], leaked: float, f: NDArray[np.float64]
 ) -> None:  # pragma: no cover - compiled
-    """Fill in the features of one lead's window of 3 s at 120 Hz.
-
-    leakage; evenness: the inverse of the kurtosis, near 0.7 for a sine; slope spread: how evenly
-    the slopes are shared out, 1 for a triangle; least slope: the calmest quarter second beside the
-    steepest; rate: logarithm of the root mean square slope beside the root mean square.
-    """
+    """Fill in the `Shape` of one lead's window of 3 s at 120 Hz; `leaked` is its `leakage`."""
     n = window.size
     second, fourth, slopes = _TINY, _TINY, _TINY
     for i in range(n):
@@ -82,6 +93,7 @@ def describe_shape(
         fourth += square * square
         if i > 0:
             slopes += (window[i] - window[i - 1]) ** 2
+    # Running sums of slopes: one noisy sample weighs little, a rest of a quarter second remains.
     tops = np.zeros(BLOCKS)
     running, first, squared = 0.0, _TINY, _TINY
     count = n - SMOOTHED
@@ -95,18 +107,21 @@ def describe_shape(
             block = min((i - SMOOTHED) // BLOCK, BLOCKS - 1)
             tops[block] = max(tops[block], running)
     sort_few(tops)
-    f[0] = leaked
-    f[1] = second * second / (n * fourth)
-    f[2] = first * first / (count * squared)
-    f[3] = tops[_LOW] / max(tops[BLOCKS - _HIGH], _TINY)
-    f[4] = 0.5 * np.log(slopes / second)
+    f[Shape.LEAKAGE] = leaked
+    f[Shape.INVERSE_KURTOSIS] = second * second / (n * fourth)
+    f[Shape.SLOPE_UNIFORMITY] = first * first / (count * squared)
+    f[Shape.SLOPE_RATIO] = tops[_THIRD_LEAST] / max(tops[_SECOND_GREATEST], _TINY)
+    f[Shape.LOG_RATE] = 0.5 * np.log(slopes / second)
 
 
 @jit
-def expand(
+def expand_terms(
     f: NDArray[np.float64], terms: NDArray[np.float64]
 ) -> None:  # pragma: no cover - compiled
-    """Fill in the terms: waves of a low rate may be less like noise than those of a high one."""
+    """Fill in the terms of the regression.
+
+    Products too, as waves of a low rate may be less like noise than those of a high one.
+    """
     terms[0] = 1.0
     at = 1 + FEATURES
     for k in range(FEATURES):
@@ -117,12 +132,12 @@ def expand(
 
 
 @jit
-def log_odds(
+def vf_log_odds(
     f: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> float:  # pragma: no cover - compiled
-    """Return the log-odds of waves."""
+    """Return the log-odds of flutter or fibrillation, from the features `f`."""
     terms = np.empty(TERMS)
-    expand(f, terms)
+    expand_terms(f, terms)
     total = 0.0
     for k in range(TERMS):
         total += weights[k] * terms[k]

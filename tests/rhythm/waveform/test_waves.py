@@ -13,10 +13,11 @@ from streamer.rhythm.waveform.waves import (
     FEATURES,
     TERMS,
     WEIGHTS,
+    Shape,
     describe_shape,
-    expand,
+    expand_terms,
     leakage,
-    log_odds,
+    vf_log_odds,
 )
 from streamer.signal.bandpass import FilteredChunk
 
@@ -40,10 +41,10 @@ def test_a_sine_leaks_nothing_and_noise_does() -> None:
     t = np.arange(360) / 120
     sine = features(np.sin(2 * np.pi * 5 * t))
     noise = features(np.random.default_rng(0).standard_normal(360))
-    assert sine[0] < 0.05
-    assert noise[0] > 0.6
-    assert sine[1] == pytest.approx(2 / 3, abs=0.01)
-    assert noise[1] == pytest.approx(1 / 3, abs=0.05)
+    assert sine[Shape.LEAKAGE] < 0.05
+    assert noise[Shape.LEAKAGE] > 0.6
+    assert sine[Shape.INVERSE_KURTOSIS] == pytest.approx(2 / 3, abs=0.01)
+    assert noise[Shape.INVERSE_KURTOSIS] == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_complexes_rest_and_waves_do_not() -> None:
@@ -51,15 +52,15 @@ def test_complexes_rest_and_waves_do_not() -> None:
     spikes = sum(np.exp(-0.5 * ((t - at) / 2.0) ** 2) for at in range(40, 360, 100))
     waves = np.sin(2 * np.pi * 5 * t / 120)
     rest, move = features(spikes), features(waves)
-    assert rest[2] < 0.3
-    assert move[2] > 0.8
-    assert rest[3] < 0.1
-    assert move[3] > 0.9
+    assert rest[Shape.SLOPE_UNIFORMITY] < 0.3
+    assert move[Shape.SLOPE_UNIFORMITY] > 0.8
+    assert rest[Shape.SLOPE_RATIO] < 0.1
+    assert move[Shape.SLOPE_RATIO] > 0.9
 
 
 def test_rate_is_the_logarithm_of_the_waves_frequency() -> None:
     t = np.arange(360) / 120
-    slow, fast = (features(np.sin(2 * np.pi * hz * t))[4] for hz in (3.0, 6.0))
+    slow, fast = (features(np.sin(2 * np.pi * hz * t))[Shape.LOG_RATE] for hz in (3.0, 6.0))
     assert fast - slow == pytest.approx(np.log(2.0), abs=0.05)
 
 
@@ -77,12 +78,12 @@ def test_a_flat_window_is_finite() -> None:
 def test_terms_are_the_features_and_their_products() -> None:
     terms = np.zeros(TERMS)
     centre = np.zeros(FEATURES)
-    expand(centre, terms)
+    expand_terms(centre, terms)
     first = terms[1 : 1 + FEATURES]
     assert terms[0] == 1.0
     products = [first[k] * first[j] for k in range(FEATURES) for j in range(k + 1)]
     assert terms[1 + FEATURES :].tolist() == products
-    assert log_odds(centre, WEIGHTS) == pytest.approx(float(terms @ WEIGHTS))
+    assert vf_log_odds(centre, WEIGHTS) == pytest.approx(float(terms @ WEIGHTS))
 
 
 @pytest.mark.parametrize("name", [name for name in ARRESTS if not name.startswith("silence")])
@@ -90,8 +91,8 @@ def test_waves_of_unseen_patients_have_odds_for_them(name: str) -> None:
     for seed in UNSEEN:
         onset = ARRESTS[name](CHAIN_FS, seed)
         found = measured(onset.record.signal)
-        inside = [m.waves for m in found if m.sample / CHAIN_FS >= onset.onset_s + 3.2]
-        before = [m.waves for m in found if 4.0 < m.sample / CHAIN_FS < onset.onset_s]
+        inside = [m.vf_log_odds for m in found if m.sample / CHAIN_FS >= onset.onset_s + 3.2]
+        before = [m.vf_log_odds for m in found if 4.0 < m.sample / CHAIN_FS < onset.onset_s]
         assert np.median(inside) > 1.0
         assert max(before) < 0.0
 
@@ -100,7 +101,7 @@ def test_waves_of_unseen_patients_have_odds_for_them(name: str) -> None:
 def test_beats_of_unseen_patients_have_odds_against_them(name: str) -> None:
     for seed in UNSEEN:
         found = measured(TEMPTING_RHYTHMS[name](CHAIN_FS, seed).signal[:, : 40 * 360])
-        odds = [m.waves for m in found if m.sample > 4 * CHAIN_FS]
+        odds = [m.vf_log_odds for m in found if m.sample > 4 * CHAIN_FS]
         assert np.quantile(odds, 0.95) < 0.0
 
 
@@ -109,9 +110,9 @@ def test_a_lead_that_hardly_moves_has_no_say() -> None:
     wave = 0.5 * np.sin(2 * np.pi * 5 * t)
     hiss = 0.01 * np.random.default_rng(0).standard_normal(t.size)
     alone, with_hiss = measured(wave)[-1], measured(np.stack([wave, hiss]))[-1]
-    assert with_hiss.waves == pytest.approx(alone.waves)
+    assert with_hiss.vf_log_odds == pytest.approx(alone.vf_log_odds)
     assert with_hiss.span_mv == pytest.approx(alone.span_mv)
-    assert measured(hiss)[-1].waves == -np.inf
+    assert measured(hiss)[-1].vf_log_odds == -np.inf
 
 
 @pytest.mark.parametrize("mains_hz", [50.0, 60.0])
@@ -119,7 +120,7 @@ def test_mains_hum_has_no_say(mains_hz: float) -> None:
     t = np.arange(3600) / CHAIN_FS
     last = measured(0.3 * np.sin(2 * np.pi * mains_hz * t))[-1]
     assert last.span_mv < 0.05
-    assert last.waves == -np.inf
+    assert last.vf_log_odds == -np.inf
 
 
 def test_measurements_do_not_depend_on_the_cuts() -> None:
