@@ -1,4 +1,7 @@
-"""Fetches databases from PhysioNet into the cache: resumable, checked, and silent by default."""
+"""Fetches databases from PhysioNet into the cache: resumable, checked, and silent by default.
+
+The transfer is our own because pooch, the downloader of this field, begins a cut-off file anew.
+"""
 
 import hashlib
 import http.client
@@ -7,7 +10,7 @@ import urllib.error
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from replay.errors import DownloadError
 from replay.physionet import (
@@ -39,59 +42,36 @@ RETRY_DELAYS_S: Final = (0.5, 2.0, 5.0)
 """Waits before each further attempt when a connection breaks."""
 
 
-class Progress(Protocol):
-    """Sees how far a download is."""
-
-    def begin(self, files: int) -> None:
-        """Learn how many files there are."""
-        ...
-
-    def file(self, name: str) -> None:
-        """Learn which file is next."""
-        ...
-
-    def advance(self, n_bytes: int) -> None:
-        """Learn of bytes that arrived."""
-        ...
-
-    def file_done(self) -> None:
-        """Learn that the current file is complete, fetched or found."""
-        ...
-
-
-class SilentProgress:
-    """Shows nothing."""
-
-    def begin(self, files: int) -> None:
-        """Do nothing."""
-
-    def file(self, name: str) -> None:
-        """Do nothing."""
-
-    def advance(self, n_bytes: int) -> None:
-        """Do nothing."""
-
-    def file_done(self) -> None:
-        """Do nothing."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Fetched:
-    """What a download did."""
+    """What a download did so far."""
 
     folder: Path
     """Where the files are now."""
+    files: int
+    """How many there are."""
+    current: str = ""
+    """The file that is being looked at."""
+    received_bytes: int = 0
     fetched: list[str] = field(default_factory=list)
     """Files that came over the network."""
     kept: list[str] = field(default_factory=list)
     """Files that were complete already."""
 
 
+OnProgress = Callable[[Fetched], None]
+"""Called whenever a file begins or ends, and for every block that arrives."""
+
+
+def _silent(_so_far: Fetched) -> None:
+    """Show nothing."""
+
+
 def fetch_database(
     database: str,
     *,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress = _silent,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Fetched:
     """Fetch every record of a database; complete files are kept, a cut-off one is continued.
@@ -102,8 +82,8 @@ def fetch_database(
         Name on PhysioNet, such as `mitdb`.
     folder : Path, optional
         Where to put the files; by default a folder of that name in the cache.
-    progress : Progress, optional
-        Who is told how far it is.
+    progress : callable
+        Gets the state of the download again and again.
     sleep : callable
         Waits between attempts.
 
@@ -120,7 +100,7 @@ def fetch_database(
     listing = files.get(RECORDS)
     if listing is None:
         raise DownloadError(f"database {database!r} lists no records; it is not in WFDB format")
-    _fetch_file(listing, folder, SilentProgress(), sleep)
+    _fetch_files([listing], folder, _silent, sleep)
     records = (folder / RECORDS).read_text(encoding="utf-8").split()
     return _fetch_files(_files_of(records, files), folder, progress, sleep)
 
@@ -130,7 +110,7 @@ def fetch_record(
     record: str,
     *,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress = _silent,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Fetch one record of a database and return its path without extension.
@@ -160,22 +140,29 @@ def _files_of(records: Iterable[str], files: dict[str, RemoteFile]) -> list[Remo
 def _fetch_files(
     files: list[RemoteFile],
     folder: Path,
-    progress: Progress | None,
+    progress: OnProgress,
     sleep: Callable[[float], None],
 ) -> Fetched:
-    progress = progress or SilentProgress()
-    done = Fetched(folder=folder)
-    progress.begin(len(files))
+    so_far = Fetched(folder=folder, files=len(files))
+
+    def on_bytes(n_bytes: int) -> None:
+        so_far.received_bytes += n_bytes
+        progress(so_far)
+
     for file in files:
-        progress.file(file.name)
-        came = _fetch_file(file, folder, progress, sleep)
-        (done.fetched if came else done.kept).append(file.name)
-        progress.file_done()
-    return done
+        so_far.current = file.name
+        progress(so_far)
+        came = _fetch_file(file, folder, on_bytes, sleep)
+        (so_far.fetched if came else so_far.kept).append(file.name)
+    progress(so_far)
+    return so_far
 
 
 def _fetch_file(
-    file: RemoteFile, folder: Path, progress: Progress, sleep: Callable[[float], None]
+    file: RemoteFile,
+    folder: Path,
+    on_bytes: Callable[[int], None],
+    sleep: Callable[[float], None],
 ) -> bool:
     """Make sure that a file is complete; return whether it had to be fetched."""
     target = folder / file.name
@@ -184,10 +171,10 @@ def _fetch_file(
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + PART_SUFFIX)
     resumed = part.is_file() and part.stat().st_size > 0
-    _transfer(file, part, progress, sleep)
+    _transfer(file, part, on_bytes, sleep)
     if resumed and _sha256(part) != file.sha256:  # what was there was of another file
         part.unlink()
-        _transfer(file, part, progress, sleep)
+        _transfer(file, part, on_bytes, sleep)
     if (found := _sha256(part)) != file.sha256:
         part.unlink()
         raise DownloadError(
@@ -199,12 +186,15 @@ def _fetch_file(
 
 
 def _transfer(
-    file: RemoteFile, part: Path, progress: Progress, sleep: Callable[[float], None]
+    file: RemoteFile,
+    part: Path,
+    on_bytes: Callable[[int], None],
+    sleep: Callable[[float], None],
 ) -> None:
     """Append to `part` until the server says that it is complete; try again where it breaks off."""
     for delay_s in (*RETRY_DELAYS_S, None):
         try:
-            if _receive(file, part, progress):
+            if _receive(file, part, on_bytes):
                 return
             reason = "connection closed in mid-file"
         except BROKEN_CONNECTION as error:
@@ -217,7 +207,7 @@ def _transfer(
     )
 
 
-def _receive(file: RemoteFile, part: Path, progress: Progress) -> bool:
+def _receive(file: RemoteFile, part: Path, on_bytes: Callable[[int], None]) -> bool:
     """Take what one connection delivers; return whether that completed the file."""
     offset = part.stat().st_size if part.is_file() else 0
     try:
@@ -229,7 +219,7 @@ def _receive(file: RemoteFile, part: Path, progress: Progress) -> bool:
                 while block := response.read(BLOCK_BYTES):
                     output.write(block)
                     received += len(block)
-                    progress.advance(len(block))
+                    on_bytes(len(block))
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             return True  # nothing is left to send; the checksum decides

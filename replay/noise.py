@@ -11,14 +11,22 @@ within 0.2 dB with the ones in the MIT-BIH Noise Stress Test Database.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from replay.record import BLOCK_SAMPLES, Reference
+from replay.records import open_record
+from replay.simulate.record import SimulatedRecord
+
 NORMAL_SYMBOLS: Final = frozenset("NLRB")
 """WFDB symbols of the beats whose QRS amplitude counts: sinus beats, with or without block."""
+
+_LARGEST_FACTOR: Final = 1000
+"""Sampling frequencies are taken to be in a ratio of whole numbers up to this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +36,7 @@ class NoiseConfig:
     learning_s: float = 300.0
     """Length of the clean beginning."""
     period_s: float = 120.0
-    """Length of each noisy and each clean stretch after it."""
+    """Length of each noisy and each clean segment after it."""
     qrs_half_window_s: float = 0.05
     """The QRS amplitude is measured this far to both sides of the R peak."""
     noise_window_s: float = 1.0
@@ -90,7 +98,7 @@ def add_noise(
     snr_db: float,
     config: NoiseConfig | None = None,
 ) -> NDArray[np.float32]:
-    """Return the ECG with noise added in the noisy stretches of the protocol.
+    """Return the ECG with noise added in the noisy segments of the protocol.
 
     Parameters and errors are those of `noise_gain`. Noise that is too short starts again from its
     beginning. No step is left where noise sets in or ends: the offset moves along, as in `nst`.
@@ -107,13 +115,13 @@ def add_noise(
     paired = noise[rows][:, np.arange(n_samples) % noise.shape[1]] * gain[:, np.newaxis]
     noisy = clean.astype(np.float64)
     offset = np.zeros(len(clean))
-    for start, stop, is_noisy in noise_stretches(n_samples, fs, config):
+    for start, stop, is_noisy in noise_segments(n_samples, fs, config):
         offset += paired[:, start] * (-1.0 if is_noisy else 1.0) * (start > 0)
         noisy[:, start:stop] += offset[:, np.newaxis] + is_noisy * paired[:, start:stop]
     return noisy.astype(np.float32)
 
 
-def noise_stretches(
+def noise_segments(
     n_samples: int, fs: float, config: NoiseConfig | None = None
 ) -> Iterator[tuple[int, int, bool]]:
     """Yield start, stop (exclusive) and whether there is noise, over a record of n samples."""
@@ -159,3 +167,57 @@ def _trimmed_mean(values: NDArray[np.floating], trimmed: float) -> NDArray[np.fl
     left_out = int(values.shape[-1] * trimmed)
     kept = np.sort(values, axis=-1)[..., left_out : values.shape[-1] - left_out]
     return np.asarray(kept.mean(axis=-1), dtype=np.float64)
+
+
+def at_rate(samples: NDArray[Any], fs: float, wanted_fs: float) -> NDArray[Any]:
+    """Return samples at another rate, by `scipy.signal.resample_poly`.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (leads, n)
+    fs, wanted_fs : float
+        Sampling frequency of `samples` and of what is returned, in Hz.
+
+    Returns
+    -------
+    ndarray, shape (leads, m)
+        `samples` itself if the rates are equal.
+    """
+    from scipy import signal  # noqa: PLC0415 - slow to import
+
+    if wanted_fs == fs:
+        return samples
+    ratio = (Fraction(wanted_fs) / Fraction(fs)).limit_denominator(_LARGEST_FACTOR)
+    found: NDArray[Any] = signal.resample_poly(
+        samples, ratio.numerator, ratio.denominator, axis=1, padtype="line"
+    )
+    return found
+
+
+def read_noise(name: str, fs: float) -> NDArray[np.float32]:
+    """Read a record of noise, shape (leads, n), in mV at a sampling frequency."""
+    record = open_record(name)
+    blocks = [chunk.samples for chunk in record.chunks(0, None, BLOCK_SAMPLES)]
+    return np.asarray(at_rate(np.concatenate(blocks, axis=1), record.fs, fs), np.float32)
+
+
+def in_noise(
+    record: SimulatedRecord, noise: NDArray[np.float32], snr_db: float, seed: int
+) -> SimulatedRecord:
+    """Add noise from its random part on to the whole of a simulated record."""
+    if record.annotations is None:
+        raise ValueError(f"record {record.name} has no beats to measure the signal by")
+    rng = np.random.default_rng(seed)
+    normal = normal_beats(record.annotations)
+    gain = noise_gain(record.signal, noise, r_peaks=normal, fs=record.fs, snr_db=snr_db)
+    at = (int(rng.integers(noise.shape[1])) + np.arange(record.n_samples)) % noise.shape[1]
+    rows = np.arange(len(record.signal)) % len(noise)
+    added = noise[rows][:, at] * gain[:, np.newaxis]
+    return replace(record, signal=(record.signal + added).astype(np.float32))
+
+
+def normal_beats(reference: Reference) -> NDArray[np.int64]:
+    """Return the beats that a signal is measured by: sinus beats, or any where there are none."""
+    symbols = np.array(reference.symbols)
+    beats = np.isin(symbols, [*NORMAL_SYMBOLS])
+    return reference.samples[beats if beats.any() else symbols != "+"]

@@ -121,10 +121,10 @@ def _fetch(name: str, *, allowed: bool) -> RecordLocation:
     if database is None or not allowed:
         raise RecordNotFoundError(_not_found(name, ""))
     from replay.download import fetch_record  # noqa: PLC0415
-    from replay.progress import ProgressBar  # noqa: PLC0415
+    from replay.progress import download_bar  # noqa: PLC0415
 
     try:
-        with ProgressBar(database) as progress:
+        with download_bar(database) as progress:
             path = fetch_record(database, plain, progress=progress)
     except DownloadError as error:
         raise RecordNotFoundError(_not_found(name, f", and PhysioNet: {error}")) from error

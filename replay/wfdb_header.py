@@ -75,8 +75,6 @@ class WfdbHeader:
     """Factor from each lead's unit to mV."""
     initial_values: tuple[int | None, ...]
     """First sample of every signal in ADC units, where stated and comparable."""
-    checksums: tuple[int | None, ...]
-    """Sum of every signal's samples modulo 2**16, where stated and comparable."""
     files: tuple[SignalFile, ...]
     states_length: bool
     """Whether `n_samples` comes from the header rather than from the size of the files."""
@@ -122,7 +120,6 @@ def read_header(path: Path) -> WfdbHeader:
             f"record {path} has no signal measured in volts, so no ECG; choose another record"
         )
     leads, columns, to_mv = zip(*kept, strict=True)
-    comparable = [frame == 1 for frame in header.samps_per_frame]
     return WfdbHeader(
         path=path,
         fs=float(header.fs),
@@ -130,8 +127,10 @@ def read_header(path: Path) -> WfdbHeader:
         leads=leads,
         columns=columns,
         to_mv=to_mv,
-        initial_values=_where(comparable, header.init_value),
-        checksums=_where(comparable, header.checksum),
+        initial_values=tuple(
+            value if frame == 1 else None
+            for value, frame in zip(header.init_value, header.samps_per_frame, strict=True)
+        ),
         files=files,
         states_length=bool(header.sig_len),
     )
@@ -210,7 +209,3 @@ def _length(files: tuple[SignalFile, ...], path: Path) -> int:
             "add the number of samples to its first line"
         )
     return min(lengths)
-
-
-def _where(keep: list[bool], values: list[int | None]) -> tuple[int | None, ...]:
-    return tuple(value if wanted else None for wanted, value in zip(keep, values, strict=True))

@@ -133,26 +133,6 @@ class WfdbRecord:
                     f"{expected}; header and data are not of the same record, fetch both again"
                 )
 
-    def verify(self) -> None:
-        """Read the whole record and hold it against the header's checksums.
-
-        Raises
-        ------
-        RecordFormatError
-            If a lead's checksum differs. A header without checksums is taken as it is.
-        """
-        sums = np.zeros(len(self._columns), dtype=np.int64)
-        for start in range(0, self.n_samples, BLOCK_SAMPLES):
-            stop = min(start + BLOCK_SAMPLES, self.n_samples)
-            sums += self._decode(start, stop, physical=False).sum(axis=0, dtype=np.int64)
-        for lead, column, total in zip(self.leads, self._columns, sums, strict=True):
-            stated = self._header.checksums[column]
-            if stated is not None and (int(total) - stated) % 2**16:
-                raise RecordFormatError(
-                    f"record {self._path}: checksum of lead {lead} differs from the header's; "
-                    "fetch the record again"
-                )
-
     def reference(self) -> Reference | None:
         """Return the reference annotations, or None if the record has no such file.
 

@@ -24,17 +24,17 @@ def run(args: argparse.Namespace) -> int:
     """Annotate every record; return 1 if one of them failed."""
     import sys
 
-    from streamer.runner.annotate import AnnotateConfig, Tally, annotate, expand
+    from streamer.runner.annotate import AnnotateConfig, Totals, annotate, expand
     from streamer.runner.annotate_progress import reporting
 
     config = AnnotateConfig(
         out=args.out, annotator=args.annotator, which=args.label, lead=args.lead
     )
     names = expand(args.records)
-    tally = Tally()
+    totals = Totals()
     with reporting(len(names), sys.stderr) as reporter:
         for result in annotate(names, config, jobs=args.jobs, moved=reporter.moved):
             reporter.finished(result)
-            tally.add(result)
-    sys.stdout.write("\n".join(tally.lines()) + "\n")
-    return 1 if tally.failed else 0
+            totals.add(result)
+    sys.stdout.write("\n".join(totals.lines()) + "\n")
+    return 1 if totals.failed else 0

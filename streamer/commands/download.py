@@ -17,10 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fetch each database and say where it is."""
     from replay.download import fetch_database
-    from replay.progress import ProgressBar
+    from replay.progress import download_bar
 
     for database in args.databases:
-        with ProgressBar(database) as progress:
+        with download_bar(database) as progress:
             done = fetch_database(database, progress=progress)
         print(  # noqa: T201
             f"{database}: {len(done.fetched)} files fetched, {len(done.kept)} were complete; "

@@ -9,7 +9,7 @@ from streamer.core.events import Alarm, Priority, Rhythm
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import big_digits, palette
 from streamer.monitor.terminal.screen_lines import Part, bar, single_cells
-from streamer.scoring.running_score import Tally
+from streamer.scoring.running_score import MatchCounts
 
 Row = list[Part]
 
@@ -166,16 +166,16 @@ def reference_score(state: MonitorState) -> list[Row]:
         return [[("no reference", palette.FAINT)], [("annotations", palette.FAINT)]]
     qrs = state.score.qrs
     rows = [_ratios("QRS", qrs)]
-    rows += [_ratios(f"  {label.value}", tally) for label, tally in state.score.classes.items()]
+    rows += [_ratios(f"  {label.value}", counts) for label, counts in state.score.classes.items()]
     missed = palette.NOTE if qrs.fn or qrs.fp else palette.FAINT
     rows.append([(f"FN {qrs.fn}  FP {qrs.fp}", missed)])
     return [[("       Se    +P", palette.FAINT)], *rows]
 
 
-def _ratios(name: str, tally: Tally) -> Row:
+def _ratios(name: str, counts: MatchCounts) -> Row:
     return [
         (f"{name:<3} ", palette.STRONG),
-        (f"{_percent(tally.sensitivity)} {_percent(tally.ppv)}", palette.PLAIN),
+        (f"{_percent(counts.sensitivity)} {_percent(counts.ppv)}", palette.PLAIN),
     ]
 
 

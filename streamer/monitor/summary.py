@@ -25,7 +25,7 @@ from streamer.core.histogram import QuantileHistogram
 from streamer.monitor.state import MqttStatus, ReferenceAnnotations
 from streamer.monitor.terminal import palette
 from streamer.report.hrv import Variability, sinus_intervals, variability
-from streamer.scoring.running_score import RunningScore, Tally
+from streamer.scoring.running_score import MatchCounts, RunningScore
 
 _NAME_WIDTH: Final = 14
 _MOST_NORMAL: Final = 100_000
@@ -288,17 +288,19 @@ def _mqtt(summary: Summary) -> _Rows:
 def _reference(summary: Summary) -> _Rows:
     if summary.score is None:
         return []
-    rows: _Rows = [("QRS", _tally(summary.score.qrs))]
-    rows += [(f"{label.value} beats", _tally(t)) for label, t in summary.score.classes.items()]
+    rows: _Rows = [("QRS", _match_counts(summary.score.qrs))]
+    rows += [
+        (f"{label.value} beats", _match_counts(t)) for label, t in summary.score.classes.items()
+    ]
     return [
         (f"reference {name}" if not k else f"  {name}", words)
         for k, (name, words) in enumerate(rows)
     ]
 
 
-def _tally(tally: Tally) -> _Words:
-    ratios = f"Se {_percent(tally.sensitivity)}  +P {_percent(tally.ppv)}"
-    return _plain(ratios, f"   TP {tally.tp}  FN {tally.fn}  FP {tally.fp}")
+def _match_counts(counts: MatchCounts) -> _Words:
+    ratios = f"Se {_percent(counts.sensitivity)}  +P {_percent(counts.ppv)}"
+    return _plain(ratios, f"   TP {counts.tp}  FN {counts.fn}  FP {counts.fp}")
 
 
 def _percent(ratio: float | None) -> str:

@@ -251,7 +251,7 @@ def _fan_out(names: Sequence[str], config: AnnotateConfig, jobs: int) -> Iterato
 
 
 @dataclass(slots=True)
-class Tally:
+class Totals:
     """Sums over the records of one run."""
 
     done: list[Annotated] = field(default_factory=list)

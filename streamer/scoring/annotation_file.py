@@ -1,15 +1,17 @@
 """WFDB annotation files: write beat labels as they become known, read them for scoring.
 
 The format is that of the WFDB Applications Guide, annot(5): 16-bit words, little endian, a type
-code in the upper 6 bits and the distance from the annotation before in the lower 10.
+code in the upper 6 bits and the distance from the annotation before in the lower 10. `wfdb` reads
+the files but doesn't write them: its `wrann` writes at the end only, so that a killed replay would
+lose its labels, and refuses a file without beats and a name with a dot. The bytes are the same.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -80,11 +82,9 @@ class AnnotationWriter:
     def __init__(self, path: Path, *, fs: float) -> None:
         self._path = path
         self._encoder = _Encoder(fs)
-        try:
+        with _clear_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("wb")
-        except OSError as error:
-            raise _unwritable(path, error) from error
         self._write(self._encoder.head)
 
     def write(self, sample: int, label: Label) -> None:
@@ -107,30 +107,15 @@ class AnnotationWriter:
         OutputError
             If the system can't finish it.
         """
-        try:
+        with _clear_errors(self._path):
             self._file.close()
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, data: bytes) -> None:
         """Write over the end mark, and the mark again after it."""
-        try:
+        with _clear_errors(self._path):
             self._file.write(data + _END)
             self._file.flush()
             self._file.seek(-len(_END), os.SEEK_CUR)
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
 
 
 def write_annotations(path: Path, beats: Iterable[tuple[int, Label]], *, fs: float) -> int:
@@ -151,23 +136,26 @@ def write_annotations(path: Path, beats: Iterable[tuple[int, Label]], *, fs: flo
     encoder = _Encoder(fs)
     encoded = [encoder.beat(sample, label) for sample, label in beats]
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with _clear_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             part.write_bytes(encoder.head + b"".join(encoded) + _END)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
     return len(encoded)
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"can't write annotations to {path}: {error.strerror or error}; "
-        "choose a folder that can be written"
-    )
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says into one line about the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"can't write annotations to {path}: {error.strerror or error}; "
+            "choose a folder that can be written"
+        ) from error
 
 
 def _word(code: int, value: int) -> bytes:

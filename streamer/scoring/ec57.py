@@ -5,7 +5,7 @@ from `bxb`, and why: escape beats (`e j n`) count as N, as EC57:2012 and the cla
 literature have it, where `bxb` counts them as supraventricular ectopic (no QRS figure depends on
 it); a shutdown lasts until the next annotation that is no shutdown mark, so the one-mark notation
 of the AHA database isn't widened to the neighbouring beats; extra beats are left out in every
-reference VF stretch, where `bxb` remembers the last two.
+reference VF episode, where `bxb` remembers the last two.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,8 +20,6 @@ from streamer.scoring.matching import match_beats, tolerance_samples
 
 TOLERANCE_MS: Final = 150.0
 """Match window of ANSI/AAMI EC57."""
-LEARNING_PERIOD_S: Final = 300.0
-"""Start of a record that EC57 lets a detector learn from, not scored by default."""
 
 LABELS: Final[tuple[Label, ...]] = (Label.N, Label.S, Label.V, Label.F, Label.Q)
 """Classes in the order of the confusion matrix."""
@@ -42,13 +40,13 @@ class BeatAnnotations:
     """The beats of one annotation file, and what else the comparison needs of it."""
 
     samples: NDArray[np.int64]
-    """Where the beats are, ascending; beats inside a VF stretch are left out."""
+    """Where the beats are, ascending; beats inside a VF episode are left out."""
     codes: NDArray[np.int8]
     """Class of each beat, as position in `LABELS`."""
     vf: tuple[tuple[int, int], ...] = ()
-    """Stretches of ventricular flutter or fibrillation: samples of `[` and `]`."""
+    """Episodes of ventricular flutter or fibrillation: samples of `[` and `]`."""
     shutdowns: tuple[tuple[int, int], ...] = ()
-    """Stretches without a readable signal: first and last sample."""
+    """Segments without a readable signal: first and last sample."""
 
     @classmethod
     def of(cls, samples: ArrayLike, labels: Iterable[Label]) -> Self:
@@ -60,7 +58,7 @@ class BeatAnnotations:
     def from_symbols(
         cls, samples: ArrayLike, symbols: Sequence[str], subtypes: ArrayLike | None = None
     ) -> Self:
-        """Pick the beats, VF stretches and shutdowns out of WFDB annotations.
+        """Pick the beats, VF episodes and shutdowns out of WFDB annotations.
 
         Parameters
         ----------
@@ -73,12 +71,12 @@ class BeatAnnotations:
         """
         times = np.asarray(samples, dtype=np.int64)
         marks = np.zeros(len(symbols), np.int64) if subtypes is None else np.asarray(subtypes)
-        vf = _stretches(times, [symbol == "[" for symbol in symbols], [s == "]" for s in symbols])
+        vf = _segments(times, [symbol == "[" for symbol in symbols], [s == "]" for s in symbols])
         off = [
             s == "~" and int(m) & _UNREADABLE == _UNREADABLE
             for s, m in zip(symbols, marks, strict=True)
         ]
-        shutdowns = _stretches(times, off, [not mark for mark in off])
+        shutdowns = _segments(times, off, [not mark for mark in off])
         inside = _inside(times, vf)
         keep = [k for k, s in enumerate(symbols) if s in SYMBOL_TO_LABEL and not inside[k]]
         return cls(
@@ -89,7 +87,7 @@ class BeatAnnotations:
         )
 
 
-def _stretches(
+def _segments(
     times: NDArray[np.int64], begins: Sequence[bool], ends: Sequence[bool]
 ) -> tuple[tuple[int, int], ...]:
     """Pair each beginning with the next end; the last one may go on for ever."""
@@ -106,12 +104,10 @@ def _stretches(
     return tuple(found)
 
 
-def _inside(
-    samples: NDArray[np.int64], stretches: tuple[tuple[int, int], ...]
-) -> NDArray[np.bool_]:
-    """Say of each sample whether it lies in one of the stretches, ends included."""
+def _inside(samples: NDArray[np.int64], segments: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
+    """Say of each sample whether it lies in one of the segments, ends included."""
     inside = np.zeros(samples.shape, dtype=np.bool_)
-    for begin, end in stretches:
+    for begin, end in segments:
         inside |= (samples >= begin) & (samples <= end)
     return inside
 

@@ -2,7 +2,7 @@
 
 As EC57's `epicmp` does it: an episode counts as found if any part of it was named, and by
 duration the common time is set against the time of either. For fibrillation of the atria the
-stretches of reference flutter don't count against what was named (`agreement`, `excluded`), and
+segments of reference flutter don't count against what was named (`agreement`, `excluded`), and
 fibrillation of the ventricles is told by [ and ]. `epicmp` compares no other rhythm; the rest are
 compared in the same way. Runs are compared run by run.
 """
@@ -110,12 +110,12 @@ def spans_of(reference: Reference, kind: str, stop: int) -> list[Span]:
 
 
 def excluded_spans(reference: Reference, kind: str, stop: int) -> list[Span]:
-    """Return the stretches in which it is neither right nor wrong to name that kind."""
+    """Return the segments in which it is neither right nor wrong to name that kind."""
     return _marked(reference, EXCLUDED.get(kind, ()), stop)
 
 
 def _marked(reference: Reference, marks: Sequence[str], stop: int) -> list[Span]:
-    """Return the stretches of rhythms whose auxiliary text begins with one of these marks."""
+    """Return the segments of rhythms whose auxiliary text begins with one of these marks."""
     changes = [
         (int(sample), text.rstrip("\0"))
         for sample, text in zip(reference.samples, reference.aux, strict=True)
@@ -131,7 +131,7 @@ def _marked(reference: Reference, marks: Sequence[str], stop: int) -> list[Span]
 
 
 def _bracketed(reference: Reference, stop: int) -> list[Span]:
-    """Return the stretches of ventricular flutter from [ to ], or to the end."""
+    """Return the segments of ventricular flutter from [ to ], or to the end."""
     spans, begun = [], None
     for sample, symbol in zip(reference.samples, reference.symbols, strict=True):
         if symbol == "[" and begun is None:
@@ -154,7 +154,7 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def named_spans(events: Iterable[Event], rhythms: frozenset[Rhythm], stop: int) -> list[Span]:
-    """Return the stretches that the chain gave one of these names."""
+    """Return the segments that the chain gave one of these names."""
     changes = [(e.onset, e.rhythm) for e in events if isinstance(e, RhythmEvent)]
     edges = [*timeline(changes), (stop, Rhythm.UNKNOWN)]
     spans = [(a, b) for (a, rhythm), (b, _) in pairwise(edges) if rhythm in rhythms and b > a]
@@ -176,7 +176,7 @@ def agreement(
     reference, named : sequence of (int, int)
         Episodes of either.
     excluded : sequence of (int, int)
-        Stretches that lie in no reference episode and don't count for the positive predictivity: a
+        Segments that lie in no reference episode and don't count for the positive predictivity: a
         named episode within one is ignored, one that begins or ends there is shortened to what is
         outside, and one that goes on on both sides stays one episode of less duration.
         Sensitivity knows no such exclusion.
@@ -229,7 +229,7 @@ def reference_runs(
 
 
 def flutter_spans(reference: Reference, stop: int) -> list[Span]:
-    """Return the stretches of ventricular flutter by beat annotations ([ and ]) and rhythm."""
+    """Return the segments of ventricular flutter by beat annotations ([ and ]) and rhythm."""
     spans = [*_bracketed(reference, stop), *_marked(reference, ("(VF",), stop)]
     return joined(sorted(spans))
 

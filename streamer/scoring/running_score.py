@@ -22,7 +22,7 @@ _NOT_FALSE: Final[dict[Label, frozenset[Label]]] = {
 
 
 @dataclass(slots=True)
-class Tally:
+class MatchCounts:
     """True positives, false negatives and false positives, and the two ratios of them."""
 
     tp: int = 0
@@ -77,9 +77,9 @@ class RunningScore:
 
     Attributes
     ----------
-    qrs : Tally
+    qrs : MatchCounts
         Detection of any beat.
-    classes : dict of Label to Tally
+    classes : dict of Label to MatchCounts
         Classification of V and S beats.
 
     Notes
@@ -108,8 +108,8 @@ class RunningScore:
         self._flutter = beats.vf
         self._next = 0
         self._pending: deque[_Detection] = deque()
-        self.qrs = Tally()
-        self.classes = {label: Tally() for label in SCORED_LABELS}
+        self.qrs = MatchCounts()
+        self.classes = {label: MatchCounts() for label in SCORED_LABELS}
 
     def beat(self, sample: int, label: Label | None) -> None:
         """Take a new beat, or a later label of one; new beats ascend in `sample`."""
@@ -178,12 +178,12 @@ class RunningScore:
         truth = self._truths[self._next]
         self._next += 1
         self.qrs.tp += 1
-        for scored, tally in self.classes.items():
+        for scored, counts in self.classes.items():
             if truth is scored:
-                tally.tp += label is scored
-                tally.fn += label is not scored
+                counts.tp += label is scored
+                counts.fn += label is not scored
             elif label is scored and truth not in _NOT_FALSE[scored]:
-                tally.fp += 1
+                counts.fp += 1
 
     def _count_missed(self) -> None:
         truth = self._truths[self._next]

@@ -40,7 +40,7 @@ class Run:
     beats: tuple[int, ...]
     """Samples, ascending."""
     episodes: tuple[Span, ...] = ()
-    """Stretches that count as a long run by themselves."""
+    """Segments that count as a long run by themselves."""
 
     @property
     def first(self) -> int:
@@ -75,7 +75,7 @@ def runs_of(
     beats : BeatAnnotations
     members : iterable of Label
     episodes : sequence of (int, int)
-        Stretches that count as a long run, such as ventricular flutter.
+        Segments that count as a long run, such as ventricular flutter.
     left_out : sequence of (int, int)
         Stretches whose beats are passed over; they end a run.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from classifier.splits import DS1
-from replay.noisy import in_noise, read_noise
+from replay.noise import in_noise, read_noise
 from replay.record import Record
 from replay.records import open_record
 from replay.simulate.arrests import ARRESTS

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from bench_cases import FS, short_excerpt
 
-from replay.noise import NoiseConfig, add_noise, noise_stretches
+from replay.noise import NoiseConfig, add_noise, noise_segments
 from streamer.bench.detection.measure import OWN
 from streamer.bench.noise import tables as noise_tables
 from streamer.bench.noise.measure import (
@@ -43,7 +43,7 @@ def report():
 
 def test_only_the_noisy_stretches_count():
     excerpt = short_excerpt(32.0)
-    stretches = list(noise_stretches(excerpt.n_samples, FS, SHORT))
+    stretches = list(noise_segments(excerpt.n_samples, FS, SHORT))
     assert [is_noisy for *_, is_noisy in stretches] == [False, True, False, True, False]
     beats = excerpt.beats.samples
     inside = sum(

@@ -1,6 +1,5 @@
 import hashlib
 import threading
-from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -254,27 +253,17 @@ def test_unwritable_cache(mirror, tmp_path):
 
 
 def test_progress_adds_up(mirror):
-    class Count:
-        def __init__(self):
-            self.calls = Counter()
-            self.files = self.bytes = 0
+    seen = []
 
-        def begin(self, files):
-            self.files = files
+    def see(so_far):
+        done = len(so_far.fetched) + len(so_far.kept)
+        seen.append((so_far.current, done, so_far.files, so_far.received_bytes))
 
-        def file(self, name):
-            self.calls["file"] += 1
-
-        def advance(self, n_bytes):
-            self.bytes += n_bytes
-
-        def file_done(self):
-            self.calls["done"] += 1
-
-    count = Count()
-    fetch_database("mitdb", progress=count)
-    assert count.files == count.calls["file"] == count.calls["done"] == 8
-    assert count.bytes == sum(len(mirror.files[name]) for name in [*RECORD_FILES, "ANNOTATORS"])
+    fetch_database("mitdb", progress=see)
+    names = [*RECORD_FILES, "ANNOTATORS"]
+    assert {name for name, *_ in seen} == {*names, "RECORDS"}
+    assert [done for _, done, *_ in seen] == sorted(done for _, done, *_ in seen)
+    assert seen[-1][1:] == (8, 8, sum(len(mirror.files[name]) for name in names))
 
 
 def test_one_record(mirror, folder):

@@ -18,7 +18,7 @@ from streamer.runner.annotate import (
     AnnotateConfig,
     Annotated,
     BeatAccount,
-    Tally,
+    Totals,
     annotate,
     expand,
     label_beats,
@@ -212,11 +212,11 @@ def test_terminal_sees_a_bar_and_the_errors(tmp_path: Path) -> None:
 def test_lines_and_sums() -> None:
     done = Annotated(record="a/208", n_beats=2956, signal_s=1805.6, wall_s=2.0)
     assert describe(done) == "208: 2,956 beats, 903 times real time"
-    tally = Tally()
-    tally.add(done)
-    tally.add(Annotated(record="x", error="bad"))
-    assert tally.lines()[0] == "1 of 2 records, 2,956 beats"
-    assert tally.lines()[1].startswith("0.50 h of signal in ")
+    totals = Totals()
+    totals.add(done)
+    totals.add(Annotated(record="x", error="bad"))
+    assert totals.lines()[0] == "1 of 2 records, 2,956 beats"
+    assert totals.lines()[1].startswith("0.50 h of signal in ")
 
 
 @pytest.mark.database

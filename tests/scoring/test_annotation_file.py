@@ -1,5 +1,6 @@
 """WFDB annotation files: byte for byte what wfdb writes, and readable by it."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,14 @@ def test_file_without_beats_is_legal(tmp_path: Path) -> None:
     assert wfdb.rdann(str(tmp_path / "none"), "pred").sample.size == 0
 
 
+def test_what_wfdb_itself_can_not_write(tmp_path: Path) -> None:
+    """Why the files are written here: both must work."""
+    with pytest.raises(ValueError, match="length greater than 0"):
+        wfdb.wrann("none", "pred", np.array([], np.int64), [], fs=360, write_dir=tmp_path)
+    with pytest.raises(ValueError, match="record_name"):
+        wfdb.wrann("208.live", "pred", np.array([5]), ["N"], fs=360, write_dir=tmp_path)
+
+
 def test_unfinished_file_is_readable(tmp_path: Path) -> None:
     writer = AnnotationWriter(tmp_path / "live.pred", fs=360)
     writer.write(100, Label.N)
@@ -72,7 +81,7 @@ def test_unfinished_file_is_readable(tmp_path: Path) -> None:
 
 
 def test_descending_beat_is_refused(tmp_path: Path) -> None:
-    with AnnotationWriter(tmp_path / "r.pred", fs=360) as writer:
+    with closing(AnnotationWriter(tmp_path / "r.pred", fs=360)) as writer:
         writer.write(100, Label.N)
         with pytest.raises(ValueError, match="sample 99, expected 100 or later"):
             writer.write(99, Label.N)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.noisy import at_rate
+from replay.noise import at_rate
 from streamer.bench.excerpt import Excerpt, Samples
 from streamer.scoring.ec57 import BeatAnnotations
 from streamer.training.augmentation import Recording, stretched

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.noise import NoiseConfig, noise_stretches
+from replay.noise import NoiseConfig, noise_segments
 from replay.records import records_of
 from streamer.bench.detection.measure import OWN
 from streamer.bench.detection.peers import Peer, run_peer, select_peers
@@ -190,7 +190,7 @@ def score_stretches(
     excerpt: Excerpt, found: NDArray[np.int64], config: NoiseConfig | None, *, noisy: bool
 ) -> RecordScore:
     """Score the noisy or the clean stretches of a record together."""
-    stretches = noise_stretches(excerpt.n_samples, excerpt.fs, config)
+    stretches = noise_segments(excerpt.n_samples, excerpt.fs, config)
     return aggregate(
         [
             score_record(

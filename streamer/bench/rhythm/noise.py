@@ -16,8 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.noise import NoiseConfig, add_noise
-from replay.noisy import in_noise, normal_beats, read_noise
+from replay.noise import NoiseConfig, add_noise, in_noise, normal_beats, read_noise
 from replay.record import BLOCK_SAMPLES, Record
 from replay.records import open_record
 from replay.simulate.arrests import OnsetMaker, SimulatedOnset

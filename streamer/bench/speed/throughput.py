@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.chunk import Chunk
-from replay.noisy import at_rate
+from replay.noise import at_rate
 from replay.simulate.demo import simulate_demo
 from streamer.bench.detection.stages import DetectionStages
 from streamer.core.events import CHAIN_FS

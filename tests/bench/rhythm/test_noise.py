@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from replay.noisy import in_noise
+from replay.noise import in_noise
 from replay.simulate.rhythms import TEMPTING_RHYTHMS
 from streamer.bench.rhythm import noise as rhythm_noise
 from streamer.bench.rhythm.noise import (
