@@ -129,7 +129,7 @@ def mqtt_state(state: MonitorState, width: int) -> Row:
     if state.mqtt is None:
         return [("MQTT off", palette.FAINT)]
     word = single_cells(str(state.mqtt.state))
-    style = palette.GOOD if word in {"connected", "online"} else palette.NOTE
+    style = palette.GOOD if word == "online" else palette.NOTE
     row: Row = [("MQTT ", palette.FAINT), (word, style)]
     if state.mqtt.shed:
         row.append((f"  {state.mqtt.shed} shed", palette.POOR))

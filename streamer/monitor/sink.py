@@ -9,11 +9,13 @@ from typing import TextIO
 from rich.console import Console
 
 from replay.chunk import Chunk
+from replay.record import Reference
 from streamer.core.errors import OutputError
 from streamer.core.events import Alarm, Published, StreamInfo
 from streamer.monitor.freezer import Freezer
 from streamer.monitor.keys import Command, KeyReader
-from streamer.monitor.state import MonitorState, MqttStatus, ReferenceAnnotations
+from streamer.monitor.state import MonitorState
+from streamer.monitor.status import MqttStatus
 from streamer.monitor.terminal.frame_pace import FramePacer, SpeedMeter
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.view import render
@@ -32,7 +34,7 @@ class MonitorSink:
         Latency budget of a provisional label in ms.
     mqtt : MqttStatus, optional
         Counters of the MQTT sink.
-    reference : ReferenceAnnotations, optional
+    reference : Reference, optional
         Annotations that came with the record, for the running score.
     fps : float
         Frames per second while the machine keeps up.
@@ -67,7 +69,7 @@ class MonitorSink:
         *,
         budget_ms: float = 500.0,
         mqtt: MqttStatus | None = None,
-        reference: ReferenceAnnotations | None = None,
+        reference: Reference | None = None,
         fps: float = 20.0,
         speed: float | None = 1.0,
         transport: Transport | None = None,

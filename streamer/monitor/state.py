@@ -2,15 +2,15 @@
 
 import statistics
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.labels import Label
 from replay.chunk import Chunk
+from replay.record import Reference
 from streamer.beats.ledger import BeatLedger
 from streamer.core.events import (
     Alarm,
@@ -23,73 +23,12 @@ from streamer.core.events import (
 )
 from streamer.monitor.burden import Burden
 from streamer.monitor.gain import Gain
+from streamer.monitor.status import MqttStatus, Pace
 from streamer.scoring.running_score import RunningScore
 from streamer.signal.ring import SampleRing
 
 TRACE_SECONDS: Final = 10.0
 """Signal kept for the trace; the widest sweep is shorter."""
-
-
-class MqttStatus(Protocol):
-    """Counters of an MQTT sink, read whenever a frame is drawn."""
-
-    @property
-    def state(self) -> Any:
-        """Connection state in a word."""
-        ...
-
-    @property
-    def url(self) -> Any:
-        """Where the broker is."""
-        ...
-
-    @property
-    def sent(self) -> int:
-        """Messages the broker has."""
-        ...
-
-    @property
-    def queued(self) -> int:
-        """Messages waiting to be sent."""
-        ...
-
-    @property
-    def shed(self) -> int:
-        """Messages dropped because the queue was full."""
-        ...
-
-
-class Pace(Protocol):
-    """How the source is being played, read whenever a frame is drawn."""
-
-    @property
-    def paused(self) -> bool:
-        """Whether it stands still."""
-        ...
-
-    @property
-    def seeking(self) -> bool:
-        """Whether it runs ahead to the next alarm."""
-        ...
-
-    @property
-    def speed(self) -> float | None:
-        """Factor of real time; None is as fast as possible."""
-        ...
-
-
-class ReferenceAnnotations(Protocol):
-    """Annotations that came with a record."""
-
-    @property
-    def samples(self) -> NDArray[np.int64]:
-        """Sample of each annotation, ascending."""
-        ...
-
-    @property
-    def symbols(self) -> Sequence[str]:
-        """WFDB symbol of each annotation."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +62,7 @@ class MonitorState:
         Latency budget of a provisional label, from the R peak, in ms.
     mqtt : MqttStatus, optional
         Counters to show.
-    reference : ReferenceAnnotations, optional
+    reference : Reference, optional
         Annotations for the running score.
     speed : float, optional
         Factor of real time that was asked for; None is as fast as possible.
@@ -158,7 +97,7 @@ class MonitorState:
         *,
         budget_ms: float = 500.0,
         mqtt: MqttStatus | None = None,
-        reference: ReferenceAnnotations | None = None,
+        reference: Reference | None = None,
         speed: float | None = 1.0,
         pace: Pace | None = None,
         config: MonitorConfig | None = None,
@@ -182,7 +121,6 @@ class MonitorState:
         self.alarms: deque[Alarm] = deque(maxlen=config.notices)
         self.gaps: deque[Gap] = deque(maxlen=config.notices)
         self.n_alarms = 0
-        self.n_gaps = 0
         self.score: RunningScore | None = None
         if reference is not None:
             self.score = RunningScore(
@@ -239,7 +177,6 @@ class MonitorState:
             self.gaps[-1] = gap
             return
         self.gaps.append(gap)
-        self.n_gaps += 1
 
     def age_s(self, sample: int) -> float:
         """Seconds of signal since `sample`."""

@@ -16,8 +16,8 @@ from replay.records import open_record
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
 from streamer.monitor.sink import MonitorSink
-from streamer.monitor.summary import render_summary
-from streamer.monitor.summary_sink import SummarySink
+from streamer.monitor.summary import SummarySink
+from streamer.monitor.summary_view import render_summary
 from streamer.monitor.terminal import palette
 from streamer.mqtt.broker import broker_for
 from streamer.mqtt.options import tls_files

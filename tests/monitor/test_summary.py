@@ -10,8 +10,8 @@ from sample_events import alarm, gap, labeled_beat, published
 from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.core.events import Event, GapReason, Priority, Rhythm, RhythmEvent
-from streamer.monitor.summary import Summary, render_summary
-from streamer.monitor.summary_sink import SummarySink
+from streamer.monitor.summary import Summary, SummarySink
+from streamer.monitor.summary_view import render_summary
 
 
 def rhythm(kind: Rhythm, onset: int) -> RhythmEvent:

@@ -77,14 +77,14 @@ def test_says_what_is_played() -> None:
     assert "MLII" in first
     assert "360 Hz" in first
     assert "training record" in first
-    assert "MQTT connected" in first
-    assert "MQTT connected  42 sent  127.0.0.1:1883" in lines(full_state(), 100, 24)[0]
+    assert "MQTT online" in first
+    assert "MQTT online  42 sent  127.0.0.1:1883" in lines(full_state(), 100, 24)[0]
 
 
 def test_messages_lost_or_piling_up_are_said_first() -> None:
     state = full_state()
     state.mqtt = mqtt(shed=3, queued=500)
-    assert "MQTT connected  3 shed  500 queued" in lines(state, 100, 24)[0]
+    assert "MQTT online  3 shed  500 queued" in lines(state, 100, 24)[0]
     assert "3 shed" in lines(state)[0]
     # A few on their way are none.
     state.mqtt = mqtt(queued=4)
@@ -103,7 +103,7 @@ def test_shows_the_numbers() -> None:
     assert "p50 354  max 354" in shown
     assert "budget 500 ms  late 0" in shown
     assert re.search(r"quality ━+╸? +90%", shown)
-    assert "MQTT connected  42 sent" in shown
+    assert "MQTT online  42 sent" in shown
     assert "V burden 1  9.1%" in shown
     assert re.search(r"QRS +100 +100", shown)
     assert "FN 0  FP 0" in shown

@@ -29,7 +29,7 @@ def info(*, training_record: bool = False, n_samples: int | None = 36_000) -> St
 
 def mqtt(**changes: object) -> SimpleNamespace:
     counters = {
-        "state": "connected",
+        "state": "online",
         "url": "mqtt://127.0.0.1:1883",
         "sent": 42,
         "queued": 0,

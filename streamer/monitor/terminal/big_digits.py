@@ -21,11 +21,6 @@ _ACROSS: Final = 5
 _DOWN: Final = 7
 _HALVES: Final = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
 
-SMALL_ROWS: Final = 4
-"""Rows of digits whose pixel is half a cell."""
-LARGE_ROWS: Final = 7
-"""Rows of digits whose pixel is two cells."""
-
 
 def small(text: str) -> list[str]:
     """Draw digits, '-' and ' ' in 4 rows, 5 cells and a space for each character.
