@@ -1,4 +1,4 @@
-"""Why a beat got its label: saliency, Grad-CAM and the say of each feature.
+"""Why a beat got its label: saliency, Grad-CAM and the contribution of each feature.
 
 Importing this module imports torch.
 """
@@ -46,10 +46,10 @@ class Explanation:
     grad_cam: FineArray
     """Shape (window_samples,): where the trunk saw what speaks for the class; at most 1, or all 0
     where nothing speaks for it."""
-    say: FineArray
+    contributions: FineArray
     """Shape (features,): log-odds that each feature adds over its mean; positive speaks for the
-    class. They add up to `log_odds - usual_log_odds`."""
-    usual_log_odds: float
+    class. They add up to `log_odds - baseline_log_odds`."""
+    baseline_log_odds: float
     """With the same signal, but every feature at its mean."""
     deviations: FineArray
     """Shape (features,): the features in standard deviations from their mean."""
@@ -135,8 +135,9 @@ def explain(
 
     Saliency is the gradient by the input (Simonyan et al. 2014, arXiv:1312.6034), Grad-CAM weighs
     the trunk's last activations by their mean gradient (Selvaraju et al. 2017,
-    doi:10.1109/ICCV.2017.74), in one dimension here. The features' say is their integrated
-    gradient (Sundararajan et al. 2017, arXiv:1703.01365) on the straight way from their means.
+    doi:10.1109/ICCV.2017.74), in one dimension here. The features' contributions are their
+    integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) on the straight way from their
+    means.
 
     Deviation from all three: in place of the class's logit its log-odds are followed. What is
     added to every logit changes no label, and so doesn't count here.
@@ -161,15 +162,15 @@ def explain(
     chosen = int(probabilities.argmax()) if label is None else MODEL_LABELS.index(label)
     score = _log_odds(probabilities, chosen)[0]
     gradient, weights = _gradients(score, [x, *activations])
-    say, usual = _say(fine, x.detach(), given, chosen)
+    contributions, baseline = _contributions(fine, x.detach(), given, chosen)
     return Explanation(
         label=MODEL_LABELS[chosen],
         probabilities=_array(probabilities[0]),
         log_odds=score.item(),
         saliency=_array(gradient[0].abs()),
         grad_cam=_grad_cam(_array(activations[0][0]), _array(weights[0]), signal.shape[2]),
-        say=_array(say),
-        usual_log_odds=usual,
+        contributions=_array(contributions),
+        baseline_log_odds=baseline,
         deviations=_array(((given - fine.feature_mean) / fine.feature_scale)[0]),
     )
 
@@ -191,19 +192,19 @@ def _log_odds(probabilities: Tensor, chosen: int) -> Tensor:
     return torch.log(probabilities[:, chosen]) - torch.log(probabilities[:, others].sum(dim=1))
 
 
-def _say(
+def _contributions(
     network: BeatNetwork, signal: Tensor, features: Tensor, chosen: int
 ) -> tuple[Tensor, float]:
     """Integrate the gradients by the features from their means, by the midpoint rule."""
-    usual = network.feature_mean[None]
+    baseline = network.feature_mean[None]
     way = (torch.arange(STEPS, dtype=features.dtype)[:, None] + 0.5) / STEPS
-    points = (usual + way * (features - usual)).requires_grad_()
+    points = (baseline + way * (features - baseline)).requires_grad_()
     repeated = signal.expand(STEPS, -1, -1)
     score = _log_odds(network(repeated, points), chosen)
     (gradient,) = _gradients(score.sum(), [points])
     with torch.no_grad():
-        start = _log_odds(network(signal, usual), chosen)
-    return gradient.mean(dim=0) * (features - usual)[0], start.item()
+        start = _log_odds(network(signal, baseline), chosen)
+    return gradient.mean(dim=0) * (features - baseline)[0], start.item()
 
 
 def _grad_cam(activations: FineArray, gradients: FineArray, columns: int) -> FineArray:

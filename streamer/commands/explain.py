@@ -33,30 +33,19 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from classifier.labels import Label
-    from classifier.network.explanation import explain, load_network, require_same
-    from classifier.network.runtime import load_model
     from replay.player import parse_time
     from replay.records import open_record
     from streamer.monitor.explain_view import explain_lines
     from streamer.monitor.terminal.screen_lines import Frame
-    from streamer.report.explain.beat_at import beat_at
-    from streamer.report.explain.explained_beat import REVISION_WORDS, ExplainedBeat
+    from streamer.report.explain.beat import REVISION_WORDS, explain_beat
 
     record = open_record(args.record, lead=args.lead)
-    model = load_model(args.model)
-    network = load_network(args.model)
-    sample = parse_time(args.beat, record.fs)
-    asked = beat_at(record, model, sample, REVISION_WORDS.index(args.revision))
-    label = None if args.label is None else Label(args.label)
-    question = asked.question
-    why = explain(network, question.inputs.signal[None], question.features[None], label)
-    require_same(why, asked.labelled.probabilities)
-    explained = ExplainedBeat(
-        record=record.name,
-        fs=record.fs,
-        asked=asked,
-        why=why,
-        training_record=record.name in model.spec.training_records,
+    explained = explain_beat(
+        record,
+        parse_time(args.beat, record.fs),
+        revision=REVISION_WORDS.index(args.revision),
+        label=None if args.label is None else Label(args.label),
+        model_file=args.model,
     )
     console = Console(highlight=False)
     console.print(Frame([*explain_lines(explained, console.width), []]))

@@ -12,7 +12,7 @@ from classifier.labels import MODEL_LABELS
 from streamer.monitor.terminal import braille, palette
 from streamer.monitor.terminal.screen_lines import Line, bar, line, rule, runs
 from streamer.monitor.terminal.sweep import trace
-from streamer.report.explain.explained_beat import ExplainedBeat, FeatureSay, Panel
+from streamer.report.explain.beat import Contribution, ExplainedBeat, Panel
 
 GUTTER: Final = 10
 """Cells left of the trace, for scales and names."""
@@ -56,10 +56,7 @@ def explain_lines(explained: ExplainedBeat, width: int) -> list[Line]:
         _axis(explained, width),
         _legend(width),
         rule([(2, f"what spoke for {explained.why.label}, and against it")], width),
-        *(
-            _feature_line(one, _largest_say(explained), width)
-            for one in explained.strongest(FEATURES)
-        ),
+        *(_feature_line(one, _largest(explained), width) for one in explained.strongest(FEATURES)),
     ]
     return lines
 
@@ -80,19 +77,19 @@ def _probability_lines(explained: ExplainedBeat, width: int) -> list[Line]:
 
 
 def _panel_lines(panel: Panel, width: int) -> list[Line]:
-    """Trace of the beat, coloured by saliency, over the usual beat in points; saliency below."""
+    """Trace of the beat, coloured by saliency, over the template in points; saliency below."""
     cells = width - GUTTER
-    curves = [panel.beat] if panel.usual is None else [panel.beat, panel.usual]
+    curves = [panel.beat] if panel.template is None else [panel.beat, panel.template]
     low, high = float(np.min(curves)), float(np.max(curves))
     margin = _MARGIN * max(high - low, 1e-3)
     edges = (low - margin, high + margin)
     own = braille.pack(_dots(panel.beat, cells, edges))
-    usual = np.zeros_like(own)
-    if panel.usual is not None:
-        usual = braille.pack(_dots(panel.usual, cells, edges))
+    template = np.zeros_like(own)
+    if panel.template is not None:
+        template = braille.pack(_dots(panel.template, cells, edges))
     heat = np.broadcast_to(_levels(panel.saliency, cells, len(_HEAT) - 1), own.shape)
     styles = np.where(own > 0, heat, len(_HEAT)).astype(np.uint8)
-    points = braille.code_points(np.where(own > 0, own, usual))
+    points = braille.code_points(np.where(own > 0, own, template))
     scale = {0: edges[1], TRACE_ROWS - 1: edges[0]}
     drawn: list[Line] = [rule([(GUTTER, panel.name)], width)]
     for row, text in enumerate(braille.text(points)):
@@ -150,11 +147,11 @@ def _legend(width: int) -> Line:
     return line([(" " * GUTTER + "none ", palette.FAINT), *steps, (words, palette.FAINT)], width)
 
 
-def _largest_say(explained: ExplainedBeat) -> float:
+def _largest(explained: ExplainedBeat) -> float:
     return max((abs(one.log_odds) for one in explained.strongest(1)), default=1.0) or 1.0
 
 
-def _feature_line(one: FeatureSay, largest: float, width: int) -> Line:
+def _feature_line(one: Contribution, largest: float, width: int) -> Line:
     """Name, value, and a bar to the right (for) or to the left (against)."""
     words = f"{one.name:<{_NAME_CELLS}}{one.value:>{_VALUE_CELLS}} "
     half = (width - len(words) - 8) // 2

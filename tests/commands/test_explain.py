@@ -13,7 +13,7 @@ from replay.records import open_record
 from streamer.commands.cli import main
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
-from streamer.report.explain.beat_at import beat_at
+from streamer.report.explain.beat import beat_at
 
 CONFIG = NetworkConfig(widths=(4, 6), hidden=8)
 UNTIL_S = 40

@@ -80,14 +80,15 @@ def test_a_provisional_label_has_no_features_of_the_next_beat():
 def test_each_lead_has_a_panel_with_its_template():
     panels = explained_beat().panels()
     assert len(panels) == LEADS
-    assert panels[0].usual is not None
-    assert panels[0].usual.max() == pytest.approx(1.0)
+    assert panels[0].template is not None
+    assert panels[0].template.max() == pytest.approx(1.0)
     assert panels[0].saliency.max() == 1.0
 
 
 def test_a_beat_without_any_gradient_can_be_shown():
     explained = explained_beat(
-        saliency=np.zeros((len(SIGNAL_CHANNELS), COLUMNS)), say=np.zeros(len(FEATURE_NAMES))
+        saliency=np.zeros((len(SIGNAL_CHANNELS), COLUMNS)),
+        contributions=np.zeros(len(FEATURE_NAMES)),
     )
     assert shown(explained)
 

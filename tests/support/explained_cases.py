@@ -12,8 +12,7 @@ from classifier.inputs.patient_state import OPEN
 from classifier.labels import Label
 from classifier.network.explanation import Explanation
 from streamer.beats.question import Question
-from streamer.report.explain.beat_at import AskedBeat
-from streamer.report.explain.explained_beat import ExplainedBeat
+from streamer.report.explain.beat import ExplainedBeat, FoundBeat
 
 COLUMNS = GEOMETRY.window_samples
 
@@ -27,8 +26,8 @@ def explained_beat(**changes):
     signal[1] = np.exp(-((time_s / 0.012) ** 2))
     saliency = np.zeros((len(SIGNAL_CHANNELS), COLUMNS))
     saliency[0, 60] = 2.0
-    say = np.linspace(-0.1, 0.15, len(FEATURE_NAMES))
-    say[0], say[-1] = -1.0, 1.5
+    contributions = np.linspace(-0.1, 0.15, len(FEATURE_NAMES))
+    contributions[0], contributions[-1] = -1.0, 1.5
     features = np.zeros(len(FEATURE_NAMES), np.float32)
     features[-N_NEXT] = revision
     inputs = BeatInputs(features, records(OPEN, 1), signal=signal)
@@ -38,8 +37,8 @@ def explained_beat(**changes):
         log_odds=1.39,
         saliency=saliency,
         grad_cam=np.exp(-(((np.arange(COLUMNS) - 190) / 20) ** 2)),
-        say=say,
-        usual_log_odds=-2.0,
+        contributions=contributions,
+        baseline_log_odds=-2.0,
         deviations=np.arange(len(FEATURE_NAMES), dtype=float),
     )
     blank = labeled_beat(
@@ -48,7 +47,7 @@ def explained_beat(**changes):
         reason=changes.pop("reason", None),
         rr_s=changes.pop("rr_s", (0.8, 0.79, 0.512)),
     )
-    asked = AskedBeat(
+    found = FoundBeat(
         labelled=blank,
         question=Question(blank=blank, inputs=inputs, features=features),
         symbol=changes.pop("symbol", "F"),
@@ -59,7 +58,7 @@ def explained_beat(**changes):
     return ExplainedBeat(
         record="208",
         fs=360.0,
-        asked=asked,
+        found=found,
         why=dataclasses.replace(why, **changes),
         training_record=training_record,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from classifier.inputs.features import GEOMETRY
 from classifier.labels import MODEL_LABELS
 from streamer.core.errors import OutputError
-from streamer.report.explain.explained_beat import ExplainedBeat, Panel
+from streamer.report.explain.beat import ExplainedBeat, Panel
 from streamer.report.plots import CLASS_COLOURS, MISSED, OWN, SOFT
 
 FEATURES: Final = 12
@@ -25,7 +25,7 @@ _INK: Final = "#1b2733"
 _MARKED_S: Final = 0.12
 """To either side of the R peak."""
 _SHADE: Final = ("#ffffff00", "#8fc5e8")
-_STRETCHES: Final = (
+_WAVES: Final = (
     ("P", GEOMETRY.p_wave_s),
     ("QRS", GEOMETRY.qrs_s),
     ("T", GEOMETRY.t_wave_s),
@@ -132,11 +132,11 @@ def _draw_leads(part: Any, explained: ExplainedBeat, panels: list[Panel]) -> Non
 
 
 def _draw_lead(axes: Any, explained: ExplainedBeat, panel: Panel, heat: Any, shade: Any) -> None:
-    """Draw the beat over the usual beat: its colour is the gradient, the shade Grad-CAM."""
+    """Draw the beat over the template: its colour is the gradient, the shade Grad-CAM."""
     from matplotlib.collections import LineCollection  # noqa: PLC0415
 
     time_ms = explained.time_ms
-    curves = [panel.beat] if panel.usual is None else [panel.beat, panel.usual]
+    curves = [panel.beat] if panel.template is None else [panel.beat, panel.template]
     low, high = float(np.min(curves)), float(np.max(curves))
     margin = 0.08 * max(high - low, 1e-3)
     low, high = low - margin, high + 2.0 * margin
@@ -149,9 +149,9 @@ def _draw_lead(axes: Any, explained: ExplainedBeat, panel: Panel, heat: Any, sha
         aspect="auto",
         interpolation="bilinear",
     )
-    if panel.usual is not None:
+    if panel.template is not None:
         axes.plot(
-            time_ms, panel.usual, color=SOFT, linewidth=1.2, linestyle="--", label="usual beat"
+            time_ms, panel.template, color=SOFT, linewidth=1.2, linestyle="--", label="usual beat"
         )
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False, fontsize=8.5)
     points = np.column_stack([time_ms, panel.beat])
@@ -160,8 +160,8 @@ def _draw_lead(axes: Any, explained: ExplainedBeat, panel: Panel, heat: Any, sha
     line.set_clim(0.0, 1.0)
     line.set_array(np.maximum(panel.saliency[:-1], panel.saliency[1:]))
     axes.add_collection(line)
-    for name, stretch_s in _STRETCHES:
-        from_ms, to_ms = (1000.0 * t for t in stretch_s)
+    for name, span_s in _WAVES:
+        from_ms, to_ms = (1000.0 * t for t in span_s)
         middle = (max(from_ms, time_ms[0]) + min(to_ms, time_ms[-1])) / 2
         axes.axvline(from_ms, color=SOFT, linewidth=0.5, linestyle=":")
         axes.text(middle, high, name, ha="center", va="top", fontsize=8.5, color=SOFT)
@@ -187,9 +187,9 @@ def _draw_probabilities(axes: Any, explained: ExplainedBeat) -> None:
 
 def _draw_features(axes: Any, explained: ExplainedBeat) -> None:
     strongest = explained.strongest(FEATURES)
-    says = [one.log_odds for one in strongest]
-    at = np.arange(len(says))[::-1]
-    axes.barh(at, says, color=[OWN if say >= 0 else MISSED for say in says], height=0.66)
+    added = [one.log_odds for one in strongest]
+    at = np.arange(len(added))[::-1]
+    axes.barh(at, added, color=[OWN if one >= 0 else MISSED for one in added], height=0.66)
     axes.axvline(0, color=SOFT, linewidth=0.8)
     names = [f"{one.name}  ({one.value})" for one in strongest]
     axes.set_yticks(at, names, fontsize=8.5)

@@ -103,8 +103,8 @@ def test_what_the_features_say_adds_up(network, inputs):
     why = explain(network, signal, features, Label.S)
     assert why.log_odds == pytest.approx(log_odds(network, signal, features, Label.S))
     usual = network.feature_mean.numpy()[None]
-    assert why.usual_log_odds == pytest.approx(log_odds(network, signal, usual, Label.S))
-    assert why.say.sum() == pytest.approx(why.log_odds - why.usual_log_odds, abs=1e-2)
+    assert why.baseline_log_odds == pytest.approx(log_odds(network, signal, usual, Label.S))
+    assert why.contributions.sum() == pytest.approx(why.log_odds - why.baseline_log_odds, abs=1e-2)
 
 
 def test_a_feature_at_its_mean_says_nothing(network, inputs):
@@ -112,8 +112,8 @@ def test_a_feature_at_its_mean_says_nothing(network, inputs):
     features = features.copy()
     features[0, 3] = network.feature_mean[3].item()
     why = explain(network, signal, features)
-    assert (why.say[3], why.deviations[3]) == (0.0, 0.0)
-    assert np.abs(why.say).max() > 0
+    assert (why.contributions[3], why.deviations[3]) == (0.0, 0.0)
+    assert np.abs(why.contributions).max() > 0
 
 
 def test_the_likeliest_class_is_explained_unless_another_is_asked_for(network, inputs):
@@ -138,7 +138,7 @@ def test_a_network_that_ignores_the_signal_has_no_saliency(inputs):
     why = explain(blind, *inputs)
     assert not why.saliency.any()
     assert not why.grad_cam.any()
-    assert why.say.any()
+    assert why.contributions.any()
 
 
 class Bump(torch.nn.Module):
