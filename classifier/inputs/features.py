@@ -1,7 +1,7 @@
-"""What the network sees of one beat: pure functions from arrays to arrays.
+"""The measures of one beat that the network sees, by name: what each is, its unit and its place.
 
-A beat is described against the patient's own usual beat (the template that
-`classifier.inputs.patient` keeps) and against the patient's own recent RR intervals, so that
+A beat is described against the patient's own template (the mean beat that
+`classifier.inputs.memory` keeps) and against the patient's own recent RR intervals, so that
 neither the absolute amplitude nor the absolute heart rate decides. The RR ratios are the causal
 form of those of de Chazal et al. 2004 (doi:10.1109/TBME.2004.827359): running medians in place of
 whole-record means.
@@ -9,177 +9,180 @@ whole-record means.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from enum import IntEnum, StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
+
 FloatArray = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeatGeometry:
-    """Where things lie in a beat window; stretches are (from, to) in s relative to the R peak."""
+class Source(StrEnum):
+    """What a measure is taken from."""
 
-    fs_hz: float = 360.0
-    window_samples: int = 256
-    r_column: int = 128
-    p_wave_s: tuple[float, float] = (-0.26, -0.08)
-    """PR intervals of 120-200 ms put the P wave here."""
-    qrs_s: tuple[float, float] = (-0.10, 0.12)
-    """Holds a wide QRS complex (over 120 ms) wherever in it the R peak was placed."""
-    t_wave_s: tuple[float, float] = (0.12, 0.35)
-    """The window ends 353 ms after R: enough for the rise of the T wave, not for all of it."""
-    max_shift_s: float = 0.06
-    """How far the placing of the R peak may differ from that of the template."""
-    missing_share_max: float = 0.25
-    """Windows with more missing samples than this can't be judged."""
-
-    def columns(self, stretch_s: tuple[float, float]) -> slice:
-        """Window columns of a stretch, cut at the window's ends."""
-        first, last = (self.r_column + round(t * self.fs_hz) for t in stretch_s)
-        return slice(max(first, 0), min(last, self.window_samples))
-
-    @property
-    def max_shift_samples(self) -> int:
-        """`max_shift_s` in samples."""
-        return round(self.max_shift_s * self.fs_hz)
+    RHYTHM = "rhythm"
+    """The RR interval that ends at this beat against those before it."""
+    SHAPE = "shape"
+    """The beat's shape against the template."""
+    CONTEXT = "context"
+    """How common the shape is, what the last beats were like, and how much noise there is."""
+    SECOND_LEAD = "second lead"
+    """The shape in the second lead; all zero without one."""
+    NEXT_BEAT = "next beat"
+    """Known only to a confirmed label; all zero in a provisional one."""
 
 
-GEOMETRY: Final = BeatGeometry()
-P_WAVE: Final = GEOMETRY.columns(GEOMETRY.p_wave_s)
-QRS: Final = GEOMETRY.columns(GEOMETRY.qrs_s)
-T_WAVE: Final = GEOMETRY.columns(GEOMETRY.t_wave_s)
+FLAG: Final = "0 or 1"
+SHARE: Final = "share"
+LOG_RATIO: Final = "ln of a ratio"
+CORRELATION: Final = "correlation"
+RATIO: Final = "ratio"
+LOG: Final = "ln"
 
-SIGNAL_CHANNELS: Final[tuple[str, ...]] = ("beat", "template")
-"""Rows of the network's signal input; both in units of the template's amplitude."""
 
-RHYTHM_FEATURES: Final[tuple[str, ...]] = (
-    "rr_known",
-    "rr_to_mean_10",
-    "rr_to_median_40",
-    "rr_to_long_run",
-    "rr_to_previous",
-    "previous_rr_to_median_40",
-    "rr_to_shortest_10",
-    "rr_seconds",
-    "irregularity_10",
-    "premature_share_10",
-    "rr_deviation",
-    "rr_rank_40",
-    "rr_to_quarter_40",
-    "rr_to_three_quarters_40",
-    "rr_to_longest_10",
-    "second_last_rr_to_median_40",
-    "third_last_rr_to_median_40",
-    "fourth_last_rr_to_median_40",
-    "fifth_last_rr_to_median_40",
-    "sixth_last_rr_to_median_40",
-    "irregularity_40",
-    "jump_share_40",
-    "entropy_24",
-    "premature_share_40",
-    "long_run_to_median_40",
-    "median_seconds",
-    "spread_40",
-)
-"""The RR interval that ends at this beat against those before it."""
-MORPHOLOGY_FEATURES: Final[tuple[str, ...]] = (
-    "qrs_similarity",
-    "qrs_correlation",
-    "p_correlation",
-    "t_correlation",
-    "qrs_amplitude_ratio",
-    "qrs_width_ratio",
-    "qrs_width",
-    "p_amplitude_ratio",
-    "p_difference",
-    "qrs_difference",
-    "t_difference",
-    "p_amplitude",
-    "usual_p_amplitude",
-    "sharpness",
-    "sharpness_ratio",
-    "t_area",
-    "usual_t_area",
-    "polarity",
-    "usual_polarity",
-    "p_match",
-    "p_match_lag",
-)
-"""The beat's shape against that of the patient's usual beat."""
-CONTEXT_FEATURES: Final[tuple[str, ...]] = (
-    "shape_share",
-    "shape_on_time_share",
-    "maturity",
-    "best_similarity",
-    "has_usual_shape",
-    "shape_rr_ratio",
-    "shape_to_usual",
-    "usual_share",
-    "previous_qrs_similarity",
-    "second_last_qrs_similarity",
-    "third_last_qrs_similarity",
-    "novelty_10",
-    "novelty_40",
-    "unlike_share_40",
-    "residual",
-    "residual_10",
-    "residual_40",
-    "roughness",
-    "roughness_10",
-    "quality",
-    "quality_10",
-    "entropy_50",
-)
-"""How common the beat's shape is, what the last beats were like, and how much noise there is."""
-SECOND_LEAD_FEATURES: Final[tuple[str, ...]] = (
-    "second_known",
-    "second_similarity",
-    "second_qrs_correlation",
-    "second_qrs_amplitude_ratio",
-    "second_qrs_width_ratio",
-    "second_qrs_width",
-    "second_p_correlation",
-    "second_p_difference",
-    "second_qrs_difference",
-    "second_t_difference",
-    "second_p_amplitude",
-    "second_t_correlation",
-)
-"""The shape in the second lead; all zero without one."""
-NEXT_FEATURES: Final[tuple[str, ...]] = (
-    "next_known",
-    "next_rr_to_median_40",
-    "next_rr_to_rr",
-    "two_rr_to_median_40",
-    "next_qrs_similarity",
-    "next_qrs_similarity_to_this",
-    "next_rr_deviation",
-    "next_best_similarity",
-    "next_is_new_shape",
-    "next_qrs_width_ratio",
-    "next_p_difference",
-    "two_rr_to_long_run",
-)
-"""Known only to a confirmed label; all zero in a provisional one."""
+class Feature(IntEnum):
+    """A measure of a beat; its value is the position in the vector that the network takes.
 
-FEATURE_NAMES: Final = (
-    RHYTHM_FEATURES + MORPHOLOGY_FEATURES + CONTEXT_FEATURES + SECOND_LEAD_FEATURES + NEXT_FEATURES
-)
-N_NEXT: Final = len(NEXT_FEATURES)
-SECOND_LEAD: Final = slice(
-    FEATURE_NAMES.index("second_known"),
-    FEATURE_NAMES.index("second_known") + len(SECOND_LEAD_FEATURES),
-)
-"""Columns of `SECOND_LEAD_FEATURES`."""
+    Kernels write `features[Feature.RR_KNOWN]`; numba makes a constant of it. Names and order are
+    part of every trained model, so that a change raises `FEATURES_VERSION`. A number at the end
+    says how many beats are looked back on; `USUAL` is the template.
+
+    Attributes
+    ----------
+    unit : str
+    source : Source
+    """
+
+    unit: str
+    source: Source
+
+    def __new__(cls, unit: str, source: Source) -> "Feature":
+        """Give each member the next position."""
+        position = len(cls.__members__)
+        member = int.__new__(cls, position)
+        member._value_ = position
+        member.unit, member.source = unit, source
+        return member
+
+    RR_KNOWN = FLAG, Source.RHYTHM
+    RR_TO_MEAN_10 = LOG_RATIO, Source.RHYTHM
+    RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    RR_TO_LONG_RUN = LOG_RATIO, Source.RHYTHM
+    RR_TO_PREVIOUS = LOG_RATIO, Source.RHYTHM
+    PREVIOUS_RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    RR_TO_SHORTEST_10 = LOG_RATIO, Source.RHYTHM
+    RR_SECONDS = "ln of 0.8 s", Source.RHYTHM
+    IRREGULARITY_10 = LOG, Source.RHYTHM
+    PREMATURE_SHARE_10 = SHARE, Source.RHYTHM
+    RR_DEVIATION = RATIO, Source.RHYTHM
+    RR_RANK_40 = SHARE, Source.RHYTHM
+    RR_TO_QUARTER_40 = LOG_RATIO, Source.RHYTHM
+    RR_TO_THREE_QUARTERS_40 = LOG_RATIO, Source.RHYTHM
+    RR_TO_LONGEST_10 = LOG_RATIO, Source.RHYTHM
+    SECOND_LAST_RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    THIRD_LAST_RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    FOURTH_LAST_RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    FIFTH_LAST_RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    SIXTH_LAST_RR_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    IRREGULARITY_40 = LOG, Source.RHYTHM
+    JUMP_SHARE_40 = SHARE, Source.RHYTHM
+    ENTROPY_24 = "nats", Source.RHYTHM
+    PREMATURE_SHARE_40 = SHARE, Source.RHYTHM
+    LONG_RUN_TO_MEDIAN_40 = LOG_RATIO, Source.RHYTHM
+    MEDIAN_SECONDS = "ln of 0.8 s", Source.RHYTHM
+    SPREAD_40 = LOG_RATIO, Source.RHYTHM
+
+    QRS_SIMILARITY = "similarity", Source.SHAPE
+    QRS_CORRELATION = CORRELATION, Source.SHAPE
+    P_CORRELATION = CORRELATION, Source.SHAPE
+    T_CORRELATION = CORRELATION, Source.SHAPE
+    QRS_AMPLITUDE_RATIO = LOG_RATIO, Source.SHAPE
+    QRS_WIDTH_RATIO = LOG_RATIO, Source.SHAPE
+    QRS_WIDTH = "0.1 s", Source.SHAPE
+    P_AMPLITUDE_RATIO = LOG_RATIO, Source.SHAPE
+    P_DIFFERENCE = LOG_RATIO, Source.SHAPE
+    QRS_DIFFERENCE = LOG_RATIO, Source.SHAPE
+    T_DIFFERENCE = LOG_RATIO, Source.SHAPE
+    P_AMPLITUDE = "QRS amplitudes", Source.SHAPE
+    USUAL_P_AMPLITUDE = "QRS amplitudes", Source.SHAPE
+    SHARPNESS = "QRS amplitudes in 5.6 ms", Source.SHAPE
+    SHARPNESS_RATIO = LOG_RATIO, Source.SHAPE
+    T_AREA = "QRS amplitudes", Source.SHAPE
+    USUAL_T_AREA = "QRS amplitudes", Source.SHAPE
+    POLARITY = RATIO, Source.SHAPE
+    USUAL_POLARITY = RATIO, Source.SHAPE
+    P_MATCH = CORRELATION, Source.SHAPE
+    P_MATCH_LAG = "50 ms", Source.SHAPE
+
+    SHAPE_SHARE = SHARE, Source.CONTEXT
+    SHAPE_ON_TIME_SHARE = SHARE, Source.CONTEXT
+    MATURITY = SHARE, Source.CONTEXT
+    BEST_SIMILARITY = "similarity", Source.CONTEXT
+    HAS_USUAL_SHAPE = FLAG, Source.CONTEXT
+    SHAPE_RR_RATIO = LOG_RATIO, Source.CONTEXT
+    SHAPE_TO_USUAL = "similarity", Source.CONTEXT
+    USUAL_SHARE = SHARE, Source.CONTEXT
+    PREVIOUS_QRS_SIMILARITY = "similarity", Source.CONTEXT
+    SECOND_LAST_QRS_SIMILARITY = "similarity", Source.CONTEXT
+    THIRD_LAST_QRS_SIMILARITY = "similarity", Source.CONTEXT
+    NOVELTY_10 = SHARE, Source.CONTEXT
+    NOVELTY_40 = SHARE, Source.CONTEXT
+    UNLIKE_SHARE_40 = SHARE, Source.CONTEXT
+    RESIDUAL = LOG_RATIO, Source.CONTEXT
+    RESIDUAL_10 = LOG_RATIO, Source.CONTEXT
+    RESIDUAL_40 = LOG_RATIO, Source.CONTEXT
+    ROUGHNESS = LOG_RATIO, Source.CONTEXT
+    ROUGHNESS_10 = LOG_RATIO, Source.CONTEXT
+    QUALITY = SHARE, Source.CONTEXT
+    QUALITY_10 = SHARE, Source.CONTEXT
+    ENTROPY_50 = "nats", Source.CONTEXT
+
+    SECOND_KNOWN = FLAG, Source.SECOND_LEAD
+    SECOND_SIMILARITY = "similarity", Source.SECOND_LEAD
+    SECOND_QRS_CORRELATION = CORRELATION, Source.SECOND_LEAD
+    SECOND_QRS_AMPLITUDE_RATIO = LOG_RATIO, Source.SECOND_LEAD
+    SECOND_QRS_WIDTH_RATIO = LOG_RATIO, Source.SECOND_LEAD
+    SECOND_QRS_WIDTH = "0.1 s", Source.SECOND_LEAD
+    SECOND_P_CORRELATION = CORRELATION, Source.SECOND_LEAD
+    SECOND_P_DIFFERENCE = LOG_RATIO, Source.SECOND_LEAD
+    SECOND_QRS_DIFFERENCE = LOG_RATIO, Source.SECOND_LEAD
+    SECOND_T_DIFFERENCE = LOG_RATIO, Source.SECOND_LEAD
+    SECOND_P_AMPLITUDE = "QRS amplitudes", Source.SECOND_LEAD
+    SECOND_T_CORRELATION = CORRELATION, Source.SECOND_LEAD
+
+    NEXT_KNOWN = FLAG, Source.NEXT_BEAT
+    NEXT_RR_TO_MEDIAN_40 = LOG_RATIO, Source.NEXT_BEAT
+    NEXT_RR_TO_RR = LOG_RATIO, Source.NEXT_BEAT
+    TWO_RR_TO_MEDIAN_40 = LOG_RATIO, Source.NEXT_BEAT
+    NEXT_QRS_SIMILARITY = "similarity", Source.NEXT_BEAT
+    NEXT_QRS_SIMILARITY_TO_THIS = "similarity", Source.NEXT_BEAT
+    NEXT_RR_DEVIATION = RATIO, Source.NEXT_BEAT
+    NEXT_BEST_SIMILARITY = "similarity", Source.NEXT_BEAT
+    NEXT_IS_NEW_SHAPE = FLAG, Source.NEXT_BEAT
+    NEXT_QRS_WIDTH_RATIO = LOG_RATIO, Source.NEXT_BEAT
+    NEXT_P_DIFFERENCE = LOG_RATIO, Source.NEXT_BEAT
+    TWO_RR_TO_LONG_RUN = LOG_RATIO, Source.NEXT_BEAT
+
+
+def columns_of(source: Source) -> slice:
+    """Return where the measures of one source lie: side by side."""
+    own = [feature.value for feature in Feature if feature.source is source]
+    return slice(own[0], own[-1] + 1)
+
+
+FEATURE_NAMES: Final = tuple(feature.name.lower() for feature in Feature)
+"""As sidecars of models name them."""
+SECOND_LEAD: Final = columns_of(Source.SECOND_LEAD)
+NEXT_BEAT: Final = columns_of(Source.NEXT_BEAT)
+N_NEXT: Final = NEXT_BEAT.stop - NEXT_BEAT.start
+"""Measures of the next beat, which come last."""
 
 FEATURES_VERSION: Final = 3
 """Raised whenever the meaning of an input changes, so that an older model is refused."""
-
-PREMATURE_RATIO: Final = 0.85
-"""A beat that ends an interval below this share of the median is premature."""
 
 
 def inputs_hash() -> str:

@@ -9,7 +9,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from classifier.inputs.features import FEATURE_NAMES, N_NEXT, SIGNAL_CHANNELS
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.geometry import SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, Label
 
 ENTROPY: Final = FEATURE_NAMES.index("entropy_50")

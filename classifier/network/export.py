@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from classifier.inputs.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS
+from classifier.inputs.features import FEATURE_NAMES
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.network.beat_cnn import BeatNetwork
 from classifier.network.folded import FoldedNetwork, can_fold
 from classifier.network.runtime import DECIDE, EMBED, FORMAT_VERSION, ModelSpec, quiet_torchscript

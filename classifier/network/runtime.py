@@ -15,13 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from classifier.errors import ModelMismatchError
-from classifier.inputs.features import (
-    FEATURE_NAMES,
-    GEOMETRY,
-    SIGNAL_CHANNELS,
-    FloatArray,
-    inputs_hash,
-)
+from classifier.inputs.features import FEATURE_NAMES, FloatArray, inputs_hash
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS
 
 if TYPE_CHECKING:

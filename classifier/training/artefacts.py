@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from classifier.inputs.features import FEATURE_NAMES, SIGNAL_CHANNELS, FloatArray
+from classifier.inputs.features import FEATURE_NAMES, FloatArray
+from classifier.inputs.geometry import SIGNAL_CHANNELS
 from classifier.network.beat_cnn import BeatNetwork, count_parameters
 from classifier.network.export import export_onnx, export_torchscript
 from classifier.network.runtime import MODEL_NAME, BeatModel, own_spec

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from classifier.inputs.features import GEOMETRY, N_NEXT, SECOND_LEAD
+from classifier.inputs.features import N_NEXT, SECOND_LEAD
+from classifier.inputs.geometry import GEOMETRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-from classifier.inputs.features import GEOMETRY
+from classifier.inputs.geometry import GEOMETRY
 from classifier.labels import MODEL_LABELS
 from classifier.training.calibration import TOP
 

@@ -13,14 +13,14 @@ from typing import Any, Final
 import numpy as np
 
 from classifier.inputs.features import FloatArray
-from classifier.inputs.patient import BeatInputs, Patient
+from classifier.inputs.memory import BeatInputs, PatientMemory
 from classifier.network.runtime import ModelSpec
 from streamer.beats.question import NOISE, Question
 from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Snapshot
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class BeatAsker:
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._patient = Patient()
+        self._patient = PatientMemory()
         self._open: _Open | None = None
         self._now = -1
         self._closed = False
@@ -150,7 +150,7 @@ class BeatAsker:
         rr_s = float(beat.rr_s[-1]) if beat.rr_s.size else 0.0
         noisy = beat.rpeak.quality < self._quality_min
         before = self._open
-        inputs, completed = self._patient.meet(
+        inputs, completed = self._patient.describe_and_learn(
             beat.window,
             rr_s,
             beat.rpeak.quality,
@@ -200,19 +200,19 @@ def _short(sha256: str) -> str:
 def _pack(waiting: _Open) -> list[Any]:
     """Flatten the open beat into numbers, strings and arrays."""
     inputs = waiting.inputs
-    seen = inputs.embedding if inputs.is_seen else inputs.signal
+    seen = inputs.embedding if inputs.is_embedded else inputs.signal
     return [
         _values(waiting.beat.rpeak),
         _values(waiting.beat)[1:],
-        [inputs.is_seen, seen.copy(), inputs.features.copy(), inputs.kept.copy()],
+        [inputs.is_embedded, seen.copy(), inputs.features.copy(), inputs.kept.copy()],
         waiting.reason,
         waiting.due,
     ]
 
 
 def _unpack(packed: Sequence[Any]) -> _Open:
-    rpeak, beat, (is_seen, seen, features, kept), reason, due = packed
-    network_inputs = {"embedding" if is_seen else "signal": seen.copy()}
+    rpeak, beat, (is_embedded, seen, features, kept), reason, due = packed
+    network_inputs = {"embedding" if is_embedded else "signal": seen.copy()}
     return _Open(
         beat=_build(Beat, [_build(RPeak, rpeak), *beat]),
         inputs=BeatInputs(features.copy(), kept.copy(), **network_inputs),

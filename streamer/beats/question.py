@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from classifier.inputs.features import FloatArray
-from classifier.inputs.patient import BeatInputs
+from classifier.inputs.memory import BeatInputs
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network.runtime import BeatModel
 from streamer.core.events import Gap, LabeledBeat, Tick
@@ -67,11 +67,11 @@ def ask(model: BeatModel, questions: Sequence[Question]) -> FloatArray:
     ndarray of float32, shape (n, classes)
     """
     beats = {id(question.inputs): question.inputs for question in questions}
-    unseen = [inputs for inputs in beats.values() if not inputs.is_seen]
+    unseen = [inputs for inputs in beats.values() if not inputs.is_embedded]
     if unseen:
         embedded = model.embed(_joined([inputs.signal for inputs in unseen]))
         for inputs, embedding in zip(unseen, embedded, strict=True):
-            inputs.see(embedding.copy())
+            inputs.set_embedding(embedding.copy())
     return model.decide(
         _joined([question.inputs.embedding for question in questions]),
         _joined([question.features for question in questions]),

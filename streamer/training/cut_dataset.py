@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.inputs.features import FEATURE_NAMES, GEOMETRY, SIGNAL_CHANNELS, FloatArray
+from classifier.inputs.features import FEATURE_NAMES, FloatArray
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
 from classifier.network.runtime import ModelSpec, own_spec
 from classifier.training.dataset import (

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.inputs.features import GEOMETRY
+from classifier.inputs.geometry import GEOMETRY
 from streamer.report.plots import CLASS_COLOURS, FALSE, MISSED, OWN, PEERS, SOFT, figure
 
 _GRID: Final = "#e6ebef"

@@ -276,11 +276,11 @@ def test_both_questions_of_a_beat_in_one_batch_are_looked_at_once():
 def test_what_the_network_saw_takes_the_place_of_the_signal():
     asker, model = BeatAsker(EarlyIsV.spec), EarlyIsV()
     (question,) = asker.push(make_beat(1000))
-    with pytest.raises(ValueError, match="not seen this beat yet"):
+    with pytest.raises(ValueError, match="not embedded yet"):
         _ = question.inputs.embedding
     ask(model, [question])
     assert question.inputs.embedding.shape == (2,)
-    with pytest.raises(ValueError, match="kept no longer"):
+    with pytest.raises(ValueError, match="no longer kept"):
         _ = question.inputs.signal
 
 
@@ -289,7 +289,7 @@ def test_a_beat_that_waits_takes_little_room():
     stage.push(make_beat(1000))
     inputs = stage._asker._open.inputs
     arrays = (inputs.features, inputs.kept, inputs.embedding)
-    assert inputs.is_seen
+    assert inputs.is_embedded
     assert sum(array.nbytes for array in arrays) < 1_000
     assert inputs.embedding.base is None, "it holds no batch"
 

@@ -5,7 +5,8 @@ import pytest
 from explained_cases import COLUMNS, explained_beat
 from rich.console import Console
 
-from classifier.inputs.features import FEATURE_NAMES, NEXT_FEATURES, SIGNAL_CHANNELS
+from classifier.inputs.features import FEATURE_NAMES, NEXT_BEAT
+from classifier.inputs.geometry import SIGNAL_CHANNELS
 from streamer.core.errors import OutputError
 from streamer.monitor.explain_view import GUTTER, MAX_WIDTH, MIN_WIDTH, explain_lines
 from streamer.monitor.terminal.screen_lines import Frame
@@ -74,7 +75,7 @@ def test_features_come_with_sign_and_size():
 def test_a_provisional_label_has_no_features_of_the_next_beat():
     for revision, known in ((0, False), (1, True)):
         names = {one.name for one in explained_beat(revision=revision).strongest(100)}
-        assert (set(NEXT_FEATURES) <= names) is known
+        assert (set(FEATURE_NAMES[NEXT_BEAT]) <= names) is known
 
 
 def test_each_lead_has_a_panel_with_its_template():

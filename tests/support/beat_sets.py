@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from classifier.inputs.features import FEATURE_NAMES, GEOMETRY, N_NEXT
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.geometry import GEOMETRY
 from classifier.training.dataset import BeatDataset
 
 TIME_S = (np.arange(GEOMETRY.window_samples) - GEOMETRY.r_column) / GEOMETRY.fs_hz

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from classifier.inputs.features import GEOMETRY
+from classifier.inputs.geometry import GEOMETRY
 from streamer.core.events import Beat, RPeak
 
 AFTER = 127

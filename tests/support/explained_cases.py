@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 from sample_events import labeled_beat
 
-from classifier.inputs.features import FEATURE_NAMES, GEOMETRY, N_NEXT, SIGNAL_CHANNELS
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.inputs.kernels import records
-from classifier.inputs.patient import BeatInputs
-from classifier.inputs.patient_state import OPEN
+from classifier.inputs.memory import BeatInputs
+from classifier.inputs.state import OPEN
 from classifier.labels import Label
 from classifier.network.explanation import Explanation
 from streamer.beats.question import Question

@@ -159,5 +159,5 @@ def test_inputs_have_the_network_s_shape(dataset):
 
 def test_every_source_of_the_cut_is_in_its_fingerprint():
     found = {"/".join(path.parts[-2:]) for path in _source_files()}
-    assert {"inputs/patient.py", "detector/kernel.py", "patient/chain.py"} <= found
+    assert {"inputs/memory.py", "detector/kernel.py", "patient/chain.py"} <= found
     assert len(found) >= sum(map(len, _SOURCES.values()))

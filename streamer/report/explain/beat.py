@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.inputs.features import FEATURE_NAMES, GEOMETRY, N_NEXT, SIGNAL_CHANNELS
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
 from classifier.network.runtime import BeatModel, load_model
 from replay.player import format_time

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.inputs.features import GEOMETRY
+from classifier.inputs.geometry import GEOMETRY
 from classifier.labels import MODEL_LABELS
 from streamer.core.errors import OutputError
 from streamer.report.explain.beat import ExplainedBeat, Panel

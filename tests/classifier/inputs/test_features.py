@@ -2,69 +2,65 @@ import numpy as np
 import pytest
 from beat_windows import beat, bump
 
-from classifier.inputs import window_kernel
+from classifier.inputs import alignment, window
+from classifier.inputs.config import CONFIG
 from classifier.inputs.features import (
     FEATURE_NAMES,
-    GEOMETRY,
-    MORPHOLOGY_FEATURES,
-    NEXT_FEATURES,
-    PREMATURE_RATIO,
-    QRS,
-    RHYTHM_FEATURES,
+    NEXT_BEAT,
     SECOND_LEAD,
-    SECOND_LEAD_FEATURES,
+    Feature,
+    Source,
     inputs_hash,
 )
-from classifier.inputs.kernels import align as align_one
-from classifier.inputs.kernels import (
-    describe_rhythm,
-    energies_of,
-    move,
-    pack,
-    sample_entropy,
-    unpack,
-)
-from classifier.inputs.patient import Patient
-from classifier.inputs.patient_config import CONFIG
-from classifier.inputs.patient_measures import describe_shape
-from classifier.inputs.window_kernel import REASONS
+from classifier.inputs.geometry import GEOMETRY, QRS
+from classifier.inputs.kernels import pack, unpack
+from classifier.inputs.memory import PatientMemory
+from classifier.inputs.morphology import describe_shape
+from classifier.inputs.rhythm import describe_rhythm, sample_entropy
+from classifier.inputs.window import REASONS
 
 
 def rhythm(before, newest, long_run=0.8):
-    values = np.zeros(len(RHYTHM_FEATURES), np.float32)
+    features = np.zeros(len(FEATURE_NAMES), np.float32)
     before = np.asarray(before, float)
-    describe_rhythm(before, np.sort(before), newest, long_run, PREMATURE_RATIO, values)
-    return dict(zip(RHYTHM_FEATURES, values, strict=True))
+    describe_rhythm(before, np.sort(before), newest, long_run, CONFIG.premature_ratio, features)
+    return by_name(features, Source.RHYTHM)
 
 
 def shape(window, template):
-    values = np.zeros(len(MORPHOLOGY_FEATURES) - 1, np.float32)
-    describe_shape(window, template, CONFIG.parameters(), values)
-    return dict(zip(MORPHOLOGY_FEATURES[1:], values, strict=True))
+    features = np.zeros(len(FEATURE_NAMES), np.float32)
+    describe_shape(window, template, CONFIG.parameters(), features)
+    return by_name(features, Source.SHAPE)
+
+
+def by_name(features, source):
+    names = {feature for feature in Feature if feature.source is source}
+    assert not any(features[feature] for feature in Feature if feature not in names)
+    return {feature.name.lower(): features[feature] for feature in names}
 
 
 def align(window, templates):
     reach = GEOMETRY.max_shift_samples
-    energies = energies_of(window, QRS.start, QRS.stop, reach)
-    found = (align_one(window, energies, one[QRS], QRS.start, reach) for one in templates)
+    energies = alignment.energies_of(window, QRS.start, QRS.stop, reach)
+    found = (alignment.align(window, energies, one[QRS], QRS.start, reach) for one in templates)
     return zip(*found, strict=True)
 
 
-def fill_missing(window):
-    filled = np.full_like(window, -1.0)
+def fill_missing(samples):
+    filled = np.full_like(samples, -1.0)
     limits = (QRS.start, QRS.stop), GEOMETRY.missing_share_max
-    return filled, REASONS[window_kernel.fill_missing(window, *limits, filled)]
+    return filled, REASONS[window.fill_missing(samples, *limits, filled)]
 
 
-def remove_baseline(window):
-    level = window.copy()
-    window_kernel.remove_baseline(level)
+def remove_baseline(samples):
+    level = samples.copy()
+    window.remove_baseline(level)
     return level
 
 
 def shift(window, samples):
     moved = np.empty_like(window)
-    move(window, samples, moved)
+    alignment.move(window, samples, moved)
     return moved
 
 
@@ -127,7 +123,7 @@ def test_an_early_beat_shows_against_every_reference():
 
 def test_rate_alone_changes_no_ratio():
     slow, fast = rhythm([1.2] * 20, 0.9, 1.2), rhythm([0.6] * 20, 0.45, 0.6)
-    for name in set(RHYTHM_FEATURES) - {"rr_seconds", "median_seconds"}:
+    for name in rhythm([1.2] * 20, 0.9, 1.2).keys() - {"rr_seconds", "median_seconds"}:
         assert slow[name] == pytest.approx(fast[name], abs=1e-6)
 
 
@@ -162,7 +158,7 @@ def test_of_the_first_interval_little_is_known():
     assert first["rr_to_median_40"] == 0
 
 
-def test_the_usual_beat_differs_in_nothing():
+def test_the_template_itself_differs_in_nothing():
     found = shape(beat(), beat())
     assert found["qrs_correlation"] == pytest.approx(1)
     assert found["p_correlation"] == pytest.approx(1)
@@ -204,11 +200,11 @@ def test_a_flat_line_is_packed():
 
 
 def test_compensatory_pause_sums_to_two_intervals():
-    patient = Patient()
+    patient = PatientMemory()
     for _ in range(60):
-        patient.meet(beat()[None], 0.8)
-    early, _ = patient.meet(bump(0.0, 0.05, -1.5)[None].astype(np.float32), 0.5)
-    following, completed = patient.meet(beat()[None], 1.1, before=early)
+        patient.describe_and_learn(beat()[None], 0.8)
+    early, _ = patient.describe_and_learn(bump(0.0, 0.05, -1.5)[None].astype(np.float32), 0.5)
+    following, completed = patient.describe_and_learn(beat()[None], 1.1, before=early)
     values = dict(zip(FEATURE_NAMES, completed, strict=True))
     of_next = dict(zip(FEATURE_NAMES, following.features, strict=True))
     assert [values[name] for name in ("next_known", "next_is_new_shape")] == [1, 0]
@@ -224,8 +220,10 @@ def test_compensatory_pause_sums_to_two_intervals():
 
 def test_names_are_unique_and_the_hash_is_stable():
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
-    assert FEATURE_NAMES[SECOND_LEAD] == SECOND_LEAD_FEATURES
-    assert FEATURE_NAMES[-len(NEXT_FEATURES) :] == NEXT_FEATURES
+    assert [feature.value for feature in Feature] == list(range(len(FEATURE_NAMES)))
+    assert {f for f in Feature if f.source is Source.SECOND_LEAD} == set(list(Feature)[SECOND_LEAD])
+    assert NEXT_BEAT.stop == len(FEATURE_NAMES)
+    assert all(feature.unit for feature in Feature)
     assert inputs_hash() == inputs_hash()
     assert QRS.start > GEOMETRY.max_shift_samples
     assert QRS.stop + GEOMETRY.max_shift_samples <= GEOMETRY.window_samples

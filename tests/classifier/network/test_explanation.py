@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from classifier.errors import ModelMismatchError
-from classifier.inputs.features import FEATURE_NAMES, GEOMETRY
+from classifier.inputs.features import FEATURE_NAMES
+from classifier.inputs.geometry import GEOMETRY
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network.beat_cnn import BeatNetwork, NetworkConfig
 from classifier.network.explanation import explain, load_network, require_same

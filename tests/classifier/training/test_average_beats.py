@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from beat_sets import make_dataset
 
-from classifier.inputs.features import GEOMETRY
+from classifier.inputs.geometry import GEOMETRY
 from classifier.training.average_beats import average_beats
 
 

@@ -1,42 +1,38 @@
-"""What is known of one patient so far: the shapes of the beats and the recent RR intervals.
+"""What is remembered of one patient: the shapes of the beats and the recent RR intervals.
 
 Beats are sorted into a few shapes as they come (leader clustering, as the beat matching of
 Hamilton's open-source ECG analysis, doi:10.1109/CIC.2002.1166717, does it). The shape that most
-beats on time have had lately is the patient's usual beat, the template. Counts fade, so that a
-wrong first choice is outvoted and a lasting change is followed.
+beats on time have had lately is the template. Counts fade, so that a wrong first choice is
+outvoted and a lasting change is followed.
 """
 
 from typing import Any
 
 import numpy as np
 
-from classifier.inputs.features import (
-    FEATURE_NAMES,
-    GEOMETRY,
-    SIGNAL_CHANNELS,
-    FloatArray,
-)
+from classifier.inputs.describe import describe_and_learn
+from classifier.inputs.features import FEATURE_NAMES, FloatArray
+from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.inputs.kernels import records
-from classifier.inputs.patient_kernel import meet
-from classifier.inputs.patient_state import OPEN, STATE, new_state
-from classifier.inputs.window_kernel import REASONS
+from classifier.inputs.state import OPEN, STATE, new_state
+from classifier.inputs.window import REASONS
 
 
 class BeatInputs:
     """One beat as the network sees it, with what the confirmed label will need of it.
 
-    Once the network has seen the signal, what it made of it takes the signal's place, so that a
-    beat that waits for the next one takes little room.
+    Once the network has embedded the signal, the embedding takes its place, so that a beat that
+    waits for the next one takes little room.
 
     Parameters
     ----------
     features : ndarray of float32, shape (len(FEATURE_NAMES),)
         The last `N_NEXT` of them zero.
-    kept : structured ndarray of `patient_state.OPEN`, shape (1,)
+    kept : structured ndarray of `state.OPEN`, shape (1,)
     signal : ndarray of float32, shape (2, window_samples), optional
         Beat and template, in units of the template's amplitude.
     embedding : ndarray of float32, shape (k,), optional
-        What the network made of the signal; one of the two is given.
+        The network's embedding of the signal; one of the two is given.
     unjudgeable : str, optional
         Why the beat can't be judged.
     """
@@ -59,8 +55,8 @@ class BeatInputs:
         self._embedding = embedding
 
     @property
-    def is_seen(self) -> bool:
-        """Whether the network has seen the signal, of which only the embedding is left."""
+    def is_embedded(self) -> bool:
+        """Whether only the embedding of the signal is left."""
         return self._embedding is not None
 
     @property
@@ -70,33 +66,33 @@ class BeatInputs:
         Raises
         ------
         ValueError
-            Once the network has seen it.
+            Once it is embedded.
         """
         if self._signal is None:
-            raise ValueError("the network has seen this beat, whose signal is kept no longer")
+            raise ValueError("this beat is embedded, so that its signal is no longer kept")
         return self._signal
 
     @property
     def embedding(self) -> FloatArray:
-        """Shape (k,): what the network made of the signal.
+        """Shape (k,): the network's embedding of the signal.
 
         Raises
         ------
         ValueError
-            Before it has seen it.
+            Before the signal is embedded.
         """
         if self._embedding is None:
-            raise ValueError("the network has not seen this beat yet; embed its signal first")
+            raise ValueError("this beat is not embedded yet; embed its signal first")
         return self._embedding
 
-    def see(self, embedding: FloatArray) -> None:
-        """Take what the network made of the signal in place of the signal."""
+    def set_embedding(self, embedding: FloatArray) -> None:
+        """Keep the embedding in place of the signal."""
         self._embedding = embedding
         self._signal = None
 
 
-class Patient:
-    """Running state of one patient; the beat classifier's only memory besides the open beat."""
+class PatientMemory:
+    """All that the beat classifier remembers of one patient, besides the open beat."""
 
     def __init__(self) -> None:
         self.reset()
@@ -106,7 +102,7 @@ class Patient:
         self._state = new_state()
 
     def state(self) -> Any:
-        """Copy the state: a record of `patient_state.STATE`, shape (1,)."""
+        """Copy the state: a record of `state.STATE`, shape (1,)."""
         return self._state.copy()
 
     def set_state(self, state: Any) -> None:
@@ -121,7 +117,7 @@ class Patient:
             raise ValueError("another kind of patient state")
         self._state[:] = state
 
-    def meet(
+    def describe_and_learn(
         self,
         windows_mv: FloatArray,
         rr_s: float,
@@ -149,8 +145,8 @@ class Patient:
         -------
         BeatInputs
         ndarray of float32, shape (len(FEATURE_NAMES),)
-            The features of the beat before with what this one tells, equal to `before.features` if
-            the interval is unknown; of length 0 without it.
+            The features of the beat before, completed with those of the next beat; equal to
+            `before.features` if the interval is unknown, of length 0 without it.
         """
         signal = np.empty((len(SIGNAL_CHANNELS), GEOMETRY.window_samples), np.float32)
         features = np.zeros(len(FEATURE_NAMES), np.float32)
@@ -159,7 +155,7 @@ class Patient:
             earlier, completed = kept, features[:0]
         else:
             earlier, completed = before.kept, before.features.copy()
-        reason = meet(
+        reason = describe_and_learn(
             self._state,
             windows_mv,
             rr_s,

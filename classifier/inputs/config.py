@@ -1,18 +1,18 @@
-"""How quickly the picture of a patient changes."""
+"""How quickly the memory of a patient changes."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from classifier.inputs.features import GEOMETRY, PREMATURE_RATIO
-from classifier.inputs.patient_state import Parameters, stretches
+from classifier.inputs.geometry import GEOMETRY
+from classifier.inputs.state import Parameters, wave_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatientConfig:
-    """How quickly a patient's picture changes."""
+class MemoryConfig:
+    """How quickly the memory of a patient changes."""
 
     match_min: float = 0.85
-    """`similarity` from which a beat has a known shape: amplitude within 1.7x, or shape alike."""
+    """Similarity from which a beat has a known shape: amplitude within 1.7x, or shape alike."""
     memory_beats: int = 150
     """Beats after which the count of a shape has faded to 1/e: about two minutes."""
     long_run_beats: int = 300
@@ -22,18 +22,20 @@ class PatientConfig:
     mature_beats: int = 20
     """Beats until the template is trusted fully."""
     on_time_bonus: float = 4.0
-    """How much more a beat on time counts towards the usual shape than a premature one."""
+    """How much more a beat on time counts towards the template than a premature one."""
     entropy_beats: int = 50
     """Memory of the mean entropy of the intervals: atrial fibrillation lasts."""
+    premature_ratio: float = 0.85
+    """A beat that ends an interval below this share of the median is premature."""
 
     def parameters(self) -> Parameters:
         """Return what the kernels take."""
-        p, qrs, t = stretches()
+        p, qrs, t = wave_columns()
         return Parameters(
             p=p,
             qrs=qrs,
             t=t,
-            reach=GEOMETRY.max_shift_samples,
+            max_shift=GEOMETRY.max_shift_samples,
             match_min=self.match_min,
             fade=1.0 - 1.0 / self.memory_beats,
             long_run_beats=float(self.long_run_beats),
@@ -41,11 +43,11 @@ class PatientConfig:
             mature_beats=float(self.mature_beats),
             on_time_bonus=self.on_time_bonus,
             entropy_beats=float(self.entropy_beats),
-            premature_ratio=PREMATURE_RATIO,
+            premature_ratio=self.premature_ratio,
             missing_share_max=GEOMETRY.missing_share_max,
         )
 
 
-CONFIG: Final = PatientConfig()
+CONFIG: Final = MemoryConfig()
 PARAMETERS: Final = CONFIG.parameters()
 """Constants of the kernels."""

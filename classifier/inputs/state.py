@@ -1,16 +1,11 @@
-"""Memory of one patient: one record of plain numbers and small arrays, which numba compiles for."""
+"""What is remembered of one patient: a record of plain numbers and small arrays, for numba."""
 
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.inputs.features import (
-    GEOMETRY,
-    P_WAVE,
-    QRS,
-    T_WAVE,
-)
+from classifier.inputs.geometry import GEOMETRY, P_WAVE, QRS, T_WAVE
 from classifier.inputs.kernels import FloatArray, records
 
 N_SHAPES: Final = 8
@@ -23,34 +18,33 @@ HALF_WINDOW: Final = GEOMETRY.window_samples // 2
 """The second lead is kept at half the rate: it serves for measures, not as a signal."""
 
 REGULAR_ENTROPY: Final = 0.3
-"""Sample entropy of the RR intervals in sinus rhythm, taken for granted at the start."""
-
-KNOWN, UNLIKE = range(2)
-"""Rows of `marks`."""
-RESIDUAL, ROUGHNESS, QUALITY = range(3)
-"""Rows of `recent`."""
+"""Sample entropy of the RR intervals in sinus rhythm, assumed at the start."""
 
 STATE: Final = np.dtype(
     [
         # The shapes, in steps of `unit_mv` and `second_unit_mv`
-        ("templates", np.int16, (N_SHAPES, GEOMETRY.window_samples)),
+        ("shapes", np.int16, (N_SHAPES, GEOMETRY.window_samples)),
         ("unit_mv", np.float32, (N_SHAPES,)),
-        ("counts", np.float64, (N_SHAPES,)),
-        ("on_time", np.float64, (N_SHAPES,)),
-        ("rr_ratio", np.float64, (N_SHAPES,)),  # mean logarithm of RR over the usual RR
-        ("second", np.int16, (N_SHAPES, HALF_WINDOW)),
+        ("counts", np.float64, (N_SHAPES,)),  # of beats, fading; 0: no shape
+        ("on_time_counts", np.float64, (N_SHAPES,)),
+        ("rr_ratios", np.float64, (N_SHAPES,)),  # mean logarithm of RR over the median RR
+        ("second_shapes", np.int16, (N_SHAPES, HALF_WINDOW)),
         ("second_unit_mv", np.float32, (N_SHAPES,)),
-        ("second_beats", np.int64, (N_SHAPES,)),
+        ("second_counts", np.int64, (N_SHAPES,)),
         # The rhythm
         ("rr_s", np.float32, (RR_KEPT,)),  # oldest first
         ("n_rr", np.int64),
-        ("long_run_s", np.float64),
+        ("long_run_rr_s", np.float64),
         ("entropy", np.float64),  # running mean of the intervals' entropy
         # The beats
         ("n_beats", np.int64),
-        ("previous", np.float64, (3,)),  # similarity to the usual beat, newest first
-        ("marks", np.uint8, (2, BEATS_KEPT)),  # oldest first
-        ("recent", np.float32, (3, BEATS_KEPT)),  # oldest first
+        ("last_similarities", np.float64, (3,)),  # to the template, newest first
+        # Of the last `n_recent` beats, oldest first
+        ("known", np.uint8, (BEATS_KEPT,)),  # whether its shape was known
+        ("unlike", np.uint8, (BEATS_KEPT,)),  # whether it differed from the template
+        ("residuals", np.float32, (BEATS_KEPT,)),
+        ("roughnesses", np.float32, (BEATS_KEPT,)),
+        ("qualities", np.float32, (BEATS_KEPT,)),
         ("n_recent", np.int64),
     ]
 )
@@ -66,45 +60,59 @@ OPEN: Final = np.dtype(
         ("rr_s", np.float64),  # interval that ends at it, 0 if unknown
         # The rhythm before it, 0 if unknown
         ("median_rr_s", np.float64),
-        ("long_run_s", np.float64),
+        ("long_run_rr_s", np.float64),
     ]
 )
 """What a beat's confirmed label needs of it when the next one has come."""
 
 
-class FoundBeat(NamedTuple):
-    """A beat as found, for learning from it and for the confirmed label of the one before it."""
+class DescribedBeat(NamedTuple):
+    """A beat as described, for learning from it and for the confirmed label of the one before."""
 
     window: FloatArray
     """mV, baseline off."""
     second: FloatArray
     """The second lead likewise, at half the rate; means nothing unless `has_second`."""
     energies: NDArray[np.float64]
-    """Of the QRS complex, by `kernels.energies_of`."""
+    """Of the QRS complex, by `alignment.energies_of`."""
     has_second: bool
     rr_s: float
     """Interval that ends at it, 0 if unknown."""
     median_rr_s: float
     """Of the intervals before it, 0 if unknown."""
     quality: float
-    known_as: int
-    """Its shape; -1: a new one."""
+    shape: int
+    """Which of the known shapes it has; -1: a new one."""
     shift: int
     rr_ratio: float
     similarity: float
-    """To the usual beat."""
+    """To the template."""
     residual: float
     roughness: float
     entropy: float
 
 
+class Match(NamedTuple):
+    """Which of the known shapes a beat is compared with."""
+
+    any_known: bool
+    template: int
+    """The patient's dominant shape."""
+    template_shift: int
+    template_similarity: float
+    nearest: int
+    """The most similar shape."""
+    nearest_shift: int
+    nearest_similarity: float
+
+
 class Parameters(NamedTuple):
-    """`PatientConfig` and `BeatGeometry` as the kernels take them."""
+    """`MemoryConfig` and `BeatGeometry` as the kernels take them; waves as columns (from, to)."""
 
     p: tuple[int, int]
     qrs: tuple[int, int]
     t: tuple[int, int]
-    reach: int
+    max_shift: int
     match_min: float
     fade: float
     long_run_beats: float
@@ -116,7 +124,7 @@ class Parameters(NamedTuple):
     missing_share_max: float
 
 
-def stretches() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+def wave_columns() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """Return the columns of P wave, QRS complex and T wave."""
     p, qrs, t = ((part.start, part.stop) for part in (P_WAVE, QRS, T_WAVE))
     return p, qrs, t
@@ -125,6 +133,6 @@ def stretches() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
 def new_state() -> Any:
     """Return the state of a patient of whom nothing is known, shape (1,)."""
     state = records(STATE, 1)
-    state["previous"] = 1.0
+    state["last_similarities"] = 1.0
     state["entropy"] = REGULAR_ENTROPY
     return state
