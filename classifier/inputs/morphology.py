@@ -155,7 +155,8 @@ def _measure_alone(beat: FloatArray, c: Any) -> tuple[float, float, float]:
     t = np.float32(0.0)
     for i in range(c.t[0], c.t[1]):
         t += beat[i]
-    return slope / size, np.float32(t / (c.t[1] - c.t[0])) / size, (high + low) / size
+    mean_t = float(np.float32(t / (c.t[1] - c.t[0])))
+    return slope / size, mean_t / size, (high + low) / size
 
 
 @jit
