@@ -150,7 +150,7 @@ def pictures(record: str, folder: Path) -> None:
     from streamer.monitor.state import MonitorState  # noqa: PLC0415
     from streamer.monitor.view import export_svg  # noqa: PLC0415
     from streamer.patient.chain import Chain  # noqa: PLC0415
-    from streamer.report.strip.file import write_strip  # noqa: PLC0415
+    from streamer.report.strip.writers import write_strip  # noqa: PLC0415
 
     source = open_record(record)
     start, stop = (parse_time(text, source.fs) for text in (PICTURE_START, PICTURE_STOP))

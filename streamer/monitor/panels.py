@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from rich.style import Style
-
 from streamer.core.clock_format import clock
 from streamer.core.events import Alarm, Priority, Rhythm
 from streamer.monitor.state import MonitorState
@@ -15,7 +13,6 @@ Row = list[Part]
 
 RATELESS: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.ASYSTOLE})
 """In these a number would be taken for a pulse."""
-_UPRIGHT: Final = Style(reverse=False)
 _BURDEN: Final = "V burden "
 _P99_BEATS: Final = 100
 _BACKLOG: Final = 20
@@ -53,8 +50,7 @@ def beat_counts(state: MonitorState, width: int) -> list[Row]:
         numbers = f"{count:>6} {share * 100.0:3.0f}% "
         room = max(width - 1 - len(numbers), 0)
         style = palette.BEAT[label]
-        # A bar is drawn with lines: in reverse it would be a block, its empty end included.
-        drawn = (bar(share, room), style + _UPRIGHT)
+        drawn = (bar(share, room), style + palette.UPRIGHT)
         rows.append([(label.value, style), (numbers, palette.PLAIN), drawn])
     return rows
 
@@ -119,7 +115,7 @@ def quality(state: MonitorState, width: int) -> Row:
     number = f" {value * 100.0:3.0f}%"
     return [
         ("quality ", palette.FAINT),
-        (bar(value, max(width - 8 - len(number), 0)), style + _UPRIGHT),
+        (bar(value, max(width - 8 - len(number), 0)), style + palette.UPRIGHT),
         (number, style),
     ]
 

@@ -19,7 +19,7 @@ from streamer.monitor.status import MqttStatus
 from streamer.monitor.terminal.frame_pace import FramePacer, SpeedMeter
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.view import render
-from streamer.report.strip.file import FreezeFormat
+from streamer.report.strip.writers import FreezeFormat
 from streamer.sources.transport import Transport
 
 

@@ -49,6 +49,11 @@ def _table() -> list[Style]:
     ]
 
 
+def _drawn() -> list[Style]:
+    """Return the styles for lines and dots."""
+    return [style + palette.UPRIGHT for style in _table()]
+
+
 def sweep_for(state: MonitorState, cells: int) -> Sweep:
     """Return the sweep over `cells` columns, with the grid on whole cells."""
     per_box = _CELLS_PER_BOX_WIDE if cells >= _WIDE_CELLS else _CELLS_PER_BOX
@@ -73,7 +78,7 @@ def lead_lines(state: MonitorState, lead: int, sweep: Sweep, rows: int) -> list[
     marks = gain.rows(rows, at_least=3)
     _draw_grid(cells, styles, packed == 0, [row for row, _ in marks], sweep)
     styles = _inherit(styles, cells == ord(" "))
-    scale, table = dict(marks), _table()
+    scale, table = dict(marks), _drawn()
     return [
         [
             Segment(scale_mark(scale.get(row)), palette.FRAME),
@@ -150,7 +155,7 @@ def tachogram_lines(state: MonitorState, width: int, rows: int) -> list[Line]:
         styles[y // 4 : (y + 1) // 4 + 1, x // 2 : (x + 1) // 2 + 1] = _LABELS.index(beat.label)
     cells = braille.code_points(braille.pack(dots))
     styles = _inherit(styles, cells == ord(" "))
-    scale, table = {0: top, rows - 1: bottom}, _table()
+    scale, table = {0: top, rows - 1: bottom}, _drawn()
     return [
         [
             Segment(f"{scale[row]:5.0f}┤" if row in scale else "     │", palette.FRAME),

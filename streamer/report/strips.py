@@ -14,7 +14,7 @@ from streamer.report import page
 from streamer.report.data import AlarmRow, BeatRow, ReportData
 from streamer.report.plots import SOFT, figure
 from streamer.report.strip.paper import LETTER_COLOURS, Paper, StripMark, StripSpan, describe_strip
-from streamer.report.strip.svg import strip_svg
+from streamer.report.strip.writers import strip_svg
 from streamer.report.trends import PRIORITY_COLOURS
 from streamer.scoring.report import Table
 

@@ -214,7 +214,7 @@ async def test_commands_reach_the_monitor(tmp_path: Path) -> None:
     assert not playing.paused
     assert sink.state.shows_help
     assert quits == [True]
-    assert [path.name for path in _files(tmp_path)] == ["made-up-0-10.svg"]
+    assert [path.name for path in _files(tmp_path)] == ["made-up-0-00.svg"]
 
 
 def _files(folder: Path) -> list[Path]:

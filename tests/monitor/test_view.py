@@ -211,6 +211,18 @@ def test_the_list_of_alarms_takes_the_room_there_is() -> None:
     assert listed == {(110, 30): 1, (160, 60): 10}
 
 
+@pytest.mark.parametrize("size", [(80, 24), (150, 50)])
+def test_without_colours_no_blank_cell_is_inverse_or_underlined(size: tuple[int, int]) -> None:
+    try:
+        palette.use("none")
+        frame = render(full_state(), *size)
+    finally:
+        palette.use("dark")
+    cells = (segment for line in frame.lines for segment in line)
+    blocks = [c for c in cells if c.style is not None and (c.style.reverse or c.style.underline)]
+    assert all(any(character.isalnum() for character in c.text) for c in blocks)
+
+
 def test_bars_are_not_drawn_in_reverse() -> None:
     state = full_state()
     try:

@@ -3,21 +3,23 @@
 import asyncio
 import io
 import struct
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from monitor_cases import info, play, signal
+from monitor_cases import info, play, publish, signal
 from rich.console import Console
 from sample_events import labeled_beat, published
 
 from replay.chunk import Chunk
+from streamer.core.events import Rhythm, RhythmEvent
+from streamer.monitor.freezer import picture_of
 from streamer.monitor.keys import Command
 from streamer.monitor.sink import MonitorSink
-from streamer.report.strip.file import FreezeFormat, write_strip
+from streamer.monitor.state import MonitorState
 from streamer.report.strip.paper import Paper, Picture, StripMark, StripSpan, describe_strip
-from streamer.report.strip.png import strip_png
-from streamer.report.strip.svg import strip_svg
+from streamer.report.strip.writers import FreezeFormat, strip_png, strip_svg, write_strip
 
 FS = 360.0
 _INK = "#1f2328"
@@ -149,10 +151,25 @@ async def test_the_monitor_writes_what_was_asked_for(
     await sink.close()
     files = _files(tmp_path)
     assert {path.suffix for path in files} == suffixes
-    assert {path.stem for path in files} == {"made-up-0-10"}
+    assert {path.stem for path in files} == {"made-up-0-00"}
     message = sink.state.message or ""
-    assert message.startswith(f"wrote {tmp_path}/made-up-0-10")
+    assert message.startswith(f"wrote {tmp_path}/made-up-0-00")
     assert all(path.name in message for path in files)
+
+
+def test_the_caption_says_what_the_screen_says() -> None:
+    state = MonitorState(info())
+    play(state, 3960)
+    state.next_lead()
+    sinus = RhythmEvent(
+        rhythm=Rhythm.SINUS, onset=0, decided_at=900, heart_rate_bpm=75.0, beats=(288,)
+    )
+    publish(state, sinus)
+    picture = picture_of(state, datetime(2026, 11, 21, 15, 40))
+    assert picture.title == "made-up at 0:01, 75 bpm, sinus rhythm, 2026-11-21 15:40"
+    leads = [word for word in picture.words if word.text in {"MLII", "V1"}]
+    assert [word.text for word in sorted(leads, key=lambda word: word.y_mm)] == ["V1", "MLII"]
+    assert any(word.text.startswith(picture.title) for word in picture.words)
 
 
 async def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(tmp_path: Path) -> None:

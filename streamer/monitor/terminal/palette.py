@@ -17,6 +17,8 @@ def _style(definition: str) -> Style:
 
 
 PLAIN = Style.null()
+UPRIGHT: Final = Style(reverse=False, underline=False)
+"""Added to a style for bars, lines and dots, whose blank cells would become blocks."""
 STRONG = _style("bold")
 FAINT = _style("grey50")
 FRAME = _style("grey39")

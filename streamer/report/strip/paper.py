@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,16 +34,14 @@ class Paper:
     """Room for the times and the title below the signal."""
 
 
-@dataclass(frozen=True, slots=True)
-class StripMark:
+class StripMark(NamedTuple):
     """A letter above the signal."""
 
     sample: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class StripSpan:
+class StripSpan(NamedTuple):
     """A bar above the signal, such as from an alarm's onset until it was known."""
 
     start: int
@@ -150,24 +148,20 @@ def describe_strip(
     paper : Paper, optional
         Scales.
     """
-    paper = paper or Paper()
-    n = samples.shape[1]
+    paper, n = paper or Paper(), samples.shape[1]
     scale = _Scale(paper=paper, fs=fs, start=start, n=n)
     bands = _bands(samples, paper)
     bottom = bands[-1].top_mm + bands[-1].height_mm if bands else paper.head_mm
-    width, height = scale.width_mm, bottom + paper.foot_mm
+    height = bottom + paper.foot_mm
     ticks, times = _times(scale, bottom)
     curves = [_curve(row, band, scale) for row, band in zip(samples, bands, strict=True)]
-    names = [
-        Word(x_mm=1.0, y_mm=band.top_mm + 4.0, text=lead, size_mm=_NAME_MM, colour=_INK, bold=True)
-        for band, lead in zip(bands, leads, strict=True)
-    ]
+    names = [_name(lead, band) for lead, band in zip(leads, bands, strict=True)]
     return Picture(
-        width_mm=width,
+        width_mm=scale.width_mm,
         height_mm=height,
         title=title,
         strokes=(
-            *_grid(width, height),
+            *_grid(scale.width_mm, height),
             *(bar for span in spans for bar in _bar(span, scale)),
             Stroke(paths=tuple(_pulse(band, paper) for band in bands), colour=_INK, width_mm=0.3),
             Stroke(paths=ticks, colour=_SOFT, width_mm=0.25),
@@ -193,11 +187,9 @@ class _Scale:
 
     @property
     def width_mm(self) -> float:
-        """Whole width, the gutter included."""
-        return self.paper.gutter_mm + self.n / self.fs * self.paper.mm_per_s
+        return self.x_mm(self.start + self.n)
 
     def x_mm(self, sample: float) -> float:
-        """Place a sample."""
         return self.paper.gutter_mm + (sample - self.start) / self.fs * self.paper.mm_per_s
 
 
@@ -259,6 +251,12 @@ def _bar(span: StripSpan, scale: _Scale) -> list[Stroke]:
     y = scale.paper.head_mm - 0.8
     bar = np.array([(scale.x_mm(start), y), (scale.x_mm(stop), y)])
     return [Stroke(paths=(bar,), colour=span.colour, width_mm=0.9)]
+
+
+def _name(lead: str, band: _Band) -> Word:
+    return Word(
+        x_mm=1.0, y_mm=band.top_mm + 4.0, text=lead, size_mm=_NAME_MM, colour=_INK, bold=True
+    )
 
 
 def _letter(mark: StripMark, scale: _Scale) -> Word:
