@@ -50,7 +50,7 @@ types: $(VENV)/developer
 tests: $(VENV)/developer
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS)
 
-figures: $(VENV)/developer ## regenerate every table and picture of the README
+figures: $(VENV)/developer ## regenerate every table and picture of README and docs
 	$(BIN)/python -m pip install --quiet -c constraints.txt '.[dev,peers]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/figures.py
 

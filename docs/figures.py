@@ -1,12 +1,16 @@
-"""Regenerate every table and picture of the README, by running the commands it names.
+"""Regenerate every table and picture of README and docs, by running the commands they name.
 
     make figures                   # all, about a quarter of an hour
-    python docs/figures.py NAME... # some of them
+    python docs/figures.py NAME... # some of them: picture, rules, options, detection ...
 
-A block of the README between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by what its
-command printed; nothing in it is typed by hand.
+A block of a page between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by what its
+command printed; nothing in it is typed by hand. The README's short table is taken from the long
+ones after each run.
 """
 
+import contextlib
+import io
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +21,9 @@ from pathlib import Path
 from headlines import headlines
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results"
+HELP_COLUMNS = 110
+"""Width of a terminal on which the options are shown."""
 PICTURE_START, PICTURE_STOP = "0:30", "1:31"
 PICTURES = {"monitor.svg": (100, 30), "monitor-wide.svg": (160, 50)}
 """Pictures of the monitor and the size of the terminal that each shows."""
@@ -25,8 +31,10 @@ PICTURES = {"monitor.svg": (100, 30), "monitor-wide.svg": (160, 50)}
 
 @dataclass(frozen=True)
 class Block:
-    """A table of the README: the commands that make it, and the sections that are shown."""
+    """A block of a page: the commands that make it, and the sections that are shown."""
 
+    page: str
+    """File in docs/results."""
     commands: tuple[str, ...]
     sections: tuple[str, ...] = ()
     """First words of the sections to show, in this order; all if empty."""
@@ -34,6 +42,7 @@ class Block:
 
 BLOCKS = {
     "detection": Block(
+        page="detection.md",
         commands=("ecg-stream bench detection --peers",),
         sections=(
             "QRS detection, from 0:00, within 150 ms",
@@ -45,18 +54,22 @@ BLOCKS = {
         ),
     ),
     "svdb": Block(
+        page="detection.md",
         commands=("ecg-stream bench detection --database svdb",),
         sections=("QRS detection, from 0:00, within 150 ms",),
     ),
     "noise": Block(
+        page="detection.md",
         commands=("ecg-stream bench noise --peers",),
         sections=("Se/+P in noise, record 118", "F1 in noise, all records", "Trading Se for +P"),
     ),
     "robustness": Block(
+        page="detection.md",
         commands=("ecg-stream bench robustness --records DS2",),
         sections=("QRS detection under changed conditions",),
     ),
     "classification": Block(
+        page="labels.md",
         commands=("ecg-stream bench classification --noise --model shipped docs/ds1/beat_cnn.pt",),
         sections=(
             "DS2, 22 records",
@@ -70,11 +83,13 @@ BLOCKS = {
         ),
     ),
     "classification-svdb": Block(
+        page="labels.md",
         commands=("ecg-stream bench classification --database svdb --model docs/ds1/beat_cnn.pt",),
         sections=("svdb", "Labels, svdb, 39 records, gross"),
     ),
-    "rhythm": Block(commands=("ecg-stream bench rhythm",)),
+    "rhythm": Block(page="rhythm.md", commands=("ecg-stream bench rhythm",)),
     "rhythm-noise": Block(
+        page="rhythm.md",
         commands=("ecg-stream bench rhythm --noise --trials 12",),
         sections=(
             "Time to alarm, arrests, clean",
@@ -88,7 +103,7 @@ BLOCKS = {
             "False alarms a patient-hour, records with noise",
         ),
     ),
-    "speed": Block(commands=("ecg-stream bench throughput --stage detector",)),
+    "speed": Block(page="speed.md", commands=("ecg-stream bench throughput --stage detector",)),
 }
 
 
@@ -117,28 +132,58 @@ def chosen(text: str, sections: tuple[str, ...]) -> str:
 
 
 def replace(name: str, block: Block, folder: Path) -> None:
-    """Run a block's commands and put their output into the README."""
+    """Run a block's commands and put their output into its page."""
     output = [run(command, folder) for command in block.commands][-1]
     typed = "\n".join(f"$ {command}" for command in block.commands)
     body = f"```text\n{typed}\n{chosen(output, block.sections)}\n```\n"
-    insert(name, body)
+    insert(RESULTS / block.page, name, body)
 
 
-def insert(name: str, body: str) -> None:
-    """Put `body` into the README's block."""
-    text = README.read_text()
+def insert(page: Path, name: str, body: str) -> None:
+    """Put `body` into a page's block."""
+    text = page.read_text()
     pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
     changed, count = re.subn(pattern, lambda m: m[1] + body + m[2], text, count=1, flags=re.DOTALL)
     if count != 1:
-        raise SystemExit(f"README.md has no block '{name}'")
-    README.write_text(changed)
+        raise SystemExit(f"{page} has no block '{name}'")
+    page.write_text(changed)
 
 
-def rules() -> None:
-    """Put the rhythm tracker's transition table and its diagram into the README."""
+def rules() -> str:
+    """Return the rhythm tracker's transition table and its diagram."""
     from streamer.rhythm.diagram import diagram, table  # noqa: PLC0415
 
-    insert("rules", f"{table().strip()}\n\n```mermaid\n{diagram().strip()}\n```\n")
+    return f"{table().strip()}\n\n```mermaid\n{diagram().strip()}\n```\n"
+
+
+def options() -> str:
+    """Return what `--help` of every subcommand prints."""
+    from streamer.commands.cli import COMMANDS  # noqa: PLC0415
+
+    parts = []
+    for name in COMMANDS:
+        parts.append(f"### {name}\n\n{_help(name)}")
+        # Commands that have commands of their own list them, indented by four.
+        inner = re.findall(r"^    ([a-z-]+)(?:\s|$)", _help(name), flags=re.MULTILINE)
+        parts += [_help(f"{name} {one}") for one in inner]
+    return "\n".join(parts)
+
+
+def _help(command: str) -> str:
+    from streamer.commands.cli import build_parser  # noqa: PLC0415
+
+    words = command.split()
+    printed = io.StringIO()
+    os.environ["COLUMNS"] = str(HELP_COLUMNS)
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        build_parser(words[0]).parse_args([*words, "--help"])
+    text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
+    return f"```text\n$ ecg-stream {command} --help\n{text}\n```\n"
+
+
+def pages_of_results() -> str:
+    """Return the pages of results, one after the other."""
+    return "".join(page.read_text() for page in sorted(RESULTS.glob("*.md")))
 
 
 def pictures(record: str, folder: Path) -> None:
@@ -178,16 +223,19 @@ def pictures(record: str, folder: Path) -> None:
 
 def main() -> None:
     """Regenerate what is named on the command line, or all."""
-    names = sys.argv[1:] or ["picture", "rules", *BLOCKS]
+    names = sys.argv[1:] or ["picture", "rules", "options", *BLOCKS]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            if name == "rules":
-                rules()
-            elif name == "picture":
-                pictures("208", ROOT / "docs")
-            else:
-                replace(name, BLOCKS[name], Path(folder))
-    insert("headlines", headlines(README.read_text()))
+            match name:
+                case "rules":
+                    insert(ROOT / "docs" / "rhythm-rules.md", "rules", rules())
+                case "options":
+                    insert(ROOT / "docs" / "commands.md", "options", options())
+                case "picture":
+                    pictures("208", ROOT / "docs")
+                case _:
+                    replace(name, BLOCKS[name], Path(folder))
+    insert(ROOT / "README.md", "headlines", headlines(pages_of_results()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The README's short table of results, taken from the long ones below it."""
+"""The README's short table of results, taken from the long ones in docs/results."""
 
 import re
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 OURS = "ecg-stream"
 
 
-def blocks(readme: str) -> dict[str, str]:
+def blocks(pages: str) -> dict[str, str]:
     """Return the generated blocks by name."""
-    found = re.findall(r"<!-- begin (\S+) -->\n(.*?)<!-- end \1 -->", readme, flags=re.DOTALL)
+    found = re.findall(r"<!-- begin (\S+) -->\n(.*?)<!-- end \1 -->", pages, flags=re.DOTALL)
     return dict(found)
 
 
@@ -42,17 +42,21 @@ def section(body: str, title: str) -> Section:
     )
 
 
-def headlines(readme: str) -> str:
-    """Return the short table as Markdown."""
-    body = blocks(readme)
+def headlines(pages: str) -> str:
+    """Return the short table as Markdown; each line names the page that it comes from."""
+    body = blocks(pages)
     lines = [
-        ("", OURS, "beside it"),
-        ("---", "---", "---"),
-        *_detection(body),
-        *_labels(body["classification"]),
-        *_rhythm(body["rhythm"]),
+        ("", OURS, "beside it", "all of it"),
+        ("---", "---", "---", "---"),
+        *((*line, _link("detection")) for line in _detection(body)),
+        *((*line, _link("labels")) for line in _labels(body["classification"])),
+        *((*line, _link("rhythm")) for line in _rhythm(body["rhythm"])),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _link(page: str) -> str:
+    return f"[{page}](docs/results/{page}.md)"
 
 
 def _detection(body: dict[str, str]) -> list[tuple[str, str, str]]:
