@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from replay.simulate.beat_shapes import LEADS
-from replay.simulate.patient import PatientConfig, Shapes, draw_shapes
+from replay.simulate.patient import Shapes, draw_shapes
 from replay.simulate.record import SimulatedRecord
-from replay.simulate.rhythms import RANGES, only_p, record_of, regular
+from replay.simulate.rhythms import RANGES, Heart, only_p, record_of, regular
+from replay.simulate.shapes import LEADS
 from replay.simulate.waves import Samples, log_uniform, slow_noise, wandering_phase
 
 BEFORE_S: Final = 20.0
@@ -39,7 +39,7 @@ OnsetMaker = Callable[[float, int], SimulatedOnset]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FibrillationRanges:
-    """Ranges from which one stretch of fibrillation is drawn."""
+    """Ranges from which one episode of fibrillation is drawn."""
 
     rate_hz: tuple[float, float] = (3.0, 9.0)
     span_mv: tuple[float, float] = (0.4, 2.0)
@@ -126,50 +126,48 @@ def torsade(n_samples: int, fs: float, rng: np.random.Generator) -> Samples:
     return 0.5 * log_uniform(rng, 0.8, 2.5) * np.stack(leads)
 
 
-Draw = Callable[[int, float, np.random.Generator], Samples]
+WaveDraw = Callable[[int, float, np.random.Generator], Samples]
+"""From number of samples and sampling frequency, shape (2, n)."""
 
 
-def _begins(name: str, draw: Draw, mark: str) -> OnsetMaker:
-    """Make waves that begin soon after a last beat."""
+def _arrest(
+    name: str, draw: Callable[[np.random.Generator, float], tuple[Heart, float]]
+) -> OnsetMaker:
+    """Make records of a heart and its onset in s that are drawn for a sampling frequency."""
 
     def make(fs: float, seed: int) -> SimulatedOnset:
         rng = np.random.default_rng(seed)
-        shapes, times = _sinus(rng)
-        onset_s = times[-1] + rng.uniform(0.25, 0.5)
-        duration_s = onset_s + AFTER_S
-        n = round(duration_s * fs)
-        rising = np.clip((np.arange(n) / fs - onset_s) / 0.2, 0.0, 1.0)
-        record = record_of(
-            name,
-            [(time, "N") for time in times],
-            shapes,
-            rng,
-            fs=fs,
-            duration_s=duration_s,
-            waves=rising * draw(n, fs, rng),
-            marks=[(0.0, "(N"), (onset_s, mark)],
-            seed=seed,
-        )
-        return SimulatedOnset(record=record, onset_s=onset_s)
+        heart, onset_s = draw(rng, fs)
+        return SimulatedOnset(record=record_of(name, heart, rng, fs=fs, seed=seed), onset_s=onset_s)
 
     return make
 
 
-def _sinus(
-    rng: np.random.Generator, patient: PatientConfig | None = None
-) -> tuple[Shapes, list[float]]:
-    shapes = draw_shapes(rng, patient)
-    stop_s = BEFORE_S + rng.uniform(0.0, 1.0)
-    return shapes, regular(rng, 0.8, stop_s, 60.0 / rng.uniform(*RANGES.sinus_bpm))
+def _into_waves(name: str, draw_waves: WaveDraw, mark: str) -> OnsetMaker:
+    """Make waves that begin soon after a last beat."""
+
+    def draw(rng: np.random.Generator, fs: float) -> tuple[Heart, float]:
+        shapes, times = _sinus(rng)
+        onset_s = times[-1] + rng.uniform(0.25, 0.5)
+        n = round((onset_s + AFTER_S) * fs)
+        rising = np.clip((np.arange(n) / fs - onset_s) / 0.2, 0.0, 1.0)
+        heart = Heart(
+            beats=[(time, "N") for time in times],
+            shapes=shapes,
+            duration_s=onset_s + AFTER_S,
+            waves=rising * draw_waves(n, fs, rng),
+            marks=[(0.0, "(N"), (onset_s, mark)],
+        )
+        return heart, onset_s
+
+    return _arrest(name, draw)
 
 
-def _stops(name: str, *, drift_mv: float = 0.0, atria: bool = False) -> OnsetMaker:
+def _into_silence(name: str, *, drift_mv: float = 0.0, atria: bool = False) -> OnsetMaker:
     """Make the ventricles stand still, over a drifting baseline or under beating atria."""
 
-    def make(fs: float, seed: int) -> SimulatedOnset:
-        rng = np.random.default_rng(seed)
+    def draw(rng: np.random.Generator, fs: float) -> tuple[Heart, float]:
         shapes, times = _sinus(rng)
-        shapes = {**shapes, "p": only_p(shapes)}
         onset_s = times[-1]
         duration_s = onset_s + AFTER_S
         n = round(duration_s * fs)
@@ -178,19 +176,22 @@ def _stops(name: str, *, drift_mv: float = 0.0, atria: bool = False) -> OnsetMak
             pace = 60.0 / rng.uniform(60.0, 120.0)
             beats += [(t, "p") for t in regular(rng, onset_s + 0.6 * pace, duration_s, pace)]
         drift = np.stack([slow_noise(n, fs, rng.uniform(0.2, 0.8), rng) for _ in LEADS])
-        record = record_of(
-            name,
-            [beat for beat in beats if beat[0] < duration_s],
-            shapes,
-            rng,
-            fs=fs,
+        heart = Heart(
+            beats=[beat for beat in beats if beat[0] < duration_s],
+            shapes={**shapes, "p": only_p(shapes)},
             duration_s=duration_s,
             waves=drift_mv * rng.uniform(0.5, 1.5) * drift,
-            seed=seed,
         )
-        return SimulatedOnset(record=record, onset_s=onset_s)
+        return heart, onset_s
 
-    return make
+    return _arrest(name, draw)
+
+
+def _sinus(rng: np.random.Generator) -> tuple[Shapes, list[float]]:
+    """Draw a patient, and beat times before the arrest."""
+    shapes = draw_shapes(rng)
+    stop_s = BEFORE_S + rng.uniform(0.0, 1.0)
+    return shapes, regular(rng, 0.8, stop_s, 60.0 / rng.uniform(*RANGES.sinus_bpm))
 
 
 def _fine(n_samples: int, fs: float, rng: np.random.Generator) -> Samples:
@@ -198,13 +199,13 @@ def _fine(n_samples: int, fs: float, rng: np.random.Generator) -> Samples:
 
 
 ARRESTS: Final[dict[str, OnsetMaker]] = {
-    "coarse fibrillation": _begins("coarse VF", fibrillation, "(VFL"),
-    "fine fibrillation": _begins("fine VF", _fine, "(VFL"),
-    "ventricular flutter": _begins("flutter", flutter, "(VFL"),
-    "torsade de pointes": _begins("torsade", torsade, "(VFL"),
-    "sine-like tachycardia": _begins("sine VT", sine_tachycardia, "(VT"),
-    "silence": _stops("asystole"),
-    "silence, drifting baseline": _stops("drift", drift_mv=0.4),
-    "silence, P waves go on": _stops("standstill", atria=True),
+    "coarse fibrillation": _into_waves("coarse VF", fibrillation, "(VFL"),
+    "fine fibrillation": _into_waves("fine VF", _fine, "(VFL"),
+    "ventricular flutter": _into_waves("flutter", flutter, "(VFL"),
+    "torsade de pointes": _into_waves("torsade", torsade, "(VFL"),
+    "sine-like tachycardia": _into_waves("sine VT", sine_tachycardia, "(VT"),
+    "silence": _into_silence("asystole"),
+    "silence, drifting baseline": _into_silence("drift", drift_mv=0.4),
+    "silence, P waves go on": _into_silence("standstill", atria=True),
 }
 """Arrests by name."""

@@ -1,8 +1,8 @@
 """The record `demo`: five simulated minutes with every scene that a monitor should show.
 
 Deterministic from its seed; needs no network and no files. Rates and intervals are those of a
-resting adult; the beat shapes are in `replay.simulate.beat_shapes`, the scenes in
-`replay.simulate.demo_scenes`.
+resting adult; the beat shapes are in `replay.simulate.shapes`, the scenes in
+`replay.simulate.scenes`.
 """
 
 from typing import Final
@@ -10,18 +10,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.simulate.beat_shapes import LEADS, SHAPES, add_beat
-from replay.simulate.demo_scenes import (
+from replay.simulate.record import SimulatedRecord
+from replay.simulate.scenes import (
     SCENES,
     DemoBeat,
     DemoConfig,
+    DemoHeart,
     Disturbance,
-    Heart,
-    Rhythm,
+    SceneRhythm,
     annotate,
     timed_scenes,
 )
-from replay.simulate.record import SimulatedRecord
+from replay.simulate.shapes import LEADS, SHAPES, add_beat
 from replay.simulate.waves import slow_noise
 
 DEMO: Final = "demo"
@@ -47,7 +47,7 @@ def simulate_demo(seed: int = DEFAULT_SEED, config: DemoConfig | None = None) ->
     config = config or DemoConfig()
     rng = np.random.default_rng(seed)
     duration_s = SCENES[-1].stop_s
-    beats = [beat for beat in Heart(config, rng).beats() if beat.time_s < duration_s]
+    beats = [beat for beat in DemoHeart(config, rng).beats() if beat.time_s < duration_s]
     signal = _heart_signal(beats, config, rng, round(duration_s * config.fs))
     _disturb(signal, config, rng)
     return SimulatedRecord(
@@ -85,13 +85,13 @@ def _heart_signal(
     breath = 2 * np.pi * config.respiration_hz
     signal = np.tile(config.respiration_baseline_mv * np.sin(breath * time_s), (len(LEADS), 1))
     for beat in beats:
-        fibrillating = beat.rhythm is Rhythm.ATRIAL_FIBRILLATION
+        fibrillating = beat.rhythm is SceneRhythm.ATRIAL_FIBRILLATION
         waves = [w for w in SHAPES[beat.symbol] if not (w.is_atrial and fibrillating)]
         gain = 1.0 + config.respiration_gain * np.sin(breath * beat.time_s)
         gain += config.jitter_gain * rng.standard_normal()
         add_beat(signal, config.fs, beat.time_s, waves, rr_s=beat.rr_s, gain=float(gain))
     for start_s, scene in timed_scenes():
-        if scene.rhythm is Rhythm.ATRIAL_FIBRILLATION:
+        if scene.rhythm is SceneRhythm.ATRIAL_FIBRILLATION:
             fade = _fade(time_s, start_s, scene.stop_s, config.fade_s)
             signal += np.outer(config.f_wave_mv, fade * _fibrillatory_waves(n_samples, config, rng))
     return signal
@@ -131,6 +131,6 @@ def _disturb(signal: NDArray[np.float64], config: DemoConfig, rng: np.random.Gen
 def _fade(
     time_s: NDArray[np.float64], start_s: float, stop_s: float, fade_s: float
 ) -> NDArray[np.float64]:
-    """Rise from 0 to 1 and fall back within the stretch."""
+    """Rise from 0 to 1 and fall back within the segment."""
     edges = np.minimum(time_s - start_s, stop_s - time_s) / fade_s
     return np.clip(edges, 0.0, 1.0)

@@ -36,15 +36,15 @@ def with_fault(
 ) -> SimulatedRecord:
     """Switch a fault on and off over a record, beginning without it.
 
-    Each faulty stretch is drawn anew. The reference annotations stay as they are.
+    Each faulty segment is drawn anew. The reference annotations stay as they are.
     """
     timing = timing or FaultTiming()
     rng = np.random.default_rng(seed)
     signal = record.signal.astype(np.float64)
     period = round((timing.clean_s + timing.faulty_s) * record.fs)
     for start in range(round(timing.clean_s * record.fs), record.n_samples, period):
-        stretch = slice(start, start + round(timing.faulty_s * record.fs))
-        signal[:, stretch] = fault(signal[:, stretch], record.fs, rng)
+        segment = slice(start, start + round(timing.faulty_s * record.fs))
+        signal[:, segment] = fault(signal[:, segment], record.fs, rng)
     return replace(record, signal=signal.astype(np.float32))
 
 

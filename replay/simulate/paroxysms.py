@@ -11,8 +11,7 @@ from typing import Final
 import numpy as np
 
 from replay.simulate.patient import draw_shapes
-from replay.simulate.record import SimulatedRecord
-from replay.simulate.rhythms import RANGES, Maker, record_of
+from replay.simulate.rhythms import RANGES, Heart, Maker, maker
 from replay.simulate.waves import Samples, log_uniform, wandering_phase
 
 _FIRST_S: Final = 0.5
@@ -63,8 +62,8 @@ PAROXYSM_RANGES: Final = ParoxysmRanges()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Heart:
-    """The numbers of one patient."""
+class _Pace:
+    """What sets the intervals of one patient."""
 
     sinus_rr_s: float
     breathing: float
@@ -78,8 +77,8 @@ class _Heart:
     ventricular: float
 
 
-def _draw(rng: np.random.Generator, c: ParoxysmRanges) -> _Heart:
-    return _Heart(
+def _draw(rng: np.random.Generator, c: ParoxysmRanges) -> _Pace:
+    return _Pace(
         sinus_rr_s=rng.uniform(*c.sinus_rr_s),
         breathing=rng.uniform(*c.breathing),
         breathing_hz=rng.uniform(*c.breathing_hz),
@@ -93,59 +92,59 @@ def _draw(rng: np.random.Generator, c: ParoxysmRanges) -> _Heart:
     )
 
 
-Rhythm = Callable[[np.random.Generator, _Heart, float, float], Beats]
+RhythmDraw = Callable[[np.random.Generator, _Pace, float, float], Beats]
 """Beats after a time and until a little after another."""
 
 
-def _sinus(rng: np.random.Generator, heart: _Heart, start_s: float, stop_s: float) -> Beats:
+def _sinus(rng: np.random.Generator, pace: _Pace, start_s: float, stop_s: float) -> Beats:
     """P waves before every beat; premature ones, each of which may have others soon after it."""
     beats: Beats = []
     time_s = start_s
     while time_s < stop_s:
-        breath = np.sin(2 * np.pi * heart.breathing_hz * time_s)
-        rr_s = heart.sinus_rr_s * (
-            1.0 + heart.breathing * breath + heart.jitter * rng.standard_normal()
+        breath = np.sin(2 * np.pi * pace.breathing_hz * time_s)
+        rr_s = pace.sinus_rr_s * (
+            1.0 + pace.breathing * breath + pace.jitter * rng.standard_normal()
         )
         before = beats[-1][1] if beats else "N"
         if before != "N":
             rr_s *= 1.0 + (rng.uniform(0.15, 0.5) if before == "V" else rng.uniform(-0.02, 0.25))
         drawn = rng.random() if before == "N" or rng.random() < 0.3 else 1.0
         symbol = "N"
-        if drawn < heart.premature + heart.ventricular:
-            symbol = "A" if drawn < heart.premature else "V"
+        if drawn < pace.premature + pace.ventricular:
+            symbol = "A" if drawn < pace.premature else "V"
             rr_s *= rng.uniform(*PAROXYSM_RANGES.coupling)
         time_s += max(rr_s, 0.3)
         beats.append((time_s, symbol))
     return beats
 
 
-def _hidden(rng: np.random.Generator, heart: _Heart, start_s: float, stop_s: float) -> Beats:
+def _hidden(rng: np.random.Generator, pace: _Pace, start_s: float, stop_s: float) -> Beats:
     """Beats of the AV node, with a premature one now and then."""
     beats: Beats = []
     time_s = start_s
     while time_s < stop_s:
-        if rng.random() < min(heart.premature, 0.1):
-            time_s += heart.hidden_rr_s * rng.uniform(0.4, 0.6)
+        if rng.random() < min(pace.premature, 0.1):
+            time_s += pace.hidden_rr_s * rng.uniform(0.4, 0.6)
             beats.append((time_s, "A"))
-        time_s += heart.hidden_rr_s * (1.0 + 0.03 * rng.standard_normal())
+        time_s += pace.hidden_rr_s * (1.0 + 0.03 * rng.standard_normal())
         beats.append((time_s, "j"))
     return beats
 
 
-def _fibrillation(rng: np.random.Generator, heart: _Heart, start_s: float, stop_s: float) -> Beats:
+def _fibrillation(rng: np.random.Generator, pace: _Pace, start_s: float, stop_s: float) -> Beats:
     """Beats at random intervals that hardly depend on each other."""
     beats: Beats = []
     time_s, deviation = start_s, 0.0
     while time_s < stop_s:
-        deviation = PAROXYSM_RANGES.memory * deviation + heart.spread * rng.standard_normal()
-        rr_s = float(np.clip(heart.fibrillation_rr_s * np.exp(deviation), 0.3, 2.0))
-        is_ventricular = rng.random() < 0.5 * heart.ventricular
+        deviation = PAROXYSM_RANGES.memory * deviation + pace.spread * rng.standard_normal()
+        rr_s = float(np.clip(pace.fibrillation_rr_s * np.exp(deviation), 0.3, 2.0))
+        is_ventricular = rng.random() < 0.5 * pace.ventricular
         time_s += max(0.7 * rr_s, 0.3) if is_ventricular else rr_s
         beats.append((time_s, "V" if is_ventricular else "j"))
     return beats
 
 
-_MARKS: Final[dict[Rhythm, str]] = {_sinus: "(N", _hidden: "(NOD", _fibrillation: "(AFIB"}
+_MARKS: Final[dict[RhythmDraw, str]] = {_sinus: "(N", _hidden: "(NOD", _fibrillation: "(AFIB"}
 
 
 def _waves(
@@ -172,10 +171,9 @@ def _waves(
 def _paroxysmal(name: str, size_mv: tuple[float, float]) -> Maker:
     """Make fibrillation that takes turns with a regular rhythm."""
 
-    def make(fs: float, seed: int) -> SimulatedRecord:
-        rng = np.random.default_rng(seed)
+    def draw(rng: np.random.Generator, fs: float) -> Heart:
         c = PAROXYSM_RANGES
-        shapes, heart = draw_shapes(rng), _draw(rng, c)
+        shapes, pace = draw_shapes(rng), _draw(rng, c)
         beats: Beats = []
         marks: list[tuple[float, str]] = []
         spans: list[tuple[float, float]] = []
@@ -183,55 +181,43 @@ def _paroxysmal(name: str, size_mv: tuple[float, float]) -> Maker:
         while time_s < c.duration_s - _LAST_S:
             stop_s = min(time_s + log_uniform(rng, *c.bout_s), c.duration_s - _LAST_S)
             rhythm = _fibrillation if fibrillates else _sinus
-            if not fibrillates and heart.hides and rng.random() < 0.6:
+            if not fibrillates and pace.hides and rng.random() < 0.6:
                 rhythm = _hidden
-            more = rhythm(rng, heart, time_s, stop_s)
+            more = rhythm(rng, pace, time_s, stop_s)
             marks.append((more[0][0] - _MARK_S, _MARKS[rhythm]))
             if fibrillates:
                 spans.append((time_s, more[-1][0]))
             beats += more
             time_s, fibrillates = more[-1][0], not fibrillates
-        beats = [beat for beat in beats if beat[0] < c.duration_s - _TAIL_S]
-        waves = _waves(rng, spans, size_mv, fs, round(c.duration_s * fs))
-        return record_of(
-            name,
-            beats,
-            shapes,
-            rng,
-            fs=fs,
+        return Heart(
+            beats=_before_the_end(beats),
+            shapes=shapes,
             duration_s=c.duration_s,
-            waves=waves,
+            waves=_waves(rng, spans, size_mv, fs, round(c.duration_s * fs)),
             marks=marks,
-            seed=seed,
         )
 
-    return make
+    return maker(name, draw)
 
 
-def _ectopic(fs: float, seed: int) -> SimulatedRecord:
+def _ectopic(rng: np.random.Generator, _fs: float) -> Heart:
     """Sinus rhythm with so many premature beats that it is irregular."""
-    rng = np.random.default_rng(seed)
     c = PAROXYSM_RANGES
-    shapes, heart = draw_shapes(rng), _draw(rng, c)
+    shapes, pace = draw_shapes(rng), _draw(rng, c)
     atrial = rng.uniform(*c.much_premature)
     share = 0.0 if rng.random() < 0.6 else float(rng.uniform(0.0, 0.5))
-    heart = replace(heart, premature=(1.0 - share) * atrial, ventricular=share * atrial)
-    beats = _sinus(rng, heart, _FIRST_S, c.duration_s - _LAST_S)
-    return record_of(
-        "ectopic rhythm",
-        [beat for beat in beats if beat[0] < c.duration_s - _TAIL_S],
-        shapes,
-        rng,
-        fs=fs,
-        duration_s=c.duration_s,
-        marks=[(0.0, "(N")],
-        seed=seed,
-    )
+    pace = replace(pace, premature=(1.0 - share) * atrial, ventricular=share * atrial)
+    beats = _before_the_end(_sinus(rng, pace, _FIRST_S, c.duration_s - _LAST_S))
+    return Heart(beats=beats, shapes=shapes, duration_s=c.duration_s, marks=[(0.0, "(N")])
+
+
+def _before_the_end(beats: Beats) -> Beats:
+    return [beat for beat in beats if beat[0] < PAROXYSM_RANGES.duration_s - _TAIL_S]
 
 
 PAROXYSMS: Final[dict[str, Maker]] = {
     "paroxysmal fibrillation": _paroxysmal("paroxysmal fibrillation", PAROXYSM_RANGES.coarse_mv),
     "fine paroxysmal fibrillation": _paroxysmal("fine fibrillation", PAROXYSM_RANGES.fine_mv),
-    "ectopic rhythm": _ectopic,
+    "ectopic rhythm": maker("ectopic rhythm", _ectopic),
 }
 """Fibrillation that comes and goes, and what must not be taken for it."""

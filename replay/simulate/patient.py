@@ -1,7 +1,7 @@
 """Simulated patients: how large and how wide the waves of one heart are, drawn at random.
 
 A test on one tuned beat says little about the next patient. So the shapes of
-`replay.simulate.beat_shapes` are drawn anew for each seed: every wave with a height and width of
+`replay.simulate.shapes` are drawn anew for each seed: every wave with a height and width of
 its own, the whole with the size and sign that an electrode position gives.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from replay.simulate.beat_shapes import SHAPES, Wave
+from replay.simulate.shapes import SHAPES, Wave
 from replay.simulate.waves import log_uniform
 
 _R_MV: Final = 1.25

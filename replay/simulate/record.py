@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from replay.chunk import Chunk
 from replay.record import Reference, check_range, lead_order
-from replay.simulate.beat_shapes import LEADS, REFERENCE_RR_S, SHAPES, Wave, add_beat
+from replay.simulate.shapes import LEADS, REFERENCE_RR_S, SHAPES, Wave, add_beat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,16 +73,14 @@ def simulate_beats(
     shapes: Mapping[str, tuple[Wave, ...]] = SHAPES,
     name: str = "simulated",
 ) -> SimulatedRecord:
-    """Simulate a two-lead record (MLII, V1) with one beat at each time.
+    """Simulate a two-lead record (MLII, V1) with one beat, also its reference, at each time.
 
     Parameters
     ----------
     beat_times_s : sequence of float
-        Times of the R peaks in s, ascending. May be empty.
+        Times of the R peaks, ascending. May be empty.
     symbols : sequence of str
         WFDB symbol of each beat ("NNVN" is fine), or one symbol for all of them.
-    fs : float
-        Sampling frequency in Hz.
     duration_s : float, optional
         Length of the record; by default it ends one second after the last beat.
     seed : int
@@ -93,13 +91,6 @@ def simulate_beats(
         Factor on the beats' amplitudes (R is about 1.2 mV in MLII); noise is not scaled.
     shapes : mapping of str to tuple of Wave
         How the beats of each symbol look; `replay.simulate.patient.draw_shapes` draws some.
-    name : str
-        Name of the record.
-
-    Returns
-    -------
-    SimulatedRecord
-        With the beats as reference, each at the sample nearest to its time.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 Each maker is a pure function of the sampling frequency and a seed: the seed draws a patient
 (`replay.simulate.patient`) and the rhythm's own numbers from the ranges in `RhythmRanges`.
+What all of them share (`maker`, `record_of`) serves the other modules of simulated hearts too.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from replay.record import Reference
-from replay.simulate.beat_shapes import LEADS, Wave
 from replay.simulate.patient import PatientConfig, Shapes, draw_shapes
 from replay.simulate.record import SimulatedRecord, simulate_beats
+from replay.simulate.shapes import LEADS, Wave
 from replay.simulate.waves import Samples, log_uniform, wandering_phase
 
 STEADY_S: Final = 120.0
@@ -71,53 +72,56 @@ def regular(
     return times
 
 
-def record_of(
-    name: str,
-    beats: Sequence[tuple[float, str]],
-    shapes: Shapes,
-    rng: np.random.Generator,
-    *,
-    fs: float,
-    duration_s: float,
-    waves: Samples | None = None,
-    marks: Sequence[tuple[float, str]] = (),
-    seed: int = 0,
-) -> SimulatedRecord:
-    """Put a record together: beats, other waves, respiration, sensor noise, rhythm marks.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heart:
+    """What one heart does: the ground truth of a simulated record."""
 
-    Parameters
-    ----------
-    beats : sequence of (float, str)
-        Time in s and WFDB symbol, ascending.
-    waves : ndarray of float64, shape (2, n), optional
-        mV to add.
-    marks : sequence of (float, str)
-        Time in s and auxiliary text such as "(VFL" of rhythm changes.
-    """
+    beats: Sequence[tuple[float, str]]
+    """Time in s and WFDB symbol, ascending."""
+    shapes: Shapes
+    duration_s: float = STEADY_S
+    waves: Samples | None = None
+    """mV to add to the beats, shape (2, n)."""
+    marks: Sequence[tuple[float, str]] = ()
+    """Time in s and auxiliary text such as "(VFL" of rhythm changes."""
+
+
+def record_of(
+    name: str, heart: Heart, rng: np.random.Generator, *, fs: float, seed: int
+) -> SimulatedRecord:
+    """Put a record together: beats, other waves, respiration, sensor noise, rhythm marks."""
     record = simulate_beats(
-        [time for time, _ in beats],
-        [symbol for _, symbol in beats],
+        [time for time, _ in heart.beats],
+        [symbol for _, symbol in heart.beats],
         fs=fs,
-        duration_s=duration_s,
+        duration_s=heart.duration_s,
         seed=seed,
         noise_mv=log_uniform(rng, *RANGES.noise_mv),
-        shapes=shapes,
+        shapes=heart.shapes,
         name=f"{name} {seed}",
     )
     t = np.arange(record.n_samples) / fs
     breath = 2 * np.pi * (rng.uniform(*RANGES.wander_hz) * t + rng.random())
     added = np.outer([log_uniform(rng, *RANGES.wander_mv) for _ in LEADS], np.sin(breath))
-    if waves is not None:
-        added += waves
+    if heart.waves is not None:
+        added += heart.waves
     signal = (record.signal + added).astype(np.float32)
-    return replace(record, signal=signal, annotations=_reference(beats, marks, fs))
+    return replace(record, signal=signal, annotations=_reference(heart, fs))
 
 
-def _reference(
-    beats: Sequence[tuple[float, str]], marks: Sequence[tuple[float, str]], fs: float
-) -> Reference:
-    events = [(time, symbol, "") for time, symbol in beats]
-    events += [(time, "+", text) for time, text in marks]
+def maker(name: str, draw: Callable[[np.random.Generator, float], Heart]) -> Maker:
+    """Make records of a kind of heart that is drawn for a sampling frequency."""
+
+    def make(fs: float, seed: int) -> SimulatedRecord:
+        rng = np.random.default_rng(seed)
+        return record_of(name, draw(rng, fs), rng, fs=fs, seed=seed)
+
+    return make
+
+
+def _reference(heart: Heart, fs: float) -> Reference:
+    events = [(time, symbol, "") for time, symbol in heart.beats]
+    events += [(time, "+", text) for time, text in heart.marks]
     events.sort(key=lambda event: event[0])
     samples = np.rint(np.array([time for time, _, _ in events]) * fs).astype(np.int64)
     return Reference(
@@ -127,55 +131,41 @@ def _reference(
     )
 
 
-def _paced_by(
+def _regular_beats(
     name: str, symbol: str, bpm: tuple[float, float], patient: PatientConfig | None = None
 ) -> Maker:
     """Make regular beats of one kind."""
 
-    def make(fs: float, seed: int) -> SimulatedRecord:
-        rng = np.random.default_rng(seed)
+    def draw(rng: np.random.Generator, _fs: float) -> Heart:
         shapes = draw_shapes(rng, patient)
         times = regular(rng, 0.5, STEADY_S - 0.5, 60.0 / rng.uniform(*bpm))
-        beats = [(time, symbol) for time in times]
-        return record_of(name, beats, shapes, rng, fs=fs, duration_s=STEADY_S, seed=seed)
+        return Heart(beats=[(time, symbol) for time in times], shapes=shapes)
 
-    return make
+    return maker(name, draw)
 
 
-def _atrial_flutter(fs: float, seed: int) -> SimulatedRecord:
+def _atrial_flutter(rng: np.random.Generator, fs: float) -> Heart:
     """Saw-tooth waves, of which every second to fourth is conducted."""
-    rng = np.random.default_rng(seed)
     shapes = without_p(draw_shapes(rng))
     rate_hz = rng.uniform(*RANGES.flutter_hz)
     ratio = int(rng.integers(2, 5))
     n = round(STEADY_S * fs)
-    turns = rate_hz * np.arange(n, dtype=np.float64) / fs
-    saw = _saw_tooth(turns, rng.uniform(*RANGES.flutter_rise))
+    cycles = rate_hz * np.arange(n, dtype=np.float64) / fs
+    saw = _saw_tooth(cycles, rng.uniform(*RANGES.flutter_rise))
     waves = np.outer([log_uniform(rng, *RANGES.flutter_mv) for _ in LEADS], saw)
     times = regular(rng, 0.5, STEADY_S - 0.5, ratio / rate_hz, jitter=0.002)
     beats = [(time, "N") for time in times]
-    marks = [(0.0, "(AFL")]
-    return record_of(
-        "atrial flutter",
-        beats,
-        shapes,
-        rng,
-        fs=fs,
-        duration_s=STEADY_S,
-        waves=waves,
-        marks=marks,
-        seed=seed,
-    )
+    return Heart(beats=beats, shapes=shapes, waves=waves, marks=[(0.0, "(AFL")])
 
 
-def _saw_tooth(turns: Samples, rise: float) -> Samples:
-    """Rise from -1 to 1 in that part of each turn, and fall in the rest."""
-    part = turns % 1.0
+def _saw_tooth(cycles: Samples, rise: float) -> Samples:
+    """Rise from -1 to 1 in that part of each cycle, and fall in the rest."""
+    part = cycles % 1.0
     return np.where(part < rise, 2 * part / rise - 1, 1 - 2 * (part - rise) / (1 - rise))
 
 
-def _atrial_fibrillation(fs: float, seed: int) -> SimulatedRecord:
-    rng = np.random.default_rng(seed)
+def _atrial_fibrillation(rng: np.random.Generator, fs: float) -> Heart:
+    """Fibrillatory waves, and beats at random intervals."""
     shapes = without_p(draw_shapes(rng))
     n = round(STEADY_S * fs)
     rate_hz = rng.uniform(*RANGES.fibrillation_hz)
@@ -188,38 +178,18 @@ def _atrial_fibrillation(fs: float, seed: int) -> SimulatedRecord:
     spreads = np.exp(0.24 * rng.standard_normal(round(STEADY_S / 0.3)))
     times = 0.5 + np.cumsum(np.clip(mean_s * spreads, 0.33, 1.6))
     beats = [(float(time), "N") for time in times if time < STEADY_S - 0.5]
-    return record_of(
-        "atrial fibrillation",
-        beats,
-        shapes,
-        rng,
-        fs=fs,
-        duration_s=STEADY_S,
-        waves=waves,
-        marks=[(0.0, "(AFIB")],
-        seed=seed,
-    )
+    return Heart(beats=beats, shapes=shapes, waves=waves, marks=[(0.0, "(AFIB")])
 
 
-def _complete_block(fs: float, seed: int) -> SimulatedRecord:
+def _complete_block(rng: np.random.Generator, _fs: float) -> Heart:
     """P waves at their own pace, and a slow escape rhythm."""
-    rng = np.random.default_rng(seed)
     shapes = draw_shapes(rng)
     shapes = {**without_p(shapes), "p": only_p(shapes)}
     symbol = str(rng.choice(["j", "E"]))
     escape = regular(rng, 0.5, STEADY_S - 0.5, 60.0 / rng.uniform(*RANGES.escape_bpm))
     atria = regular(rng, 0.8, STEADY_S - 0.5, 60.0 / rng.uniform(*RANGES.sinus_bpm))
     beats = sorted([(t, symbol) for t in escape] + [(t, "p") for t in atria if t not in escape])
-    return record_of(
-        "complete block",
-        beats,
-        shapes,
-        rng,
-        fs=fs,
-        duration_s=STEADY_S,
-        marks=[(0.0, "(IVR")] if symbol == "E" else (),
-        seed=seed,
-    )
+    return Heart(beats=beats, shapes=shapes, marks=[(0.0, "(IVR")] if symbol == "E" else ())
 
 
 def without_p(shapes: Shapes) -> Shapes:
@@ -233,15 +203,15 @@ def only_p(shapes: Shapes) -> tuple[Wave, ...]:
 
 
 TEMPTING_RHYTHMS: Final[dict[str, Maker]] = {
-    "sinus rhythm": _paced_by("sinus rhythm", "N", RANGES.sinus_bpm),
-    "low voltage": _paced_by("low voltage", "N", RANGES.sinus_bpm, LOW_VOLTAGE),
-    "sinus tachycardia, tall T": _paced_by("tall T", "N", RANGES.fast_bpm, _TALL_T),
-    "supraventricular tachycardia": _paced_by("SVT", "j", RANGES.supraventricular_bpm),
-    "left bundle branch block": _paced_by("LBBB", "L", RANGES.block_bpm),
-    "right bundle branch block": _paced_by("RBBB", "R", RANGES.block_bpm),
-    "paced": _paced_by("paced", "/", RANGES.sinus_bpm),
-    "atrial flutter": _atrial_flutter,
-    "atrial fibrillation": _atrial_fibrillation,
-    "complete block": _complete_block,
+    "sinus rhythm": _regular_beats("sinus rhythm", "N", RANGES.sinus_bpm),
+    "low voltage": _regular_beats("low voltage", "N", RANGES.sinus_bpm, LOW_VOLTAGE),
+    "sinus tachycardia, tall T": _regular_beats("tall T", "N", RANGES.fast_bpm, _TALL_T),
+    "supraventricular tachycardia": _regular_beats("SVT", "j", RANGES.supraventricular_bpm),
+    "left bundle branch block": _regular_beats("LBBB", "L", RANGES.block_bpm),
+    "right bundle branch block": _regular_beats("RBBB", "R", RANGES.block_bpm),
+    "paced": _regular_beats("paced", "/", RANGES.sinus_bpm),
+    "atrial flutter": maker("atrial flutter", _atrial_flutter),
+    "atrial fibrillation": maker("atrial fibrillation", _atrial_fibrillation),
+    "complete block": maker("complete block", _complete_block),
 }
 """Rhythms on which no alarm of the signal itself is right."""

@@ -44,7 +44,7 @@ RECORDS: Final = ("106", "112", "201", "209", "223")
 """Of DS1: ventricular beats, a normal heart, atrial fibrillation, atrial runs, blocks."""
 _LOW_MV: Final = 0.3
 _USUAL_MV: Final = 1.5
-"""Peak to peak of the QRS in `replay.simulate.beat_shapes`."""
+"""Peak to peak of the QRS in `replay.simulate.shapes`."""
 _SENSOR_MV: Final = 0.01
 _ALONE_GAINS: Final = (1.0, 3.0)
 """Factors on the recorded noise where there is nothing else."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from replay.simulate.demo import parse_demo_name, simulate_demo
-from replay.simulate.demo_scenes import SCENES, DemoConfig, Disturbance, Rhythm
+from replay.simulate.scenes import SCENES, DemoConfig, Disturbance, SceneRhythm
 
 FS = DemoConfig().fs
 BEATS = set("NVA")
@@ -92,7 +92,7 @@ def test_couplet_run_and_bigeminy(demo):
 
 
 def test_fibrillation_is_irregular_and_without_p_waves(demo):
-    start_s, stop_s = scene_span(lambda scene: scene.rhythm is Rhythm.ATRIAL_FIBRILLATION)
+    start_s, stop_s = scene_span(lambda scene: scene.rhythm is SceneRhythm.ATRIAL_FIBRILLATION)
     rr_s = np.diff([time_s for time_s, _ in beats_between(demo, start_s + 1, stop_s - 1)])
     assert rr_s.std() / rr_s.mean() > 0.15
     sinus_rr_s = np.diff([time_s for time_s, _ in beats_between(demo, 183, 192)])

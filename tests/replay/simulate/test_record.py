@@ -3,8 +3,8 @@ import pytest
 
 from replay.errors import LeadNotFoundError
 from replay.record import lead_order
-from replay.simulate.beat_shapes import LEADS, SHAPES
 from replay.simulate.record import simulate_beats
+from replay.simulate.shapes import LEADS, SHAPES
 
 FS = 360.0
 

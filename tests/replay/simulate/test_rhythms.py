@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from replay.simulate.arrests import ARRESTS, COARSE, FINE, fibrillation, flutter, sine_tachycardia
-from replay.simulate.beat_shapes import SHAPES
 from replay.simulate.faults import FAULTS, FaultTiming, with_fault
 from replay.simulate.patient import PatientConfig, draw_shapes
 from replay.simulate.rhythms import LOW_VOLTAGE, RANGES, STEADY_S, TEMPTING_RHYTHMS
+from replay.simulate.shapes import SHAPES
 from replay.simulate.waves import log_uniform, slow_noise, wandering_phase
 
 FS = 250.0

@@ -11,7 +11,7 @@ import numpy as np
 from replay.record import Reference
 
 
-class Rhythm(Enum):
+class SceneRhythm(Enum):
     """Who sets the pace in a scene; the value is WFDB's auxiliary text for it."""
 
     SINUS = "(N"
@@ -34,13 +34,13 @@ PAUSE: Final = "_"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One stretch of the demo."""
+    """One part of the demo."""
 
     stop_s: float
     """The first beat after this time is the scene's last."""
     pattern: str
     """WFDB symbols of successive beats, repeated until the scene ends."""
-    rhythm: Rhythm = Rhythm.SINUS
+    rhythm: SceneRhythm = SceneRhythm.SINUS
     disturbance: Disturbance = Disturbance.NONE
 
 
@@ -48,19 +48,19 @@ SCENES: Final = (
     Scene(12, "N"),
     Scene(38, "NNNVNNNN"),
     Scene(62, "NNNNANNN"),
-    Scene(86, "NV", Rhythm.BIGEMINY),
+    Scene(86, "NV", SceneRhythm.BIGEMINY),
     Scene(92, "N"),
     Scene(104, "NNNNNNVVNNNNNNNN"),
     Scene(110, "N"),
     Scene(124, "NNNNVVVVVVNNNNNNNNNN"),
     Scene(132, "N"),
-    Scene(180, "N", Rhythm.ATRIAL_FIBRILLATION),
+    Scene(180, "N", SceneRhythm.ATRIAL_FIBRILLATION),
     Scene(192, "N"),
     Scene(204, "NNNN_NNNNNNNNNNNN"),
     Scene(210, "N"),
-    Scene(232, "NNNNNNVNNNNNNNNN", Rhythm.SINUS, Disturbance.NOISE),
+    Scene(232, "NNNNNNVNNNNNNNNN", SceneRhythm.SINUS, Disturbance.NOISE),
     Scene(245, "N"),
-    Scene(257, "N", Rhythm.SINUS, Disturbance.LEAD_OFF),
+    Scene(257, "N", SceneRhythm.SINUS, Disturbance.LEAD_OFF),
     Scene(272, "N"),
     Scene(300, "NNNNVNNNNANN"),
 )
@@ -135,11 +135,11 @@ class DemoBeat:
     time_s: float
     rr_s: float
     symbol: str
-    rhythm: Rhythm
+    rhythm: SceneRhythm
 
 
 @dataclass(slots=True)
-class Heart:
+class DemoHeart:
     """Walks through the scenes beat by beat."""
 
     config: DemoConfig
@@ -188,7 +188,7 @@ class Heart:
                 symbol = next(pattern)
                 if symbol == PAUSE:
                     symbol, self.rr_s = next(pattern), self.config.pause_s
-                elif scene.rhythm is Rhythm.ATRIAL_FIBRILLATION:
+                elif scene.rhythm is SceneRhythm.ATRIAL_FIBRILLATION:
                     self.rr_s = self.fibrillation_rr_s()
                 else:
                     self.rr_s = self.paced_rr_s(symbol)
@@ -226,13 +226,13 @@ def annotate(beats: list[DemoBeat], config: DemoConfig) -> Reference:
     return Reference(samples=samples, symbols=symbols, aux=aux)
 
 
-def _rhythms(beats: list[DemoBeat], run_beats: int) -> Iterator[Rhythm]:
+def _rhythms(beats: list[DemoBeat], run_beats: int) -> Iterator[SceneRhythm]:
     """Yield each beat's rhythm: its scene's, or tachycardia within a long run of V."""
     for symbol, group in itertools.groupby(beats, key=lambda beat: beat.symbol):
         run = list(group)
         tachycardia = symbol == "V" and len(run) >= run_beats
         for beat in run:
-            yield Rhythm.VENTRICULAR_TACHYCARDIA if tachycardia else beat.rhythm
+            yield SceneRhythm.VENTRICULAR_TACHYCARDIA if tachycardia else beat.rhythm
 
 
 def _lead_is_off(time_s: float, margin_s: float) -> bool:
