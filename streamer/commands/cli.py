@@ -22,12 +22,14 @@ COMMANDS: Final[dict[str, str]] = {
     "export": "turn recorded events into HL7 FHIR",
     "records": "list the records at hand",
     "download": "fetch a database from PhysioNet",
-    "train": "train the beat classifier",
-    "train-detector": "train the QRS detector's peak scorer",
+    "train": "train the beat classifier, the QRS detector or what tells atrial fibrillation or VF",
     "warm-up": "compile the signal path now, so that the first start is quick",
     "bench": "measure detection, latency and speed",
 }
 """Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
+
+_FORMER: Final[dict[str, tuple[str, ...]]] = {"train-detector": ("train", "detector")}
+"""Names of before that still work."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,7 +72,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = [*_FORMER.get(given[0], given[:1]), *given[1:]] if given else given
     command = next((word for word in arguments if word in COMMANDS), None)
     args = build_parser(command).parse_args(arguments)
     module = importlib.import_module(_module(args.command))

@@ -1,4 +1,4 @@
-"""Count the tables of `fibrillation_model`: `python -m streamer.training.atria`.
+"""Count the tables of `fibrillation_model`: `ecg-stream train atria` prints them.
 
 Counts what single beats show in fibrillation, in regular and in irregular rhythms without it: in
 the records of DS1, in the Supraventricular Arrhythmia Database, which has no marks of rhythm and
@@ -9,7 +9,7 @@ paroxysms of other seeds.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -219,10 +219,9 @@ def agreement_on(records: Iterable[Record]) -> Agreement:
     return summed
 
 
-def main(
-    write: Callable[[str], object] = sys.stdout.write, config: AtriaTrainingConfig | None = None
-) -> None:
+def train_atria(config: AtriaTrainingConfig | None = None) -> int:
     """Count, print the tables, and how the shipped ones do in other simulated patients."""
+    write = sys.stdout.write
     config = config or AtriaTrainingConfig()
     real = [told_by(*events_of(record)) for record in real_records()]
     records = simulated_records(FIRST_SEED, config.simulated)
@@ -237,7 +236,4 @@ def main(
     write(
         f"held-out paroxysms and ectopy, by duration: Se {100 * se:.1f} %, +P {100 * ppv:.1f} %\n"
     )
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,16 +1,20 @@
 """Train the peak scorer of the QRS detector, closed loop.
 
-    ecg-stream train-detector --out out/detector
-    ecg-stream train-detector --out out/detector --folds 4    # and the cross-validated figure
+    ecg-stream train detector --out out/detector
+    ecg-stream train detector --out out/detector --folds 4    # and the cross-validated figure
 
 What a candidate looks like depends on what was accepted before it, so the scorer learns from the
 detector's own runs (DAgger: Ross, Gordon & Bagnell 2011, arXiv:1011.0686): detect with the present
 scorer, label each candidate by the reference, fit, and again. Records: DS1 of the MIT-BIH
-Arrhythmia Database and variants of them (`detector_augmentation`); noise: `bw` and `ma` of the
-Noise Stress Test Database. DS2, the paced records and `svdb` are never
-trained on; which variants there are was decided with their figures in sight.
+Arrhythmia Database and variants of them (`streamer.training.augmentation`); noise: `bw` and `ma`
+of the Noise Stress Test Database. DS2, the paced records and `svdb` are never trained on; which
+variants there are was decided with their figures in sight.
 """
 
+import argparse
+import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,13 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.labels import SYMBOL_TO_LABEL
+from classifier.splits import DS1
 from replay.chunk import Chunk
 from replay.record import Record
 from replay.records import open_record
+from streamer.core.errors import OutputError
 from streamer.core.events import RPeak
 from streamer.scoring.matching import match_beats, tolerance_samples
 from streamer.signal.bandpass import BandPass, FilteredChunk
-from streamer.signal.detector.peak_scorer import PeakScorer, amplitude_scorer
+from streamer.signal.detector.peak_scorer import PeakScorer, amplitude_scorer, save_peak_scorer
 from streamer.signal.detector.qrs_detector import QRSDetector
 from streamer.signal.resample import Resampler
 from streamer.training.augmentation import FS, Recording, Samples, variants
@@ -211,3 +217,47 @@ def cross_validate(
             result[recording.name] = {"fn": fn, "fp": fp, "fn_50": fn_50, "fp_50": fp_50}
             report(f"fold {fold + 1}/{folds}, record {recording.name}: FN {fn}, FP {fp}")
     return result
+
+
+def train_detector(args: argparse.Namespace) -> int:
+    """Train, and write `peak_scorer.npz` and, with its figures, `peak_scorer.json`.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of `ecg-stream train detector`: out, records, folds, seed, threads.
+
+    Raises
+    ------
+    OutputError
+        If the folder can't be made.
+    """
+    import torch  # noqa: PLC0415 - only training needs it
+
+    torch.set_num_threads(args.threads)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"can't create {args.out}: {error.strerror}; choose another --out"
+        ) from None
+    started = time.monotonic()
+
+    def report(line: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - started:6.0f} s  {line}\n")
+
+    names = args.records or [f"mitdb/{record}" for record in DS1]
+    recordings = [load_recording(name) for name in names]
+    noise = load_noise()
+    config = DetectorTrainingConfig(seed=args.seed)
+    metrics: dict[str, object] = {"records": names, "seed": args.seed}
+    lines = [f"wrote {args.out / 'peak_scorer.npz'}"]
+    if args.folds:
+        figures = cross_validate(recordings, noise, config, args.folds, report)
+        metrics |= {"folds": args.folds, "cross_validation": figures}
+        fn, fp = (sum(record[kind] for record in figures.values()) for kind in ("fn", "fp"))
+        lines.append(f"cross-validated by record: FN {fn}, FP {fp} on {len(figures)} records")
+    save_peak_scorer(train(recordings, noise, config, report), args.out / "peak_scorer.npz")
+    (args.out / "peak_scorer.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0

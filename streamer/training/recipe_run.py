@@ -2,14 +2,12 @@
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from classifier.network.beat_cnn import count_parameters
@@ -22,10 +20,11 @@ from classifier.recipes.artefacts import (
 from classifier.recipes.beats import RecipeBeats, join, stratified_split
 from classifier.recipes.network import RecipeNetwork
 from classifier.recipes.recipe import RECIPES, Recipe
-from classifier.recipes.training import Report, fit, score
+from classifier.recipes.training import fit, score
 from classifier.splits import DS1, DS2
 from classifier.training.config import with_settings
 from replay.records import open_record, records_of
+from streamer.training.progress import Report, percent, progress_bars
 from streamer.training.recipe_data import prepare
 
 DATABASE: Final = "mitdb"
@@ -34,15 +33,13 @@ INTRA: Final = "intra-patient"
 INTER: Final = "inter-patient"
 
 
-def run_recipe(args: argparse.Namespace, reporter: Callable[[Progress], Report]) -> int:
+def run_recipe(args: argparse.Namespace) -> int:
     """Prepare, train and score by both protocols; write and print what came out.
 
     Parameters
     ----------
     args : argparse.Namespace
         Of `ecg-stream train`: recipe, out, records, epochs, seed, settings, threads, no_ds2.
-    reporter : callable
-        Turns a progress display into the function that moves its bars.
 
     Raises
     ------
@@ -54,9 +51,7 @@ def run_recipe(args: argparse.Namespace, reporter: Callable[[Progress], Report])
     console = Console()
     torch.set_num_threads(args.threads)
     console.print(f"recipe {recipe.name}: {recipe.title}; seed {recipe.seed}")
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        report = reporter(progress)
+    with progress_bars(console) as report:
         beats = prepare_all(args.records or [DATABASE], recipe, report)
         protocols: dict[str, dict[str, Any]] = {}
         for protocol, division in divide(beats, recipe, inter=not args.no_ds2).items():
@@ -156,7 +151,6 @@ def _print(console: Console, metrics: dict[str, Any]) -> None:
     table = Table("protocol", "class", "Se %", "+P %", "F1", "beats", title=metrics["title"])
     for protocol, found in metrics["protocols"].items():
         for name, one in found["scores"]["classes"].items():
-            shares = [one["sensitivity"], one["ppv"]]
-            cells = ["-" if share is None else f"{100 * share:.2f}" for share in shares]
-            table.add_row(protocol, name, *cells, f"{one['f1']:.4f}", str(one["n_reference"]))
+            shares = percent(one["sensitivity"]), percent(one["ppv"])
+            table.add_row(protocol, name, *shares, f"{one['f1']:.4f}", str(one["n_reference"]))
     console.print(table)

@@ -1,4 +1,4 @@
-"""Fit the weights of the waves: `python -m streamer.training.waves` prints them.
+"""Fit the weights of the waves: `ecg-stream train waves` prints them.
 
 Learns from simulated arrests, rhythms and faults (`replay.simulate`, seeds from 1000 on, which no
 benchmark uses), clean and with `ma` and `bw` of the Noise Stress Test Database, from that noise
@@ -7,7 +7,7 @@ alike. Also prints the area under the ROC curve on kinds that were left out of t
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -228,9 +228,10 @@ def held_out_area(windows: Windows, weights: FloatArray) -> float:
     return area(scores, windows.waves, weights)
 
 
-def main(write: Callable[[str], object] = sys.stdout.write) -> None:
+def train_waves(config: WaveTrainingConfig | None = None) -> int:
     """Collect, fit and print."""
-    windows = collect(pieces(WaveTrainingConfig()))
+    write = sys.stdout.write
+    windows = collect(pieces(config or WaveTrainingConfig()))
     weights = weights_of(windows)
     found = fit(windows, weights)
     scores = expanded(windows.features) @ found
@@ -238,7 +239,4 @@ def main(write: Callable[[str], object] = sys.stdout.write) -> None:
     write(f"area under the curve {area(scores, windows.waves, weights):.4f}")
     write(f", kinds held out {held_out_area(windows, weights):.4f}\n")
     write(", ".join(f"{value:.3f}" for value in found) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

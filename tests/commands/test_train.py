@@ -41,6 +41,19 @@ def test_the_whole_pipeline_on_two_simulated_records(capsys, tmp_path):
     assert "seed 7" in capsys.readouterr().out
 
 
+def test_the_folder_is_required(capsys):
+    with pytest.raises(SystemExit):
+        main(["train"])
+    assert "arguments are required: --out" in capsys.readouterr().err
+
+
+def test_the_former_name_of_the_detectors_training_still_works(capsys):
+    for words in (["train", "detector"], ["train-detector"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        assert "so many folds" in capsys.readouterr().out
+
+
 @pytest.mark.database
 def test_ds2_is_refused_for_training(capsys, tmp_path, mitdb):
     arguments = ["train", "--out", str(tmp_path), "--records", str(mitdb / "100"), "--only-cv"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from replay.simulate.paroxysms import PAROXYSM_RANGES, PAROXYSMS
+from streamer.commands.cli import main
 from streamer.rhythm.atria.fibrillation_model import CHANGE, LIKENESS, PAIR
 from streamer.scoring.episodes import spans_of
 from streamer.training.atria import (
@@ -84,3 +85,13 @@ def test_tables_say_what_was_counted() -> None:
     twice = tables([made_up(1)], [made_up(2)], AtriaTrainingConfig(pair=2 * config.pair))
     assert np.allclose(twice[1], 2 * pair)
     assert np.array_equal(twice[0], change)
+
+
+def test_the_command_prints_three_tables_and_the_agreement(monkeypatch, capsys) -> None:
+    records = [make(FS, 1) for make in PAROXYSMS.values()]
+    monkeypatch.setattr("streamer.training.atria.real_records", lambda: iter(records))
+    monkeypatch.setattr("streamer.training.atria.simulated_records", lambda *_: iter(records))
+    assert main(["train", "atria"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.isupper()] == ["CHANGE", "PAIR", "LIKENESS"]
+    assert lines[-1].startswith("held-out paroxysms and ectopy, by duration: Se ")

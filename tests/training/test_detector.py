@@ -128,7 +128,7 @@ def test_the_command_writes_weights_and_figures(
     short = training.load_recording
     monkeypatch.setattr(training, "load_recording", lambda name: _excerpt(short(name)))
     monkeypatch.setattr(training.DetectorTrainingConfig, "__init__", _quick(training))
-    arguments = ["train-detector", "--out", str(tmp_path), "--records", "mitdb/100", "mitdb/101"]
+    arguments = ["train", "detector", "--out", str(tmp_path), "--records", "mitdb/100", "mitdb/101"]
     assert main([*arguments, "--folds", "2"]) == 0
     figures = json.loads((tmp_path / "peak_scorer.json").read_text())
     assert sorted(figures["cross_validation"]) == ["mitdb/100", "mitdb/101"]

@@ -7,6 +7,7 @@ import pytest
 
 from replay.simulate.arrests import ARRESTS
 from replay.simulate.rhythms import TEMPTING_RHYTHMS
+from streamer.commands.cli import main
 from streamer.core.events import CHAIN_FS
 from streamer.rhythm.waveform.waves import FEATURES, TERMS
 from streamer.training.waves import (
@@ -55,18 +56,26 @@ def test_area_is_that_of_the_curve() -> None:
     assert area(np.array([4.0, 1.0, 3.0, 2.0]), waves, weights) == 1.0
 
 
-def test_windows_that_are_half_waves_are_left_out() -> None:
+def flutter_and_sinus():
     onset = ARRESTS["ventricular flutter"](CHAIN_FS, 1)
     sinus = TEMPTING_RHYTHMS["sinus rhythm"](CHAIN_FS, 1)
-    windows = collect(
-        iter(
-            [
-                ("flutter", onset.record.signal, [(onset.onset_s, np.inf)], 0.5),
-                ("sinus", sinus.signal[:, :7200], [], 1.0),
-            ]
-        )
-    )
+    yield "flutter", onset.record.signal, [(onset.onset_s, np.inf)], 0.5
+    yield "sinus", sinus.signal[:, :7200], [], 1.0
+
+
+def test_windows_that_are_half_waves_are_left_out() -> None:
+    windows = collect(flutter_and_sinus())
     assert set(windows.kinds[windows.waves]) == {"flutter"}
     assert 15 <= windows.waves.sum() <= 19
     weights = weights_of(windows)
     assert area(expanded(windows.features) @ fit(windows, weights), windows.waves, weights) == 1.0
+
+
+def test_the_command_prints_a_weight_for_each_term(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("streamer.training.waves.pieces", lambda _: flutter_and_sinus())
+    monkeypatch.setattr("streamer.training.waves.held_out_area", lambda *_: 1.0)
+    assert main(["train", "waves"]) == 0
+    counts, areas, weights = capsys.readouterr().out.splitlines()
+    assert "windows" in counts
+    assert areas == "area under the curve 1.0000, kinds held out 1.0000"
+    assert len(weights.split(", ")) == TERMS

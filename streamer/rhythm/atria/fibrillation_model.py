@@ -1,6 +1,6 @@
 """The hidden Markov model of the atria: its states, what single beats say for each, its steps.
 
-Where the tables come from: `streamer.training.atria`.
+Where the tables come from: `ecg-stream train atria`.
 """
 
 from typing import Final
@@ -33,7 +33,7 @@ LIKENESS: Final = np.array([
 ])  # fmt: skip
 """Log-odds of a regular and of an ectopic rhythm against fibrillation, by how much the logarithm of
 the interval changed, by how far the nearest pair of intervals is, by the cosine of the waves; as
-`streamer.training.atria` prints them."""
+`ecg-stream train atria` prints them."""
 _HIDDEN_LIKENESS: Final = 0.15
 """Of what the waves say for an ectopic rhythm, where P waves can't be told."""
 FAST_S: Final = 0.5

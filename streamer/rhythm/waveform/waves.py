@@ -4,7 +4,7 @@ Five features of shape, none of which depends on the size of the signal, and a l
 over them, as Figuera et al. 2016 (doi:10.1371/journal.pone.0159654) use for defibrillators. They
 separate waves, which move all the time at about one rate, from complexes, which move for a tenth of
 a second and rest, and from noise, which has no rate. Where the weights come from:
-`streamer.training.waves`.
+`ecg-stream train waves`.
 """
 
 from enum import IntEnum
@@ -51,7 +51,7 @@ WEIGHTS: Final = np.array([
     -0.719, -13.621, 4.869, -4.947, 1.030, -7.915, -12.450,
     4.615, -3.990, 11.500, 20.796, -3.164, -10.488, -1.766,
 ])  # fmt: skip
-"""Of the terms, as `streamer.training.waves` prints them."""
+"""Of the terms, as `ecg-stream train waves` prints them."""
 
 
 @jit

@@ -69,7 +69,7 @@ def load_peak_scorer(path: Path | None = None) -> PeakScorer:
     if scorer.w1.shape[0] != FEATURES:
         raise StreamerError(
             f"{source}: the peak scorer takes {scorer.w1.shape[0]} features, this version makes "
-            f"{FEATURES}; train it anew with 'ecg-stream train-detector'"
+            f"{FEATURES}; train it anew with 'ecg-stream train detector'"
         )
     return scorer
 

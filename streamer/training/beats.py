@@ -1,0 +1,129 @@
+"""`ecg-stream train`: cut the beats with the chain, train the beat classifier, report.
+
+Importing this module imports torch.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from classifier.network.runtime import MODEL_NAME, load_model
+from classifier.splits import DS1, DS2
+from classifier.training.artefacts import (
+    REVISION_NAMES,
+    cross_validation_metrics,
+    evaluate,
+    experiments,
+    write_metrics,
+    write_model,
+)
+from classifier.training.config import TrainingConfig, with_settings
+from classifier.training.dataset import BeatDataset, concatenate, require_disjoint
+from classifier.training.train import cross_validate, fit_all
+from replay.records import open_record, records_of
+from streamer.training.cut_dataset import cut_records
+from streamer.training.progress import Report, percent, progress_bars
+from streamer.training.report import write_training_report
+
+Cut = Callable[..., BeatDataset]
+
+
+def train_beats(args: argparse.Namespace) -> int:
+    """Run the whole pipeline.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of `ecg-stream train`.
+    """
+    console = Console()
+    torch.set_num_threads(args.threads)
+    config = _configured(args)
+    console.print(f"seed {config.seed}, {args.threads} threads, {config.folds} folds")
+    with progress_bars(console) as report:
+        cut = _cutter(args.cache or args.out / "cuts", config, report)
+        dataset = cut(args.records or list(DS1), "cutting training records", config.variants)
+        trained = [str(name) for name in dataset.records]
+        require_disjoint(trained, DS2)
+        console.print(f"{len(dataset)} beats of {len(trained)} records; none of them in DS2")
+        if "201" in trained:
+            console.print(
+                "201 (trained on) and 202 (in DS2) are of the same patient, as everywhere"
+            )
+        metrics = _train(args, config, dataset, report)
+        if not (args.only_cv or args.no_ds2):
+            ds2 = cut(list(DS2), "cutting DS2")
+            metrics["ds2"] = evaluate(load_model(args.out / f"{MODEL_NAME}.pt"), ds2)
+    if not args.only_cv:
+        write_metrics(args.out, metrics)
+        path = write_training_report(args.out, metrics, experiments())
+        console.print(f"report: {path}")
+    _print(console, metrics)
+    return 0
+
+
+def _configured(args: argparse.Namespace) -> TrainingConfig:
+    """Build the training configuration from the options."""
+    given = {"epochs_max": args.epochs, "folds": args.folds, "seed": args.seed}
+    changed = {name: value for name, value in given.items() if value is not None}
+    config: TrainingConfig = with_settings(
+        replace(TrainingConfig(), loss=args.loss, **changed), args.settings
+    )
+    return config
+
+
+def _cutter(cache: Path, config: TrainingConfig, report: Report) -> Cut:
+    """Return a function that cuts the beats of records and databases."""
+
+    def cut(names: list[str], title: str, variants: int = 0) -> BeatDataset:
+        records = [open_record(path) for name in names for path in records_of(name)]
+        parts = []
+        for part in cut_records(
+            records,
+            quality_min=config.quality_min,
+            variants=variants,
+            seed=config.seed,
+            cache=cache,
+        ):
+            parts.append(part)
+            report(title, len(parts), len(records) * (variants + 1))
+        return concatenate(parts)
+
+    return cut
+
+
+def _train(
+    args: argparse.Namespace, config: TrainingConfig, dataset: BeatDataset, report: Report
+) -> dict[str, Any]:
+    """Cross-validate, fit, and write the model; return the metrics so far."""
+    trainable = dataset.trainable()
+    recorded = trainable.as_recorded()
+    found = cross_validate(trainable, config, report)
+    if args.only_cv:
+        return {"cross_validation": cross_validation_metrics(recorded, found)}
+    network = fit_all(trainable, config, found, report)
+    return write_model(args.out, network, recorded, found, config)
+
+
+def _print(console: Console, metrics: dict[str, Any]) -> None:
+    """Print the figures of both revisions."""
+    for title, part, key in (
+        ("cross-validation, held-out training records", "cross_validation", "figures"),
+        ("DS2, end to end", "ds2", "figures"),
+        ("DS2 without record 232", "ds2", "without_232"),
+    ):
+        if part not in metrics:
+            continue
+        table = Table("label", "class", "Se %", "+P %", "F1", title=title)
+        for revision in REVISION_NAMES:
+            for name, found in metrics[part][revision][key].items():
+                shares = percent(found["sensitivity"]), percent(found["ppv"])
+                table.add_row(revision, name, *shares, f"{found['f1']:.4f}")
+        console.print(table)
+    console.print(f"epochs {metrics['cross_validation']['epochs']}")

@@ -1,0 +1,30 @@
+"""How a training run shows how far it is."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, steps done, steps in all."""
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[Report]:
+    """Yield a function that moves one progress bar for each title; all are gone at the end."""
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, transient=True) as progress:
+
+        def report(title: str, done: int, total: int) -> None:
+            if title not in tasks:
+                tasks[title] = progress.add_task(title, total=total)
+            progress.update(tasks[title], completed=done)
+
+        yield report
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """Write a share as a percentage; a dash where it is unknown."""
+    return "-" if share is None else f"{100 * share:.{digits}f}"
