@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from streamer.core.events import Event, StreamInfo
 from streamer.messages.guard import Guard, RejectedError
 from streamer.messages.outgoing import Outgoing, Rank
-from streamer.messages.payload import (
+from streamer.messages.payload import TopicKind, sample_time, topic, topic_of, utc_time
+from streamer.messages.wire import (
     SCHEMA_VERSION,
-    MessageType,
-    Payload,
-    TopicKind,
+    AcknowledgeMessage,
+    ActiveAlert,
+    ActiveMessage,
+    AlertMessage,
+    EventMessage,
     dumps,
-    sample_time,
-    topic,
-    utc_time,
+    loads,
 )
 from streamer.rhythm.alert_policy import Active, Alert, AlertConfig, AlertPolicy
 
@@ -55,7 +55,7 @@ class Alerting:
         self._wall_time = wall_time
         self._prefix = prefix
         self.policy = AlertPolicy(info.fs, self._config.policy)
-        self.guard = Guard(validate=lambda message: _acknowledged(message, info.source))
+        self.guard = Guard()
         self._told: tuple[Active, ...] | None = None
 
     @property
@@ -63,17 +63,18 @@ class Alerting:
         """Where people acknowledge."""
         return topic(self._info.source, TopicKind.ACKNOWLEDGE, self._prefix)
 
-    def outgoing(self, event: Event, payload: Payload) -> list[Outgoing]:
-        """Return the alert that an event raises, if any; `payload` is the event's own."""
+    def outgoing(self, event: Event, cause: EventMessage) -> list[Outgoing]:
+        """Return the alert that an event raises, if any; `cause` is the event's own message."""
         alert = self.policy.push(event)
         if alert is None:
             return []
+        message = alert_message(alert, cause, self._info)
         return [
             Outgoing(
-                topic=topic(self._info.source, TopicKind.ALERTS, self._prefix),
-                payload=dumps(alert_payload(alert, payload, self._info)),
+                topic=topic_of(message, self._prefix),
+                payload=dumps(message),
                 rank=Rank.ALERT,
-                kind=MessageType.ALERT,
+                kind=message.type,
                 expires_at=self._wall_time() + self._config.expiry_s,
             )
         ]
@@ -84,10 +85,10 @@ class Alerting:
         What is malformed, too large or too frequent is counted by `guard` and changes nothing.
         """
         try:
-            message = self.guard.admit(data, self._wall_time())
+            message = self.guard.admit(data, self._wall_time(), self._acknowledgement)
         except RejectedError:
             return 0
-        return self.policy.acknowledge(message.get("condition"))
+        return self.policy.acknowledge(message.condition)
 
     def changed(self) -> bytes | None:
         """Return the active alerts as a message if they aren't those returned last."""
@@ -95,65 +96,60 @@ class Alerting:
         if active == self._told:
             return None
         self._told = active
-        return dumps(self._active_payload(active))
+        return dumps(self._active_message(active))
 
     def forget_told(self) -> None:
         """Tell the active alerts again: a new connection may have lost them."""
         self._told = None
 
-    def _active_payload(self, active: tuple[Active, ...]) -> Payload:
+    def _active_message(self, active: tuple[Active, ...]) -> ActiveMessage:
         info = self._info
-        return {
-            "schema": SCHEMA_VERSION,
-            "type": MessageType.ACTIVE.value,
-            "source": info.source,
-            "fs": info.fs,
-            "time": utc_time(self._wall_time()),
-            "rejected": sum(self.guard.rejected.values()),
-            "alerts": [
-                {
-                    "condition": item.alert.condition,
-                    "priority": item.alert.priority.name.lower(),
-                    "sample": item.alert.onset,
-                    "decided_at": item.alert.decided_at,
-                    "time": sample_time(item.alert.onset, info),
-                    "latched": item.alert.latched,
-                    "acknowledged": item.acknowledged,
-                    "ended": item.ended,
-                }
+        return ActiveMessage(
+            schema=SCHEMA_VERSION,
+            source=info.source,
+            fs=info.fs,
+            time=utc_time(self._wall_time()),
+            rejected=sum(self.guard.rejected.values()),
+            alerts=[
+                ActiveAlert(
+                    condition=str(item.alert.condition),
+                    priority=item.alert.priority.name.lower(),
+                    sample=int(item.alert.onset),
+                    decided_at=int(item.alert.decided_at),
+                    time=sample_time(item.alert.onset, info),
+                    latched=item.alert.latched,
+                    acknowledged=item.acknowledged,
+                    ended=item.ended,
+                )
                 for item in active
             ],
-        }
+        )
+
+    def _acknowledgement(self, data: bytes) -> AcknowledgeMessage:
+        message = loads(data)
+        if not isinstance(message, AcknowledgeMessage) or message.source != self._info.source:
+            raise ValueError("no acknowledgement of this source")
+        return message
 
 
-def alert_payload(alert: Alert, cause: Payload, info: StreamInfo) -> Payload:
-    """Turn an alert into a JSON-ready object; `cause` is the payload of the event behind it.
+def alert_message(alert: Alert, cause: EventMessage, info: StreamInfo) -> AlertMessage:
+    """Turn an alert into its message; `cause` is that of the event behind it.
 
     Its `seq` is that event's: an alert says something about an event and is none itself.
     """
-    return {
-        "schema": SCHEMA_VERSION,
-        "type": MessageType.ALERT.value,
-        "source": info.source,
-        "seq": cause["seq"],
-        "sample": alert.onset,
-        "decided_at": alert.decided_at,
-        "fs": info.fs,
-        "time": sample_time(alert.onset, info),
-        "compute_ms": cause["compute_ms"],
-        "condition": alert.condition,
-        "priority": alert.priority.name.lower(),
-        "beats": list(alert.beats),
-        "provisional": alert.provisional,
-        "latched": alert.latched,
-        "occurrences": alert.occurrences,
-    }
-
-
-def _acknowledged(message: dict[str, Any], source: str) -> None:
-    """Check an acknowledgement; unknown fields are ignored."""
-    if message.get("type") != MessageType.ACKNOWLEDGE or message.get("source") != source:
-        raise ValueError("no acknowledgement of this source")
-    condition = message.get("condition")
-    if condition is not None and not isinstance(condition, str):
-        raise ValueError("condition is no text")
+    return AlertMessage(
+        schema=SCHEMA_VERSION,
+        source=info.source,
+        seq=cause.seq,
+        sample=int(alert.onset),
+        decided_at=int(alert.decided_at),
+        fs=float(info.fs),
+        time=sample_time(alert.onset, info),
+        compute_ms=cause.compute_ms,
+        condition=str(alert.condition),
+        priority=alert.priority.name.lower(),
+        beats=[int(sample) for sample in alert.beats],
+        provisional=alert.provisional,
+        latched=alert.latched,
+        occurrences=alert.occurrences,
+    )

@@ -3,30 +3,20 @@
 ``python -m streamer.messages.asyncapi > docs/mqtt/asyncapi.json`` writes it anew.
 """
 
+import inspect
 import json
 import sys
 from importlib import metadata
 from typing import Any, Final
 
-from streamer.messages.payload import MAIN_KIND, TOPIC_PREFIX, MessageType, TopicKind
-from streamer.messages.schema import SCHEMAS
+from streamer.messages.payload import MAIN_KIND, TOPIC_PREFIX, TopicKind
+from streamer.messages.wire import TYPES, MessageType, components
 
 Document = dict[str, Any]
 
 RETAINED: Final = frozenset({MessageType.STATUS, MessageType.ACTIVE})
 RECEIVED: Final = frozenset({MessageType.ACKNOWLEDGE})
 """Types that the publisher reads."""
-SUMMARIES: Final[dict[MessageType, str]] = {
-    MessageType.BEAT: "A beat with its label: provisional (revision 0), then confirmed (1).",
-    MessageType.RHYTHM: "The rhythm changed.",
-    MessageType.ALARM: "The rhythm tracker found something that a person should look at.",
-    MessageType.GAP: "A stretch without a usable signal.",
-    MessageType.ALERT: "The alert policy calls for attention; carries the seq of its event.",
-    MessageType.STATUS: "How the source stands with its broker; retained, and the last will.",
-    MessageType.STATISTICS: "Latencies so far: what a beat costs; shed first when time is short.",
-    MessageType.ACTIVE: "Alerts that are not over or not acknowledged; retained.",
-    MessageType.ACKNOWLEDGE: "A person has seen one active alert, or all of them.",
-}
 _DESCRIPTION: Final = """\
 Streaming ECG beat labels. Not a medical device.
 
@@ -57,11 +47,11 @@ def document() -> Document:
             }
         },
         "channels": {_channel(kind): _channel_of(kind) for kind in TopicKind if _types(kind)},
-        "operations": {
-            f"{_verb(kind_of_message)}_{kind_of_message}": _operation(kind_of_message)
-            for kind_of_message in MessageType
+        "operations": {f"{_verb(name)}_{name}": _operation(name) for name in MessageType},
+        "components": {
+            "messages": {str(name): _message(name) for name in MessageType},
+            "schemas": components("#/components/schemas/{name}"),
         },
-        "components": {"messages": {str(name): _message(name) for name in MessageType}},
     }
 
 
@@ -90,15 +80,22 @@ def _operation(name: MessageType) -> Document:
     return {
         "action": _verb(name),
         "channel": {"$ref": channel},
-        "summary": SUMMARIES[name],
+        "summary": _summary(name),
         "messages": [{"$ref": f"{channel}/messages/{name}"}],
         "bindings": {"mqtt": {"qos": 1, "retain": name in RETAINED}},
     }
 
 
 def _message(name: MessageType) -> Document:
-    schema = {key: value for key, value in SCHEMAS[name].items() if key != "$schema"}
-    return {"name": str(name), "summary": SUMMARIES[name], "payload": schema}
+    return {
+        "name": str(name),
+        "summary": _summary(name),
+        "payload": {"$ref": f"#/components/schemas/{TYPES[name].__name__}"},
+    }
+
+
+def _summary(name: MessageType) -> str:
+    return inspect.getdoc(TYPES[name]) or ""
 
 
 def to_text() -> str:

@@ -12,8 +12,18 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from streamer.messages.guard import GuardLimits, RejectedError, decode
-from streamer.messages.payload import MessageType
+import msgspec
+
+from streamer.messages.wire import (
+    TYPES,
+    AlarmMessage,
+    AnyMessage,
+    BeatMessage,
+    EventMessage,
+    MalformedError,
+    RhythmMessage,
+    loads,
+)
 
 Resource = dict[str, Any]
 
@@ -38,7 +48,12 @@ FINDINGS: Final[dict[str, str]] = {
 }
 """SNOMED CT codes by the name of the rhythm."""
 
-_LINE: Final = GuardLimits(max_bytes=1_000_000, max_values=100_000)
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+_KIND: Final = msgspec.json.Decoder(_Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +76,10 @@ class FhirConfig:
             raise ValueError(f"period is {self.every_s:g} s; expected more than 0")
 
 
-def read_events(lines: Iterable[bytes]) -> Iterator[Resource]:
-    """Decode the lines of an events file, or of `listen --json`; blank ones are skipped.
+def read_events(lines: Iterable[bytes]) -> Iterator[AnyMessage]:
+    """Decode the lines of an events file, or of `listen --json`.
+
+    Blank lines are skipped, and those of a type that only a later version knows.
 
     Raises
     ------
@@ -73,37 +90,34 @@ def read_events(lines: Iterable[bytes]) -> Iterator[Resource]:
         if not line.strip():
             continue
         try:
-            event = decode(line, _LINE)
-            if not isinstance(event.get("type"), str):
-                raise ValueError("it has no type")
-        except (RejectedError, ValueError) as error:
+            yield loads(line)
+        except MalformedError as error:
+            if _is_of_another_type(line):
+                continue
             raise ValueError(
                 f"line {number} is no event ({error}); expected a file that "
                 "ecg-stream replay --events wrote"
             ) from None
-        yield event
 
 
-def observations(events: Iterable[Resource], config: FhirConfig) -> Iterator[Resource]:
-    """Turn events into Observation resources, in order of time.
+def _is_of_another_type(line: bytes) -> bool:
+    try:
+        return _KIND.decode(line).type not in set(TYPES)
+    except (ValueError, RecursionError):
+        return False
 
-    Raises
-    ------
-    ValueError
-        If an event lacks a field that it must have.
-    """
-    period: list[Resource] = []
+
+def observations(events: Iterable[AnyMessage], config: FhirConfig) -> Iterator[Resource]:
+    """Turn events into Observation resources, in order of time."""
+    period: list[BeatMessage] = []
     for event in events:
-        try:
-            if event["type"] == MessageType.BEAT and event["revision"] == 1:
-                if period and event["sample"] - period[0]["sample"] >= config.every_s * event["fs"]:
-                    yield from _heart_rate(period, config)
-                    period = []
-                period.append(event)
-            elif event["type"] in {MessageType.RHYTHM, MessageType.ALARM}:
-                yield _finding(event, config)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"an event of type {event['type']} lacks {error}") from None
+        if isinstance(event, BeatMessage) and event.revision == 1:
+            if period and event.sample - period[0].sample >= config.every_s * event.fs:
+                yield from _heart_rate(period, config)
+                period = []
+            period.append(event)
+        elif isinstance(event, RhythmMessage | AlarmMessage):
+            yield _finding(event, config)
     yield from _heart_rate(period, config)
 
 
@@ -125,18 +139,17 @@ def to_lines(resources: Iterable[Resource]) -> Iterator[str]:
         yield json.dumps(resource, separators=(",", ":"))
 
 
-def _heart_rate(beats: list[Resource], config: FhirConfig) -> Iterator[Resource]:
+def _heart_rate(beats: list[BeatMessage], config: FhirConfig) -> Iterator[Resource]:
     """Make one observation of the median rate, or none where no rate is known."""
-    rates = [beat["heart_rate_bpm"] for beat in beats if beat["heart_rate_bpm"] is not None]
+    rates = [beat.heart_rate_bpm for beat in beats if beat.heart_rate_bpm is not None]
     if not rates:
         return
     first, last = beats[0], beats[-1]
-    observation = _observation(first, "rate", config)
-    observation |= {
+    yield _observation(first, "rate", config) | {
         "meta": {"profile": [_HEART_RATE_PROFILE]},
         "category": [_category("vital-signs", "Vital Signs")],
         "code": _concept(LOINC, "8867-4", "Heart rate"),
-        "effectivePeriod": {"start": first["time"], "end": last["time"]},
+        "effectivePeriod": {"start": first.time, "end": last.time},
         "valueQuantity": {
             "value": round(median(rates), 1),
             "unit": "beats/minute",
@@ -144,36 +157,34 @@ def _heart_rate(beats: list[Resource], config: FhirConfig) -> Iterator[Resource]
             "code": "/min",
         },
     }
-    yield observation
 
 
-def _finding(event: Resource, config: FhirConfig) -> Resource:
+def _finding(event: RhythmMessage | AlarmMessage, config: FhirConfig) -> Resource:
     """Make an observation of a rhythm, or of an alarm with its priority as interpretation."""
-    name = event["rhythm"]
+    name = event.rhythm
     value: Resource = {"text": name}
     if name in FINDINGS:
         value = _concept(SNOMED, FINDINGS[name], name)
-    observation = _observation(event, event["type"], config)
-    observation |= {
+    observation = _observation(event, event.type, config) | {
         "category": [_category("procedure", "Procedure")],
         "code": _concept(LOINC, "8884-9", "Heart rate rhythm"),
-        "effectiveDateTime": event["time"],
+        "effectiveDateTime": event.time,
         "valueCodeableConcept": value,
     }
-    if event["type"] == MessageType.ALARM:
-        observation["interpretation"] = [{"text": f"alarm, {event['priority']} priority"}]
+    if isinstance(event, AlarmMessage):
+        observation["interpretation"] = [{"text": f"alarm, {event.priority} priority"}]
     return observation
 
 
-def _observation(event: Resource, kind: str, config: FhirConfig) -> Resource:
+def _observation(event: EventMessage, kind: str, config: FhirConfig) -> Resource:
     """Start an observation; its id is the same whenever the same event is exported."""
-    name = f"{config.patient}/{event['source']}/{event['time']}/{event['seq']}/{kind}"
+    name = f"{config.patient}/{event.source}/{event.time}/{event.seq}/{kind}"
     return {
         "resourceType": "Observation",
         "id": str(uuid.uuid5(_NAMESPACE, name)),
         "status": "preliminary",
         "subject": {"reference": f"Patient/{config.patient}"},
-        "device": {"display": f"ecg-stream, source {event['source']} (not a medical device)"},
+        "device": {"display": f"ecg-stream, source {event.source} (not a medical device)"},
     }
 
 

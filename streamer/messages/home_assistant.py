@@ -6,10 +6,11 @@ lives; see https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
 
 import re
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 from streamer.core.events import StreamInfo
-from streamer.messages.payload import Payload, TopicKind, dumps, topic
+from streamer.messages.payload import TopicKind, topic
+from streamer.messages.wire import dumps
 
 DISCOVERY_PREFIX: Final = "homeassistant"
 EXPIRE_AFTER_S: Final = 30
@@ -48,7 +49,7 @@ def discovery(
     return announced
 
 
-def _device(info: StreamInfo, node: str) -> Payload:
+def _device(info: StreamInfo, node: str) -> dict[str, Any]:
     return {
         "identifiers": [f"ecg_stream_{node}"],
         "name": f"ECG {info.source}",
@@ -57,13 +58,13 @@ def _device(info: StreamInfo, node: str) -> Payload:
     }
 
 
-def _entities(info: StreamInfo, prefix: str) -> list[tuple[str, str, Payload]]:
+def _entities(info: StreamInfo, prefix: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Component, name and particular fields of each entity."""
 
     def at(kind: TopicKind) -> str:
         return topic(info.source, kind, prefix)
 
-    available: Payload = {
+    available: dict[str, Any] = {
         "availability": [{"topic": at(TopicKind.STATUS), "value_template": _AVAILABLE}]
     }
     return [

@@ -1,65 +1,40 @@
 """What a listener makes of messages from the network: checked, de-duplicated, holes noticed.
 
-Nothing here trusts the sender. A payload is small, flat JSON whose source agrees with its topic,
-or it is malformed; fields that we don't know are ignored, so that versions can mix.
+Nothing here trusts the sender: a message has our form and a source that agrees with its topic, or
+it is malformed.
 """
 
-import json
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-from streamer.messages.payload import MAIN_KIND, TOPIC_PREFIX, MessageType, TopicKind, check_source
+from msgspec import UNSET
+
+from streamer.messages.payload import MAIN_KIND, TOPIC_PREFIX, TopicKind, check_source
+from streamer.messages.source_status import FINISHED, ConnectionState
+from streamer.messages.wire import (
+    AlertMessage,
+    AnyMessage,
+    EventMessage,
+    MalformedError,
+    StatusMessage,
+    loads,
+)
 
 MAX_PAYLOAD_BYTES: Final = 65_536
-"""Ours have less than a kilobyte; a rhythm that names hundreds of beats has a few."""
-MAX_INTEGER: Final = 2**53
-"""Largest that JSON readers agree on (RFC 8259, section 6)."""
-MAX_DEPTH: Final = 8
-"""Ours have two levels; deeper ones than this only serve to exhaust the stack."""
+"""Ours have less than a kilobyte; a rhythm that names hundreds of beats has a few. msgspec knows no
+limit of size; of depth it has the interpreter's."""
 MAX_REMEMBERED: Final = 10_000
 """Missing sequence numbers of one source that may still come late."""
-
-
-UNNUMBERED: Final = frozenset(
-    {MessageType.STATUS, MessageType.STATISTICS, MessageType.ACTIVE, MessageType.ACKNOWLEDGE}
-)
-"""Types of messages that are no events and speak of none."""
-
-
-class MalformedError(Exception):
-    """A message that is not one of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
     """A message that passed the checks."""
 
-    kind: TopicKind
-    type: MessageType
-    source: str
-    seq: int | None
-    """None for what is no event: status and active alerts."""
-    payload: dict[str, Any]
-
-    @property
-    def is_derived(self) -> bool:
-        """Whether it says something about an event, whose `seq` it carries."""
-        return self.type is MessageType.ALERT
-
-    def text(self, name: str) -> str | None:
-        """Return a field that holds text, else None; control characters are made harmless."""
-        value = self.payload.get(name)
-        if not isinstance(value, str):
-            return None
-        return "".join(letter if letter.isprintable() else "?" for letter in value)
-
-    def number(self, name: str) -> float | None:
-        """Return a field that holds a number of sensible size, else None."""
-        value = self.payload.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if abs(value) <= MAX_INTEGER else None
+    message: AnyMessage
+    data: bytes
+    """As it came, with fields that we don't know."""
 
 
 def receive(topic: str, data: bytes, prefix: str = TOPIC_PREFIX) -> Received:
@@ -70,40 +45,20 @@ def receive(topic: str, data: bytes, prefix: str = TOPIC_PREFIX) -> Received:
     MalformedError
         If topic or payload is not of our form.
     """
+    source, _, kind = topic.removeprefix(f"{prefix}/").partition("/")
     try:
-        source, kind_name = topic.removeprefix(f"{prefix}/").split("/", 1)
-        kind = TopicKind(kind_name)
+        place = TopicKind(kind)
         check_source(source)
-        if len(data) > MAX_PAYLOAD_BYTES:
-            raise ValueError(f"payload has {len(data)} bytes")
-        payload = json.loads(data)
-        if not isinstance(payload, dict) or payload.get("source") != source:
-            raise ValueError("payload is no object of the topic's source")
-        if not _is_shallow(payload, MAX_DEPTH):
-            raise ValueError("payload is nested too deeply")
-        kind_of_message = MessageType(str(payload.get("type")))
-        if MAIN_KIND[kind_of_message] is not kind:
-            raise ValueError(f"{kind_of_message} doesn't belong on {kind}")
-        seq = None if kind_of_message in UNNUMBERED else _seq(payload)
-    except (ValueError, TypeError, RecursionError) as error:
+    except ValueError as error:
         raise MalformedError(str(error)) from error
-    return Received(kind=kind, type=kind_of_message, source=source, seq=seq, payload=payload)
-
-
-def _is_shallow(value: object, levels: int) -> bool:
-    """Whether objects and lists are nested in no more than so many levels."""
-    if isinstance(value, dict):
-        return levels > 0 and all(_is_shallow(item, levels - 1) for item in value.values())
-    if isinstance(value, list):
-        return levels > 0 and all(_is_shallow(item, levels - 1) for item in value)
-    return True
-
-
-def _seq(payload: dict[str, Any]) -> int:
-    value = payload.get("seq")
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
-        raise ValueError("seq is no whole number from 0 up")
-    return value
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise MalformedError(f"payload has {len(data)} bytes")
+    message = loads(data)
+    if message.source != source:
+        raise MalformedError("payload is not of the topic's source")
+    if MAIN_KIND[message.type] is not place:
+        raise MalformedError(f"{message.type} doesn't belong on {kind}")
+    return Received(message=message, data=data)
 
 
 class Freshness(Enum):
@@ -132,32 +87,27 @@ class SourceTrack:
     missing_count: int = 0
     """How many numbers never came (so far)."""
 
-    def status(self, message: Received) -> int:
+    def status(self, message: StatusMessage) -> int:
         """Take a status; return how many messages its end shows to be missing.
 
         A new `started_at` is a new run, whose numbers start anew unless its `first_seq` says
         that they go on.
         """
-        started_at = message.text("started_at")
-        goes_on = (message.number("first_seq") or 0) >= (self.next_seq or 0)
-        if self.started_at is not None and started_at != self.started_at and not goes_on:
+        goes_on = message.first_seq >= (self.next_seq or 0)
+        if self.started_at not in {None, message.started_at} and not goes_on:
             self.next_seq, self.next_alert = None, 0
             self.missing.clear()
-        self.started_at = started_at
-        self.via = message.text("via")
-        self.is_online = message.text("state") != "offline"
-        events = message.payload.get("events")
-        ended = message.text("state") == "offline" and message.text("reason") == "finished"
-        if not ended or self.next_seq is None or not isinstance(events, int):
+        self.started_at = message.started_at
+        self.via = None if message.via is UNSET else message.via
+        self.is_online = message.state != ConnectionState.OFFLINE
+        if self.is_online or message.reason != FINISHED or self.next_seq is None:
             return 0
-        return self._expect(min(events, MAX_INTEGER))
+        return self._expect(message.events)
 
-    def event(self, message: Received) -> tuple[Freshness, int]:
+    def event(self, message: EventMessage) -> tuple[Freshness, int]:
         """Take an event; return whether it is new, and how many before it are missing."""
         seq = message.seq
-        if seq is None:
-            return Freshness.NEW, 0
-        if message.is_derived:
+        if isinstance(message, AlertMessage):
             fresh = seq >= self.next_alert
             self.next_alert = max(self.next_alert, seq + 1)
             return Freshness.NEW if fresh else Freshness.DUPLICATE, 0

@@ -21,14 +21,16 @@ JSON: ``{"seq": 0, "first_sample": 0, "fs": 360, "mv": [[0.1, 0.2, null], ...]}`
 lead, null for an invalid sample.
 """
 
-import json
 import math
 import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.messages.wire import MAX_INDEX, dumps
 
 _MAGIC: Final = b"ECG1"
 _HEADER: Final = struct.Struct("<4sBBHQqdd")
@@ -40,8 +42,6 @@ _LARGEST: Final = 32767
 MAX_LEADS: Final = 16
 MAX_SAMPLES: Final = 100_000
 """Of one lead in one message; more is an error of the sender."""
-MAX_INDEX: Final = 1 << 60
-"""Leaves room for arithmetic on sample indices in 64 bits."""
 
 
 class SamplesError(ValueError):
@@ -91,19 +91,28 @@ def encode(message: SampleMessage, *, gain: float | None = None) -> bytes:
     return header + bytes(body.tobytes())
 
 
+class _Json(msgspec.Struct, frozen=True, kw_only=True):
+    """The form for makers."""
+
+    seq: int
+    first_sample: int
+    fs: float
+    mv: list[list[float | None]]
+
+
+_DECODER: Final = msgspec.json.Decoder(_Json)
+
+
 def to_json(message: SampleMessage) -> bytes:
-    """Encode as JSON."""
-    leads = [
-        [float(value) if math.isfinite(value) else None for value in lead]
-        for lead in message.samples
-    ]
-    fields = {
-        "seq": message.seq,
-        "first_sample": message.first_sample,
-        "fs": message.fs,
-        "mv": leads,
-    }
-    return json.dumps(fields, separators=(",", ":")).encode()
+    """Encode as JSON; what is no number becomes null."""
+    return dumps(
+        _Json(
+            seq=message.seq,
+            first_sample=message.first_sample,
+            fs=message.fs,
+            mv=message.samples.astype(float).tolist(),
+        )
+    )
 
 
 def decode(data: bytes) -> SampleMessage:
@@ -152,15 +161,11 @@ def _from_binary(data: bytes) -> SampleMessage:
 
 def _from_json(data: bytes) -> SampleMessage:
     try:
-        fields: dict[str, Any] = json.loads(data)
-        samples = np.array(fields["mv"], np.float32, ndmin=2)
-        whole = (fields["seq"], fields["first_sample"])
-        if samples.ndim != 2 or not all(type(number) is int for number in whole):
-            raise ValueError("mv must be lists of equal length, seq and first_sample integers")
-        fs = float(fields["fs"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        form = _DECODER.decode(data)
+        samples = np.array(form.mv, np.float32, ndmin=2)
+    except (ValueError, RecursionError) as error:
         raise SamplesError(
             f"neither binary samples nor JSON with seq, first_sample, fs and mv ({error})"
         ) from error
     samples[~np.isfinite(samples)] = np.nan
-    return SampleMessage(seq=whole[0], first_sample=whole[1], fs=fs, samples=samples)
+    return SampleMessage(seq=form.seq, first_sample=form.first_sample, fs=form.fs, samples=samples)

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from msgspec import UNSET
+
 from streamer.core.events import StreamInfo
 from streamer.messages.outgoing import Rank
-from streamer.messages.payload import SCHEMA_VERSION, MessageType, dumps, utc_time
+from streamer.messages.payload import utc_time
+from streamer.messages.wire import SCHEMA_VERSION, StatusMessage, dumps
 
 FINISHED: Final = "finished"
 """Reason of being offline after an orderly end."""
@@ -85,25 +88,24 @@ def status_payload(
 ) -> bytes:
     """Encode one status message; `via` names the ward that publishes for the source."""
     return dumps(
-        {
-            "schema": SCHEMA_VERSION,
-            "type": MessageType.STATUS.value,
-            "source": info.source,
-            "fs": info.fs,
-            "time": utc_time(now),
-            "state": state.value,
-            "reason": reason,
-            "started_at": utc_time(info.started_at),
-            "leads": list(info.leads),
-            "first_sample": info.first_sample,
-            "n_samples": info.n_samples,
-            "training_record": info.training_record,
-            "first_seq": first_seq,
-            "events": counts.events,
-            "waiting": counts.waiting,
-            "shed": sum(counts.shed.values()),
-            "shed_by_rank": {rank.name.lower(): counts.shed.get(rank, 0) for rank in Rank},
-            "expired": counts.expired,
-            **({} if via is None else {"via": via}),
-        }
+        StatusMessage(
+            schema=SCHEMA_VERSION,
+            source=info.source,
+            fs=info.fs,
+            time=utc_time(now),
+            state=state.value,
+            reason=reason,
+            started_at=utc_time(info.started_at),
+            leads=list(info.leads),
+            first_sample=int(info.first_sample),
+            n_samples=None if info.n_samples is None else int(info.n_samples),
+            training_record=info.training_record,
+            first_seq=first_seq,
+            events=counts.events,
+            waiting=counts.waiting,
+            shed=sum(counts.shed.values()),
+            shed_by_rank={rank.name.lower(): counts.shed.get(rank, 0) for rank in Rank},
+            expired=counts.expired,
+            via=UNSET if via is None else via,
+        )
     )

@@ -1,16 +1,27 @@
 """One received message as one line: columns for a terminal, JSON for a script."""
 
 import json
-import math
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from streamer.messages.payload import MessageType
+from streamer.core.text import clean
 from streamer.messages.received import Received
+from streamer.messages.wire import (
+    AcknowledgeMessage,
+    ActiveMessage,
+    AlarmMessage,
+    AlertMessage,
+    AnyMessage,
+    BeatMessage,
+    EventMessage,
+    GapMessage,
+    RhythmMessage,
+    StatisticsMessage,
+    StatusMessage,
+    WardStatisticsMessage,
+)
 
-_ASCII: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"), sort_keys=True)
 _NAMES: Final = {
     "N": "normal beat",
     "S": "supraventricular ectopic beat",
@@ -57,152 +68,117 @@ class Line:
 
 def to_json(message: Received) -> str:
     """Encode the payload as one line of ASCII JSON, fields that we don't know included."""
-    try:
-        return _ASCII.encode(message.payload)
-    except ValueError:
-        return _ASCII.encode(_finite(message.payload))
+    return json.dumps(json.loads(message.data), separators=(",", ":"), sort_keys=True)
 
 
-def _finite(value: object) -> object:
-    """Copy with None in place of NaN and infinity, at any depth."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return value
-
-
-def to_line(message: Received) -> Line:
+def to_line(received: Received) -> Line:
     """Say in words what a message means."""
-    what, detail, style = {
-        MessageType.BEAT: _beat,
-        MessageType.RHYTHM: _rhythm,
-        MessageType.ALARM: _alarm,
-        MessageType.GAP: _gap,
-        MessageType.ALERT: _alert,
-        MessageType.ACTIVE: _active,
-        MessageType.ACKNOWLEDGE: _acknowledge,
-        MessageType.STATUS: _status,
-        MessageType.STATISTICS: _statistics,
-    }[message.type](message)
+    message = received.message
+    what, detail, style = _words(message)
     return Line(
         clock=_clock(message),
         source=message.source,
         position=_position(message),
-        what=what,
-        detail=detail,
+        what=clean(what),
+        detail=clean(", ".join(word for word in detail if word)),
         style=style,
     )
 
 
-def _beat(message: Received) -> tuple[str, str, str]:
-    label = message.text("label")
-    words = [_NAMES.get(label or "", "beat without label, budget missed")]
-    if label is not None and (chance := _probability(message, label)) is not None:
+Words = tuple[str, list[str], str]
+"""What it is, in which words, and in which style."""
+
+
+def _words(message: AnyMessage) -> Words:  # noqa: PLR0911 - one for each type
+    match message:
+        case BeatMessage():
+            return _beat(message)
+        case RhythmMessage():
+            return "rhythm", [message.rhythm, *_rate(message)], "green"
+        case AlarmMessage():
+            return _alarm(message)
+        case GapMessage():
+            return _gap(message)
+        case AlertMessage():
+            return _alert(message)
+        case ActiveMessage():
+            return "active", [item.condition for item in message.alerts] or ["no alert"], ""
+        case AcknowledgeMessage():
+            return "seen", [message.condition or "every alert"], ""
+        case StatusMessage():
+            return _status(message)
+        case StatisticsMessage():
+            return _statistics(message, message.latency_ms.get("p99"))
+        case WardStatisticsMessage():
+            return _statistics(message, message.added_ms.get("p99"))
+
+
+def _beat(message: BeatMessage) -> Words:
+    label = message.label or "?"
+    words = [_NAMES.get(label, "beat without label, budget missed")]
+    if (chance := message.probabilities.get(label)) is not None:
         words.append(f"p {chance:.2f}")
-    if (rr_ms := message.number("rr_ms")) is not None:
-        words.append(f"RR {rr_ms:.0f} ms")
+    if message.rr_ms is not None:
+        words.append(f"RR {message.rr_ms:.0f} ms")
     words += _rate(message)
-    words += ["provisional"] if message.number("revision") == 0 else []
-    words += [message.text("reason") or ""]
-    return label or "?", _join(words), _LABEL_STYLES.get(label or "", "")
+    words += ["provisional"] if message.revision == 0 else []
+    return label, [*words, message.reason or ""], _LABEL_STYLES.get(label, "")
 
 
-def _rhythm(message: Received) -> tuple[str, str, str]:
-    return "rhythm", _join([message.text("rhythm") or "?", *_rate(message)]), "green"
+def _alarm(message: AlarmMessage) -> Words:
+    count = f"{len(message.beats)} beats" if message.beats else ""
+    words = [message.rhythm, f"{message.priority} priority", count]
+    return "ALARM", words, _PRIORITY_STYLES.get(message.priority, "")
 
 
-def _alarm(message: Received) -> tuple[str, str, str]:
-    priority = message.text("priority") or "?"
-    beats = message.payload.get("beats")
-    count = [f"{len(beats)} beats"] if isinstance(beats, list) and beats else []
-    words = [message.text("rhythm") or "?", f"{priority} priority", *count]
-    return "ALARM", _join(words), _PRIORITY_STYLES.get(priority, "")
+def _gap(message: GapMessage) -> Words:
+    lasted_s = (message.stop - message.sample) / message.fs
+    return "gap", [f"no usable signal: {message.reason}", f"for {lasted_s:.1f} s"], "dim"
 
 
-def _alert(message: Received) -> tuple[str, str, str]:
-    priority = message.text("priority") or "?"
-    beats = message.payload.get("beats")
-    times = message.number("occurrences") or 1
+def _alert(message: AlertMessage) -> Words:
+    times = message.occurrences
     words = [
-        message.text("condition") or "?",
-        f"{priority} priority",
-        f"{len(beats)} beats" if isinstance(beats, list) and len(beats) > 1 else "",
-        f"{times:.0f} times since the last alert of it" if times > 1 else "",
+        message.condition,
+        f"{message.priority} priority",
+        f"{len(message.beats)} beats" if len(message.beats) > 1 else "",
+        f"{times} times since the last alert of it" if times > 1 else "",
     ]
-    return "ALERT", _join(words), _PRIORITY_STYLES.get(priority, "")
+    return "ALERT", words, _PRIORITY_STYLES.get(message.priority, "")
 
 
-def _active(message: Received) -> tuple[str, str, str]:
-    alerts = message.payload.get("alerts")
-    names = [
-        str(item.get("condition")) if str(item.get("condition")).isprintable() else "?"
-        for item in (alerts if isinstance(alerts, list) else [])
-        if isinstance(item, dict)
-    ]
-    return "active", _join(names) or "no alert", ""
-
-
-def _acknowledge(message: Received) -> tuple[str, str, str]:
-    return "seen", message.text("condition") or "every alert", ""
-
-
-def _gap(message: Received) -> tuple[str, str, str]:
-    start, stop, fs = (message.number(name) for name in ("sample", "stop", "fs"))
-    lasted = (
-        "" if None in (start, stop) or not fs else f"for {((stop or 0) - (start or 0)) / fs:.1f} s"
-    )
-    return "gap", _join([f"no usable signal: {message.text('reason') or '?'}", lasted]), "dim"
-
-
-def _status(message: Received) -> tuple[str, str, str]:
-    state = message.text("state") or "?"
-    shed = message.number("shed")
+def _status(message: StatusMessage) -> Words:
     words = [
-        message.text("reason") or "",
-        "training record" if message.payload.get("training_record") is True else "",
-        f"{shed:.0f} messages shed" if shed else "",
+        message.reason or "",
+        "training record" if message.training_record else "",
+        f"{message.shed} messages shed" if message.shed else "",
     ]
-    return state, _join(words), "bold green" if state == "online" else "bold"
+    return message.state, words, "bold green" if message.state == "online" else "bold"
 
 
-def _statistics(message: Received) -> tuple[str, str, str]:
-    latency = message.payload.get("latency_ms")
-    p99 = latency.get("p99") if isinstance(latency, dict) else None
+def _statistics(message: StatisticsMessage | WardStatisticsMessage, p99: float | None) -> Words:
     words = [
-        f"{message.number('beats') or 0:.0f} beats",
-        f"{message.number('late') or 0:.0f} late",
-        f"p99 {p99:.0f} ms" if isinstance(p99, int | float) else "",
+        f"{message.beats} beats",
+        f"{message.late} late",
+        "" if p99 is None else f"p99 {p99:.0f} ms",
     ]
-    return "stats", _join(words), "dim"
+    return "stats", words, "dim"
 
 
-def _probability(message: Received, label: str) -> float | None:
-    chances = message.payload.get("probabilities")
-    value = chances.get(label) if isinstance(chances, dict) else None
-    return float(value) if isinstance(value, float | int) and 0 <= value <= 1 else None
-
-
-def _rate(message: Received) -> list[str]:
-    rate = message.number("heart_rate_bpm")
+def _rate(message: BeatMessage | RhythmMessage) -> list[str]:
+    rate = message.heart_rate_bpm
     return [] if rate is None else [f"{rate:.0f}/min"]
 
 
-def _clock(message: Received) -> str:
+def _clock(message: AnyMessage) -> str:
     """Time of day out of an ISO 8601 time, to the millisecond."""
-    _, found, rest = (message.text("time") or "").partition("T")
-    return rest[:12] if found else "?"
+    if isinstance(message, AcknowledgeMessage):
+        return "?"
+    return message.time.partition("T")[2][:12]
 
 
-def _position(message: Received) -> str:
-    sample, fs = message.number("sample"), message.number("fs")
-    if sample is None or not fs or fs < 0:
+def _position(message: AnyMessage) -> str:
+    if not isinstance(message, EventMessage):
         return ""
-    minutes, seconds = divmod(sample / fs, 60.0)
+    minutes, seconds = divmod(message.sample / message.fs, 60.0)
     return f"{minutes:.0f}:{seconds:05.2f}"
-
-
-def _join(words: list[str]) -> str:
-    return ", ".join(word for word in words if word)

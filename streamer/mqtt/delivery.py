@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.core.events import StreamInfo
 from streamer.messages.alerting import Alerting
-from streamer.messages.payload import SCHEMA_VERSION, MessageType, TopicKind, topic
+from streamer.messages.payload import TopicKind, topic
 from streamer.messages.source_status import (
     FINISHED,
     ConnectionState,
@@ -16,6 +16,7 @@ from streamer.messages.source_status import (
     Health,
     status_payload,
 )
+from streamer.messages.wire import SCHEMA_VERSION, MessageType
 from streamer.mqtt.connection import (
     Connection,
     MessageRefusedError,

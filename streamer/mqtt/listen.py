@@ -12,8 +12,16 @@ import aiomqtt
 
 from classifier.labels import Label
 from streamer.core.errors import BrokerError
-from streamer.messages.payload import MessageType, TopicKind, check_source, topic
-from streamer.messages.received import Freshness, MalformedError, Received, SourceTrack, receive
+from streamer.messages.payload import MAIN_KIND, TopicKind, check_source, topic
+from streamer.messages.received import Freshness, Received, SourceTrack, receive
+from streamer.messages.wire import (
+    AlertMessage,
+    AnyMessage,
+    BeatMessage,
+    EventMessage,
+    MalformedError,
+    StatusMessage,
+)
 from streamer.mqtt.access import Credentials, TlsFiles
 from streamer.mqtt.broker import DEFAULT_URL
 from streamer.mqtt.broker_note import read_note
@@ -257,20 +265,20 @@ class Listener:
     def take(self, name: str, data: object) -> None:
         """Judge one message from the network; show it if it is new and wanted."""
         try:
-            message = receive(name, data if isinstance(data, bytes) else b"")
+            received = receive(name, data if isinstance(data, bytes) else b"")
         except MalformedError:
             self.tally.malformed += 1
             return
-        tracks = self.tally.tracks
+        tracks, message = self.tally.tracks, received.message
         if message.source not in tracks and len(tracks) >= MAX_SOURCES:
             self.tally.malformed += 1  # No ward has so many; somebody makes names up.
             return
         track = tracks.setdefault(message.source, SourceTrack())
-        if message.kind is TopicKind.STATUS:
+        if isinstance(message, StatusMessage):
             self._report(message.source, track.status(message))
-            if message.text("state") == "offline":
+            if not track.is_online:
                 self._tell_silenced(message.source)
-        elif message.seq is not None:
+        elif isinstance(message, EventMessage):
             freshness, hole = track.event(message)
             self._report(message.source, hole)
             if freshness is Freshness.DUPLICATE:
@@ -278,7 +286,7 @@ class Listener:
                 return
         if self._is_wanted(message):
             self.tally.shown += 1
-            self._show(message)
+            self._show(received)
 
     def _tell_silenced(self, ward: str) -> None:
         """Say how many sources a ward that is offline leaves behind, which can't say so."""
@@ -291,12 +299,12 @@ class Listener:
         if hole:
             self._notice(f"{source}: {hole} {'event is' if hole == 1 else 'events are'} missing")
 
-    def _is_wanted(self, message: Received) -> bool:
+    def _is_wanted(self, message: AnyMessage) -> bool:
         """Alerts stand in for the beats and alarms behind them."""
         options = self._options
         if options.alarms_only:
-            return message.type is MessageType.ALERT
-        if message.type is MessageType.BEAT and options.labels:
-            confirmed = message.number("revision") == 1
-            return message.text("label") in options.labels and (confirmed or options.all_beats)
-        return options.all_beats or message.kind not in _DETAILS
+            return isinstance(message, AlertMessage)
+        if isinstance(message, BeatMessage) and options.labels:
+            confirmed = message.revision == 1
+            return message.label in options.labels and (confirmed or options.all_beats)
+        return options.all_beats or MAIN_KIND[message.type] not in _DETAILS

@@ -22,22 +22,18 @@ from streamer.messages.alerting import Alerting, AlertingConfig
 from streamer.messages.home_assistant import discovery
 from streamer.messages.outgoing import Outgoing, Rank
 from streamer.messages.payload import (
-    SCHEMA_VERSION,
     TOPIC_PREFIX,
-    MessageType,
-    Payload,
     TopicKind,
     check_source,
-    dumps,
     to_payload,
     topic_of,
-    utc_time,
 )
 from streamer.messages.source_status import (
     CONNECTION_LOST,
     ConnectionState,
     Health,
 )
+from streamer.messages.wire import BeatMessage, Message, MessageType, StatisticsMessage, dumps
 from streamer.mqtt.access import Credentials, TlsFiles
 from streamer.mqtt.connection import (
     AUTO,
@@ -252,38 +248,16 @@ class MqttSink:
             )
         payload = to_payload(message, mailbox.info)
         alerts = mailbox.alerting.outgoing(message.event, payload)
-        self._outbox.put(_outgoing(payload, self._prefix), *alerts, next_seq=message.seq + 1)
+        rank = _rank(payload)
+        self._outbox.put(_outgoing(payload, self._prefix, rank), *alerts, next_seq=message.seq + 1)
         mailbox.wake.set()
 
-    def publish_statistics(self, fields: Payload) -> None:
-        """Queue statistics, unless messages wait already: those come first.
-
-        Parameters
-        ----------
-        fields : dict
-            What `streamer.messages.schema.STATISTICS` asks for beside the source, its `fs` and the
-            time.
-        """
+    def publish_statistics(self, message: StatisticsMessage) -> None:
+        """Queue statistics, unless messages wait already: those come first."""
         mailbox = self._mailbox
         if mailbox is None or mailbox.closing or self._outbox.waiting:
             return
-        payload: Payload = {
-            "schema": SCHEMA_VERSION,
-            "type": MessageType.STATISTICS.value,
-            "source": mailbox.info.source,
-            "fs": mailbox.info.fs,
-            "time": utc_time(self._wall_time()),
-            **fields,
-        }
-        kind = MessageType.STATISTICS
-        self._outbox.put(
-            Outgoing(
-                topic=topic_of(payload, self._prefix),
-                payload=dumps(payload),
-                rank=Rank.STATISTICS,
-                kind=kind,
-            )
-        )
+        self._outbox.put(_outgoing(message, self._prefix, Rank.STATISTICS))
         mailbox.wake.set()
 
     async def drain(self) -> None:
@@ -417,12 +391,13 @@ class MqttSink:
         self.state = state
 
 
-def _outgoing(payload: Payload, prefix: str) -> Outgoing:
-    """Address one event to its topic."""
-    rank = Rank.PROVISIONAL if payload.get("revision") == 0 else Rank.EVENT
+def _rank(message: Message) -> Rank:
+    is_provisional = isinstance(message, BeatMessage) and message.revision == 0
+    return Rank.PROVISIONAL if is_provisional else Rank.EVENT
+
+
+def _outgoing(message: Message, prefix: str, rank: Rank) -> Outgoing:
+    """Address one message to its topic."""
     return Outgoing(
-        topic=topic_of(payload, prefix),
-        payload=dumps(payload),
-        rank=rank,
-        kind=str(payload["type"]),
+        topic=topic_of(message, prefix), payload=dumps(message), rank=rank, kind=message.type
     )

@@ -12,10 +12,8 @@ from streamer.core.events import CHAIN_FS, Published, StreamInfo
 from streamer.messages.alerting import Alerting, AlertingConfig
 from streamer.messages.payload import (
     TOPIC_PREFIX,
-    Payload,
     TopicKind,
     check_source,
-    dumps,
     topic,
     topic_of,
 )
@@ -26,6 +24,7 @@ from streamer.messages.source_status import (
     DeliveryCounts,
     status_payload,
 )
+from streamer.messages.wire import EventMessage, WardStatisticsMessage, dumps
 from streamer.mqtt.access import Credentials, TlsFiles
 from streamer.mqtt.ward_connection import Incoming, WardMqtt
 
@@ -170,7 +169,7 @@ class WardPublisher:
         self._changed.discard(source)
         del self._voices[source]
 
-    def publish(self, message: Published, payload: Payload, encoded: bytes) -> None:
+    def publish(self, message: Published, payload: EventMessage, encoded: bytes) -> None:
         """Publish an event of a source that has come, and the alert it raises, if any.
 
         Parameters
@@ -179,7 +178,7 @@ class WardPublisher:
         payload, encoded
             The event as `to_payload` and `dumps` make it.
         """
-        source = str(payload["source"])
+        source = payload.source
         voice = self._voices[source]
         voice.events = message.seq + 1
         self.mqtt.publish(topic_of(payload), encoded)
@@ -187,10 +186,10 @@ class WardPublisher:
             self.mqtt.publish(alert.topic, alert.payload)
         self._changed.add(source)
 
-    def publish_statistics(self, fields: Payload) -> None:
+    def publish_statistics(self, message: WardStatisticsMessage) -> None:
         """Publish figures of the whole ward, unless messages wait that couldn't even be sent."""
         if not self.mqtt.is_behind:
-            self.mqtt.publish(self._topic(self.name, TopicKind.STATISTICS), dumps(fields))
+            self.mqtt.publish(topic_of(message), dumps(message))
 
     def tell_alerts(self) -> None:
         """Publish the active alerts of sources where they have changed."""

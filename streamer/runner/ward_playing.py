@@ -15,14 +15,8 @@ from replay.records import open_record, records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.core.errors import OutputError
 from streamer.core.events import Published, StreamInfo
-from streamer.messages.payload import (
-    SCHEMA_VERSION,
-    TOPIC_PREFIX,
-    check_source,
-    dumps,
-    to_payload,
-    utc_time,
-)
+from streamer.messages.payload import TOPIC_PREFIX, check_source, to_payload, utc_time
+from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage, dumps
 from streamer.monitor.terminal import palette
 from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import broker_for, check_option
@@ -257,29 +251,28 @@ class WardPlaying:
         if not self._options.monitor:
             _say(line)
 
-    def statistics(self) -> dict[str, object]:
+    def statistics(self) -> WardStatisticsMessage:
         """Return the figures of the whole ward, for programs."""
         totals, run = self._beds.totals, self._run
         live = {} if run is None else run.intake.sources
         counts = [source.track.counts for source in live.values()]
-        return {
-            "schema": SCHEMA_VERSION,
-            "source": self._options.name,
-            "time": utc_time(time.time()),
-            "patients": len(self._beds),
-            "beats": totals.beats,
-            "late": totals.late,
-            "unlabelled": totals.unlabelled,
-            "budget_ms": self._options.budget_ms,
-            "added_ms": {name: totals.added.quantile(q) for name, q in _QUANTILES.items()},
-            "late_ticks": 0 if run is None else run.late_ticks,
-            # Plain text: orjson refuses keys of an enum.
-            "rejected": {} if run is None else {k.value: n for k, n in run.intake.rejected.items()},
-            "lost_samples": sum(count.lost_samples for count in counts),
-            "duplicates": sum(count.duplicates for count in counts),
-            "reordered": sum(count.reordered for count in counts),
-            "clock_drift_ppm": {name: source.track.drift_ppm for name, source in live.items()},
-        }
+        return WardStatisticsMessage(
+            schema=SCHEMA_VERSION,
+            source=self._options.name,
+            time=utc_time(time.time()),
+            patients=len(self._beds),
+            beats=totals.beats,
+            late=totals.late,
+            unlabelled=totals.unlabelled,
+            budget_ms=self._options.budget_ms,
+            added_ms={name: totals.added.quantile(q) for name, q in _QUANTILES.items()},
+            late_ticks=0 if run is None else run.late_ticks,
+            rejected={} if run is None else {k.value: n for k, n in run.intake.rejected.items()},
+            lost_samples=sum(count.lost_samples for count in counts),
+            duplicates=sum(count.duplicates for count in counts),
+            reordered=sum(count.reordered for count in counts),
+            clock_drift_ppm={name: source.track.drift_ppm for name, source in live.items()},
+        )
 
 
 def bed_names(records: tuple[str, ...], n: int) -> list[str]:

@@ -7,7 +7,8 @@ from typing import IO, Final
 from replay.chunk import Chunk
 from streamer.core.errors import OutputError
 from streamer.core.events import Published, StreamInfo
-from streamer.messages.payload import dumps, to_payload
+from streamer.messages.payload import to_payload
+from streamer.messages.wire import dumps
 
 STANDARD_OUTPUT: Final = "-"
 
@@ -16,7 +17,7 @@ class JsonLinesSink:
     """Write one JSON object a line, each handed to the system before the next sample is played.
 
     So a killed process loses nothing that it had emitted. The objects are those of
-    `streamer.messages.payload`.
+    `streamer.messages.wire`.
 
     Parameters
     ----------

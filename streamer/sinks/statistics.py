@@ -1,14 +1,16 @@
 """Publishes a replay's latencies every few seconds of signal, when there is time for it."""
 
+import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from replay.chunk import Chunk
 from streamer.beats.ledger import BeatLedger
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.core.histogram import QuantileHistogram
-from streamer.messages.payload import Payload
+from streamer.messages.payload import utc_time
+from streamer.messages.wire import QUANTILES, SCHEMA_VERSION, StatisticsMessage
 
-QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 _EVERY_S: Final = 5.0
 _DIGITS: Final = 3
 
@@ -16,7 +18,7 @@ _DIGITS: Final = 3
 class TakesStatistics(Protocol):
     """Where statistics go; `streamer.mqtt.publisher.MqttSink` is one."""
 
-    def publish_statistics(self, fields: Payload) -> None:
+    def publish_statistics(self, message: StatisticsMessage) -> None:
         """Take statistics; never blocks."""
         ...
 
@@ -33,19 +35,29 @@ class StatisticsSink:
     budget_ms : float
         Latency budget of a first label, from the R peak, in ms.
     every_s : float
+    wall_time : callable
+        Seconds since the epoch.
     """
 
     def __init__(
-        self, output: TakesStatistics, *, budget_ms: float = 500.0, every_s: float = _EVERY_S
+        self,
+        output: TakesStatistics,
+        *,
+        budget_ms: float = 500.0,
+        every_s: float = _EVERY_S,
+        wall_time: Callable[[], float] = time.time,
     ) -> None:
         self._output = output
         self._budget_ms = budget_ms
         self._every_s = every_s
+        self._wall_time = wall_time
+        self._info: StreamInfo | None = None
         self._ledger: BeatLedger | None = None
         self._every = self._due = 0
 
     async def start(self, info: StreamInfo) -> None:
         """Begin a new account."""
+        self._info = info
         self._ledger = BeatLedger(fs=info.fs, budget_ms=self._budget_ms)
         self._every = max(round(self._every_s * info.fs), 1)
         self._due = info.first_sample + self._every
@@ -69,19 +81,23 @@ class StatisticsSink:
         self._publish()
 
     def _publish(self) -> None:
-        ledger = self._ledger
-        if ledger is None:
+        ledger, info = self._ledger, self._info
+        if ledger is None or info is None:
             return
         self._output.publish_statistics(
-            {
-                "budget_ms": ledger.budget_ms,
-                "beats": ledger.n_beats,
-                "late": ledger.n_late,
-                "overload": ledger.n_overload,
-                "decision_delay_ms": quantiles(ledger.decision_delay),
-                "compute_ms": quantiles(ledger.compute),
-                "latency_ms": quantiles(ledger.latency),
-            }
+            StatisticsMessage(
+                schema=SCHEMA_VERSION,
+                source=info.source,
+                fs=info.fs,
+                time=utc_time(self._wall_time()),
+                budget_ms=ledger.budget_ms,
+                beats=ledger.n_beats,
+                late=ledger.n_late,
+                overload=ledger.n_overload,
+                decision_delay_ms=quantiles(ledger.decision_delay),
+                compute_ms=quantiles(ledger.compute),
+                latency_ms=quantiles(ledger.latency),
+            )
         )
 
 

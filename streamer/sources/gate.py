@@ -61,7 +61,7 @@ class SamplesGate:
         """
         guard = self._guards.get(source, self._strangers)
         try:
-            return guard.admit_with(payload, now_s, lambda data: self._decode(source, data))
+            return guard.admit(payload, now_s, lambda data: self._decode(source, data))
         except RejectedError as error:
             self.reject(error)
             raise

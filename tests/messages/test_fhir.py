@@ -15,7 +15,8 @@ from streamer.messages.fhir import (
     read_events,
     to_lines,
 )
-from streamer.messages.payload import dumps, to_payload
+from streamer.messages.payload import to_payload
+from streamer.messages.wire import dumps
 
 CONFIG = FhirConfig(patient="p-1")
 
@@ -98,17 +99,23 @@ def test_nothing_in_nothing_out() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"nonsense", r"line 2 is no event \(not JSON"),
+        (b"nonsense", r"line 2 is no event \(JSON is malformed"),
         (b"[]", "line 2 is no event"),
-        (b'{"seq":1}', "it has no type"),
-        (b'{"type":"beat","revision":1}', "of type beat lacks"),
-        (b'{"type":"rhythm"}', "of type rhythm lacks 'rhythm'"),
+        (b'{"seq":1}', "missing required field `type`"),
+        (b'{"type":"beat","revision":1}', "missing required field"),
+        (b'{"type":"rhythm"}', "missing required field"),
     ],
 )
 def test_what_is_no_event(line: bytes, words: str) -> None:
     good = lines([labeled_beat()])[0]
     with pytest.raises(ValueError, match=words):
         list(observations(read_events([good, line]), CONFIG))
+
+
+def test_a_type_of_a_later_version_is_passed_over() -> None:
+    good = lines([rhythm_event()])
+    later = [b'{"type":"respiration","rate":14}\n', b"\n"]
+    assert len(list(observations(read_events([*later, *good]), CONFIG))) == 1
 
 
 @pytest.mark.parametrize("patient", ["", "a b", "a/b", "é"])

@@ -64,7 +64,7 @@ def test_the_documented_bytes() -> None:
         (b"ECG1", "the header alone has 40"),
         (b"[1, 2]", "neither binary"),
         (b'{"seq": 0, "first_sample": 0, "fs": 360}', "mv"),
-        (b'{"seq": 0.5, "first_sample": 0, "fs": 360, "mv": [[1]]}', "integers"),
+        (b'{"seq": 0.5, "first_sample": 0, "fs": 360, "mv": [[1]]}', "Expected `int`"),
         (b'{"seq": 0, "first_sample": 0, "fs": 0, "mv": [[1]]}', "fs is 0"),
         (b'{"seq": 0, "first_sample": 0, "fs": 360, "mv": [[1, 2], [3]]}', "neither"),
         (b'{"seq": -1, "first_sample": 0, "fs": 360, "mv": [[1]]}', "out of range"),

@@ -1,18 +1,30 @@
 import json
 
 import pytest
-from sample_events import alarm, gap, labeled_beat, published, rhythm_event, stream_info
+from sample_events import (
+    alarm,
+    alert_fields,
+    fields,
+    gap,
+    labeled_beat,
+    published,
+    rhythm_event,
+    statistics_message,
+    status_fields,
+    stream_info,
+)
 
 from classifier.labels import Label
 from streamer.core.events import Event
-from streamer.messages.payload import dumps, to_payload, topic_of
+from streamer.messages.payload import to_payload, topic_of
 from streamer.messages.received import Received, receive
+from streamer.messages.wire import MalformedError, dumps, loads
 from streamer.monitor.listen_view import to_json, to_line
 
 
 def received(event: Event, **changes: object) -> Received:
-    payload = {**to_payload(published(event), stream_info()), **changes}
-    return receive(topic_of(payload), dumps(payload))
+    name = topic_of(to_payload(published(event), stream_info()))
+    return receive(name, dumps({**fields(event), **changes}))
 
 
 @pytest.mark.parametrize(
@@ -56,28 +68,25 @@ def test_lines(event: Event, line: str) -> None:
 
 
 def test_status_line() -> None:
-    payload = {
-        "type": "status", "source": "208", "state": "offline", "reason": "connection lost",
-        "training_record": True, "shed": 3, "time": "2026-01-01T00:00:00.000000Z",
-    }  # fmt: skip
+    payload = status_fields(state="offline", reason="connection lost", shed=3)
     line = to_line(receive("ecg/208/status", dumps(payload)))
     assert line.what == "offline"
     assert line.detail == "connection lost, training record, 3 messages shed"
 
 
+def test_statistics_line() -> None:
+    line = to_line(receive("ecg/208/stats", dumps(statistics_message())))
+    assert (line.what, line.detail) == ("stats", "7 beats, 1 late, p99 412 ms")
+
+
 def test_alert_lines() -> None:
-    payload = {
-        "type": "alert", "source": "208", "seq": 7, "condition": "ventricular couplet",
-        "priority": "low", "beats": [720, 900], "occurrences": 3,
-        "time": "2026-01-01T00:00:00.000000Z",
-    }  # fmt: skip
-    line = to_line(receive("ecg/208/alerts", dumps(payload)))
+    line = to_line(receive("ecg/208/alerts", dumps(alert_fields(occurrences=3))))
     assert (line.what, line.style) == ("ALERT", "cyan")
     assert line.detail == (
         "ventricular couplet, low priority, 2 beats, 3 times since the last alert of it"
     )
-    active = {"type": "active", "source": "208", "alerts": [{"condition": "x\x1b"}, 7]}
-    assert to_line(receive("ecg/208/alerts/active", dumps(active))).detail == "?"
+    active = {**fields(gap()), "type": "active", "rejected": 0, "alerts": []}
+    assert to_line(receive("ecg/208/alerts/active", dumps(active))).detail == "no alert"
     seen = {"type": "acknowledge", "source": "208"}
     assert to_line(receive("ecg/208/alerts/ack", dumps(seen))).detail == "every alert"
 
@@ -93,19 +102,40 @@ def test_what_is_too_long_goes_on_in_its_column() -> None:
     assert line.parts_within(200) == line.parts()
 
 
-@pytest.mark.parametrize("odd", [None, [], {}, "x", True, 1e300, -1, 0])
+@pytest.mark.parametrize("odd", [None, [], {}, "x", True, 1e300, -1, 0, "\x1b]0;t\x07\n"])
 def test_odd_fields_never_break_a_line(odd: object) -> None:
     for event in (labeled_beat(), rhythm_event(), alarm(), gap()):
-        fixed = {"type", "source", "seq"}
-        names = set(to_payload(published(event), stream_info())) - fixed
-        for name in names:
-            assert "\n" not in to_line(received(event, **{name: odd})).plain()
-        assert to_line(received(event, **dict.fromkeys(names, odd))).source == "208"
+        for name in fields(event):
+            try:
+                line = to_line(received(event, **{name: odd}))
+            except MalformedError:
+                continue
+            assert line.plain().isprintable()
+
+
+def test_text_of_strangers_reaches_no_terminal_raw() -> None:
+    nasty = "a\x1b]0;owned\x07\n\u202e\x9b2J"
+    cases = [
+        ("rhythm", {**fields(rhythm_event()), "rhythm": nasty}),
+        ("alarms", {**fields(alarm()), "rhythm": nasty, "priority": nasty}),
+        ("gaps", {**fields(gap()), "reason": nasty}),
+        ("beats", {**fields(labeled_beat()), "label": nasty, "reason": nasty}),
+        ("alerts", alert_fields(condition=nasty)),
+        ("status", status_fields(state=nasty, reason=nasty)),
+        ("alerts/ack", {"type": "acknowledge", "source": "208", "condition": nasty}),
+    ]
+    for kind, payload in cases:
+        message = receive(f"ecg/208/{kind}", dumps(payload))
+        line = to_line(message)
+        assert line.plain().isprintable()
+        assert "a?]0;owned????2J" in line.plain()
+        assert to_json(message).isprintable()
 
 
 def test_json_is_one_ascii_line_with_unknown_fields() -> None:
-    payload = rb'{"source":"208","type":"rhythm","seq":0,"mood":"\ud800\u009b\n"}'
+    payload = dumps(fields(rhythm_event()))[:-1] + rb',"mood":"\u202e\u009b\n"}'
     line = to_json(receive("ecg/208/rhythm", payload))
-    assert json.loads(line)["mood"] == "\ud800\u009b\n"
+    assert json.loads(line)["mood"] == "\u202e\u009b\n"
+    assert loads(line.encode()) == loads(payload)
     assert line.isascii()
     assert "\n" not in line

@@ -14,6 +14,8 @@ from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S
 from sample_events import (
     alarm,
+    alert_fields,
+    fields,
     gap,
     labeled_beat,
     one_of_each,
@@ -26,9 +28,10 @@ from classifier.labels import Label
 from streamer.bench.faults.link import Link
 from streamer.core.errors import BrokerError
 from streamer.core.events import Event
-from streamer.messages.payload import dumps, to_payload, topic_of
+from streamer.messages.payload import to_payload, topic_of
 from streamer.messages.received import Received
 from streamer.messages.source_status import ConnectionState, DeliveryCounts, status_payload
+from streamer.messages.wire import AlertMessage, AnyMessage, EventMessage, StatusMessage, dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import connect, parse_url
@@ -53,13 +56,18 @@ class Terminal:
     """What a listener shows and says."""
 
     def __init__(self) -> None:
-        self.shown: list[Received] = []
+        self.shown: list[AnyMessage] = []
         self.notices: list[str] = []
         self.changed = asyncio.Event()
 
-    def show(self, message: Received) -> None:
-        self.shown.append(message)
+    def show(self, received: Received) -> None:
+        self.shown.append(received.message)
         self.changed.set()
+
+    def seqs(self) -> list[int]:
+        """Numbers of the events, alerts left out."""
+        events = [m for m in self.shown if isinstance(m, EventMessage)]
+        return [m.seq for m in events if not isinstance(m, AlertMessage)]
 
     def notice(self, line: str) -> None:
         self.notices.append(line)
@@ -119,11 +127,8 @@ async def test_by_default_alerts_rhythm_gaps_and_status_are_shown(embedded: Embe
         await terminal.until_noticed("listening to")
         await play(embedded.url)
         await terminal.until_shown(6)
-    shown = [(m.kind.value, m.type.value) for m in terminal.shown]
-    assert shown == [
-        ("status", "status"), ("alerts", "alert"), ("rhythm", "rhythm"), ("alerts", "alert"),
-        ("gaps", "gap"), ("status", "status"),
-    ]  # fmt: skip
+    shown = [message.type.value for message in terminal.shown]
+    assert shown == ["status", "alert", "rhythm", "alert", "gap", "status"]
     assert "6 messages shown; 0 missing, 0 duplicates dropped, 0 mal" in listening.tally.summary()
 
 
@@ -137,19 +142,17 @@ async def test_all_shows_every_event_once_and_in_order(embedded: EmbeddedBroker)
         await terminal.until_noticed("listening to")
         await play(embedded.url, count=30)
         await terminal.until_shown(shown)
-    seqs = [m.seq for m in terminal.shown if m.seq is not None and not m.is_derived]
-    assert seqs == list(range(events))
+    assert terminal.seqs() == list(range(events))
     assert listening.succeeded
 
 
-def shown_with(events: list[Event], **options: object) -> list[Received]:
+def shown_with(events: list[Event], **options: object) -> list[AnyMessage]:
     terminal = Terminal()
     listening = listener(terminal, **options)
     for seq, event in enumerate(events):
         payload = to_payload(published(event, seq=seq), stream_info())
         listening.take(topic_of(payload), dumps(payload))
-    raised = {"type": "alert", "source": "208", "seq": 0, "condition": "x", "priority": "low"}
-    listening.take("ecg/208/alerts", dumps(raised))
+    listening.take("ecg/208/alerts", dumps(alert_fields()))
     return terminal.shown
 
 
@@ -162,8 +165,10 @@ def test_filters() -> None:
     events += [rhythm_event(), alarm(), gap()]
 
     def kinds(**options: object) -> list[tuple[str, object, object]]:
-        return [(m.type.value, m.text("label"), m.number("revision"))
-                for m in shown_with(events, **options)]  # fmt: skip
+        return [
+            (m.type.value, getattr(m, "label", None), getattr(m, "revision", None))
+            for m in shown_with(events, **options)
+        ]
 
     quiet = [("rhythm", None, None), ("gap", None, None), ("alert", None, None)]
     assert kinds() == quiet
@@ -267,13 +272,13 @@ async def test_it_survives_a_killed_broker(mosquitto: str, tmp_path: Path) -> No
                 while not has_ended(terminal):
                     terminal.changed.clear()
                     await terminal.changed.wait()
-    assert [m.seq for m in terminal.shown if m.seq is not None] == list(range(count))
+    assert terminal.seqs() == list(range(count))
     assert listening.tally.missing == 0
     assert listening.tally.connections >= 2
 
 
 def has_ended(terminal: Terminal) -> bool:
-    return any(m.text("reason") == "finished" for m in terminal.shown)
+    return any(isinstance(m, StatusMessage) and m.reason == "finished" for m in terminal.shown)
 
 
 @pytest.mark.mosquitto
@@ -296,7 +301,7 @@ def test_holes_are_reported_and_duplicates_dropped() -> None:
     listening = listener(terminal)
     feed(listening, [0, 1, 4, 4, 6])
     assert terminal.notices == ["208: 2 events are missing", "208: 1 event is missing"]
-    assert [m.seq for m in terminal.shown] == [0, 1, 4, 6]
+    assert terminal.seqs() == [0, 1, 4, 6]
     assert (listening.tally.missing, listening.tally.duplicates) == (3, 1)
 
 
@@ -479,7 +484,7 @@ def test_unused_events_stay_quiet() -> None:
         payload = to_payload(published(event, seq=seq), stream_info())
         listening.take(topic_of(payload), dumps(payload))
     assert [m.type.value for m in terminal.shown] == ["gap"]
-    assert json.loads(dumps(terminal.shown[0].payload))["reason"] == "flat"
+    assert json.loads(dumps(terminal.shown[0]))["reason"] == "flat"
     assert os.environ["XDG_CACHE_HOME"]
 
 
@@ -492,7 +497,7 @@ async def test_live_samples_are_left_to_others(embedded: EmbeddedBroker) -> None
         parse_url(embedded.url), identifier="bed", credentials=Credentials(), config=QUICK
     ) as bed:
         await bed.publish("ecg/208/samples", b"ECG1\x00\xff", qos=1)
-        await bed.publish("ecg/208/rhythm", b'{"source":"208","type":"rhythm","seq":0}', qos=1)
+        await bed.publish("ecg/208/rhythm", dumps(fields(rhythm_event())), qos=1)
     await asyncio.wait_for(task, WAIT_S)
     assert (listening.tally.shown, listening.tally.malformed) == (1, 0)
 
@@ -523,5 +528,5 @@ async def test_with_mqtt_5_a_broken_connection_costs_a_listener_nothing(
                 while not has_ended(terminal):
                     terminal.changed.clear()
                     await terminal.changed.wait()
-    assert [m.seq for m in terminal.shown if m.seq is not None] == list(range(count))
+    assert terminal.seqs() == list(range(count))
     assert (listening.tally.missing, listening.tally.connections) == (0, 2)

@@ -17,8 +17,7 @@ from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_ev
 
 from classifier.labels import Label
 from streamer.core.errors import BrokerError
-from streamer.messages.payload import dumps
-from streamer.messages.schema import SCHEMAS
+from streamer.messages.wire import MessageType, dumps, schema
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import Version, connect, parse_url
@@ -78,7 +77,7 @@ async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_u
         await sink.close()
         await seen.wait_for(ended(len(events)))
     for _, payload in seen.messages:
-        jsonschema.validate(payload, SCHEMAS[payload["type"]])
+        jsonschema.validate(payload, schema(payload["type"]))
     derived = {"alert", "status", "active"}
     main = [p["seq"] for _, p in seen.messages if p["type"] not in derived]
     assert main == list(range(len(events)))
@@ -213,7 +212,7 @@ async def test_when_the_queue_is_full_the_oldest_is_shed_and_counted(
     assert seen.of("status")[-1]["shed_by_rank"]["provisional"] == 1
     # The sink is closed while it catches up, so it may have no time left to call itself online.
     assert [state for state in seen.states() if state != "online"] == ["degraded", "offline"]
-    jsonschema.validate(seen.of("status")[0], SCHEMAS["status"])
+    jsonschema.validate(seen.of("status")[0], schema(MessageType.STATUS))
     assert seen.of("status")[0]["reason"] == "10 messages behind"
 
 
@@ -260,7 +259,7 @@ async def test_a_killed_publisher_leaves_its_last_will(broker_url: str) -> None:
         await seen.wait_for(lambda c: c.states() == ["online", "offline"])
     will = seen.of("status")[-1]
     assert will["reason"] == "connection lost"
-    jsonschema.validate(will, SCHEMAS["status"])
+    jsonschema.validate(will, schema(MessageType.STATUS))
 
 
 @pytest.mark.mosquitto
@@ -501,9 +500,9 @@ async def test_a_person_acknowledges_a_latched_alert(broker_url: str) -> None:
                 await nurse.publish("ecg/208/alerts/ack", data, qos=1)
         await seen.wait_for(lambda c: c.of("active")[-1]["alerts"] == [])
         assert seen.of("active")[-1]["rejected"] == 3
-        for payload in [p for _, p in seen.messages if p.get("type") in SCHEMAS]:
+        for payload in [p for _, p in seen.messages if p.get("type") in set(MessageType)]:
             if payload["type"] == "active":
-                jsonschema.validate(payload, SCHEMAS["active"])
+                jsonschema.validate(payload, schema(MessageType.ACTIVE))
         await sink.close()
 
 

@@ -12,11 +12,19 @@ from pathlib import Path
 import pytest
 from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S
-from sample_events import alarm, labeled_beat, published, stream_info
+from sample_events import (
+    alarm,
+    alert_fields,
+    labeled_beat,
+    published,
+    statistics_message,
+    stream_info,
+)
 
 from streamer.core.errors import BrokerError
-from streamer.messages.payload import dumps, to_payload
+from streamer.messages.payload import to_payload
 from streamer.messages.received import Received
+from streamer.messages.wire import StatusMessage, dumps
 from streamer.mqtt.access import Credentials, TlsFiles, tls_context
 from streamer.mqtt.connection import Version, connect, parse_url
 from streamer.mqtt.listen import Listener, ListenOptions
@@ -211,7 +219,7 @@ async def test_a_display_can_read_but_not_forge(ward: Ward) -> None:
         version=Version.V5,
         tls=ward.tls,
     ) as forger:
-        forged = dumps({"type": "alert", "source": "bed4", "seq": 0, "condition": "asystole"})
+        forged = dumps(alert_fields(source="bed4", condition="asystole"))
         await forger.publish("ecg/bed4/alerts", forged, qos=1)
         assert forger.refusal == "Not authorized"
         await forger.publish("ecg/bed4/alerts/ack", b"{}", qos=1)
@@ -220,14 +228,15 @@ async def test_a_display_can_read_but_not_forge(ward: Ward) -> None:
     await sink.start(stream_info("bed4"))
     await sink.close()
     await asyncio.wait_for(task, WAIT_S)
-    assert [m.text("state") for m in shown] == ["online", "offline"]
+    states = [r.message.state for r in shown if isinstance(r.message, StatusMessage)]
+    assert states == ["online", "offline"]
 
 
 async def test_a_source_may_publish_statistics_too(ward: Ward) -> None:
     """With MQTT 5 a refusal would cost the connection."""
     sink = ward.sink("bed4", version="5", config=MqttSinkConfig())
     await sink.start(stream_info("bed4"))
-    sink.publish_statistics({"beats": 0})
+    sink.publish_statistics(statistics_message("bed4"))
     await sink.close()
     assert (sink.undelivered, sink.reconnects, sink.last_error) == (0, 0, None)
 
@@ -273,7 +282,7 @@ async def test_a_ward_labels_what_a_source_sends_and_no_other_sends_in_its_name(
     labelling.leave("bed4")
     await labelling.close()
     await asyncio.wait_for(task, WAIT_S)
-    assert [m.type for m in shown] == ["status", "alert", "status"]
+    assert [r.message.type for r in shown] == ["status", "alert", "status"]
 
 
 async def test_no_secret_is_logged(ward: Ward, caplog: pytest.LogCaptureFixture) -> None:

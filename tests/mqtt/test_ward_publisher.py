@@ -13,7 +13,8 @@ from sample_events import alarm, labeled_beat, published, stream_info
 from classifier.labels import Label
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Event
-from streamer.messages.payload import dumps, to_payload
+from streamer.messages.payload import to_payload
+from streamer.messages.wire import dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import connect, parse_url
 from streamer.mqtt.ward_publisher import WardPublisher

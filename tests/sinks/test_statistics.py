@@ -1,27 +1,29 @@
 """Statistics over MQTT: figures of the ledger, every few seconds of signal."""
 
+import json
+
 import numpy as np
 from jsonschema import Draft202012Validator
 from sample_events import labeled, stream_info
 
 from replay.chunk import Chunk
 from streamer.core.events import Published
-from streamer.messages.payload import SCHEMA_VERSION, Payload, utc_time
-from streamer.messages.schema import STATISTICS
+from streamer.messages.payload import utc_time
+from streamer.messages.wire import MessageType, StatisticsMessage, dumps, schema
 from streamer.sinks.statistics import StatisticsSink
 
 
 class Output:
     def __init__(self) -> None:
-        self.taken: list[Payload] = []
+        self.taken: list[StatisticsMessage] = []
 
-    def publish_statistics(self, fields: Payload) -> None:
-        self.taken.append(fields)
+    def publish_statistics(self, message: StatisticsMessage) -> None:
+        self.taken.append(message)
 
 
 async def test_latencies_are_published_every_few_seconds_and_at_the_end() -> None:
     output, info = Output(), stream_info()
-    sink = StatisticsSink(output, budget_ms=300.0, every_s=1.0)
+    sink = StatisticsSink(output, budget_ms=300.0, every_s=1.0, wall_time=lambda: 7.0)
     await sink.start(info)
     step = round(info.fs)
     for k in range(3):
@@ -30,15 +32,8 @@ async def test_latencies_are_published_every_few_seconds_and_at_the_end() -> Non
         event = labeled(first + 10, first + 10 + round((0.2 + 0.1 * k) * info.fs))
         sink.publish(Published(seq=k, event=event, compute_ms=5.0))
     await sink.close()
-    assert [fields["beats"] for fields in output.taken] == [0, 1, 2, 3]
+    assert [message.beats for message in output.taken] == [0, 1, 2, 3]
     last = output.taken[-1]
-    assert last["budget_ms"] == 300.0
-    message = {
-        "schema": SCHEMA_VERSION,
-        "type": "stats",
-        "source": info.source,
-        "fs": info.fs,
-        "time": utc_time(0.0),
-    }
-    for fields in output.taken:
-        Draft202012Validator(STATISTICS).validate({**message, **fields})
+    assert (last.budget_ms, last.source, last.time) == (300.0, info.source, utc_time(7.0))
+    for message in output.taken:
+        Draft202012Validator(schema(MessageType.STATISTICS)).validate(json.loads(dumps(message)))

@@ -10,12 +10,12 @@ from typing import Any
 import aiomqtt
 import jsonschema
 
-from streamer.messages.schema import SCHEMAS
+from streamer.messages.wire import MessageType, schema
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import ConnectionConfig, backoff, connect, parse_url
 from streamer.mqtt.publisher import MqttSinkConfig
 
-VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in SCHEMAS.items()}
+VALIDATORS = {kind.value: jsonschema.Draft202012Validator(schema(kind)) for kind in MessageType}
 WAIT_S = 60.0
 """For what comes at once, on a machine that has much else to do."""
 QUICK = ConnectionConfig(timeout_s=WAIT_S, backoff_first_s=0.01, backoff_cap_s=0.05)

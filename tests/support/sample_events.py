@@ -1,6 +1,8 @@
 """Events for the tests of what publishes them."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,18 @@ from streamer.core.events import (
     RhythmEvent,
     RPeak,
     StreamInfo,
+)
+from streamer.messages.payload import to_payload, utc_time
+from streamer.messages.source_status import (
+    ConnectionState,
+    DeliveryCounts,
+    status_payload,
+)
+from streamer.messages.wire import (
+    SCHEMA_VERSION,
+    AlertMessage,
+    StatisticsMessage,
+    dumps,
 )
 
 
@@ -119,4 +133,60 @@ def labeled(sample: int, decided_at: int, revision: int = 0) -> LabeledBeat:
     )
     return LabeledBeat(
         beat=beat, label=None, probabilities=(), revision=revision, decided_at=decided_at
+    )
+
+
+def fields(event: Event, seq: int = 0, source: str = "208") -> dict[str, Any]:
+    """What a receiver finds in an event's message."""
+    found: dict[str, Any] = json.loads(
+        dumps(to_payload(published(event, seq), stream_info(source)))
+    )
+    return found
+
+
+def alert_fields(seq: int = 0, source: str = "208", **changes: object) -> dict[str, Any]:
+    message = AlertMessage(
+        schema=SCHEMA_VERSION,
+        source=source,
+        fs=360.0,
+        time=utc_time(0.0),
+        seq=seq,
+        sample=720,
+        decided_at=1220,
+        compute_ms=1.5,
+        condition="ventricular couplet",
+        priority="low",
+        beats=[720, 900],
+        provisional=False,
+        latched=False,
+        occurrences=1,
+    )
+    return {**json.loads(dumps(message)), **changes}
+
+
+def status_fields(source: str = "208", **changes: object) -> dict[str, Any]:
+    message = status_payload(
+        stream_info(source),
+        DeliveryCounts(events=0, waiting=0),
+        state=ConnectionState.ONLINE,
+        reason=None,
+        now=0.0,
+        first_seq=0,
+    )
+    return {**json.loads(message), **changes}
+
+
+def statistics_message(source: str = "208") -> StatisticsMessage:
+    return StatisticsMessage(
+        schema=SCHEMA_VERSION,
+        source=source,
+        fs=360.0,
+        time=utc_time(0.0),
+        budget_ms=500.0,
+        beats=7,
+        late=1,
+        overload=0,
+        decision_delay_ms={"median": 200.0, "p99": 400.0},
+        compute_ms={"median": None},
+        latency_ms={"median": 201.0, "p99": 412.3},
     )

@@ -18,7 +18,9 @@ from streamer.bench.faults.link import HOST
 from streamer.bench.faults.publisher import IMPATIENT
 from streamer.core.errors import BrokerError
 from streamer.messages.payload import TOPIC_PREFIX
-from streamer.messages.received import MalformedError, Received, receive
+from streamer.messages.received import receive
+from streamer.messages.source_status import FINISHED
+from streamer.messages.wire import AlertMessage, EventMessage, MalformedError, StatusMessage
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import Version, backoff, connect, parse_url
 
@@ -186,16 +188,12 @@ class Subscriber:
 
     def _take(self, topic: str, data: Any) -> None:
         try:
-            message = receive(topic, data)
+            message = receive(topic, data).message
         except MalformedError:
             self.malformed += 1
             return
-        if message.seq is None:
-            self._take_status(message)
-        elif not message.is_derived:
-            self.events.append((message.seq, int(message.payload["sample"])))
+        if isinstance(message, StatusMessage) and message.reason == FINISHED:
+            self.finished = message.events
+        elif isinstance(message, EventMessage) and not isinstance(message, AlertMessage):
+            self.events.append((message.seq, message.sample))
         self.changed.set()
-
-    def _take_status(self, message: Received) -> None:
-        if message.text("reason") == "finished":
-            self.finished = int(message.payload["events"])

@@ -22,7 +22,8 @@ from classifier.network.runtime import load_model
 from replay.simulate.demo import simulate_demo
 from streamer.beats.batched_model import BatchedModel
 from streamer.core.events import CHAIN_FS, Published, StreamInfo
-from streamer.messages.payload import dumps, to_payload
+from streamer.messages.payload import to_payload
+from streamer.messages.wire import dumps
 from streamer.mqtt.ward_publisher import WardPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.ward_warm_up import warm_up_ward
