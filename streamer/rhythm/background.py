@@ -7,50 +7,50 @@ from typing import Final
 
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, Rhythm
-from streamer.rhythm.facts import Facts
+from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Evidence, State, evidence_of
 from streamer.rhythm.runs import PastBeat
 
 
-def unknowable(facts: Facts, state: State) -> Evidence | None:
+def unknowable(context: RhythmContext, state: State) -> Evidence | None:
     """Nothing but noise among the last beats; one good beat in four is enough to go on."""
-    n = 2 * facts.config.min_beats
-    if len(facts.beats) < n or (
-        state is not Rhythm.UNKNOWN and facts.beats[-1].label is not Label.Q
+    n = 2 * context.config.min_beats
+    if len(context.beats) < n or (
+        state is not Rhythm.UNKNOWN and context.beats[-1].label is not Label.Q
     ):
         return None
-    recent = list(facts.beats)[-n:]
+    recent = list(context.beats)[-n:]
     good = sum(beat.label is not Label.Q for beat in recent)
     limit = len(recent) // 4 if state is Rhythm.UNKNOWN else 1
     return evidence_of(recent) if good < limit else None
 
 
-def bigeminy(facts: Facts, state: State) -> Evidence | None:
+def bigeminy(context: RhythmContext, state: State) -> Evidence | None:
     """Every second beat ventricular."""
-    return _pattern(facts, 2, stays=state is Rhythm.BIGEMINY)
+    return _pattern(context, 2, stays=state is Rhythm.BIGEMINY)
 
 
-def trigeminy(facts: Facts, state: State) -> Evidence | None:
+def trigeminy(context: RhythmContext, state: State) -> Evidence | None:
     """Every third beat ventricular."""
-    return _pattern(facts, 3, stays=state is Rhythm.TRIGEMINY)
+    return _pattern(context, 3, stays=state is Rhythm.TRIGEMINY)
 
 
 _PATTERN: Final = frozenset({Label.V, Label.N, Label.S})
 """Classes of beats in a pattern; fusion and noise break it."""
 
 
-def _pattern(facts: Facts, period: int, *, stays: bool) -> Evidence | None:
+def _pattern(context: RhythmContext, period: int, *, stays: bool) -> Evidence | None:
     """Find whole cycles of a V and what follows it, after another beat; any phase goes on with it.
 
     Without the other beats about them, a couplet or run beside an alternation would begin or end
     one.
     """
-    cycles = period * facts.config.cycles
+    cycles = period * context.config.cycles
     length = cycles if stays else cycles + 1
-    beats = facts.beats
+    beats = context.beats
     if len(beats) < length or all(beats[-k].label is not Label.V for k in range(1, period + 1)):
         return None
-    recent = list(facts.beats)[-length:]
+    recent = list(context.beats)[-length:]
     if any(beat.rr_samples is None for beat in recent[1:]):
         return None
     if any(beat.label not in _PATTERN for beat in recent):
@@ -61,59 +61,63 @@ def _pattern(facts: Facts, period: int, *, stays: bool) -> Evidence | None:
     return evidence_of(recent) if repeats and begins else None
 
 
-def atrial_fibrillation(facts: Facts, state: State) -> Evidence | None:
-    """Irregular, and without P waves; since the turn to irregularity."""
+def atrial_fibrillation(context: RhythmContext, state: State) -> Evidence | None:
+    """Irregular, and without P waves; since the transition to irregularity."""
     stays = state is Rhythm.ATRIAL_FIBRILLATION
-    if not facts.atria.is_fibrillating(stays=stays):
+    if not context.atria.is_fibrillating(stays=stays):
         return None
     if stays:
-        return evidence_of(list(facts.beats)[-1:])
-    beats = facts.atria.turn(irregular=True)
-    return Evidence(beats[0], beats) if len(beats) > facts.config.atria.least_beats else None
+        return evidence_of(list(context.beats)[-1:])
+    beats = context.atria.beats_since_transition(fibrillating=True)
+    return Evidence(beats[0], beats) if len(beats) > context.config.atria.min_beats else None
 
 
-def slow(facts: Facts, state: State) -> Evidence | None:
+def slow(context: RhythmContext, state: State) -> Evidence | None:
     """Slower than sinus rhythm."""
-    rate, config = facts.rate_bpm, facts.config
+    rate, config = context.rate_bpm, context.config
     stays = state is Rhythm.SINUS_BRADYCARDIA
     limit = config.bradycardia_bpm + config.rate_hysteresis_bpm * stays
-    return _after(facts, state) if rate is not None and rate < limit - _ROUNDING else None
+    return _after(context, state) if rate is not None and rate < limit - _ROUNDING else None
 
 
-def fast(facts: Facts, state: State) -> Evidence | None:
+def fast(context: RhythmContext, state: State) -> Evidence | None:
     """Faster than sinus rhythm."""
-    rate, config = facts.rate_bpm, facts.config
+    rate, config = context.rate_bpm, context.config
     stays = state is Rhythm.SINUS_TACHYCARDIA
     limit = config.tachycardia_bpm - config.rate_hysteresis_bpm * stays
-    return _after(facts, state) if rate is not None and rate > limit + _ROUNDING else None
+    return _after(context, state) if rate is not None and rate > limit + _ROUNDING else None
 
 
-def ordinary(facts: Facts, state: State) -> Evidence | None:
+def ordinary(context: RhythmContext, state: State) -> Evidence | None:
     """Neither, and nothing else applied."""
-    return None if facts.rate_bpm is None else _after(facts, state)
+    return None if context.rate_bpm is None else _after(context, state)
 
 
 _ROUNDING: Final = 1e-9
 """A rate of exactly 60 or 100 a minute is ordinary."""
 
 
-def _after(facts: Facts, state: State) -> Evidence | None:
-    """Return the evidence of a rate; after fibrillation since the turn to regularity."""
-    if not facts.beats:
+def _after(context: RhythmContext, state: State) -> Evidence | None:
+    """Return the evidence of a rate; after fibrillation since the transition to regularity."""
+    if not context.beats:
         return None
     if state is Rhythm.ATRIAL_FIBRILLATION:
-        beats = facts.atria.turn(irregular=False)
-        return Evidence(beats[0], beats) if beats else evidence_of([facts.beats[-1]])
+        beats = context.atria.beats_since_transition(fibrillating=False)
+        return Evidence(beats[0], beats) if beats else evidence_of([context.beats[-1]])
     if state is Rhythm.UNKNOWN:
-        return evidence_of(list(facts.beats)) if len(facts.beats) > facts.config.min_beats else None
+        return (
+            evidence_of(list(context.beats))
+            if len(context.beats) > context.config.min_beats
+            else None
+        )
     if state in {Rhythm.BIGEMINY, Rhythm.TRIGEMINY}:
-        return evidence_of(_since_ventricular(facts))
-    return evidence_of([facts.beats[-1]])
+        return evidence_of(_since_ventricular(context))
+    return evidence_of([context.beats[-1]])
 
 
-def _since_ventricular(facts: Facts) -> list[PastBeat]:
+def _since_ventricular(context: RhythmContext) -> list[PastBeat]:
     """Return the beats after the last ventricular one: there its pattern has ended."""
-    beats = list(facts.beats)
+    beats = list(context.beats)
     last = max((k for k, beat in enumerate(beats) if beat.label is Label.V), default=-1)
     return beats[last + 1 :] or beats[-1:]
 
@@ -121,49 +125,51 @@ def _since_ventricular(facts: Facts) -> list[PastBeat]:
 # Rate
 
 
-def extreme_tachycardia(facts: Facts, _state: State) -> Evidence | None:
+def extreme_tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
     """Very fast over many beats."""
-    config = facts.config
-    return _rate_over(facts, config.extreme_tachycardia_beats, config.extreme_tachycardia_bpm, +1)
+    config = context.config
+    return _rate_over(context, config.extreme_tachycardia_beats, config.extreme_tachycardia_bpm, +1)
 
 
-def extreme_bradycardia(facts: Facts, _state: State) -> Evidence | None:
+def extreme_bradycardia(context: RhythmContext, _state: State) -> Evidence | None:
     """Very slow over a few beats."""
-    config = facts.config
-    return _rate_over(facts, config.extreme_bradycardia_beats, config.extreme_bradycardia_bpm, -1)
+    config = context.config
+    return _rate_over(context, config.extreme_bradycardia_beats, config.extreme_bradycardia_bpm, -1)
 
 
-def _rate_over(facts: Facts, n_beats: int, limit_bpm: float, sign: int) -> Evidence | None:
-    seen = facts.seen
+def _rate_over(
+    context: RhythmContext, n_beats: int, limit_bpm: float, sign: int
+) -> Evidence | None:
+    seen = context.peaks
     if len(seen) < n_beats:
         return None
     rate = 60 * CHAIN_FS * (n_beats - 1) / (seen[-1] - seen[-n_beats])
-    if sign * (rate - limit_bpm) <= 0 or not facts.is_rate_good():
+    if sign * (rate - limit_bpm) <= 0 or not context.is_rate_good():
         return None
     peaks = tuple(seen)[-n_beats:]
     return Evidence(peaks[0], peaks)
 
 
-def tachycardia(facts: Facts, _state: State) -> Evidence | None:
+def tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
     """Fast enough for an alarm."""
-    rate, limit = facts.rate_bpm, facts.config.tachycardia_alarm_bpm
+    rate, limit = context.rate_bpm, context.config.tachycardia_alarm_bpm
     fast = rate is not None and rate >= limit
-    reached = fast and min(facts.newest_rates_bpm()) >= limit
-    return _rate_evidence(facts) if reached and facts.is_rate_good() else None
+    reached = fast and min(context.newest_rates_bpm()) >= limit
+    return _rate_evidence(context) if reached and context.is_rate_good() else None
 
 
-def bradycardia(facts: Facts, _state: State) -> Evidence | None:
+def bradycardia(context: RhythmContext, _state: State) -> Evidence | None:
     """Slow enough for an alarm; four slow intervals would take longer than 5 s."""
-    rate, config = facts.rate_bpm, facts.config
+    rate, config = context.rate_bpm, context.config
     limit = config.bradycardia_alarm_bpm
     slow = rate is not None and rate <= limit + config.alarm_hysteresis_bpm
-    reached = slow and max(facts.newest_rates_bpm()) <= limit
-    return _rate_evidence(facts) if reached and facts.is_rate_good() else None
+    reached = slow and max(context.newest_rates_bpm()) <= limit
+    return _rate_evidence(context) if reached and context.is_rate_good() else None
 
 
-def rate_is_back(facts: Facts, state: State) -> Evidence | None:
+def rate_is_back(context: RhythmContext, state: State) -> Evidence | None:
     """Well within the limits again."""
-    rate, config = facts.rate_bpm, facts.config
+    rate, config = context.rate_bpm, context.config
     if rate is None:
         return None
     margin = config.alarm_hysteresis_bpm
@@ -171,9 +177,9 @@ def rate_is_back(facts: Facts, state: State) -> Evidence | None:
         back = rate < config.tachycardia_alarm_bpm - margin
     else:
         back = rate > config.bradycardia_alarm_bpm + margin
-    return _rate_evidence(facts) if back else None
+    return _rate_evidence(context) if back else None
 
 
-def _rate_evidence(facts: Facts) -> Evidence:
-    peaks = tuple(facts.seen)[-facts.config.rate.least - 1 :]
+def _rate_evidence(context: RhythmContext) -> Evidence:
+    peaks = tuple(context.peaks)[-context.config.rate.least - 1 :]
     return Evidence(peaks[0], peaks)

@@ -34,7 +34,7 @@ class RhythmConfig:
     """Clifford et al. 2016 (doi:10.1088/0967-3334/37/8/E5): below 40 for 5 beats, above 140 for
     17 beats."""
     min_beats: int = 4
-    """Beats before anything is said about the patient's usual intervals or amplitudes."""
+    """Beats before anything is said about the patient's own intervals or amplitudes."""
 
     # Patterns and runs
     cycles: int = 3
@@ -58,13 +58,13 @@ class RhythmConfig:
     """So many beats in a row of which each keeps the interval before within this part may be less
     clear still, and doubtful: noise keeps no pace."""
     doubtful_share: float = 0.7
-    doubtful_least: float = 0.05
+    doubtful_min: float = 0.05
     """A beat labelled Q may be ventricular if V has at least this share of the odds that Q leaves,
     and this probability."""
     run_pace: float = 0.2
     """An S beat within a run may differ by this part of the interval before."""
     escape_pace: float = 0.1
-    """A slow run that keeps the usual interval within this part is taken for beats of another
+    """A slow run that keeps the interval before it within this part is taken for beats of another
     shape, not another pacemaker."""
     escape_quality: float = 0.85
     """As `run_quality`, for slow runs: they wait for nothing."""
@@ -83,18 +83,18 @@ class RhythmConfig:
     """After its R peak a beat may still move the signal; quiet counts from then on."""
     quiet_part: float = 0.3
     """Deflection, as a part of that of the patient's beats, that is not a beat."""
-    quiet_rests: float = 1.8
-    quiet_most: float = 0.45
+    quiet_noise_factor: float = 1.8
+    max_quiet_part: float = 0.45
     """Where noise is louder than that between beats, so many times this noise, but no more than
     this part of a beat."""
-    faint_quality: float = 0.4
+    noise_quality: float = 0.4
     """What is found after a silence with a lower quality, and is as small as the noise, is no
     beat."""
-    quiet_floor_mv: float = 0.15
+    min_deflection_mv: float = 0.15
     """Beats are taken to be at least this large."""
-    usual_mv: float = 0.6
+    default_deflection_mv: float = 0.6
     """Deflection in the detector's band that a beat has before any is known."""
-    smooth_mv: float = 0.001
+    flat_source_mv: float = 0.001
     """A source that bends less than this between beats has no noise (the steps of 11 bits over
     10 mV are 0.005 mV); there a flat line says nothing about the leads."""
     history_hops: int = 32
@@ -102,20 +102,20 @@ class RhythmConfig:
 
     # Flutter and fibrillation
     vf_span_mv: float = 0.2
-    """Coarse fibrillation; smaller waves can't be told from noise."""
+    """Coarse fibrillation; smaller waves look like noise."""
     vf_band_hz: tuple[float, float] = (2.5, 12.0)
     """150 to 600 waves a minute; smaller waves on the larger ones make the sine that fits best
     faster than these."""
-    vf_evidence: float = 5.0
+    vf_alarm_evidence: float = 5.0
     """Sum of log-odds that makes an alarm; see `streamer.rhythm.waveform.waves`."""
-    vf_usual_odds: float = 1.0
+    vf_reference_odds: float = 1.0
     """What each measurement must exceed to add to the sum: a CUSUM (Page 1954,
     doi:10.1093/biomet/41.1-2.100)."""
-    vf_most_odds: float = 4.0
+    vf_max_odds: float = 4.0
     """More of one measurement doesn't count: windows overlap, so no two are independent."""
-    vf_fast_odds: float = 3.5
+    vf_fast_bonus_odds: float = 3.5
     """Added where all intervals have been as short as `flutter_rr_s` for `vf_fast_s`."""
-    vf_fast_least: float = 0.0
+    vf_fast_min_odds: float = 0.0
     """To odds above this: those of a fast rhythm of complexes are below."""
     vf_fast_s: float = 1.5
     flutter_rr_s: float = 0.45

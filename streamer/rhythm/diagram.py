@@ -4,7 +4,7 @@ from typing import Final
 
 from streamer.core.events import Rhythm
 from streamer.rhythm.rule import Layer, State, Transition
-from streamer.rhythm.table import TRANSITIONS
+from streamer.rhythm.table import TABLE
 
 _CALM: Final = {Layer.EPISODE: "no episode", Layer.RATE: "within limits"}
 """What the absence of a state is called on each layer."""
@@ -26,21 +26,20 @@ def diagram() -> str:
         lines.append(f'  state "{title}" as {layer.value} {{')
         lines += [f"    {line}" for line in _region(layer)]
         lines.append("  }")
-    moments = [row for row in TRANSITIONS if row.layer is Layer.MOMENT]
     lines.append(f"  note right of {Layer.EPISODE.value}")
-    lines += [f"    {row.to} alarm - {_plain(row.words)}" for row in moments]
+    lines += [f"    {row.to} alarm - {_plain(row.description)}" for row in TABLE[Layer.MOMENT]]
     lines.append("  end note")
     return "\n".join(lines) + "\n"
 
 
 def _region(layer: Layer) -> list[str]:
-    table = [row for row in TRANSITIONS if row.layer is layer]
-    states = list(dict.fromkeys(state for row in table for state in (*_sources(row), row.to)))
+    rows = TABLE[layer]
+    states = list(dict.fromkeys(state for row in rows for state in (*_sources(row), row.to)))
     lines = [f'state "{_name(layer, state)}" as {_key(layer, state)}' for state in states]
     start: State = Rhythm.UNKNOWN if layer is Layer.BACKGROUND else None
     lines.append(f"[*] --> {_key(layer, start)}")
-    for row in table:
-        lines += _edges(row)
+    for row in rows:
+        lines += _edges(layer, row)
     return lines
 
 
@@ -50,15 +49,15 @@ def _sources(row: Transition) -> list[State]:
     return [] if row.after is None else sorted(row.after, key=order.index)
 
 
-def _edges(row: Transition) -> list[str]:
-    label = _plain(row.words)
+def _edges(layer: Layer, row: Transition) -> list[str]:
+    label = _plain(row.description)
     if row.priority is not None:
         label += f" [{row.priority.name}]"
-    target = _key(row.layer, row.to)
+    target = _key(layer, row.to)
     sources = _sources(row)
     if not sources:
         return [f"[*] --> {target} : from any - {label}"]
-    first, *others = (_key(row.layer, state) for state in sources)
+    first, *others = (_key(layer, state) for state in sources)
     return [f"{first} --> {target} : {label}", *(f"{other} --> {target}" for other in others)]
 
 
@@ -78,10 +77,9 @@ def _plain(words: str) -> str:
 def table() -> str:
     """Return the rules as a table in markdown: what, when, by whom, how fast, how urgent."""
     lines = ["| Rhythm | Layer | Rule | Source | Time to alarm | Priority |", "|" + "---|" * 6]
-    for row in TRANSITIONS:
-        if row.to is None:
-            continue
+    rules = [(layer, row, row.to) for layer, rows in TABLE.items() for row in rows if row.to]
+    for layer, row, rhythm in rules:
         priority = "" if row.priority is None else row.priority.name.lower()
-        cells = (str(row.to), row.layer.value, row.words, row.source, row.time_to_alarm, priority)
+        cells = (rhythm, layer, row.description, row.source, row.time_to_alarm, priority)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

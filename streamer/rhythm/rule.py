@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.core.events import Priority, Rhythm
-from streamer.rhythm.facts import Facts
+from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.runs import PastBeat
 
 State = Rhythm | None
@@ -29,7 +29,7 @@ def evidence_of(beats: Sequence[PastBeat]) -> Evidence:
 
 
 class Layer(StrEnum):
-    """Which part of the state a transition changes."""
+    """Parts of the tracker's state, each with a table of transitions."""
 
     EPISODE = "episode"
     BACKGROUND = "background"
@@ -37,7 +37,7 @@ class Layer(StrEnum):
     MOMENT = "moment"
 
 
-class News(StrEnum):
+class Trigger(StrEnum):
     """What makes the tracker look at its rules."""
 
     PEAK = "R peak"
@@ -50,14 +50,13 @@ class News(StrEnum):
 class Transition:
     """One row of the table."""
 
-    layer: Layer
-    on: News
-    after: frozenset[State] | None
+    trigger: Trigger = Trigger.BEAT
+    after: frozenset[State] | None = None
     """States that it starts from; None is any other than `to`."""
     to: State
-    when: Callable[[Facts, State], Evidence | None]
-    """The evidence where the rule applies, from the facts and the state now."""
-    words: str
+    condition: Callable[[RhythmContext, State], Evidence | None]
+    """Returns the evidence where the rule applies, from the context and the state now."""
+    description: str
     """The rule in words."""
     source: str = ""
     """Who defines it."""

@@ -1,13 +1,9 @@
-"""Which rhythm there was when, after all is known."""
+"""Which rhythm there was when, in hindsight."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from streamer.core.events import Rhythm
-from streamer.rhythm.rule import Layer
-from streamer.rhythm.table import TRANSITIONS
-
-_EPISODES: Final = frozenset(row.to for row in TRANSITIONS if row.layer is Layer.EPISODE)
+from streamer.rhythm.table import EPISODES
 
 
 def timeline(changes: Iterable[tuple[int, Rhythm]]) -> list[tuple[int, Rhythm]]:
@@ -26,6 +22,6 @@ def timeline(changes: Iterable[tuple[int, Rhythm]]) -> list[tuple[int, Rhythm]]:
         since = [edge for edge in edges if edge[0] >= onset]
         edges = [edge for edge in edges if edge[0] < onset]
         edges.append((onset, rhythm))
-        if rhythm not in _EPISODES:
-            edges += [(at, old if old in _EPISODES else rhythm) for at, old in since]
+        if rhythm not in EPISODES:
+            edges += [(at, old if old in EPISODES else rhythm) for at, old in since]
     return [edge for k, edge in enumerate(edges) if k == 0 or edge[1] is not edges[k - 1][1]]

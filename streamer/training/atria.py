@@ -29,13 +29,13 @@ from streamer.rhythm.atria.fibrillation import AtriaState, nearest_pair
 from streamer.rhythm.atria.fibrillation_model import (
     CHANGE_EDGES,
     FAST_S,
-    LIKENESS_EDGES,
     PAIR_EDGES,
+    SIMILARITY_EDGES,
     FloatArray,
 )
 from streamer.rhythm.atria.measures import HEART
 from streamer.rhythm.config import RhythmConfig
-from streamer.rhythm.facts import Facts
+from streamer.rhythm.context import RhythmContext
 from streamer.scoring.episodes import NAMED, Agreement, agreement, named_spans, spans_of
 from streamer.training.detector import samples_of
 
@@ -68,7 +68,7 @@ class AtriaTrainingConfig:
     held_out: int = 8
     change: float = 0.4
     pair: float = 0.6
-    likeness: float = 1.0
+    similarity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +77,7 @@ class Told:
 
     change: FloatArray
     pair: FloatArray
-    likeness: FloatArray
+    similarity: FloatArray
     """Of beats after a slow interval, else NaN."""
     kind: NDArray[np.int64]
     """FIBRILLATION, REGULAR or ECTOPIC, or -1 for what doesn't count."""
@@ -85,17 +85,17 @@ class Told:
 
 def told_by(events: Iterable[Event], reference: Reference | None, stop: int) -> Told:
     """Gather what the beats of a record at the chain's rate tell."""
-    facts, rows = Facts(RhythmConfig()), []
+    context, rows = RhythmContext(RhythmConfig()), []
     for event in events:
         if isinstance(event, LabeledBeat) and event.revision == 1:
-            facts.confirm(event)
-            if event.label in HEART and facts.atria.memory is not None:
-                rows.append((event.beat.rpeak.sample, *_newest(facts.atria.memory)))
+            context.add_beat(event)
+            if event.label in HEART and context.atria.memory is not None:
+                rows.append((event.beat.rpeak.sample, *_newest(context.atria.memory)))
     values = np.array(rows, np.float64).reshape(-1, 4)
     return Told(
         change=values[:, 1],
         pair=values[:, 2],
-        likeness=values[:, 3],
+        similarity=values[:, 3],
         kind=_kinds(values[:, 0], values[:, 1], reference, stop),
     )
 
@@ -105,7 +105,7 @@ def _newest(memory: AtriaState) -> tuple[float, float, float]:
     change = float(abs(np.log(memory.interval_s[n] / memory.interval_s[n - 1]))) if n else np.nan
     pair = np.nan if np.isnan(change) else nearest_pair(memory.interval_s, n)
     is_fast = memory.interval_s[n] < FAST_S
-    return change, pair, np.nan if is_fast else float(memory.likeness[n])
+    return change, pair, np.nan if is_fast else float(memory.similarity[n])
 
 
 def _kinds(
@@ -145,18 +145,18 @@ def tables(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the log-odds of a regular and an ectopic rhythm against fibrillation.
 
-    By change, by pair and by likeness; each of shape (2, columns).
+    By change, by pair and by similarity; each of shape (2, columns).
     """
     kinds = (
         ("change", CHANGE_EDGES, config.change),
         ("pair", PAIR_EDGES, config.pair),
-        ("likeness", LIKENESS_EDGES, config.likeness),
+        ("similarity", SIMILARITY_EDGES, config.similarity),
     )
-    change, pair, likeness = (
+    change, pair, similarity = (
         weight * _log_odds([_values(real, name), _values(simulated, name)], edges)
         for name, edges, weight in kinds
     )
-    return change, pair, likeness
+    return change, pair, similarity
 
 
 Counted = list[tuple[FloatArray, NDArray[np.int64]]]
@@ -227,7 +227,7 @@ def train_atria(config: AtriaTrainingConfig | None = None) -> int:
     records = simulated_records(FIRST_SEED, config.simulated)
     simulated = [told_by(*events_of(record)) for record in records]
     counted = tables(real, simulated, config)
-    for name, table in zip(("CHANGE", "PAIR", "LIKENESS"), counted, strict=True):
+    for name, table in zip(("CHANGE", "PAIR", "SIMILARITY"), counted, strict=True):
         write(f"{name}\n")
         for row in table:
             write("    [" + ", ".join(f"{value:.{_DECIMALS}f}" for value in row) + "],\n")

@@ -6,8 +6,8 @@ import pytest
 
 from streamer.core.events import Rhythm
 from streamer.rhythm.diagram import diagram, table
-from streamer.rhythm.rule import Layer, News, Transition
-from streamer.rhythm.table import TRANSITIONS, rows
+from streamer.rhythm.rule import Layer, Transition, Trigger
+from streamer.rhythm.table import EPISODES, TABLE, TRANSITIONS, rows
 
 
 def test_every_rhythm_has_a_rule() -> None:
@@ -23,31 +23,30 @@ def test_every_alarm_cites_its_source_and_states_its_time(row: Transition) -> No
 
 
 def test_every_episode_can_end() -> None:
-    episodes = {row.to for row in TRANSITIONS if row.layer is Layer.EPISODE} - {None}
-    for episode in episodes:
-        ends = [r for r in TRANSITIONS if r.layer is Layer.EPISODE and r.to is None]
+    for episode in EPISODES - {None}:
+        ends = [row for row in TABLE[Layer.EPISODE] if row.to is None]
         assert any(episode in (row.after or ()) for row in ends), episode
 
 
 def test_rows_are_those_that_may_apply_in_their_order() -> None:
-    found = rows(Layer.EPISODE, News.SIGNAL, None)
+    found = rows(Layer.EPISODE, Trigger.SIGNAL, None)
     assert [row.to for row in found] == [
         Rhythm.VENTRICULAR_FIBRILLATION,
         Rhythm.ASYSTOLE,
         Rhythm.PAUSE,
     ]
-    assert Rhythm.PAUSE not in [r.to for r in rows(Layer.EPISODE, News.SIGNAL, Rhythm.ASYSTOLE)]
+    assert Rhythm.PAUSE not in [r.to for r in rows(Layer.EPISODE, Trigger.SIGNAL, Rhythm.ASYSTOLE)]
 
 
 def test_the_diagram_has_an_edge_for_every_row_and_none_besides() -> None:
     drawn = diagram()
     edges = re.findall(r"^ +(\S+) --> (\S+)", drawn, re.MULTILINE)
-    states = [row for row in TRANSITIONS if row.layer is not Layer.MOMENT]
+    states = [row for row in TRANSITIONS if row not in TABLE[Layer.MOMENT]]
     expected = sum(1 if row.after is None else len(row.after) for row in states)
     regions = 3
     assert len(edges) == expected + regions
     for row in TRANSITIONS:
-        assert row.words.replace(";", ",").replace(":", " -") in drawn
+        assert row.description.replace(";", ",").replace(":", " -") in drawn
     named = set(re.findall(r'state "([^"]+)" as', drawn))
     assert {str(row.to) for row in states if row.to is not None} <= named
 

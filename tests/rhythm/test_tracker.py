@@ -381,8 +381,8 @@ def test_ticks_and_snapshots_change_nothing(
     for item in inputs:
         until = item.sample if isinstance(item, Tick) else item.decided_at
         for sample in data.draw(st.lists(st.integers(0, 300), max_size=2).map(sorted)):
-            if 0 <= tracker._facts.now < until - 1 - sample:
-                outputs += tracker.push(Tick(sample=tracker._facts.now + 1 + sample))
+            if 0 <= tracker._context.now < until - 1 - sample:
+                outputs += tracker.push(Tick(sample=tracker._context.now + 1 + sample))
         snapshot = tracker.snapshot()
         tracker = RhythmTracker()
         tracker.restore(snapshot)

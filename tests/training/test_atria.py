@@ -5,7 +5,7 @@ import pytest
 
 from replay.simulate.paroxysms import PAROXYSM_RANGES, PAROXYSMS
 from streamer.commands.cli import main
-from streamer.rhythm.atria.fibrillation_model import CHANGE, LIKENESS, PAIR
+from streamer.rhythm.atria.fibrillation_model import CHANGE, PAIR, SIMILARITY
 from streamer.scoring.episodes import spans_of
 from streamer.training.atria import (
     ECTOPIC,
@@ -64,24 +64,24 @@ def made_up(seed: int) -> Told:
     return Told(
         change=np.abs(spread * rng.standard_normal(600)),
         pair=np.abs(0.4 * spread * rng.standard_normal(600)),
-        likeness=np.where(kind == FIBRILLATION, rng.uniform(-1, 1, 600), 0.97),
+        similarity=np.where(kind == FIBRILLATION, rng.uniform(-1, 1, 600), 0.97),
         kind=kind,
     )
 
 
 def test_tables_say_what_was_counted() -> None:
     config = AtriaTrainingConfig()
-    change, pair, likeness = tables([made_up(1)], [made_up(2)], config)
-    assert (change.shape, pair.shape, likeness.shape) == (
+    change, pair, similarity = tables([made_up(1)], [made_up(2)], config)
+    assert (change.shape, pair.shape, similarity.shape) == (
         CHANGE.shape,
         PAIR.shape,
-        LIKENESS.shape,
+        SIMILARITY.shape,
     )
     assert change[0, 0] > 1.0
     assert change[0, -2] < 0.0
     assert abs(change[1, -2]) < 0.4
-    assert (likeness[:, -2] > 2.0).all()
-    assert (likeness[:, 0] < -2.0).all()
+    assert (similarity[:, -2] > 2.0).all()
+    assert (similarity[:, 0] < -2.0).all()
     twice = tables([made_up(1)], [made_up(2)], AtriaTrainingConfig(pair=2 * config.pair))
     assert np.allclose(twice[1], 2 * pair)
     assert np.array_equal(twice[0], change)

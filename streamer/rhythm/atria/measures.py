@@ -1,11 +1,11 @@
-"""What the last beats tell of the atria: how irregular their intervals are, whether P waves remain.
+"""Whether the atria fibrillate: how irregular the intervals are, and whether P waves remain.
 
 Two measures have to agree before fibrillation is first named. Over many beats, the coefficient of
 sample entropy of Lake & Moorman 2011 (doi:10.1152/ajpheart.00561.2010): unlike a variance it stays
 low where intervals are many but of a few kinds, as with frequent premature beats, and in sinus
 arrhythmia, where each resembles the last. For unrelated intervals of a normal distribution it is
 about ln(3.5 SD / mean). And, beat by beat, the probability of `streamer.rhythm.atria.fibrillation`,
-which also sees and dates ends and returns within a few beats. Fibrillation that came back by
+which also finds and dates ends and returns within a few beats. Fibrillation that came back by
 probability alone ends if its entropy, once that can be measured, doesn't bear it out.
 
 Deviations from the paper: more beats than its 12, for fewer false alarms; intervals next to a beat
@@ -23,12 +23,18 @@ from numpy.typing import NDArray
 from classifier.compiled import jit
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, Beat
-from streamer.rhythm.atria.fibrillation import AtriaState, is_known, new_state, observe, turn_of
+from streamer.rhythm.atria.fibrillation import (
+    AtriaState,
+    is_known,
+    new_state,
+    observe,
+    transition_index,
+)
 from streamer.rhythm.atria.fibrillation_model import log_odds_of
-from streamer.rhythm.atria.p_waves import coherence, p_wave
+from streamer.rhythm.atria.p_waves import consistency, segment_before_qrs
 
 HEART: Final = frozenset({Label.N, Label.S})
-"""Beats that tell of the atria."""
+"""Beats that show what the atria do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +43,10 @@ class AtriaConfig:
 
     beats: int = 48
     """N and S beats over which irregularity and P waves are measured."""
-    least_templates: int = 20
+    min_templates: int = 20
     """Pairs of successive known intervals that must be among them."""
-    least_waves: int = 8
-    """Known stretches before the QRS complexes that must be among them."""
+    min_segments: int = 8
+    """Known segments before the QRS complexes that must be among them."""
     entropy: float = -0.9
     """Entropy less what P waves take off it, to name fibrillation for the first time."""
     entropy_end: float = -1.4
@@ -50,12 +56,12 @@ class AtriaConfig:
     """What each part by which P waves are alike beyond the floor takes off the entropy."""
     tolerance_s: float = 0.03
     tolerance_step_s: float = 0.005
-    tolerance_most_s: float = 0.4
-    least_matches: int = 5
+    max_tolerance_s: float = 0.4
+    min_matches: int = 5
     """Intervals that differ by less than the tolerance match; it grows until there are enough."""
     log_odds: float = 4.0
     """Logarithm of the odds for fibrillation that name it, and against it that end it."""
-    least_beats: int = 12
+    min_beats: int = 12
     """N and S beats of an episode before it is named: those of Lake & Moorman."""
     memory_s: float = 1200.0
     """For so long after fibrillation the patient counts as one in whom it comes and goes."""
@@ -73,12 +79,12 @@ class Atria:
     def __init__(self, config: AtriaConfig | None = None) -> None:
         self._config = AtriaConfig() if config is None else config
         self._last_fibrillating: int | None = None
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget every beat; whether the patient fibrillated not long ago remains."""
         self._state: AtriaState | None = None
-        self._turned_at = -1
+        self._transition_at = -1
         self._log_odds = -np.inf
 
     def add(self, beat: Beat, rr_samples: int | None) -> None:
@@ -87,8 +93,8 @@ class Atria:
             _load_kernels(beat.window.shape[0])
             self._state = new_state(beat.window.shape[0])
         interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
-        wave = p_wave(beat.window)
-        self._log_odds = observe(self._state, beat.rpeak.sample, interval_s, wave)
+        segment = segment_before_qrs(beat.window)
+        self._log_odds = observe(self._state, beat.rpeak.sample, interval_s, segment)
 
     @property
     def memory(self) -> AtriaState | None:
@@ -112,12 +118,12 @@ class Atria:
             state.interval_s[max(first, stop - config.beats) : stop],
             config.tolerance_s,
             config.tolerance_step_s,
-            config.tolerance_most_s,
-            config.least_matches,
+            config.max_tolerance_s,
+            config.min_matches,
         )
-        if templates < config.least_templates:
+        if templates < config.min_templates:
             return None
-        if longer < config.least_matches:
+        if longer < config.min_matches:
             return 0.0
         return log(shorter / longer) + log(2.0 * tolerance_s) - log(mean_s)
 
@@ -153,14 +159,14 @@ class Atria:
 
     def _irregularity(self) -> float | None:
         """Return the entropy less what P waves take off it; None if either is unknown."""
-        entropy, alike = self.entropy, self.coherence()
-        if entropy is None or alike is None:
+        entropy, p_waves = self.entropy, self.p_wave_consistency()
+        if entropy is None or p_waves is None:
             return None
         config = self._config
-        return entropy - config.p_wave_weight * max(alike - config.p_wave_floor, 0.0)
+        return entropy - config.p_wave_weight * max(p_waves - config.p_wave_floor, 0.0)
 
-    def coherence(self) -> float | None:
-        """How much the stretches before the QRS complexes are alike, 0 to 1, in the best lead.
+    def p_wave_consistency(self) -> float | None:
+        """How much the segments before the QRS complexes are alike, 0 to 1, in the best lead.
 
         The energy of their mean over the mean of their energies, less what chance gives: P waves
         that come before every beat remain in a mean, fibrillatory waves don't. None if there are
@@ -170,13 +176,13 @@ class Atria:
             return None
         stop = int(self._state.filled[0])
         recent = slice(max(stop - self._config.beats, 0), stop)
-        waves = self._state.wave[recent][self._state.seen[recent]]
-        if len(waves) < self._config.least_waves:
+        segments = self._state.segment[recent][self._state.has_segment[recent]]
+        if len(segments) < self._config.min_segments:
             return None
-        leads = range(waves.shape[1])
-        return max(coherence(np.ascontiguousarray(waves[:, lead])) for lead in leads)
+        leads = range(segments.shape[1])
+        return max(consistency(np.ascontiguousarray(segments[:, lead])) for lead in leads)
 
-    def turn(self, *, irregular: bool) -> tuple[int, ...]:
+    def beats_since_transition(self, *, fibrillating: bool) -> tuple[int, ...]:
         """Return the beats since fibrillation began (or ended), oldest first.
 
         The first is the one before the most probable place of a change after the last one.
@@ -185,35 +191,35 @@ class Atria:
             return ()
         state = self._state
         first = min(self._first(state), int(state.filled[0]) - 1)
-        begins = turn_of(state, first, fibrillating=irregular)
-        return tuple(state.sample[max(begins - 1, 0) : state.filled[0]].tolist())
+        index = transition_index(state, first, fibrillating=fibrillating)
+        return tuple(state.sample[max(index - 1, 0) : state.filled[0]].tolist())
 
-    def note_turn(self, sample: int) -> None:
-        """Remember that the rhythm changed at that beat: the next change comes after it."""
-        self._turned_at = sample
+    def note_transition(self, sample: int) -> None:
+        """Remember that the rhythm changed at that beat: the next transition comes after it."""
+        self._transition_at = sample
 
     def state(self) -> dict[str, Any]:
         """Copy the whole state as plain values."""
         beats = None if self._state is None else [part.copy() for part in self._state]
         return {
             "beats": beats,
-            "turned_at": self._turned_at,
+            "transition_at": self._transition_at,
             "last_fibrillating": self._last_fibrillating,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
-        self.forget()
+        self.clear()
         if state["beats"] is not None:
             self._state = AtriaState(*(part.copy() for part in state["beats"]))
             self._log_odds = log_odds_of(self._state.probability)
-        self._turned_at = state["turned_at"]
+        self._transition_at = state["transition_at"]
         self._last_fibrillating = state["last_fibrillating"]
 
     def _first(self, state: AtriaState) -> int:
-        """Return the index of the first beat after the last turn."""
+        """Return the index of the first beat after the last transition."""
         known = state.sample[: state.filled[0]]
-        return int(np.searchsorted(known, self._turned_at, "right"))
+        return int(np.searchsorted(known, self._transition_at, "right"))
 
 
 @cache
@@ -221,10 +227,10 @@ def _load_kernels(n_leads: int) -> None:
     """Load what isn't called before there is fibrillation: compiling it would hold up a stream."""
     state = new_state(n_leads)
     for sample in range(2):
-        observe(state, sample, np.nan, state.wave[0])
+        observe(state, sample, np.nan, state.segment[0])
     is_known(state)
-    turn_of(state, 0, fibrillating=True)
-    coherence(np.ascontiguousarray(state.wave[:, 0]))
+    transition_index(state, 0, fibrillating=True)
+    consistency(np.ascontiguousarray(state.segment[:, 0]))
     _match(state.interval_s, 1.0, 1.0, 1.0, 1)
 
 

@@ -1,4 +1,4 @@
-"""What lies before a QRS complex: a P wave, which comes before each, or fibrillatory waves."""
+"""The segment before a QRS complex: a P wave, which comes before each, or fibrillatory waves."""
 
 from typing import Final
 
@@ -13,24 +13,27 @@ _COLUMNS: Final = slice(38, 110)
 POINTS: Final = 12
 """Points that are kept of it: 60 Hz, ample for a P wave."""
 _OUTLIER: Final = 4.0
-"""Stretches of more than this many times the median energy hold an artefact."""
+"""Segments of more than this many times the median energy hold an artefact."""
 
-Wave = NDArray[np.float32]
+Segment = NDArray[np.float32]
 """Shape (leads, `POINTS`), mV without its trend; (0, 0) where samples are missing."""
 
 
-def p_wave(window: NDArray[np.float32]) -> Wave:
-    """Cut out what lies before the QRS complex, without its trend; empty where samples miss."""
+def segment_before_qrs(window: NDArray[np.float32]) -> Segment:
+    """Cut the segment before the QRS complex out of a beat's window, without its trend.
+
+    It is empty where samples are missing.
+    """
     part = window[:, _COLUMNS]
     if part.size == 0 or not np.isfinite(part).all():
         return np.zeros((0, 0), np.float32)
-    wave = np.empty((part.shape[0], POINTS), np.float32)
-    _without_trend(part, wave)
-    return wave
+    segment = np.empty((part.shape[0], POINTS), np.float32)
+    _without_trend(part, segment)
+    return segment
 
 
 @jit
-def _without_trend(part: Wave, wave: Wave) -> None:  # pragma: no cover - compiled
+def _without_trend(part: Segment, segment: Segment) -> None:  # pragma: no cover - compiled
     """Write the means of equal pieces, less the straight line between the ends."""
     n = part.shape[1] // POINTS
     for lead in range(part.shape[0]):
@@ -38,32 +41,32 @@ def _without_trend(part: Wave, wave: Wave) -> None:  # pragma: no cover - compil
             total = np.float32(0.0)
             for i in range(k * n, (k + 1) * n):
                 total += part[lead, i]
-            wave[lead, k] = total / np.float32(n)
-        first = (wave[lead, 0] + wave[lead, 1]) / np.float32(2.0)
-        last = (wave[lead, POINTS - 2] + wave[lead, POINTS - 1]) / np.float32(2.0)
+            segment[lead, k] = total / np.float32(n)
+        first = (segment[lead, 0] + segment[lead, 1]) / np.float32(2.0)
+        last = (segment[lead, POINTS - 2] + segment[lead, POINTS - 1]) / np.float32(2.0)
         for k in range(POINTS):
             straight = first + float(last - first) * (k / (POINTS - 1.0))
-            wave[lead, k] = wave[lead, k] - straight
+            segment[lead, k] = segment[lead, k] - straight
 
 
 @jit
-def coherence(waves: Wave) -> float:  # pragma: no cover - compiled
-    """Return how much the stretches before some beats are alike in one lead, 0 to 1.
+def consistency(segments: Segment) -> float:  # pragma: no cover - compiled
+    """Return how much the segments before some beats are alike in one lead, 0 to 1.
 
     The energy of their mean over the mean of their energies, less what chance gives; outliers are
-    left out. `waves` has shape (beats, points).
+    left out. `segments` has shape (beats, points).
     """
-    n, points = waves.shape
+    n, points = segments.shape
     energy = np.zeros(n)
     for i in range(n):
         for k in range(points):
-            energy[i] += float(waves[i, k]) ** 2
+            energy[i] += float(segments[i, k]) ** 2
     limit = _OUTLIER * median_of(energy.copy())
     mean, total, kept = np.zeros(points), 0.0, 0
     for i in range(n):
         if energy[i] <= limit:
             for k in range(points):
-                mean[k] += waves[i, k]
+                mean[k] += segments[i, k]
             total += energy[i]
             kept += 1
     if total <= 0.0 or kept < 2:
@@ -77,21 +80,23 @@ def coherence(waves: Wave) -> float:  # pragma: no cover - compiled
 
 
 @jit
-def likeness(before: NDArray[np.float32], wave: Wave) -> float:  # pragma: no cover - compiled
-    """Return how a stretch resembles the mean of those before it: the cosine between them.
+def cosine_similarity(
+    others: NDArray[np.float32], segment: Segment
+) -> float:  # pragma: no cover - compiled
+    """Return the cosine between a segment and the mean of others, shape (beats, leads, points).
 
-    In the lead in which the ones before are most alike; `before` has shape (beats, leads, points).
+    In the lead in which the others are most alike.
     """
     lead, best = 0, -np.inf
-    for candidate in range(before.shape[1]):
-        alike = coherence(before[:, candidate].copy())
+    for candidate in range(others.shape[1]):
+        alike = consistency(others[:, candidate].copy())
         if alike > best:
             lead, best = candidate, alike
     own, shared, common = 0.0, 0.0, 0.0
-    for k in range(wave.shape[1]):
-        value, mean = float(wave[lead, k]), 0.0
-        for i in range(before.shape[0]):
-            mean += before[i, lead, k]
+    for k in range(segment.shape[1]):
+        value, mean = float(segment[lead, k]), 0.0
+        for i in range(others.shape[0]):
+            mean += others[i, lead, k]
         own += value * value
         shared += mean * mean
         common += value * mean

@@ -16,7 +16,7 @@ RING: Final = 384
 
 
 class Column(IntEnum):
-    """Columns of a measurement's row; what each holds is told by `measures.Measurement`."""
+    """Columns of a measurement's row; what each holds: see `measures.Measurement`."""
 
     SAMPLE = 0
     SPAN_MV = 1

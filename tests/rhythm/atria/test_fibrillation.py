@@ -9,20 +9,21 @@ from numpy.typing import NDArray
 from streamer.rhythm.atria.fibrillation import (
     KEPT,
     AtriaState,
+    FWaves,
     nearest_pair,
     new_state,
     observe,
-    turn_of,
+    transition_index,
 )
 from streamer.rhythm.atria.fibrillation_model import (
     CHANGE,
     CHANGE_EDGES,
-    CHANGES,
-    FIBRILLATING,
-    LIKENESS,
-    LIKENESS_EDGES,
     PAIR,
     PAIR_EDGES,
+    SIMILARITY,
+    SIMILARITY_EDGES,
+    TRANSITION,
+    AtrialState,
     log_odds_of,
 )
 from streamer.rhythm.atria.p_waves import POINTS
@@ -58,11 +59,15 @@ def regular(count: int, seed: int = 3) -> list[float]:
 
 
 def test_tables_have_a_column_between_all_edges_and_changes_are_probabilities() -> None:
-    for edges, table in ((CHANGE_EDGES, CHANGE), (PAIR_EDGES, PAIR), (LIKENESS_EDGES, LIKENESS)):
+    for edges, table in (
+        (CHANGE_EDGES, CHANGE),
+        (PAIR_EDGES, PAIR),
+        (SIMILARITY_EDGES, SIMILARITY),
+    ):
         assert np.all(np.diff(edges) > 0)
         assert table.shape == (2, edges.size + 1)
-    assert CHANGES.sum(axis=1) == pytest.approx(np.ones(len(CHANGES)))
-    assert (CHANGES >= 0).all()
+    assert TRANSITION.sum(axis=1) == pytest.approx(np.ones(len(TRANSITION)))
+    assert (TRANSITION >= 0).all()
 
 
 def test_irregular_beats_without_p_waves_speak_for_fibrillation() -> None:
@@ -85,11 +90,11 @@ def test_an_end_and_a_return_are_seen_and_dated_within_a_few_beats() -> None:
     state = new_state(1)
     follow(state, irregular(40), waves(0.1))
     assert follow(state, regular(8), [P_WAVE] * 8, start=20_000) < -4.0
-    assert state.sample[turn_of(state, 0, False)] == pytest.approx(20_000, abs=2 * 310)
+    assert state.sample[transition_index(state, 0, False)] == pytest.approx(20_000, abs=2 * 310)
     follow(state, regular(10), [P_WAVE] * 10, start=30_000)
     first = int(np.searchsorted(state.sample[: state.filled[0]], 20_000))
     assert follow(state, irregular(12, seed=5), waves(0.1, seed=6), start=40_000) > 4.0
-    assert state.sample[turn_of(state, first, True)] == pytest.approx(40_000, abs=3 * 310)
+    assert state.sample[transition_index(state, first, True)] == pytest.approx(40_000, abs=3 * 310)
 
 
 def test_fibrillatory_waves_that_vanish_speak_against_fibrillation() -> None:
@@ -97,7 +102,7 @@ def test_fibrillatory_waves_that_vanish_speak_against_fibrillation() -> None:
     coarse, fine = new_state(1), new_state(1)
     follow(coarse, irregular(40), waves(0.1))
     follow(fine, irregular(40), waves(0.006))
-    assert coarse.level[0] == pytest.approx(np.log(0.1), abs=0.2)
+    assert coarse.f_waves[FWaves.LOG_SIZE] == pytest.approx(np.log(0.1), abs=0.2)
     after = irregular(4, seed=7)
     odds = [follow(state, after, waves(0.005, seed=8), start=20_000) for state in (coarse, fine)]
     assert odds[0] < odds[1] - 3.0
@@ -108,15 +113,15 @@ def test_the_wave_before_an_early_beat_is_not_asked() -> None:
     follow(state, [0.8] * 12, [P_WAVE] * 12)
     for interval_s, asked in ((0.5, False), (0.8, True), (0.7, True)):
         observe(state, 20_000, interval_s, P_WAVE)
-        assert np.isfinite(state.likeness[state.filled[0] - 1]) == asked
+        assert np.isfinite(state.similarity[state.filled[0] - 1]) == asked
 
 
 def test_nothing_unknown_is_held_against_anything() -> None:
     state = new_state(2)
     before = log_odds_of(state.probability)
     observe(state, 300, np.nan, np.zeros((0, 0), np.float32))
-    assert not state.seen[0]
-    assert (state.odds[0] == 0.0).all()
+    assert not state.has_segment[0]
+    assert (state.log_likelihood[0] == 0.0).all()
     assert abs(log_odds_of(state.probability) - before) < 0.5
 
 
@@ -142,4 +147,4 @@ def test_the_oldest_beat_goes_when_the_memory_is_full() -> None:
     assert state.filled[0] == KEPT
     assert state.sample[0] == 4 * 288
     assert state.sample[-1] == (KEPT + 3) * 288
-    assert state.odds[-1, FIBRILLATING] == 0.0
+    assert state.log_likelihood[-1, AtrialState.FIBRILLATING] == 0.0

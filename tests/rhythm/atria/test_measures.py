@@ -184,16 +184,16 @@ def test_fibrillation_goes_on_for_a_while_where_nothing_is_known() -> None:
     assert not atria([*known, *[np.nan] * 70]).is_fibrillating(stays=True)
 
 
-def test_the_turn_is_where_the_differences_change() -> None:
+def test_the_transition_is_where_the_differences_change() -> None:
     rng = np.random.default_rng(6)
     found = atria([*[0.8] * 20, *rng.normal(0.8, 0.2, 20)])
-    since = found.turn(irregular=True)
+    since = found.beats_since_transition(fibrillating=True)
     assert 19 <= len(since) <= 22
-    found.note_turn(since[5])
+    found.note_transition(since[5])
     # The next change is looked for after the last.
-    assert found.turn(irregular=True)[0] >= since[5]
-    found.forget()
-    assert found.turn(irregular=True) == ()
+    assert found.beats_since_transition(fibrillating=True)[0] >= since[5]
+    found.clear()
+    assert found.beats_since_transition(fibrillating=True) == ()
 
 
 def test_state_and_restore_go_on_alike() -> None:

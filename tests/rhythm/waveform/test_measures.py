@@ -103,8 +103,8 @@ def test_noise_as_there_was_between_the_beats_is_quiet() -> None:
     last = steady(12, 300)[-1][0]
     expected = (Rhythm.ASYSTOLE, last, hop_from(last + 4.4 * 360))
     assert expected in alarms(run(noisy_silence(0.3)))
-    assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(quiet_rests=0.0)))
-    assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(faint_quality=0.0)))
+    assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(quiet_noise_factor=0.0)))
+    assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(noise_quality=0.0)))
 
 
 def test_a_good_beat_in_noise_ends_a_silence() -> None:
@@ -235,7 +235,7 @@ def test_a_fast_rhythm_counts_as_evidence_of_flutter(*, found: bool) -> None:
     waves = 0.5 * np.sin(2 * np.pi * 4.0 * np.arange(n) / 360)
     first, rr = (2000, 150) if found else (1900, 190)
     beats = [(sample, "Q") for sample in range(first, n - 400, rr)]
-    config = RhythmConfig(vf_usual_odds=100.0, vf_most_odds=200.0, vf_fast_odds=110.0)
+    config = RhythmConfig(vf_reference_odds=100.0, vf_max_odds=200.0, vf_fast_bonus_odds=110.0)
     outputs = run(with_signal(items(beats, end=n), waves), config)
     alarm = Rhythm.VENTRICULAR_FIBRILLATION in [a[0] for a in alarms(outputs)]
     assert alarm is found

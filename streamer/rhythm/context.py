@@ -1,0 +1,275 @@
+"""What the rules of the rhythm tracker look at: the last beats, the silence, the signal."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import inf
+from statistics import median
+from typing import Final
+
+from classifier.labels import Label
+from streamer.core.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
+from streamer.core.heart_rate import heart_rate_bpm
+from streamer.rhythm.atria.measures import HEART, Atria
+from streamer.rhythm.config import RhythmConfig
+from streamer.rhythm.runs import PastBeat, Runs, past_beat, rate_of
+from streamer.rhythm.waveform.measures import Measurement
+
+_NEAR: Final = CHAIN_FS // 4
+"""Samples about a beat in which it moves the signal."""
+_ARTEFACT: Final = 2.0
+"""Times the beats' deflection: what is beyond is an artefact and counts no more."""
+
+
+@dataclass(slots=True)
+class RhythmContext:
+    """Everything that a rule may look at; the tracker keeps it up to date."""
+
+    config: RhythmConfig
+    beats: deque[PastBeat] = field(default_factory=deque)
+    """Confirmed beats, oldest first."""
+    peaks: deque[int] = field(default_factory=deque)
+    """R peaks, oldest first, whether confirmed or not; none from before a gap."""
+    peak_qualities: deque[float] = field(default_factory=deque)
+    """Signal quality at each of `peaks`."""
+    last_peak: int | None = None
+    """Newest R peak; it outlives a gap without a signal, so that a silence goes on through it."""
+    last_interval: tuple[int, int] | None = None
+    """The newest two R peaks."""
+    first_sample: int | None = None
+    """First sample of the silence before the first beat."""
+    now: int = -1
+    measurements: deque[Measurement] = field(default_factory=deque)
+    deflections: deque[tuple[float, ...]] = field(default_factory=deque)
+    """Deflection of each lead at the last good beats, mV."""
+    typical_deflection: tuple[float, ...] = ()
+    """Their medians, as an artefact is larger than a beat; empty as long as there are few."""
+    noise_levels: deque[float] = field(default_factory=deque)
+    """Least relative deflection between each two of the last good beats: the source's noise."""
+    noise_since_beat: float = inf
+    """The same since the last beat."""
+    gap: GapReason | None = None
+    """Why there is no signal now."""
+    gap_start: int = 0
+    rate_before_gap: float | None = None
+    """Heart rate when the gap began."""
+    source_is_flat: bool = False
+    """Whether the source is as flat between beats as it is when a lead is off."""
+    ignored_before: int = 0
+    """Beats before this sample no longer count."""
+    fast_since: int | None = None
+    """R peak from which on all intervals were as short as those of flutter."""
+    vf_evidence: float = 0.0
+    """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
+    hops_without_vf: int = 0
+    """Measurements in a row without such evidence."""
+    background: Rhythm = Rhythm.UNKNOWN
+    episode: Rhythm | None = None
+    """The tracker's state on these layers."""
+    rate_bpm: float | None = None
+    """Heart rate: a mean of the recent intervals without their extremes."""
+    runs: Runs = field(init=False)
+    """Ectopic beats in a row."""
+    atria: Atria = field(init=False)
+    """What the N and S beats say about the atria."""
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(self.config)
+        self.atria = Atria(self.config.atria)
+        self.limit_lengths()
+
+    def limit_lengths(self) -> None:
+        """Give the histories their maximum lengths."""
+        self.beats = deque(self.beats, maxlen=self.config.history_beats)
+        self.deflections = deque(self.deflections, maxlen=self.config.rate.most)
+        self.noise_levels = deque(self.noise_levels, maxlen=self.config.rate.most)
+        self.measurements = deque(self.measurements, maxlen=self.config.history_hops)
+        self.peaks = deque(self.peaks, maxlen=self.config.extreme_tachycardia_beats + 1)
+        self.peak_qualities = deque(self.peak_qualities, maxlen=self.peaks.maxlen)
+
+    # Beats
+
+    def add_peak(self, sample: int, quality: float) -> None:
+        """Add an R peak, of which neither label nor confirmation is known yet."""
+        before, self.last_peak = self.last_peak, sample
+        self.last_interval = None if before is None else (before, sample)
+        if before is None or sample - before > self.config.flutter_rr_s * CHAIN_FS:
+            self.fast_since = sample
+        self.peaks.append(sample)
+        self.peak_qualities.append(quality)
+        self.rate_bpm = self._rate()
+        if self.measurements and quality >= self.config.run_quality:
+            self._learn_deflection(sample)
+        self.noise_since_beat = inf
+
+    def clear_beats(self) -> None:
+        """Forget the beats, those before the gap; the memory of the signal stays."""
+        self.beats.clear()
+        self.atria.clear()
+        self.peaks.clear()
+        self.peak_qualities.clear()
+        self.runs.clear()
+        self.rate_bpm = self.fast_since = None
+        self.ignored_before = self.gap_start
+
+    def add_beat(self, item: LabeledBeat) -> None:
+        """Add a confirmed beat."""
+        rr = item.beat.rpeak.sample - self.beats[-1].sample if self.beats else None
+        beat = past_beat(item, rr, self.config)
+        if beat.label in HEART:
+            after_heart = bool(self.beats) and self.beats[-1].label in HEART
+            self.atria.add(item.beat, beat.rr_samples if after_heart else None)
+        self.runs.add(beat, self.beats)
+        self.beats.append(beat)
+
+    def _rate(self) -> float | None:
+        intervals = [after - before for before, after in pairwise(self.peaks)]
+        if len(intervals) < self.config.rate.least:
+            return None
+        return heart_rate_bpm(intervals, CHAIN_FS, self.config.rate)
+
+    def newest_rates_bpm(self) -> tuple[float, float]:
+        """Return the rate of the newest three intervals, and of the middle one of them.
+
+        One early beat or one pause is no rate, nor is what two of three alternating intervals
+        show: the middle one in time counts twice, as its kind alternates with that of the others.
+        There must be enough beats for `rate_bpm`.
+        """
+        a, b, c, d = list(self.peaks)[-4:]
+        mean = ((b - a) + 2 * (c - b) + (d - c)) / 4
+        middle = median((b - a, c - b, d - c))
+        return 60 * CHAIN_FS / mean, 60 * CHAIN_FS / middle
+
+    def is_rate_good(self) -> bool:
+        """Whether the newest beats can be trusted to be beats."""
+        recent = list(self.peak_qualities)[-self.config.rate.least - 1 :]
+        return bool(recent) and median(recent) >= self.config.run_quality
+
+    def is_clearly_beating(self) -> bool:
+        """Whether good N beats were confirmed in the last seconds, which fibrillation excludes."""
+        since, limit = self.now - self.config.vf_veto_s * CHAIN_FS, self.config.vf_veto_quality
+        recent = (beat for beat in self.beats if beat.sample >= since)
+        good = sum(beat.label is Label.N and beat.quality >= limit for beat in recent)
+        return good >= self.config.vf_veto_beats
+
+    def is_organised(self) -> bool:
+        """Whether the last beats are clear ventricular ones: a tachycardia, no fibrillation."""
+        config = self.config
+        recent = list(self.beats)[-config.vf_organised_beats :]
+        if len(recent) < config.vf_organised_beats:
+            return False
+        # One of them may be taken for another class; those that aren't judged say nothing.
+        judged = [b.label for b in recent if b.label is not Label.Q]
+        ventricular = 2 * len(judged) > len(recent) and judged.count(Label.V) >= len(judged) - 1
+        clear = ventricular and all(b.quality >= config.vf_organised_quality for b in recent)
+        rate = rate_of(recent)
+        return clear and rate is not None and rate <= config.vf_organised_bpm
+
+    # Signal
+
+    def add_measurement(self, measurement: Measurement) -> None:
+        """Add the newest measurement of the signal, and sum up its evidence of fibrillation."""
+        c = self.config
+        self.measurements.append(measurement)
+        low, high = c.vf_band_hz
+        in_band = self.gap is None and low <= measurement.frequency_hz <= high
+        is_large = measurement.span_mv >= c.vf_span_mv
+        log_odds = measurement.vf_log_odds if in_band and is_large else -inf
+        self.noise_since_beat = min(self.noise_since_beat, self.relative_deflection(measurement))
+        self.vf_evidence = self._vf_evidence_with(log_odds)
+        self.hops_without_vf = 0 if self.vf_evidence > 0.0 else self.hops_without_vf + 1
+
+    def _vf_evidence_with(self, log_odds: float) -> float:
+        """Add log-odds to the evidence, as a CUSUM does; clear beats refute all of it."""
+        c = self.config
+        if log_odds > c.vf_fast_min_odds and self._is_fast():
+            log_odds += c.vf_fast_bonus_odds
+        total = self.vf_evidence + min(log_odds, c.vf_max_odds) - c.vf_reference_odds
+        if total <= 0.0 or self.is_clearly_beating() or self.is_organised():
+            return 0.0
+        return min(total, c.vf_alarm_evidence)
+
+    def _is_fast(self) -> bool:
+        """Whether all intervals have been as short as those of flutter for a while."""
+        if self.last_peak is None or self.fast_since is None:
+            return False
+        return self.last_peak - self.fast_since >= self.config.vf_fast_s * CHAIN_FS
+
+    def _learn_deflection(self, sample: int) -> None:
+        """Learn how large the patient's beats are, and the noise between them."""
+        near = [measurement.deflection_mv for measurement in self._measurements_near(sample)]
+        largest = tuple(map(max, zip(*near, strict=True)))
+        self.deflections.append(largest or self.measurements[-1].deflection_mv)
+        if len(self.deflections) >= self.config.min_beats:
+            by_lead = zip(*self.deflections, strict=True)
+            self.typical_deflection = tuple(median(values) for values in by_lead)
+        if self.noise_since_beat < inf and self.vf_evidence <= 0.0:
+            self.noise_levels.append(self.noise_since_beat)
+
+    def _measurements_near(self, sample: int) -> list[Measurement]:
+        """Return the measurements that a beat at `sample` moves, newest first."""
+        near = []
+        for measurement in reversed(self.measurements):
+            if measurement.sample < sample - _NEAR:
+                break
+            if measurement.sample <= sample + _NEAR:
+                near.append(measurement)
+        return near
+
+    def relative_deflection(self, measurement: Measurement) -> float:
+        """Deflection of a hop as a part of that of the beats, over all leads that move.
+
+        Leads in which the beats are large count more: a small lead is mostly noise.
+        """
+        c = self.config
+        values = measurement.deflection_mv
+        typical = self.typical_deflection or (c.default_deflection_mv,) * len(values)
+        total = reference = 0.0
+        for value, of_beats in zip(values, typical, strict=False):
+            if value > c.flat_source_mv:
+                beat = max(of_beats, c.min_deflection_mv)
+                total += min(value, _ARTEFACT * beat)
+                reference += beat
+        return total / reference if reference else 0.0
+
+    @property
+    def quiet_limit(self) -> float:
+        """Relative deflection up to which the signal is quiet: more where beats lie in noise."""
+        c = self.config
+        if len(self.noise_levels) < c.min_beats:
+            return c.quiet_part
+        noise = c.quiet_noise_factor * median(self.noise_levels)
+        return min(max(c.quiet_part, noise), c.max_quiet_part)
+
+    def is_noise(self, sample: int, quality: float) -> bool:
+        """Whether what was found after a silence is no more than the noise in it."""
+        c = self.config
+        if quality >= c.noise_quality or self.silence_s() < c.pause_s:
+            return False
+        near = self._measurements_near(sample)
+        return bool(near) and max(map(self.relative_deflection, near)) <= self.quiet_limit
+
+    # Silence
+
+    def quiet_s(self) -> float:
+        """For how long up to now the signal has shown nothing like a beat."""
+        hops, limit = 0, self.quiet_limit
+        for measurement in reversed(self.measurements):
+            if self.relative_deflection(measurement) > limit:
+                break
+            hops += 1
+        return hops * self.config.signal.hop_s
+
+    def silence_s(self) -> float:
+        """For how long there has been no beat, in seconds."""
+        since = self.first_sample if self.last_peak is None else self.last_peak
+        return 0.0 if since is None else (self.now - since) / CHAIN_FS
+
+    def silence_onset(self) -> int:
+        """Where the silence began."""
+        return self.last_peak if self.last_peak is not None else (self.first_sample or 0)
+
+    def learn_flatness(self) -> None:
+        """Remember whether the source is flat between its beats, before a gap begins."""
+        before = [m.roughness_mv for m in self.measurements if m.sample < self.gap_start]
+        self.source_is_flat = bool(before) and min(before) < self.config.flat_source_mv
