@@ -93,5 +93,5 @@ def test_the_command_prints_three_tables_and_the_agreement(monkeypatch, capsys) 
     monkeypatch.setattr("streamer.training.atria.simulated_records", lambda *_: iter(records))
     assert main(["train", "atria"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.isupper()] == ["CHANGE", "PAIR", "LIKENESS"]
+    assert [line for line in lines if line.isupper()] == ["CHANGE", "PAIR", "SIMILARITY"]
     assert lines[-1].startswith("held-out paroxysms and ectopy, by duration: Se ")
