@@ -173,7 +173,7 @@ def test_a_hundred_thousand_malformed_messages_change_nothing() -> None:
     assert grown < 2_000_000, f"{grown} bytes more"
     for guard, count in ((alerting.guard, fed["ack"]), (samples, fed["samples"])):
         assert guard.accepted + sum(guard.rejected.values()) == count
-        assert guard.rejected[Rejection.NOT_JSON] > count // 3
+        assert guard.rejected.total() > count * 0.9
         assert set(guard.rejected) <= set(Rejection)
     tally = listener.tally
     assert tally.malformed + tally.shown + tally.duplicates == fed["listen"]
