@@ -1,29 +1,32 @@
-"""A record, or its beginning, held in memory together with its reference beats."""
+"""Records as benchmarks take them: chosen by name, cut, with their reference annotations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.labels import Label
+from classifier.network.runtime import BeatModel
 from replay.chunk import Chunk
 from replay.places import locate_database
 from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference
 from replay.records import open_record, records_of
 from streamer.core.errors import ScoringError
-from streamer.scoring.ec57 import BeatAnnotations
+from streamer.core.events import Event
+from streamer.patient.chain import Chain
+from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, RecordScore, score_record
 from streamer.scoring.folders import GROUPS
 
-"""Pushed through the stages at a time; the result doesn't depend on it."""
-
 Samples = NDArray[np.float32]
+WHOLE = "0:00"
+"""Start of a part that is scored from the first sample on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Excerpt:
-    """What a benchmark measures on.
+    """A record, or its beginning, held in memory together with its reference beats.
 
     Attributes
     ----------
@@ -55,16 +58,79 @@ class Excerpt:
         for start in range(0, self.n_samples, size):
             yield Chunk(start=start, samples=self.samples[:, start : start + size].copy())
 
+    def score(
+        self,
+        found: NDArray[np.int64],
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        tolerance_ms: float = TOLERANCE_MS,
+    ) -> RecordScore:
+        """Score detected R peaks from sample `start` until before `stop`, or to the end."""
+        return score_record(
+            self.beats,
+            # Scores of detection don't ask for labels.
+            BeatAnnotations.of(found, [Label.N] * found.size),
+            fs=self.fs,
+            name=self.name,
+            start=start,
+            stop=(self.n_samples if stop is None else stop) - 1,
+            tolerance_ms=tolerance_ms,
+        )
 
-def beats_until(beats: BeatAnnotations, stop: int) -> BeatAnnotations:
-    """Return the annotations before sample `stop`."""
-    kept = beats.samples < stop
-    return BeatAnnotations(
-        samples=beats.samples[kept],
-        codes=beats.codes[kept],
-        vf=tuple((first, min(last, stop - 1)) for first, last in beats.vf if first < stop),
-        shutdowns=beats.shutdowns,
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChainRun:
+    """What the chain made of a record's first `stop` samples, and its reference of them."""
+
+    name: str
+    fs: float
+    stop: int
+    reference: Reference
+    events: Iterable[Event]
+
+    @property
+    def hours(self) -> float:
+        """Length of the signal."""
+        return self.stop / self.fs / 3600.0
+
+
+def run_chain(
+    record: Record, *, stop: str | None = None, model: BeatModel | None = None
+) -> ChainRun:
+    """Push a record through the whole chain, while its events are being read.
+
+    Parameters
+    ----------
+    record : Record
+    stop : str, optional
+        The chain sees nothing after this time, such as 5:00.
+    model : BeatModel, optional
+        The shipped one if None.
+
+    Raises
+    ------
+    ScoringError
+        If it has no reference annotations.
+    """
+    n = end_of(record, stop)
+    return ChainRun(
+        name=record.name,
+        fs=record.fs,
+        stop=n,
+        reference=reference_of(record, n),
+        events=chain_events(record, n, model),
     )
+
+
+def chain_events(
+    record: Record, stop: int | None = None, model: BeatModel | None = None
+) -> Iterator[Event]:
+    """Yield every event of a record's first `stop` samples, then of the end of the stream."""
+    chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
+    for chunk in record.chunks(0, stop, BLOCK_SAMPLES):
+        yield from chain.push(chunk)
+    yield from chain.flush()
 
 
 def reference_of(record: Record, stop: int) -> Reference:
@@ -93,9 +159,15 @@ def end_of(record: Record, stop: str | None) -> int:
 
 
 def annotated_beats(reference: Reference, stop: int) -> BeatAnnotations:
-    """Return the beats of a reference before sample `stop`."""
+    """Return the beats of a reference, and its flutter, before sample `stop`."""
     beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
-    return beats_until(beats, stop)
+    kept = beats.samples < stop
+    return BeatAnnotations(
+        samples=beats.samples[kept],
+        codes=beats.codes[kept],
+        vf=tuple((first, min(last, stop - 1)) for first, last in beats.vf if first < stop),
+        shutdowns=beats.shutdowns,
+    )
 
 
 def excerpt_of(record: Record, stop: str | None = None) -> Excerpt:
@@ -109,12 +181,11 @@ def excerpt_of(record: Record, stop: str | None = None) -> Excerpt:
     n = end_of(record, stop)
     reference = reference_of(record, n)
     blocks = [chunk.samples for chunk in record.chunks(0, n, BLOCK_SAMPLES)]
-    samples = np.concatenate([np.empty((len(record.leads), 0), np.float32), *blocks], axis=1)
     return Excerpt(
         name=record.name,
         fs=record.fs,
         leads=record.leads,
-        samples=samples,
+        samples=np.concatenate([np.empty((len(record.leads), 0), np.float32), *blocks], axis=1),
         beats=annotated_beats(reference, n),
     )
 
@@ -148,6 +219,6 @@ def choose_records(database: str, wanted: Sequence[str] | None) -> list[str]:
     return [at_hand.get(name, name) for name in dict.fromkeys(names)]
 
 
-def labelled(samples: NDArray[np.int64]) -> BeatAnnotations:
-    """Make annotations of detected beats, all called N: detection scores don't ask for labels."""
-    return BeatAnnotations.of(samples, [Label.N] * samples.size)
+def as_ms(samples: NDArray[np.signedinteger], fs: float) -> NDArray[np.float64]:
+    """Turn numbers of samples into ms."""
+    return samples.astype(np.float64) * (1000.0 / fs)

@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,6 @@ from classifier.splits import DS2
 from replay.record import Reference
 from replay.records import open_record
 from replay.simulate.record import SimulatedRecord, simulate_beats
-from streamer.bench.chain_run import chain_events
-from streamer.bench.classification import tables as classification_tables
-from streamer.bench.classification.as_json import to_json
 from streamer.bench.classification.measure import (
     choose_labelled,
     compare,
@@ -24,10 +22,12 @@ from streamer.bench.classification.measure import (
     settings_of,
 )
 from streamer.bench.classification.noise import NoisyLabels, false_v, noise_table, sources
-from streamer.bench.classification.page import classification_page
-from streamer.bench.classification.report import ClassificationReport, ClassificationSettings
-from streamer.bench.excerpt import reference_of
-from streamer.bench.fan_out import fan_out
+from streamer.bench.classification.report import classification_report
+from streamer.bench.classification.results import ClassificationResults, ClassificationSettings
+from streamer.bench.classification.tables import DELAY_LIMIT_MS, STATISTICS, record_table
+from streamer.bench.excerpt import ChainRun, reference_of, run_chain
+from streamer.bench.report import page_of, plain
+from streamer.bench.work import fan_out
 from streamer.commands.cli import main
 from streamer.core.errors import ScoringError, StreamerError
 from streamer.core.events import LabeledBeat
@@ -79,11 +79,21 @@ def labelled(letters: str, revision: int, delay: int) -> list[LabeledBeat]:
 def result(symbols: str, first: str, second: str, name: str = "made-up", **more):
     record = made_up(symbols, name, more.pop("aux", None))
     events = [*labelled(first, 0, 126), *labelled(second, 1, 360)]
-    return compare(record, events, record.reference(), stop=record.n_samples, **more)
+    return compare(chain_run(record, events), **more)
 
 
-def report_of(*results, trained=(), settings=None, database="there"):
-    return ClassificationReport(
+def chain_run(record, events):
+    return ChainRun(
+        name=record.name,
+        fs=record.fs,
+        stop=record.n_samples,
+        reference=record.reference(),
+        events=events,
+    )
+
+
+def results_of(*results, trained=(), settings=None, database="there"):
+    return ClassificationResults(
         database=database,
         settings=settings or ClassificationSettings(),
         model=own_spec(training_records=tuple(trained)),
@@ -103,7 +113,7 @@ def test_a_beat_with_one_label_only_is_a_fault():
     record = made_up("NNN")
     events = [*labelled("NNN", 0, 126), *labelled("NN.", 1, 360)]
     with pytest.raises(StreamerError, match="one label instead of two"):
-        compare(record, events, record.reference(), stop=record.n_samples)
+        compare(chain_run(record, events))
 
 
 def test_delay_and_reasons_are_kept():
@@ -134,12 +144,12 @@ def test_figures_equal_those_of_the_score_command():
         result("NVNVNSNFQ", "NVNNNN.VV", "NVNVNS.FN", name="100"),
         result("NNSSSVVVN", "NNSNSVNVN", "NQSNSVVVN", name="232"),
     ]
-    report = report_of(*results)
+    report = results_of(*results)
     for which in ("provisional", "confirmed"):
         ours = report.summary(which)
         theirs = make_report([r.revisions[which].score for r in results])
         assert theirs.ds2 is not None
-        for name in classification_tables.STATISTICS:
+        for name in STATISTICS:
             assert ours.gross.value(name) == theirs.ds2.gross.value(name)
             assert ours.average[name] == theirs.ds2.average[name]
         assert "v_f1" in score_json(theirs, {})["ds2"]["gross"]["statistics"]
@@ -147,7 +157,7 @@ def test_figures_equal_those_of_the_score_command():
 
 def test_groups_tell_what_was_trained_on_and_leave_paced_records_out():
     results = [result("NVN", "NVN", "NVN", name=name) for name in ("100", "202", "208", "232")]
-    report = report_of(*results, result("N/N", "NNN", "NNN", name="102"), trained=["201", "208"])
+    report = results_of(*results, result("N/N", "NNN", "NNN", name="102"), trained=["201", "208"])
     assert report.names == ("100", "202", "208", "232")
     assert report.trained == ("208",)
     assert report.relatives == {"202": "201"}
@@ -156,18 +166,18 @@ def test_groups_tell_what_was_trained_on_and_leave_paced_records_out():
         ("there, 4 records, never trained on: 3 records", ("100", "202", "232")),
         ("there, 4 records without 232", ("100", "202", "208")),
     ]
-    said = "\n".join(classification_tables.introduction(report, DRAWS))
+    said = "\n".join(classification_report([(report, [])], DRAWS).introduction)
     assert "CAUTION: the model was trained on 1 of these 4 records (208)" in said
     assert "Record 202 is of the same patient as 201" in said
     assert "because paced (EC57): 102" in said
-    table = classification_tables.record_table(report, "confirmed")
+    table = record_table(report, "confirmed")
     assert [row[0] for row in table.rows] == ["100", "202", "208*", "232", "gross", "average"]
 
 
 def test_untrained_records_are_said_to_be():
-    report = report_of(result("NVN", "NVN", "NVN", name="100"))
+    report = results_of(result("NVN", "NVN", "NVN", name="100"))
     assert report.groups[0].title == "DS2, 1 of 22 records"
-    lines = classification_tables.introduction(report, DRAWS)
+    lines = classification_report([(report, [])], DRAWS).introduction
     assert "The model was trained on none of these records." in lines
 
 
@@ -176,34 +186,35 @@ def test_tables_fit_their_headers_and_json_holds_every_number():
         result("NVNVNSN", "NVNNNNN", "NVNVNSN", name="100"),
         result("NVVNNSF", "NVVNQSF", "NVVNQSF", name="232"),
     ]
-    report = report_of(*results)
+    measured = results_of(*results)
     noisy = [NoisyLabels(snr_db=None, labels=results[0]), NoisyLabels(snr_db=6, labels=results[1])]
-    tables = classification_tables.tables(report, DRAWS, noisy)
-    tables.append(classification_tables.model_table([report, report], DRAWS))
+    report = classification_report([(measured, noisy), (measured, [])], DRAWS)
+    tables = [*report.tables, *report.others[-1].tables]
+    assert tables[-1].title.startswith("Models side by side")
     for table in tables:
         assert {len(row) for row in table.rows} == {len(table.header)}, table.title
-    content = json.loads(json.dumps(to_json([(report, noisy)], DRAWS)))
-    (model,) = content["models"]
+    model, other = json.loads(json.dumps(plain(report.figures)))["models"]
+    assert other["noise"] == []
     assert model["records"][1]["confirmed"]["unjudged"] == {"noise": 1}
     assert model["groups"][0]["confirmed"]["gross"]["v_f1"] == {"value": 1.0, "interval": [1, 1]}
     assert [record["osea_false_v"] for record in model["noise"]] == [0, 141]
-    page = classification_page(report, DRAWS, ["first line"], tables)
+    page = page_of(report)
     for table in tables:
         assert table.title in page
-    assert "first line" in page
+    assert report.introduction[0] in page
 
 
 def test_beside_other_systems_only_where_it_compares():
     ds2 = [result("NVN", "NVN", "NVN", name=name) for name in DS2]
     short = ClassificationSettings(stop="5:00")
     last = {
-        "whole": report_of(*ds2),
-        "part": report_of(*ds2[1:]),
-        "short": report_of(*ds2, settings=short),
+        "whole": results_of(*ds2),
+        "part": results_of(*ds2[1:]),
+        "short": results_of(*ds2, settings=short),
     }
     titles = {
-        name: classification_tables.tables(report, BootstrapConfig(resamples=2))[-1].title
-        for name, report in last.items()
+        name: classification_report([(found, [])], BootstrapConfig(resamples=2)).tables[-1].title
+        for name, found in last.items()
     }
     assert titles["whole"].startswith("Beside other systems, DS2")
     assert titles["part"] == "Labels, DS2, 21 of 22 records, gross, %"
@@ -215,7 +226,7 @@ def test_false_v_are_those_that_ec57_does_not_forgive():
     assert false_v(found.revisions["provisional"].score) == 3
     assert false_v(found.revisions["confirmed"].score) == 0
     noisy = [NoisyLabels(snr_db=12, labels=found)]
-    rows = noise_table(noisy, report_of(found)).rows
+    rows = noise_table(noisy, results_of(found)).rows
     assert rows[0] == ("118 at 12 dB", "3", "0", "100.00", "100.00", "0", "1", "88")
 
 
@@ -266,8 +277,8 @@ def test_models_are_named_by_folder_and_file():
 
 def test_jobs_must_be_one_or_more():
     with pytest.raises(ValueError, match="number of jobs is 0"):
-        list(fan_out(str, ["a"], 0))
-    assert list(fan_out(str.upper, ["a", "b"], 1)) == ["A", "B"]
+        fan_out(Path, ["a"], jobs=0)
+    assert [path.name for path in fan_out(Path, ["x/a", "b"])] == ["a", "b"]
 
 
 def test_noise_needs_its_time():
@@ -278,14 +289,13 @@ def test_noise_needs_its_time():
 def test_chain_labels_a_simulated_record_twice():
     times = np.arange(0.6, 15.0, 0.8)
     record = simulate_beats(times, fs=FS, duration_s=16.0, seed=1, noise_mv=0.01)
-    events = list(chain_events(record, record.n_samples))
-    found = compare(record, events, record.reference(), stop=record.n_samples)
+    found = compare(run_chain(record))
     for revision in found.revisions.values():
         assert revision.score.tp == times.size
         assert revision.score.value("v_fpr") < 0.1
     delays = {which: found.revisions[which].delay_ms for which in found.revisions}
     assert (delays["provisional"] <= delays["confirmed"]).all()
-    assert np.median(delays["provisional"]) < classification_tables.DELAY_LIMIT_MS
+    assert np.median(delays["provisional"]) < DELAY_LIMIT_MS
 
 
 @pytest.mark.database

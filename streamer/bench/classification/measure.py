@@ -6,8 +6,7 @@ labels are then compared with the reference beat by beat (`streamer.scoring.ec57
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -17,27 +16,30 @@ import numpy as np
 from classifier.labels import Label
 from classifier.network.runtime import BeatModel, load_model
 from replay.player import parse_time
-from replay.record import Record, Reference
 from replay.records import open_record
-from streamer.bench.chain_run import chain_events
-from streamer.bench.classification.report import (
+from streamer.bench.classification.results import (
     SHIPPED,
-    ClassificationReport,
+    ClassificationResults,
     ClassificationSettings,
     RecordLabels,
     Revision,
 )
-from streamer.bench.detection.measure import WHOLE, as_ms
-from streamer.bench.excerpt import annotated_beats, choose_records, end_of, reference_of
-from streamer.bench.fan_out import fan_out
-from streamer.bench.progress import Advance, silent
+from streamer.bench.excerpt import (
+    WHOLE,
+    ChainRun,
+    annotated_beats,
+    as_ms,
+    choose_records,
+    run_chain,
+)
+from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.errors import ScoringError
-from streamer.core.events import Event, LabeledBeat
+from streamer.core.events import LabeledBeat
 from streamer.runner.annotate import BeatAccount
 from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, score_record
 from streamer.scoring.episodes import spans_of
 from streamer.scoring.matching import tolerance_samples
-from streamer.scoring.runs import RunCounts, Span, count_runs, runs_of
+from streamer.scoring.runs import RunCounts, count_runs, runs_of
 from streamer.sinks.annotations import REVISIONS, Which
 
 DIVIDED: Final = "mitdb"
@@ -72,7 +74,7 @@ def measure_classification(
     *,
     jobs: int = 1,
     advance: Advance = silent,
-) -> ClassificationReport:
+) -> ClassificationResults:
     """Label every record and compare.
 
     Parameters
@@ -85,7 +87,7 @@ def measure_classification(
     jobs : int
         Records at the same time.
     advance : callable
-        Told each record that is done.
+        Gets the name of each record that is done.
 
     Raises
     ------
@@ -98,18 +100,14 @@ def measure_classification(
     """
     settings = settings or ClassificationSettings()
     spec = _model(settings.model).spec
-    results = []
-    for result in fan_out(partial(measure_record, settings=settings), records, jobs):
-        advance(result.name)
-        results.append(result)
-    report = ClassificationReport(
-        database=database, settings=settings, model=spec, records=tuple(results)
-    )
-    if not report.names:
+    work = partial(measure_record, settings=settings)
+    found = tuple(fan_out(work, records, jobs=jobs, advance=advance))
+    results = ClassificationResults(database=database, settings=settings, model=spec, records=found)
+    if not results.names:
         raise ScoringError(
             "no record to score: records with paced beats don't count (EC57); choose others"
         )
-    return report
+    return results
 
 
 @cache
@@ -120,22 +118,12 @@ def _model(path: Path | None) -> BeatModel:
 
 def measure_record(source: str, settings: ClassificationSettings) -> RecordLabels:
     """Label one record, found by name, and compare it with its reference."""
-    record = open_record(source)
-    stop = end_of(record, settings.stop)
-    reference = reference_of(record, stop)
-    events = chain_events(record, stop, _model(settings.model))
-    return compare(record, events, reference, stop=stop, start=settings.start)
+    run = run_chain(open_record(source), stop=settings.stop, model=_model(settings.model))
+    return compare(run, start=settings.start)
 
 
-def compare(
-    record: Record,
-    events: Iterable[Event],
-    reference: Reference,
-    *,
-    stop: int,
-    start: str = WHOLE,
-) -> RecordLabels:
-    """Compare what the chain made of a record's first `stop` samples with its reference.
+def compare(run: ChainRun, *, start: str = WHOLE) -> RecordLabels:
+    """Compare the labels of one record with its reference.
 
     Raises
     ------
@@ -144,63 +132,43 @@ def compare(
     StreamerError
         If a beat didn't get exactly one label of each revision.
     """
-    first = parse_time(start, record.fs)
-    if first >= stop:
-        raise ScoringError(
-            f"record {record.name} ends before {start}; start earlier with --from 0:00"
-        )
-    labels = [event for event in events if isinstance(event, LabeledBeat)]
-    spans = _Spans(
-        first=first,
-        stop=stop,
-        fibrillation=tuple(spans_of(reference, "AF or flutter", stop)),
-        fs=record.fs,
-    )
-    beats = annotated_beats(reference, stop)
+    first = parse_time(start, run.fs)
+    if first >= run.stop:
+        raise ScoringError(f"record {run.name} ends before {start}; start earlier with --from 0:00")
+    labels = [event for event in run.events if isinstance(event, LabeledBeat)]
+    beats = annotated_beats(run.reference, run.stop)
     return RecordLabels(
-        name=record.name,
-        hours=stop / record.fs / 3600.0,
-        revisions={
-            which: _revision(record.name, which, labels, beats, spans) for which in REVISIONS
-        },
+        name=run.name,
+        hours=run.hours,
+        revisions={which: _revision(run, which, labels, beats, first) for which in REVISIONS},
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spans:
-    """What of a record counts."""
-
-    first: int
-    stop: int
-    fibrillation: tuple[Span, ...]
-    fs: float
 
 
 def _revision(
-    name: str,
+    run: ChainRun,
     which: Which,
     labels: Sequence[LabeledBeat],
     reference: BeatAnnotations,
-    spans: _Spans,
+    first: int,
 ) -> Revision:
+    """Compare one revision of the labels from sample `first` on."""
     account = BeatAccount(which)
     for label in labels:
         account.add(label)
     found = account.close()
     predicted = BeatAnnotations.of([sample for sample, _ in found], [label for _, label in found])
-    score = score_record(
-        reference, predicted, fs=spans.fs, name=name, start=spans.first, stop=spans.stop - 1
-    )
     counted = [
         label
         for label in labels
-        if label.revision == REVISIONS[which] and label.beat.rpeak.sample >= spans.first
+        if label.revision == REVISIONS[which] and label.beat.rpeak.sample >= first
     ]
     delays = np.array([label.decided_at - label.beat.rpeak.sample for label in counted], np.int64)
     return Revision(
-        score=score,
-        runs=_runs(reference, predicted, spans),
-        delay_ms=as_ms(delays, spans.fs),
+        score=score_record(
+            reference, predicted, fs=run.fs, name=run.name, start=first, stop=run.stop - 1
+        ),
+        runs=_runs(run, reference, predicted, first),
+        delay_ms=as_ms(delays, run.fs),
         unjudged=Counter(
             label.reason or _NO_REASON for label in counted if label.label in {Label.Q, None}
         ),
@@ -208,12 +176,12 @@ def _revision(
 
 
 def _runs(
-    reference: BeatAnnotations, predicted: BeatAnnotations, spans: _Spans
+    run: ChainRun, reference: BeatAnnotations, predicted: BeatAnnotations, first: int
 ) -> dict[str, RunCounts]:
-    """Compare runs from the start of the test period on."""
-    tolerance = tolerance_samples(TOLERANCE_MS, spans.fs)
-    before = (0, spans.first - 1)
-    left_out = (before, *spans.fibrillation, *reference.vf)
+    """Compare runs: V may go on in flutter, S in flutter or fibrillation doesn't count."""
+    tolerance = tolerance_samples(TOLERANCE_MS, run.fs)
+    before = (0, first - 1)
+    left_out = (before, *spans_of(run.reference, "AF or flutter", run.stop), *reference.vf)
     v, s = RUN_LABELS["V"], RUN_LABELS["S"]
     return {
         "V": count_runs(

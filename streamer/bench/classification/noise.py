@@ -1,7 +1,7 @@
 """Does noise make the labels cry wolf? False V labels on record 118 of the Noise Stress Test.
 
-The records are those of `streamer.bench.noise.measure`: MIT-BIH record 118 with electrode motion in
-two minutes of every four after the first five, at 24 to 0 dB. Whole records count.
+The records are those of `streamer.bench.detection.noise`: MIT-BIH record 118 with electrode motion
+in two minutes of every four after the first five, at 24 to 0 dB. Whole records count.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from replay.noise import NoiseConfig
 from replay.player import parse_time
 from streamer.bench.classification.measure import measure_classification
 from streamer.bench.classification.peers import OSEA_FALSE_V
-from streamer.bench.classification.report import (
-    ClassificationReport,
+from streamer.bench.classification.results import (
+    ClassificationResults,
     ClassificationSettings,
     RecordLabels,
 )
-from streamer.bench.detection.tables import NONE
-from streamer.bench.noise.measure import noise_records
-from streamer.bench.progress import Advance, silent
+from streamer.bench.detection.noise import noise_records
+from streamer.bench.report import columns, table
+from streamer.bench.work import Advance, silent
 from streamer.core.errors import ScoringError
 from streamer.scoring.ec57 import LABELS, RecordScore, aggregate
 from streamer.scoring.report import Table
@@ -67,18 +67,7 @@ def measure_noisy_labels(
     jobs: int = 1,
     advance: Advance = silent,
 ) -> list[NoisyLabels]:
-    """Label the record without noise and with it.
-
-    Parameters
-    ----------
-    settings : ClassificationSettings
-    records : sequence of (int or None, str)
-        As `sources` returns them.
-    jobs : int
-        Records at the same time.
-    advance : callable
-        Told each record that is done.
-    """
+    """Label the record without noise and with it; `records` are as `sources` returns them."""
     found = measure_classification(
         "nstdb", [source for _, source in records], settings, jobs=jobs, advance=advance
     )
@@ -88,9 +77,9 @@ def measure_noisy_labels(
     ]
 
 
-def noise_line(report: ClassificationReport) -> str:
-    """Say what the record without noise is to the model."""
-    trained = BASE in report.model.training_records
+def noise_line(results: ClassificationResults) -> str:
+    """Return the line on whether the model was trained on the record."""
+    trained = BASE in results.model.training_records
     return (
         f"Noise: record {BASE} was {'' if trained else 'not '}trained on, without this noise; "
         "OSEA has never seen it."
@@ -108,39 +97,41 @@ def labelled_q(score: RecordScore) -> int:
     return int(score.matrix[:, _Q].sum())
 
 
-def noise_table(noisy: Sequence[NoisyLabels], report: ClassificationReport) -> Table:
+def noise_table(noisy: Sequence[NoisyLabels], results: ClassificationResults) -> Table:
     """Put false V labels beside OSEA's, and the V that are found beside those of clean records."""
     rows = [
         (
             f"{BASE} without noise" if record.snr_db is None else f"{BASE} at {record.snr_db} dB",
             *_cells([record.score(which) for which in REVISIONS]),
-            str(OSEA_FALSE_V.get(record.snr_db, NONE)),
+            OSEA_FALSE_V.get(record.snr_db),
         )
         for record in noisy
     ]
-    clean = [aggregate(report.scores(which)).gross for which in REVISIONS]
-    rows.append((f"{report.groups[0].title}, as they are", *_cells(clean), NONE))
-    columns = (f"{which} {what}" for what in ("false V", "V Se %", "Q") for which in REVISIONS)
-    return Table(
-        title=f"Labels in noise: record {BASE} with electrode motion from 5:00 on, whole records",
-        header=("record", *columns, "OSEA false V"),
-        rows=tuple(rows),
+    clean = [aggregate(results.scores(which)).gross for which in REVISIONS]
+    rows.append((f"{results.groups[0].title}, as they are", *_cells(clean), None))
+    false, se, q = (
+        columns(*(f"{which} {what}" for which in REVISIONS), form=form)
+        for what, form in (("false V", ""), ("V Se %", ".2%"), ("Q", ""))
+    )
+    return table(
+        f"Labels in noise: record {BASE} with electrode motion from 5:00 on, whole records",
+        (*columns("record"), *false, *se, *q, *columns("OSEA false V")),
+        rows,
         summary_rows=1,
     )
 
 
-def _cells(scores: Sequence[RecordScore]) -> list[str]:
+def _cells(scores: Sequence[RecordScore]) -> list[float | None]:
     """Return false V, V Se and labels Q, each of every revision."""
-    se = [score.value("v_se") for score in scores]
     return [
-        *(str(false_v(score)) for score in scores),
-        *(NONE if value is None else f"{100 * value:.2f}" for value in se),
-        *(str(labelled_q(score)) for score in scores),
+        *(false_v(score) for score in scores),
+        *(score.value("v_se") for score in scores),
+        *(labelled_q(score) for score in scores),
     ]
 
 
-def noise_json(noisy: Sequence[NoisyLabels]) -> list[dict[str, Any]]:
-    """Lay out the same for programs; `snr_db` null is without noise."""
+def noise_figures(noisy: Sequence[NoisyLabels]) -> list[dict[str, Any]]:
+    """Return the same for programs; `snr_db` null is without noise."""
     return [
         {
             "record": record.labels.name,
@@ -151,7 +142,7 @@ def noise_json(noisy: Sequence[NoisyLabels]) -> list[dict[str, Any]]:
                     "false_v": false_v(record.score(which)),
                     "v_se": record.score(which).value("v_se"),
                     "labelled_q": labelled_q(record.score(which)),
-                    "matrix": record.score(which).matrix.tolist(),
+                    "matrix": record.score(which).matrix,
                 }
                 for which in REVISIONS
             },

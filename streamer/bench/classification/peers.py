@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 from typing import Final
 
+Figures = tuple[float | None, float | None, float | None]
+"""Se, +P and F1 in %; None where the source gives none."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class LabelPeer:
-    """Figures of one system in %; None where it gives none."""
+    """Figures of one system."""
 
     name: str
-    v_se: float | None = None
-    v_ppv: float | None = None
-    v_f1: float | None = None
-    s_se: float | None = None
-    s_ppv: float | None = None
-    s_f1: float | None = None
+    v: Figures
+    s: Figures
     detector: str
     """Whose R peaks it labels."""
     future: str
@@ -22,90 +21,73 @@ class LabelPeer:
     source: str
 
 
+_UNKNOWN: Final[Figures] = (None, None, None)
 _REFERENCE: Final = "reference R"
-_MEASURED: Final = "measured with bxb"
 
 PEERS: Final[tuple[LabelPeer, ...]] = (
     LabelPeer(
-        name="OSEA, C (Hamilton 2002)",
-        v_se=94.0,
-        v_ppv=97.1,
-        v_f1=95.5,
-        detector="own, causal",
-        future="617 ms",
-        source=f"doi:10.1109/CIC.2002.1166717; {_MEASURED}",
+        "OSEA, C (Hamilton 2002)",
+        (94.0, 97.1, 95.5),
+        _UNKNOWN,
+        "own, causal",
+        "617 ms",
+        "doi:10.1109/CIC.2002.1166717; measured with bxb",
     ),
     LabelPeer(
-        name="live_ecg, Rust (MITDB and SVDB)",
-        v_se=94.3,
-        v_ppv=74.8,
-        v_f1=83.0,
-        s_se=50.3,
-        s_ppv=48.2,
-        s_f1=49.0,
-        detector="own, causal",
-        future="not said",
-        source="its own documentation",
+        "live_ecg, Rust (MITDB and SVDB)",
+        (94.3, 74.8, 83.0),
+        (50.3, 48.2, 49.0),
+        "own, causal",
+        "not said",
+        "its own documentation",
     ),
     LabelPeer(
-        name="de Chazal 2004",
-        v_se=77.0,
-        v_ppv=82.0,
-        v_f1=79.0,
-        s_se=76.0,
-        s_ppv=38.0,
-        s_f1=51.0,
-        detector=_REFERENCE,
-        future="next RR",
-        source="doi:10.1109/TBME.2004.827359",
+        "de Chazal 2004",
+        (77.0, 82.0, 79.0),
+        (76.0, 38.0, 51.0),
+        _REFERENCE,
+        "next RR",
+        "doi:10.1109/TBME.2004.827359",
     ),
     LabelPeer(
-        name="Teijeiro 2018 (Construe)",
-        v_se=94.6,
-        v_ppv=96.8,
-        v_f1=95.7,
-        s_se=87.2,
-        s_ppv=83.8,
-        s_f1=85.4,
-        detector=_REFERENCE,
-        future="whole record",
-        source="doi:10.1109/JBHI.2016.2631247",
+        "Teijeiro 2018 (Construe)",
+        (94.6, 96.8, 95.7),
+        (87.2, 83.8, 85.4),
+        _REFERENCE,
+        "whole record",
+        "doi:10.1109/JBHI.2016.2631247",
     ),
     LabelPeer(
-        name="Mondéjar-Guerra 2019",
-        v_se=95.0,
-        v_ppv=94.0,
-        s_se=78.0,
-        s_ppv=50.0,
-        detector=_REFERENCE,
-        future="whole record",
-        source="doi:10.1016/j.bspc.2018.08.007",
+        "Mondéjar-Guerra 2019",
+        (95.0, 94.0, None),
+        (78.0, 50.0, None),
+        _REFERENCE,
+        "whole record",
+        "doi:10.1016/j.bspc.2018.08.007",
     ),
     LabelPeer(
-        name="Niu 2019",
-        v_f1=89.7,
-        s_f1=76.6,
-        detector=_REFERENCE,
-        future="next RR",
-        source="doi:10.1109/JBHI.2019.2942938",
+        "Niu 2019",
+        (None, None, 89.7),
+        (None, None, 76.6),
+        _REFERENCE,
+        "next RR",
+        "doi:10.1109/JBHI.2019.2942938",
     ),
     LabelPeer(
-        name="Saenz-Cogollo 2020",
-        v_f1=90.9,
-        s_f1=73.1,
-        detector=_REFERENCE,
-        future="next RR",
-        source="doi:10.3390/a13040075",
+        "Saenz-Cogollo 2020",
+        (None, None, 90.9),
+        (None, None, 73.1),
+        _REFERENCE,
+        "next RR",
+        "doi:10.3390/a13040075",
     ),
     LabelPeer(
-        name="Farag 2023",
-        v_f1=95.3,
-        s_se=81.6,
-        s_ppv=82.7,
-        s_f1=82.1,
-        detector=_REFERENCE,
-        future="one beat",
-        source="doi:10.3390/s23031365",
+        "Farag 2023",
+        (None, None, 95.3),
+        (81.6, 82.7, 82.1),
+        _REFERENCE,
+        "one beat",
+        "doi:10.3390/s23031365",
     ),
 )
 """Those that keep patients of training and test apart. Random beat splits aren't comparable."""

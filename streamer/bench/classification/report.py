@@ -1,157 +1,226 @@
-"""What `bench classification` found: settings, one record's labels, and the whole report."""
+"""What `bench classification` reports: introduction, figures for programs, and its page."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
+from streamer.bench.classification.measure import RUN_LABELS
+from streamer.bench.classification.noise import NoisyLabels, noise_figures, noise_line
+from streamer.bench.classification.results import (
+    ClassificationResults,
+    Group,
+    Revision,
+)
+from streamer.bench.classification.tables import SHARE, STATISTICS, model_table, tables
+from streamer.bench.report import Column, Report, Section, quantiles
+from streamer.scoring.bootstrap import BootstrapConfig, intervals
+from streamer.scoring.ec57 import LABELS, TOLERANCE_MS, Ratio
+from streamer.scoring.runs import LENGTHS, RunCounts
+from streamer.sinks.annotations import REVISIONS, Which
 
-from classifier.network.runtime import ModelSpec
-from classifier.splits import DS1, DS2, PACED
-from streamer.bench.detection.measure import WHOLE
-from streamer.scoring.ec57 import RecordScore, Summary, aggregate
-from streamer.scoring.report import MAJORITY_S_RECORD
-from streamer.scoring.runs import RunCounts
-from streamer.sinks.annotations import Which
+SCHEMA_VERSION: Final = 1
+_TILES: Final = {"v_f1": "V", "s_f1": "S", "f_f1": "F"}
+_LISTED: Final = 12
+"""Records that a line names; it counts the rest."""
+_SECTIONS: Final = (
+    "Labels",
+    "In noise",
+    "Runs, delay and what was not judged",
+    "Beside other systems",
+    "Record by record, and confusion matrices",
+)
+"""Topics in the order of the page."""
 
-SHIPPED: Final = "shipped"
-"""What tables call the model that comes with the program."""
-SAME_PATIENT: Final[dict[str, str]] = {"202": "201", "201": "202"}
-"""Records of the MIT-BIH Arrhythmia Database that are of one person."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassificationSettings:
-    """What is measured, and how."""
-
-    model: Path | None = None
-    """TorchScript file with its sidecar beside it; None for the shipped one."""
-    start: str = WHOLE
-    """Labels count from there; the chain always starts at 0:00."""
-    stop: str | None = None
-    """Nobody sees what is after this time; None goes to the end."""
-
-    @property
-    def model_name(self) -> str:
-        """What tables call it."""
-        # Training runs differ by their folder only.
-        return SHIPPED if self.model is None else "/".join(self.model.with_suffix("").parts[-2:])
+Measured = tuple[ClassificationResults, Sequence[NoisyLabels]]
+"""A model's labels, and those in noise if they were measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Revision:
-    """One of a record's two series of labels against its reference."""
+def classification_report(measured: Sequence[Measured], config: BootstrapConfig) -> Report:
+    """Report one model after the other, and all side by side.
 
-    score: RecordScore
-    runs: dict[str, RunCounts]
-    """By kind: V, S."""
-    delay_ms: NDArray[np.float64]
-    """From each R peak found to the sample at which its label was decided."""
-    unjudged: Counter[str]
-    """Labels Q by their reason."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RecordLabels:
-    """How one record was labelled."""
-
-    name: str
-    hours: float
-    revisions: dict[Which, Revision]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Records that are summed up together."""
-
-    title: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClassificationReport:
-    """Every record's result."""
-
-    database: str
-    settings: ClassificationSettings
-    model: ModelSpec
-    records: tuple[RecordLabels, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Records whose labels count, in order: EC57 leaves paced ones out."""
-        return tuple(record.name for record in self.records if record.name not in PACED)
-
-    @property
-    def trained(self) -> tuple[str, ...]:
-        """Those of `names` that the model was trained on; their figures say little."""
-        return tuple(name for name in self.names if name in self.model.training_records)
-
-    @property
-    def relatives(self) -> dict[str, str]:
-        """Records of a person the model was trained on, with that person's training record."""
-        trained = self.model.training_records
-        return {
-            name: other
-            for name in self.names
-            if (other := SAME_PATIENT.get(name, "")) in trained and name not in trained
-        }
-
-    @property
-    def is_customary(self) -> bool:
-        """Whether this is what others report on: DS2, complete."""
-        return set(self.names) == set(DS2) and self.settings.stop is None
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """What is summed up, the headline first."""
-        whole = Group(title=_title(self.database, self.names), names=self.names)
-        found = [whole]
-        fresh = tuple(name for name in self.names if name not in self.trained)
-        if fresh and len(fresh) < len(self.names):
-            title = f"{whole.title}, never trained on: {_count(fresh)}"
-            found.append(Group(title=title, names=fresh))
-        rest = tuple(name for name in self.names if name != MAJORITY_S_RECORD)
-        if rest and len(rest) < len(self.names):
-            found.append(Group(title=f"{whole.title} without {MAJORITY_S_RECORD}", names=rest))
-        return tuple(found)
-
-    def revisions(self, which: Which, names: Sequence[str] | None = None) -> list[Revision]:
-        """Return one revision of the records named, or of all that count."""
-        wanted = self.names if names is None else names
-        return [record.revisions[which] for record in self.records if record.name in wanted]
-
-    def scores(self, which: Which, names: Sequence[str] | None = None) -> list[RecordScore]:
-        """Return the beat-by-beat scores of one revision."""
-        return [revision.score for revision in self.revisions(which, names)]
-
-    def summary(self, which: Which, names: Sequence[str] | None = None) -> Summary:
-        """Sum up the scores of one revision, gross and average."""
-        return aggregate(self.scores(which, names))
-
-    def runs(self, which: Which, kind: str, names: Sequence[str] | None = None) -> RunCounts:
-        """Sum up the runs of a kind."""
-        return sum((r.runs[kind] for r in self.revisions(which, names)), RunCounts())
-
-    def delay_ms(self, which: Which, names: Sequence[str] | None = None) -> NDArray[np.float64]:
-        """Return the decision delays."""
-        return np.concatenate([np.empty(0), *(r.delay_ms for r in self.revisions(which, names))])
-
-    def unjudged(self, which: Which, names: Sequence[str] | None = None) -> Counter[str]:
-        """Count labels Q by reason."""
-        return sum((r.unjudged for r in self.revisions(which, names)), Counter())
+    The page is about the first model. The figures for programs are `schema`, `resamples`, `seed`,
+    `confidence` and `models`, each of which has `settings`, `model` (`name`, `sha256`,
+    `training_records`), `groups`, `records` and `noise`.
+    """
+    topics = [tables(results, config, noisy) for results, noisy in measured]
+    first, *others = [
+        Report(
+            title=f"Beat labels: {results.groups[0].title}",
+            introduction=_introduction(results, config, is_noisy=bool(noisy)),
+            tables=[content for topic in laid_out.values() for content in topic],
+        )
+        for (results, noisy), laid_out in zip(measured, topics, strict=True)
+    ]
+    if len(measured) > 1:
+        side_by_side = model_table([results for results, _ in measured], config)
+        others.append(Report(title=side_by_side.title, tables=[side_by_side]))
+        topics[0]["Labels"].append(side_by_side)
+    return replace(
+        first,
+        figures={
+            "schema": SCHEMA_VERSION,
+            "resamples": config.resamples,
+            "seed": config.seed,
+            "confidence": config.confidence,
+            "models": [
+                {**_figures(results, config), "noise": noise_figures(noisy)}
+                for results, noisy in measured
+            ],
+        },
+        tiles=_tiles(measured[0][0], config),
+        sections=[
+            Section(title=title, parts=topics[0][title][::-1])
+            for title in _SECTIONS
+            if topics[0][title]
+        ],
+        others=others,
+    )
 
 
-def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} record{'' if len(names) == 1 else 's'}"
+def _introduction(
+    results: ClassificationResults, config: BootstrapConfig, *, is_noisy: bool
+) -> list[str]:
+    """Say in a few lines what was measured on what, and what to be wary of."""
+    model = results.model
+    hours = sum(record.hours for record in results.records if record.name in results.names)
+    beats = sum(int(s.matrix[: len(LABELS)].sum()) for s in results.scores("confirmed"))
+    lines = [
+        f"{results.groups[0].title}, {hours:.2f} h, {beats:,} reference beats from "
+        f"{results.settings.start}; own detector, causal chain.",
+        f"Beats are paired one to one within {TOLERANCE_MS:g} ms as WFDB's bxb does (EC57); missed "
+        "and false detections count.",
+        "provisional: known from a beat's own window; confirmed: when the next R peak, or 2 s, has "
+        "come.",
+        f"In brackets: {100 * config.confidence:g} % intervals, {config.resamples} draws of whole "
+        f"records (seed {config.seed}).",
+        f"Model {results.settings.model_name} ({model.name}, sha256 {model.sha256[:12]}), trained "
+        f"on {len(model.training_records)} records.",
+        _trained_line(results),
+    ]
+    lines += [
+        f"Record {name} is of the same patient as {other}, which the model was trained on."
+        for name, other in results.relatives.items()
+    ]
+    paced = [record.name for record in results.records if record.name not in results.names]
+    if paced:
+        lines.append(f"Left out, because paced (EC57): {', '.join(paced)}.")
+    if results.settings.stop is not None:
+        lines.append(f"Only what is before {results.settings.stop} was seen and scored.")
+    return [*lines, noise_line(results)] if is_noisy else lines
 
 
-def _title(database: str, names: Sequence[str]) -> str:
-    for split, members in (("DS1", DS1), ("DS2", DS2)):
-        if set(names) <= set(members):
-            part = "" if len(names) == len(members) else f" of {len(members)}"
-            return f"{split}, {len(names)}{part} records"
-    return f"{database}, {_count(names)}"
+def _trained_line(results: ClassificationResults) -> str:
+    trained = results.trained
+    if not trained:
+        return "The model was trained on none of these records."
+    rest = len(trained) - _LISTED
+    named = ", ".join(trained[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+    return (
+        f"CAUTION: the model was trained on {len(trained)} of these {len(results.names)} records "
+        f"({named}); figures on them say nothing about new patients."
+    )
+
+
+def _tiles(results: ClassificationResults, config: BootstrapConfig) -> list[tuple[str, str]]:
+    gross = results.summary("confirmed").gross
+    spread = intervals(results.scores("confirmed"), list(_TILES), config).gross
+    tiles = []
+    for key, name in _TILES.items():
+        ends = ""
+        if key in spread:
+            low, high = spread[key]
+            ends = f", {100 * low:.1f} to {100 * high:.1f} %"
+        value = Column("", SHARE).cell(gross.value(key))
+        tiles.append((f"{value} %", f"{name} F1, confirmed, gross{ends}"))
+    return tiles
+
+
+def _figures(results: ClassificationResults, config: BootstrapConfig) -> dict[str, Any]:
+    """Everything of one model for programs.
+
+    A group has, by `provisional` and `confirmed`, `gross` and `average`: each statistic (`v_se`,
+    `s_f1` ...) with `value` (0 to 1 or null) and `interval` (or null); `matrix` (rows reference,
+    columns predicted, both N S V F Q O X); `runs`; `delay_ms`; `unjudged` (labels Q by reason).
+    A record has the same by revision, its statistics with counts in place of intervals.
+    """
+    settings, model = results.settings, results.model
+    return {
+        "settings": {
+            "database": results.database,
+            "model": settings.model,
+            "start": settings.start,
+            "stop": settings.stop,
+        },
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "training_records": model.training_records,
+        },
+        "groups": [
+            {
+                "title": group.title,
+                "records": group.names,
+                "trained_on": [name for name in group.names if name in results.trained],
+                **{which: _summed(results, group, which, config) for which in REVISIONS},
+            }
+            for group in results.groups
+        ],
+        "records": [
+            {
+                "name": record.name,
+                "hours": record.hours,
+                "counts": record.name in results.names,
+                "trained_on": record.name in results.trained,
+                **{which: _revision(found) for which, found in record.revisions.items()},
+            }
+            for record in results.records
+        ],
+    }
+
+
+def _summed(
+    results: ClassificationResults, group: Group, which: Which, config: BootstrapConfig
+) -> dict[str, Any]:
+    summary = results.summary(which, group.names)
+    spread = intervals(summary.records, STATISTICS, config)
+    gross = {name: summary.gross.value(name) for name in STATISTICS}
+    return {
+        **{
+            kind: {
+                name: {"value": values[name], "interval": between.get(name)} for name in STATISTICS
+            }
+            for kind, values, between in (
+                ("gross", gross, spread.gross),
+                ("average", summary.average, spread.average),
+            )
+        },
+        "matrix": summary.gross.matrix,
+        "runs": {kind: _runs(results.runs(which, kind, group.names)) for kind in RUN_LABELS},
+        "delay_ms": quantiles(results.delay_ms(which, group.names)),
+        "unjudged": results.unjudged(which, group.names),
+    }
+
+
+def _revision(revision: Revision) -> dict[str, Any]:
+    return {
+        "statistics": {name: _ratio(revision.score.ratio(name)) for name in STATISTICS},
+        "matrix": revision.score.matrix,
+        "runs": {kind: _runs(counts) for kind, counts in revision.runs.items()},
+        "delay_ms": quantiles(revision.delay_ms),
+        "unjudged": revision.unjudged,
+    }
+
+
+def _ratio(ratio: Ratio) -> list[float | int | None]:
+    return [ratio.value, ratio.numerator, ratio.denominator]
+
+
+def _runs(counts: RunCounts) -> dict[str, Any]:
+    return {
+        "by_reference": counts.by_reference,
+        "by_predicted": counts.by_predicted,
+        **{
+            length: {"se": _ratio(counts.se(length)), "ppv": _ratio(counts.ppv(length))}
+            for length in LENGTHS
+        },
+    }

@@ -47,21 +47,13 @@ class RobustnessConfig:
     """Of the beats' height that a clipping amplifier leaves."""
     off_s: float = 20.0
     off_every_s: float = 120.0
-    stretches: tuple[tuple[str, float], ...] = (("1.5 times faster", 1 / 1.5), ("1.6 slower", 1.6))
+    tempos: tuple[tuple[str, float], ...] = (("1.5 times faster", 1 / 1.5), ("1.6 slower", 1.6))
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A named change."""
-
-    name: str
-    change: Change
-
-
-def conditions(config: RobustnessConfig | None = None) -> list[Condition]:
-    """Return every change, the unchanged recording first."""
+def conditions(config: RobustnessConfig | None = None) -> dict[str, Change]:
+    """Return every change by its name, the unchanged recording first."""
     c = config or RobustnessConfig()
-    found: dict[str, Change] = {
+    return {
         AS_IS: partial(with_leads, order=None),
         "primary lead alone": partial(with_leads, order=(0,)),
         "second lead alone": partial(with_leads, order=(1,)),
@@ -75,14 +67,13 @@ def conditions(config: RobustnessConfig | None = None) -> list[Condition]:
         f"steps of {1000 * c.step_mv:g} uV": partial(quantised, step_mv=c.step_mv),
         f"clipped at {100 * c.clip_share:g} %": partial(clipped, share=c.clip_share),
         "primary lead off at times": partial(off, off_s=c.off_s, every_s=c.off_every_s),
-        **{name: partial(slowed, factor=factor) for name, factor in c.stretches},
+        **{name: partial(slowed, factor=factor) for name, factor in c.tempos},
         **{f"{fs:g} Hz": partial(resampled, fs=fs) for fs in c.rates_hz},
         **{
             f"{fs:g} Hz, second lead alone": partial(resampled, fs=fs, order=(1,))
             for fs in c.rates_hz
         },
     }
-    return [Condition(name, change) for name, change in found.items()]
 
 
 def _disturbances(c: RobustnessConfig) -> dict[str, partial[Excerpt]]:

@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 
 from classifier.splits import DS2
 from replay.player import parse_time
-from streamer.bench.detection.peers import Peer, run_peer, select_peers
+from streamer.bench.detection.peers import Peer, find_with_peers, select_peers
 from streamer.bench.detection.stages import Detected, detect
-from streamer.bench.excerpt import Excerpt, labelled, read_excerpt
-from streamer.bench.fan_out import fan_out
-from streamer.bench.progress import Advance, silent
+from streamer.bench.excerpt import WHOLE, Excerpt, as_ms, read_excerpt
+from streamer.bench.report import OWN
+from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.errors import ScoringError
-from streamer.scoring.ec57 import RecordScore, Summary, aggregate, score_record
+from streamer.scoring.ec57 import RecordScore, Summary, aggregate
 from streamer.scoring.matching import match_beats, tolerance_samples
 
-OWN: Final = "ecg-stream"
-"""What tables call this project's detector."""
-WHOLE: Final = "0:00"
 WORST: Final = 10
 """Records that are shown as the worst ones."""
 CROSS_VALIDATION: Final = "weights/peak_scorer.json"
@@ -93,7 +90,7 @@ class RecordResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DetectionReport:
+class DetectionResults:
     """Every record's result, and what to compare it with."""
 
     database: str
@@ -119,6 +116,22 @@ class DetectionReport:
     def headline(self) -> Span:
         """The span that the worst records are worst in."""
         return self.spans[0]
+
+    @property
+    def headline_spans(self) -> tuple[Span, ...]:
+        """The spans that start where the headline does."""
+        return tuple(span for span in self.spans if span.start == self.headline.start)
+
+    @property
+    def delay_ms(self) -> NDArray[np.float64]:
+        """Decision delay of every R peak found, after itself."""
+        return np.concatenate([np.empty(0), *(result.delay_ms for result in self.records)])
+
+    @property
+    def delay_from_reference_ms(self) -> NDArray[np.float64]:
+        """Decision delay of every reference beat found."""
+        delays = (result.delay_from_reference_ms for result in self.records)
+        return np.concatenate([np.empty(0), *delays])
 
     def summary(self, detector: str, span: Span, names: Sequence[str] | None = None) -> Summary:
         """Sum up a detector over all records, or over those named."""
@@ -153,7 +166,7 @@ def measure_detection(
     *,
     jobs: int = 1,
     advance: Advance = silent,
-) -> DetectionReport:
+) -> DetectionResults:
     """Run every detector over every record and score them.
 
     Parameters
@@ -166,7 +179,7 @@ def measure_detection(
     jobs : int
         Processes; with 1 everything happens in this one.
     advance : callable
-        Told each record that is done.
+        Gets the name of each record that is done.
 
     Raises
     ------
@@ -177,16 +190,14 @@ def measure_detection(
     """
     settings = settings or DetectionSettings()
     _, missing = select_peers(settings.peers)
-    results = []
-    for result in fan_out(partial(measure_record, settings=settings), records, jobs):
-        advance(result.name)
-        results.append(result)
+    work = partial(measure_record, settings=settings)
+    results = fan_out(work, records, jobs=jobs, advance=advance)
     if not any(result.scores[OWN] for result in results):
         raise ScoringError(
             f"no record to score from {' or '.join(settings.starts)} on; choose longer records, "
             "a later --stop, or an earlier --from"
         )
-    return DetectionReport(
+    return DetectionResults(
         database=database,
         settings=settings,
         records=tuple(results),
@@ -197,23 +208,16 @@ def measure_detection(
 
 def measure_record(source: str, settings: DetectionSettings) -> RecordResult:
     """Run every detector over one record, found by name, and score them."""
-    return measure_excerpt(
-        read_excerpt(source, lead=settings.lead, stop=settings.stop), settings, source=source
-    )
+    excerpt = read_excerpt(source, lead=settings.lead, stop=settings.stop)
+    return measure_excerpt(excerpt, settings, source=source)
 
 
 def measure_excerpt(
     excerpt: Excerpt, settings: DetectionSettings, *, source: str = ""
 ) -> RecordResult:
     """Run every detector over one record and score them."""
-    own = detect(excerpt.chunks(), fs=excerpt.fs, n_leads=len(excerpt.leads))
-    scores = {OWN: _scores(excerpt, own.samples, settings)}
-    failures = {}
-    for peer in select_peers(settings.peers)[0]:
-        found = run_peer(peer, excerpt.samples[0], excerpt.fs)
-        scores[peer.title] = _scores(excerpt, found.samples, settings)
-        if found.error is not None:
-            failures[peer.title] = found.error
+    own = detect(excerpt)
+    others, failures = find_with_peers(excerpt, select_peers(settings.peers)[0])
     missed, false = errors_of(excerpt, own.samples, settings.spans[0])
     return RecordResult(
         name=excerpt.name,
@@ -225,7 +229,10 @@ def measure_excerpt(
         missed=missed,
         false=false,
         delay_from_reference_ms=_delay_from_reference_ms(excerpt, own),
-        scores=scores,
+        scores={
+            title: _scores(excerpt, found, settings)
+            for title, found in {OWN: own.samples, **others}.items()
+        },
         failures=failures,
     )
 
@@ -233,20 +240,12 @@ def measure_excerpt(
 def _scores(
     excerpt: Excerpt, found: NDArray[np.int64], settings: DetectionSettings
 ) -> dict[Span, RecordScore]:
-    scores = {}
-    for span in settings.spans:
-        start = parse_time(span.start, excerpt.fs)
-        if start < excerpt.n_samples:
-            scores[span] = score_record(
-                excerpt.beats,
-                labelled(found),
-                fs=excerpt.fs,
-                name=excerpt.name,
-                start=start,
-                stop=excerpt.n_samples - 1,
-                tolerance_ms=span.tolerance_ms,
-            )
-    return scores
+    starts = {span: parse_time(span.start, excerpt.fs) for span in settings.spans}
+    return {
+        span: excerpt.score(found, start=start, tolerance_ms=span.tolerance_ms)
+        for span, start in starts.items()
+        if start < excerpt.n_samples
+    }
 
 
 def errors_of(
@@ -268,11 +267,6 @@ def _delay_from_reference_ms(excerpt: Excerpt, own: Detected) -> NDArray[np.floa
     pairs = match_beats(excerpt.beats.samples, own.samples, tolerance)
     reference = excerpt.beats.samples[pairs.pairs_reference]
     return as_ms(own.decided_at[pairs.pairs_predicted] - reference, excerpt.fs)
-
-
-def as_ms(samples: NDArray[np.signedinteger], fs: float) -> NDArray[np.float64]:
-    """Turn numbers of samples into ms."""
-    return samples.astype(np.float64) * (1000.0 / fs)
 
 
 def read_cross_validation() -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from streamer.bench.excerpt import Excerpt
+
 Lead = NDArray[np.float64]
 
 INSTALL: Final = "pip install 'ecg-stream[peers]'"
@@ -28,7 +30,7 @@ _BIOSPPY_FILTER_S: Final = 1.5
 _BIOSPPY_CORRECTION_S: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """A detector to compare with."""
 
@@ -113,49 +115,25 @@ def _biosppy(segmenter: str) -> Callable[[Lead, float], ArrayLike]:
     return run
 
 
-_BIOSPPY_MODULES: Final = ("biosppy", "peakutils")
+_NEUROKIT: Final = ("neurokit2",)
+_BIOSPPY: Final = ("biosppy", "peakutils")
 """BioSPPy imports peakutils without asking for it."""
 
 PEERS: Final[tuple[Peer, ...]] = (
-    Peer(key="gqrs", title="gqrs (wfdb)", modules=("wfdb",), run=_gqrs),
-    Peer(key="xqrs", title="XQRS (wfdb)", modules=("wfdb",), run=_xqrs),
+    Peer("gqrs", "gqrs (wfdb)", ("wfdb",), _gqrs),
+    Peer("xqrs", "XQRS (wfdb)", ("wfdb",), _xqrs),
+    Peer("neurokit", "NeuroKit2 default", _NEUROKIT, _neurokit("neurokit", "neurokit")),
     Peer(
-        key="neurokit",
-        title="NeuroKit2 default",
-        modules=("neurokit2",),
-        run=_neurokit("neurokit", "neurokit"),
+        "pantompkins",
+        "NeuroKit2 pantompkins1985",
+        _NEUROKIT,
+        _neurokit("pantompkins1985", "pantompkins1985"),
     ),
-    Peer(
-        key="pantompkins",
-        title="NeuroKit2 pantompkins1985",
-        modules=("neurokit2",),
-        run=_neurokit("pantompkins1985", "pantompkins1985"),
-    ),
-    Peer(
-        key="khamis",
-        title="NeuroKit2 khamis2016",
-        modules=("neurokit2",),
-        run=_neurokit("khamis2016", None),
-    ),
-    Peer(
-        key="rodrigues",
-        title="NeuroKit2 rodrigues2021",
-        modules=("neurokit2",),
-        run=_neurokit("rodrigues2021", "neurokit"),
-    ),
-    Peer(key="sleepecg", title="SleepECG", modules=("sleepecg",), run=_sleepecg),
-    Peer(
-        key="hamilton",
-        title="BioSPPy hamilton",
-        modules=_BIOSPPY_MODULES,
-        run=_biosppy("hamilton_segmenter"),
-    ),
-    Peer(
-        key="ptpp",
-        title="BioSPPy Pan-Tompkins++",
-        modules=_BIOSPPY_MODULES,
-        run=_biosppy("Pan_Tompkins_Plus_Plus_segmenter"),
-    ),
+    Peer("khamis", "NeuroKit2 khamis2016", _NEUROKIT, _neurokit("khamis2016", None)),
+    Peer("rodrigues", "NeuroKit2 rodrigues2021", _NEUROKIT, _neurokit("rodrigues2021", "neurokit")),
+    Peer("sleepecg", "SleepECG", ("sleepecg",), _sleepecg),
+    Peer("hamilton", "BioSPPy hamilton", _BIOSPPY, _biosppy("hamilton_segmenter")),
+    Peer("ptpp", "BioSPPy Pan-Tompkins++", _BIOSPPY, _biosppy("Pan_Tompkins_Plus_Plus_segmenter")),
 )
 """In the order in which they are reported."""
 
@@ -181,6 +159,28 @@ def select_peers(keys: Sequence[str] | None) -> tuple[list[Peer], list[Peer]]:
     chosen = [known[key] for key in dict.fromkeys(keys)] if keys else list(PEERS)
     installed = [peer for peer in chosen if peer.is_installed]
     return installed, [peer for peer in chosen if not peer.is_installed]
+
+
+def not_installed(missing: Sequence[Peer]) -> list[str]:
+    """Say which peers are missing, and how to get them."""
+    return [f"Not installed, so not measured: {peer.title}; {INSTALL}." for peer in missing]
+
+
+def find_with_peers(
+    excerpt: Excerpt, peers: Sequence[Peer]
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, str]]:
+    """Have each peer look for R peaks in the primary lead.
+
+    Returns
+    -------
+    found : dict of str to ndarray
+        R peaks by the peer's title; none where it failed.
+    failures : dict of str to str
+        One line for each peer that raised.
+    """
+    results = {peer.title: run_peer(peer, excerpt.samples[0], excerpt.fs) for peer in peers}
+    found = {title: result.samples for title, result in results.items()}
+    return found, {title: r.error for title, r in results.items() if r.error is not None}
 
 
 def run_peer(peer: Peer, lead: NDArray[np.floating], fs: float) -> PeerResult:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamer.bench.detection.changes import RobustnessConfig, conditions
+from streamer.bench.detection.report import score_figures
 from streamer.bench.detection.stages import detect
-from streamer.bench.detection.tables import NONE, percent, score_json
-from streamer.bench.excerpt import Excerpt, labelled, read_excerpt
-from streamer.bench.progress import Advance, silent
-from streamer.scoring.ec57 import RecordScore, Summary, aggregate, score_record
+from streamer.bench.detection.tables import SHARE, rates
+from streamer.bench.excerpt import Excerpt, read_excerpt
+from streamer.bench.report import Column, Report, columns, table
+from streamer.bench.work import Advance, silent
+from streamer.scoring.ec57 import RecordScore, Summary, aggregate
 from streamer.scoring.report import Table
 
 DEFAULT_RECORDS: Final = tuple("100 105 111 117 200 210 221 228 231 233".split())
@@ -62,7 +64,7 @@ def measure_robustness(
     config : RobustnessConfig, optional
         Size of the changes.
     advance : callable
-        Told each record that is done.
+        Gets the name of each record that is done.
     """
     return measure_conditions((read_excerpt(name, stop=stop) for name in records), config, advance)
 
@@ -74,12 +76,14 @@ def measure_conditions(
 ) -> list[ConditionResult]:
     """Detect in every excerpt under every condition; the excerpts are taken one by one."""
     chosen = conditions(config)
-    scores: dict[str, list[tuple[float, dict[float, RecordScore]]]] = {c.name: [] for c in chosen}
+    scores: dict[str, list[tuple[float, dict[float, RecordScore]]]] = {name: [] for name in chosen}
     for excerpt in excerpts:
-        for condition in chosen:
-            changed = condition.change(excerpt)
+        for name, change in chosen.items():
+            changed = change(excerpt)
             if changed is not None:
-                scores[condition.name].append((changed.fs, _scores(changed)))
+                found = detect(changed).samples
+                by_tolerance = {t: changed.score(found, tolerance_ms=t) for t in TOLERANCES_MS}
+                scores[name].append((changed.fs, by_tolerance))
         advance(excerpt.name)
     return [
         ConditionResult(
@@ -92,88 +96,55 @@ def measure_conditions(
     ]
 
 
-def _scores(excerpt: Excerpt) -> dict[float, RecordScore]:
-    found = detect(excerpt.chunks(), fs=excerpt.fs, n_leads=len(excerpt.leads))
-    return {
-        tolerance: score_record(
-            excerpt.beats,
-            labelled(found.samples),
-            fs=excerpt.fs,
-            name=excerpt.name,
-            stop=excerpt.n_samples - 1,
-            tolerance_ms=tolerance,
-        )
-        for tolerance in TOLERANCES_MS
-    }
-
-
-def introduction(results: Sequence[ConditionResult]) -> list[str]:
-    """Say what was changed and what the table means."""
+def robustness_report(results: Sequence[ConditionResult]) -> Report:
+    """Report every condition beside the unchanged records, which come first."""
     names = [score.name for score in results[0].scores[TOLERANCES_MS[0]]]
-    return [
-        f"Changed copies of {len(names)} records ({' '.join(names)}), scored from 0:00.",
-        "errors x: how many times the errors (FN + FP) of the unchanged records.",
-    ]
+    return Report(
+        title="QRS detection under changed conditions",
+        introduction=[
+            f"Changed copies of {len(names)} records ({' '.join(names)}), scored from 0:00.",
+            "errors x: how many times the errors (FN + FP) of the unchanged records.",
+        ],
+        tables=[_table(results)],
+        figures={"schema": SCHEMA_VERSION, "conditions": [_figures(r) for r in results]},
+    )
 
 
-def table(results: Sequence[ConditionResult]) -> Table:
-    """Lay out the conditions."""
+def _table(results: Sequence[ConditionResult]) -> Table:
     wide, tight = TOLERANCES_MS
     base = results[0].summary(wide).gross
+    header = (
+        *columns("condition", "Hz", "beats", "FN", "FP"),
+        *columns("Se", "+P", "F1", f"F1 {tight:g} ms", form=SHARE),
+        *(Column("errors x", ".1f"), Column("worst FN/FP")),
+    )
     rows = []
     for result in results:
-        gross, close = result.summary(wide).gross, result.summary(tight).gross
-        worst = result.worst
-        errors = gross.fn + gross.fp
+        gross, close, worst = result.summary(wide).gross, result.summary(tight).gross, result.worst
         expected = base.fn + base.fp
         rows.append(
             (
                 result.name,
                 "/".join(f"{fs:g}" for fs in result.fs),
-                str(gross.tp + gross.fn),
-                str(gross.fn),
-                str(gross.fp),
-                *(percent(gross.value(name)) for name in ("qrs_se", "qrs_ppv", "qrs_f1")),
-                percent(close.value("qrs_f1")),
-                f"{errors / expected:.1f}" if expected else NONE,
-                NONE if worst is None else f"{worst.name} {worst.fn}/{worst.fp}",
+                *(gross.tp + gross.fn, gross.fn, gross.fp),
+                *(*rates(gross), close.value("qrs_f1")),
+                (gross.fn + gross.fp) / expected if expected else None,
+                None if worst is None else f"{worst.name} {worst.fn}/{worst.fp}",
             )
         )
-    return Table(
-        title=f"QRS detection under changed conditions, within {wide:g} ms, %",
-        header=(
-            "condition",
-            "Hz",
-            "beats",
-            "FN",
-            "FP",
-            "Se",
-            "+P",
-            "F1",
-            f"F1 {tight:g} ms",
-            "errors x",
-            "worst FN/FP",
-        ),
-        rows=tuple(rows),
-    )
+    return table(f"QRS detection under changed conditions, within {wide:g} ms, %", header, rows)
 
 
-def to_json(results: Sequence[ConditionResult]) -> dict[str, Any]:
-    """Lay out the conditions for programs: gross and by record, for each tolerance in ms."""
+def _figures(result: ConditionResult) -> dict[str, Any]:
+    """Gross and by record, for each tolerance in ms."""
     return {
-        "schema": SCHEMA_VERSION,
-        "conditions": [
-            {
-                "name": result.name,
-                "fs": list(result.fs),
-                "tolerances_ms": {
-                    f"{tolerance:g}": {
-                        "gross": score_json(result.summary(tolerance).gross),
-                        "records": {score.name: score_json(score) for score in scores},
-                    }
-                    for tolerance, scores in result.scores.items()
-                },
+        "name": result.name,
+        "fs": result.fs,
+        "tolerances_ms": {
+            f"{tolerance:g}": {
+                "gross": score_figures(result.summary(tolerance).gross),
+                "records": {score.name: score_figures(score) for score in scores},
             }
-            for result in results
-        ],
+            for tolerance, scores in result.scores.items()
+        },
     }

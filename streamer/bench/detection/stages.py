@@ -1,6 +1,5 @@
 """The chain's detection stages by themselves, with everything they found in the source's time."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.chunk import Chunk
+from replay.record import BLOCK_SAMPLES
+from streamer.bench.excerpt import Excerpt
 from streamer.core.events import Gap, RPeak
 from streamer.signal.bandpass import BandPass
 from streamer.signal.detector.qrs_detector import QRSDetector
@@ -36,7 +37,7 @@ class Detected:
     log_odds : ndarray of float64, shape (m,)
         What the scorer gave each candidate.
     gaps : tuple of (int, int)
-        First and one past the last sample of each unusable stretch.
+        First and one past the last sample of each unusable segment.
     """
 
     samples: NDArray[np.int64]
@@ -76,28 +77,16 @@ class DetectionStages:
         return events
 
 
-def detect(chunks: Iterable[Chunk], *, fs: float, n_leads: int) -> Detected:
-    """Run a whole recording through the detection stages.
-
-    Parameters
-    ----------
-    chunks : iterable of Chunk
-        The recording without jumps.
-    fs : float
-        Its sampling frequency in Hz.
-    n_leads : int
-        Rows of every chunk.
-    """
-    stages = DetectionStages(fs=fs, n_leads=n_leads)
+def detect(excerpt: Excerpt, chunk_samples: int = BLOCK_SAMPLES) -> Detected:
+    """Run a recording through the detection stages; the result doesn't depend on the chunks."""
+    stages = DetectionStages(fs=excerpt.fs, n_leads=len(excerpt.leads))
     events: list[RPeak | Gap] = []
     judged: list[NDArray[np.float32]] = []
-    last = 0
-    for chunk in chunks:
+    for chunk in excerpt.chunks(chunk_samples):
         _trace(stages, stages.resampler.push(chunk), events, judged)
-        last = chunk.stop - 1
     _trace(stages, stages.resampler.flush(), events, judged)
     events += stages.detector.flush()
-    return _at_source(stages.resampler, events, judged, last)
+    return _at_source(stages.resampler, events, judged, max(excerpt.n_samples - 1, 0))
 
 
 def _trace(

@@ -7,7 +7,7 @@ a heart; and records with noise in every second minute.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -17,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.noise import NoiseConfig, add_noise, in_noise, normal_beats, read_noise
-from replay.record import BLOCK_SAMPLES, Record
+from replay.record import Record
 from replay.records import open_record
-from replay.simulate.arrests import OnsetMaker, SimulatedOnset
+from replay.simulate.arrests import SimulatedOnset
 from replay.simulate.faults import FAULTS, Fault, with_fault
 from replay.simulate.record import SimulatedRecord
 from replay.simulate.rhythms import TEMPTING_RHYTHMS
-from streamer.bench.chain_run import chain_events
-from streamer.bench.excerpt import end_of, reference_of
-from streamer.bench.progress import Advance, silent
+from streamer.bench.excerpt import chain_events, excerpt_of, reference_of
 from streamer.bench.rhythm.onsets import (
     ARREST_SCENARIOS,
     SCENARIOS,
@@ -34,16 +32,21 @@ from streamer.bench.rhythm.onsets import (
     measure_onsets,
 )
 from streamer.bench.rhythm.truth import Truth
+from streamer.bench.work import Advance, silent
 from streamer.core.events import Alarm, Event, Rhythm
 
-Samples = NDArray[np.float32]
+Noises = Mapping[tuple[str, float], NDArray[np.float32]]
+"""Recorded noise in mV by name and sampling frequency."""
+Change = Callable[[SimulatedRecord, int], SimulatedRecord]
+"""Changes a record; the seed tells trials apart."""
+
 CHOSEN_ON: Final = ("ma", "bw")
 """Noise that constants may be chosen on; `em` is for testing only."""
 RATIOS_DB: Final = (24, 12, 6, 0)
 RECORDS: Final = ("106", "112", "201", "209", "223")
 """Of DS1: ventricular beats, a normal heart, atrial fibrillation, atrial runs, blocks."""
 _LOW_MV: Final = 0.3
-_USUAL_MV: Final = 1.5
+_NORMAL_MV: Final = 1.5
 """Peak to peak of the QRS in `replay.simulate.shapes`."""
 _SENSOR_MV: Final = 0.01
 _ALONE_GAINS: Final = (1.0, 3.0)
@@ -78,27 +81,29 @@ def settings_of(
     noises: Sequence[str], *, trials: int, records: Sequence[str], stop: str | None
 ) -> NoiseSettings:
     """Take over what the command line says; a quarter as many steady patients as trials."""
-    usual = NoiseSettings()
+    default = NoiseSettings()
     return NoiseSettings(
-        noises=tuple(noises) or usual.noises,
+        noises=tuple(noises) or default.noises,
         trials=trials,
         steady=-(-trials // 4),
         records=tuple(records),
-        stop=stop or usual.stop,
+        stop=stop or default.stop,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoisyOnsets:
-    """Times to alarm of the scenarios under one condition."""
+class Case:
+    """Signals in which no alarm is right but those that their reference confirms."""
 
-    condition: str
-    onsets: tuple[TimeToAlarm, ...]
+    group: str
+    name: str
+    records: Callable[[], Iterator[Record]]
+    """Makes or reads them one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FalseAlarms:
-    """Alarms that are false by the simulation or the reference."""
+    """False alarms in one case."""
 
     group: str
     name: str
@@ -107,142 +112,74 @@ class FalseAlarms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseReport:
-    """Everything."""
+class NoisePlan:
+    """What is to be measured."""
 
     settings: NoiseSettings
-    onsets: tuple[NoisyOnsets, ...]
+    conditions: dict[str, Sequence[Scenario]]
+    """Onsets that are simulated under each condition."""
+    cases: tuple[Case, ...]
+
+    @property
+    def steps(self) -> int:
+        """How often `measure_noise` reports progress."""
+        return len(self.conditions) + len(self.cases)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseResults:
+    """Times to alarm by condition, and false alarms."""
+
+    settings: NoiseSettings
+    onsets: dict[str, tuple[TimeToAlarm, ...]]
     steady: tuple[FalseAlarms, ...]
 
 
-def measure_noise(
-    settings: NoiseSettings | None = None, *, advance: Advance = silent
-) -> NoiseReport:
-    """Measure all of it; `steps` says how many pieces of work that are."""
+def plan_noise(settings: NoiseSettings | None = None) -> NoisePlan:
+    """Read the noise, and list every condition and case."""
     settings = settings or NoiseSettings()
     noise = {
         (name, fs): read_noise(name, fs)
         for name, fs in product(settings.noises, settings.sampling_hz)
     }
-    onsets = tuple(_onsets(settings, noise, advance))
-    return NoiseReport(
-        settings=settings, onsets=onsets, steady=tuple(_steady(settings, noise, advance))
+    return NoisePlan(
+        settings=settings,
+        conditions=_conditions(settings, noise) if settings.trials else {},
+        cases=(
+            *(_simulated_cases(settings, noise) if settings.steady else ()),
+            *(_recorded_cases(settings) if settings.records else ()),
+        ),
     )
 
 
-def steps(settings: NoiseSettings) -> int:
-    """How often `measure_noise` tells of progress."""
-    mixes = len(settings.noises) * len(settings.ratios_db)
-    onsets = (2 + mixes if settings.trials else 0) + (1 if settings.trials else 0)
-    alone = len(settings.noises)
-    simulated = len(TEMPTING_RHYTHMS) + len(FAULTS) + mixes + alone if settings.steady else 0
-    return onsets + simulated + mixes * bool(settings.records)
+def measure_noise(plan: NoisePlan, *, advance: Advance = silent) -> NoiseResults:
+    """Measure everything that is planned."""
+    settings, onsets, steady = plan.settings, {}, []
+    for condition, scenarios in plan.conditions.items():
+        onsets[condition] = tuple(
+            measure_onsets(
+                trials=settings.seeds, sampling_hz=settings.sampling_hz, scenarios=scenarios
+            )
+        )
+        advance(f"onsets, {condition}")
+    for case in plan.cases:
+        steady.append(_measure_case(case))
+        advance(f"{case.group}, {case.name}")
+    return NoiseResults(settings=settings, onsets=onsets, steady=tuple(steady))
 
 
-# Onsets
-
-Noises = Mapping[tuple[str, float], Samples]
-
-
-def _onsets(settings: NoiseSettings, noise: Noises, advance: Advance) -> Iterator[NoisyOnsets]:
-    if not settings.trials:
-        return
-    yield _measured("arrests, clean", ARREST_SCENARIOS, settings, advance)
-    yield _measured("clean", SCENARIOS, settings, advance)
-    low = [s for s in SCENARIOS if Rhythm.VENTRICULAR_FIBRILLATION not in s.rhythms]
-    small = [replace(s, make=_changed(s, _shrunk)) for s in low]
-    yield _measured(f"QRS of {_LOW_MV:g} mV", small, settings, advance)
-    for name, snr_db in product(settings.noises, settings.ratios_db):
-        add = partial(_add, noise, name, snr_db)
-        noisy = [replace(s, make=_changed(s, add)) for s in (*SCENARIOS, *ARREST_SCENARIOS[:1])]
-        yield _measured(f"{name} at {snr_db} dB", noisy, settings, advance)
-
-
-Change = Callable[[SimulatedRecord, int], SimulatedRecord]
-
-
-def _add(
-    noise: Noises, name: str, snr_db: int, record: SimulatedRecord, seed: int
-) -> SimulatedRecord:
-    return in_noise(record, noise[name, record.fs], snr_db, seed)
-
-
-def _changed(scenario: Scenario, change: Change) -> OnsetMaker:
-    def make(fs: float, seed: int) -> SimulatedOnset:
-        onset = scenario.make(fs, seed)
-        return replace(onset, record=change(onset.record, seed))
-
-    return make
-
-
-def _shrunk(record: SimulatedRecord, seed: int) -> SimulatedRecord:
-    """Make the beats small and leave the noise as it is."""
-    rng = np.random.default_rng(seed)
-    small = record.signal * (_LOW_MV / _USUAL_MV)
-    hiss = _SENSOR_MV * rng.standard_normal(small.shape)
-    return replace(record, signal=(small + hiss).astype(np.float32))
-
-
-def _measured(
-    condition: str, scenarios: Sequence[Scenario], settings: NoiseSettings, advance: Advance
-) -> NoisyOnsets:
-    found = measure_onsets(
-        trials=settings.seeds, sampling_hz=settings.sampling_hz, scenarios=scenarios
-    )
-    advance(f"onsets, {condition}")
-    return NoisyOnsets(condition=condition, onsets=tuple(found))
-
-
-# Steady
-
-
-def _steady(settings: NoiseSettings, noise: Noises, advance: Advance) -> Iterator[FalseAlarms]:
-    if settings.steady:
-        for name, make in TEMPTING_RHYTHMS.items():
-            yield _simulated("rhythm", name, settings, make)
-            advance(name)
-        for name, fault in FAULTS.items():
-            yield _simulated("fault", name, settings, partial(_faulty, fault))
-            advance(name)
-        for name, snr_db in product(settings.noises, settings.ratios_db):
-            make = partial(_noisy_sinus, noise, name, snr_db)
-            yield _simulated("noise", f"{name} at {snr_db} dB", settings, make)
-            advance(f"{name} at {snr_db} dB")
-        for name in settings.noises:
-            yield _alone(name, settings, noise)
-            advance(f"{name} alone")
-    for name, snr_db in product(settings.noises, settings.ratios_db):
-        if settings.records:
-            yield _recorded(name, snr_db, settings)
-            advance(f"records with {name} at {snr_db} dB")
-
-
-def _faulty(fault: Fault, fs: float, seed: int) -> SimulatedRecord:
-    return with_fault(_SINUS(fs, seed), fault, seed=seed)
-
-
-def _noisy_sinus(noise: Noises, name: str, snr_db: int, fs: float, seed: int) -> SimulatedRecord:
-    return _add(noise, name, snr_db, _SINUS(fs, seed), seed)
-
-
-def _simulated(
-    group: str, name: str, settings: NoiseSettings, make: Callable[[float, int], SimulatedRecord]
-) -> FalseAlarms:
-    """Sum up the false alarms of several simulated patients."""
+def _measure_case(case: Case) -> FalseAlarms:
     total, hours = Counter[Rhythm](), 0.0
-    for seed in range(settings.steady):
-        record = make(settings.sampling_hz[seed % len(settings.sampling_hz)], seed)
-        total += false_alarms(chain_events(record, record.n_samples), record)
+    for record in case.records():
+        total += false_alarms(chain_events(record), record)
         hours += record.n_samples / record.fs / 3600.0
-    return FalseAlarms(group=group, name=name, hours=hours, counts=total)
+    return FalseAlarms(group=case.group, name=case.name, hours=hours, counts=total)
 
 
-def false_alarms(
-    events: Iterator[Event], record: Record, stop: int | None = None
-) -> Counter[Rhythm]:
+def false_alarms(events: Iterable[Event], record: Record) -> Counter[Rhythm]:
     """Count the alarms that a record's reference doesn't confirm; all, where it has none."""
-    reference, stop = record.reference(), record.n_samples
-    truth = None if reference is None else Truth(reference, fs=record.fs, stop=stop)
+    reference = record.reference()
+    truth = None if reference is None else Truth(reference, fs=record.fs, stop=record.n_samples)
     return Counter(
         event.rhythm
         for event in events
@@ -250,36 +187,99 @@ def false_alarms(
     )
 
 
-def _alone(name: str, settings: NoiseSettings, noise: Noises) -> FalseAlarms:
-    """Noise with no heart beneath it."""
-    total, hours = Counter[Rhythm](), 0.0
+def _conditions(settings: NoiseSettings, noise: Noises) -> dict[str, Sequence[Scenario]]:
+    """Return what is simulated clean, with low voltage, and in each noise."""
+    beating = [s for s in SCENARIOS if Rhythm.VENTRICULAR_FIBRILLATION not in s.rhythms]
+    return {
+        "arrests, clean": ARREST_SCENARIOS,
+        "clean": SCENARIOS,
+        f"QRS of {_LOW_MV:g} mV": [_changed(scenario, _shrunk) for scenario in beating],
+        **{
+            f"{name} at {snr_db} dB": [
+                _changed(scenario, partial(_with_noise, noise, name, snr_db))
+                for scenario in (*SCENARIOS, *ARREST_SCENARIOS[:1])
+            ]
+            for name, snr_db in product(settings.noises, settings.ratios_db)
+        },
+    }
+
+
+def _changed(scenario: Scenario, change: Change) -> Scenario:
+    def make(fs: float, seed: int) -> SimulatedOnset:
+        onset = scenario.make(fs, seed)
+        return replace(onset, record=change(onset.record, seed))
+
+    return replace(scenario, make=make)
+
+
+def _with_noise(
+    noise: Noises, name: str, snr_db: int, record: SimulatedRecord, seed: int
+) -> SimulatedRecord:
+    return in_noise(record, noise[name, record.fs], snr_db, seed)
+
+
+def _shrunk(record: SimulatedRecord, seed: int) -> SimulatedRecord:
+    """Make the beats small and leave the noise as it is."""
+    rng = np.random.default_rng(seed)
+    small = record.signal * (_LOW_MV / _NORMAL_MV)
+    hiss = _SENSOR_MV * rng.standard_normal(small.shape)
+    return replace(record, signal=(small + hiss).astype(np.float32))
+
+
+def _simulated_cases(settings: NoiseSettings, noise: Noises) -> Iterator[Case]:
+    """Yield steady rhythms, sinus rhythm with faults and in noise, and noise by itself."""
+
+    def patients(make: Callable[[float, int], Record]) -> Iterator[Record]:
+        for seed in range(settings.steady):
+            yield make(settings.sampling_hz[seed % len(settings.sampling_hz)], seed)
+
+    for name, make in TEMPTING_RHYTHMS.items():
+        yield Case(group="rhythm", name=name, records=partial(patients, make))
+    for name, fault in FAULTS.items():
+        faulty = partial(_faulty, fault)
+        yield Case(group="fault", name=name, records=partial(patients, faulty))
+    for name, snr_db in product(settings.noises, settings.ratios_db):
+        noisy = partial(_noisy_sinus, noise, name, snr_db)
+        title = f"{name} at {snr_db} dB"
+        yield Case(group="noise", name=title, records=partial(patients, noisy))
+    for name in settings.noises:
+        yield Case(group="noise alone", name=name, records=partial(_alone, noise, name, settings))
+
+
+def _faulty(fault: Fault, fs: float, seed: int) -> SimulatedRecord:
+    return with_fault(_SINUS(fs, seed), fault, seed=seed)
+
+
+def _noisy_sinus(noise: Noises, name: str, snr_db: int, fs: float, seed: int) -> SimulatedRecord:
+    return _with_noise(noise, name, snr_db, _SINUS(fs, seed), seed)
+
+
+def _alone(noise: Noises, name: str, settings: NoiseSettings) -> Iterator[SimulatedRecord]:
+    """Yield noise with no heart beneath it."""
     for fs, gain in product(settings.sampling_hz, _ALONE_GAINS):
         samples = noise[name, fs][:, : round(_ALONE_S * fs)] * gain
-        record = SimulatedRecord(
-            name=name, fs=fs, leads=("1", "2"), signal=samples.astype(np.float32)
-        )
-        total += false_alarms(chain_events(record, record.n_samples), record)
-        hours += record.n_samples / fs / 3600.0
-    return FalseAlarms(group="noise alone", name=name, hours=hours, counts=total)
+        yield SimulatedRecord(name=name, fs=fs, leads=("1", "2"), signal=samples.astype(np.float32))
 
 
-def _recorded(name: str, snr_db: int, settings: NoiseSettings) -> FalseAlarms:
-    """Sum up the false alarms of records with noise in every second minute."""
-    total, hours = Counter[Rhythm](), 0.0
-    for source in settings.records:
-        record = noisy_record(open_record(source), name, snr_db, settings.stop)
-        total += false_alarms(chain_events(record, record.n_samples), record)
-        hours += record.n_samples / record.fs / 3600.0
-    return FalseAlarms(group="records", name=f"{name} at {snr_db} dB", hours=hours, counts=total)
+def _recorded_cases(settings: NoiseSettings) -> Iterator[Case]:
+    """Yield records with noise in every second minute."""
+
+    def noisy(name: str, snr_db: int) -> Iterator[Record]:
+        for source in settings.records:
+            yield noisy_record(source, name, snr_db, settings.stop)
+
+    for name, snr_db in product(settings.noises, settings.ratios_db):
+        title = f"{name} at {snr_db} dB"
+        yield Case(group="records", name=title, records=partial(noisy, name, snr_db))
 
 
-def noisy_record(record: Record, name: str, snr_db: float, stop: str | None) -> SimulatedRecord:
+def noisy_record(source: str, name: str, snr_db: float, stop: str | None) -> SimulatedRecord:
     """Read a record and add noise to every second minute of it."""
-    n = end_of(record, stop)
-    reference = reference_of(record, n)
-    clean = np.concatenate([c.samples for c in record.chunks(0, n, BLOCK_SAMPLES)], axis=1)
+    record = open_record(source)
+    excerpt = excerpt_of(record, stop)
+    reference = reference_of(record, excerpt.n_samples)
     signal = add_noise(
-        np.nan_to_num(clean),
+        np.nan_to_num(excerpt.samples),
         read_noise(name, record.fs),
         r_peaks=normal_beats(reference),
         fs=record.fs,

@@ -1,7 +1,7 @@
 """Time to alarm on simulated onsets, in the style of IEC 60601-2-27's disclosures."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import median
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from replay.simulate.arrests import ARRESTS, OnsetMaker, SimulatedOnset
 from replay.simulate.record import simulate_beats
-from streamer.bench.progress import Advance, silent
+from streamer.bench.excerpt import chain_events
+from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.events import Alarm, Rhythm
-from streamer.patient.chain import Chain
 
 _SINUS_S: Final = 20.0
 """Of sinus rhythm before each onset."""
@@ -40,6 +40,11 @@ class TimeToAlarm:
     limit_s: float
     delays_s: tuple[float, ...]
     missed: int
+
+    @property
+    def trials(self) -> int:
+        """How many there were."""
+        return len(self.delays_s) + self.missed
 
     @property
     def median_s(self) -> float | None:
@@ -171,14 +176,8 @@ ARREST_SCENARIOS: Final = tuple(
 
 def delay_s(trial: SimulatedOnset, rhythms: frozenset[Rhythm]) -> float | None:
     """Return how long after its onset the first such alarm came; None if none did."""
-    record = trial.record
-    chain = Chain(fs=record.fs, n_leads=len(record.leads))
-    events = [
-        event for chunk in record.chunks(size=round(record.fs)) for event in chain.push(chunk)
-    ]
-    events += chain.flush()
-    for event in events:
-        delay = event.decided_at / record.fs - trial.onset_s
+    for event in chain_events(trial.record):
+        delay = event.decided_at / trial.record.fs - trial.onset_s
         if isinstance(event, Alarm) and event.rhythm in rhythms and delay > 0:
             return delay
     return None
@@ -188,24 +187,21 @@ def measure_onsets(
     *,
     trials: int,
     sampling_hz: Sequence[float] = (250.0, 360.0),
-    scenarios: Iterable[Scenario] = SCENARIOS,
+    scenarios: Sequence[Scenario] = SCENARIOS,
     advance: Advance = silent,
 ) -> list[TimeToAlarm]:
     """Simulate every scenario `trials` times at each sampling frequency."""
-    results = []
-    for scenario in scenarios:
-        found = [
+
+    def measure(scenario: Scenario) -> TimeToAlarm:
+        delays = [
             delay_s(scenario.make(fs, seed), scenario.rhythms)
             for seed, fs in product(range(trials), sampling_hz)
         ]
-        came = tuple(delay for delay in found if delay is not None)
-        results.append(
-            TimeToAlarm(
-                name=scenario.name,
-                limit_s=scenario.limit_s,
-                delays_s=came,
-                missed=len(found) - len(came),
-            )
+        return TimeToAlarm(
+            name=scenario.name,
+            limit_s=scenario.limit_s,
+            delays_s=tuple(delay for delay in delays if delay is not None),
+            missed=delays.count(None),
         )
-        advance(scenario.name)
-    return results
+
+    return fan_out(measure, scenarios, advance=advance)

@@ -10,8 +10,9 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ from replay.chunk import Chunk
 from replay.player import Player
 from replay.record import Record
 from replay.records import open_record
-from streamer.bench.speed.mosquitto import running_mosquitto, running_subscriber
+from streamer.bench.report import Report, columns, table
+from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.mqtt.publisher import MqttSink
@@ -30,7 +32,6 @@ from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.engine import Engine, EngineConfig, RunReport
 from streamer.runner.playing import START_LEAD_S, source_name
-from streamer.scoring.report import Table
 
 SCHEMA_VERSION: Final = 1
 QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
@@ -54,7 +55,7 @@ class LatencySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyReport:
+class LatencyResults:
     """Latencies in ms, one value a beat, of its provisional label."""
 
     settings: LatencySettings
@@ -96,7 +97,7 @@ class _Notes:
         """Nothing to let go of."""
 
 
-def measure_latency(settings: LatencySettings) -> LatencyReport:
+def measure_latency(settings: LatencySettings) -> LatencyResults:
     """Replay and measure.
 
     Raises
@@ -110,15 +111,13 @@ def measure_latency(settings: LatencySettings) -> LatencyReport:
     warm_up(record.fs, len(record.leads), model)
     with tempfile.TemporaryDirectory(prefix="ecg-stream-") as folder:
         output = Path(folder) / "received.jsonl"
-        if settings.mqtt is not None:
-            return _measure(settings, record, model, settings.mqtt, output)
-        with running_mosquitto() as url:
+        with broker(settings.mqtt) as url:
             return _measure(settings, record, model, url, output)
 
 
 def _measure(
     settings: LatencySettings, record: Record, model: BeatModel, url: str, output: Path
-) -> LatencyReport:
+) -> LatencyResults:
     notes, lateness = _Notes(), _Lateness()
     with running_subscriber(url, output), calm_memory():
         info, run = asyncio.run(_replay(settings, record, model, url, notes, lateness))
@@ -190,7 +189,7 @@ def _report(
     received: Mapping[int, float],
     lateness_ms: Sequence[float],
     run: RunReport,
-) -> LatencyReport:
+) -> LatencyResults:
     last = info.first_sample + (info.n_samples or 0) - 1
     values: dict[str, list[float]] = {name: [] for name in ("delay", "compute", "end", "confirmed")}
     seen: set[int] = set()
@@ -215,7 +214,7 @@ def _report(
             f"no beat of {settings.record} reached the subscriber; replay more with --seconds"
         )
     delay, end = np.array(values["delay"]), np.array(values["end"])
-    return LatencyReport(
+    return LatencyResults(
         settings=settings,
         decision_delay=delay,
         compute=np.array(values["compute"]),
@@ -236,74 +235,74 @@ def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
     return dict(zip(QUANTILES, found.tolist(), strict=True))
 
 
-def _measures(report: LatencyReport) -> dict[str, NDArray[np.float64]]:
-    return {
-        "decision delay (signal time)": report.decision_delay,
-        "compute latency": report.compute,
-        "end-to-end latency": report.end_to_end,
-        "end-to-end minus decision delay": report.excess,
-        "samples behind schedule": report.sampling,
-        "end-to-end, confirmed label": report.confirmed,
+def latency_report(results: LatencyResults) -> Report:
+    """Report every distribution, and whether the aims are met."""
+    settings, run = results.settings, results.run
+    measures = {
+        "decision delay (signal time)": results.decision_delay,
+        "compute latency": results.compute,
+        "end-to-end latency": results.end_to_end,
+        "end-to-end minus decision delay": results.excess,
+        "samples behind schedule": results.sampling,
+        "end-to-end, confirmed label": results.confirmed,
     }
-
-
-def introduction(report: LatencyReport) -> list[str]:
-    """Say what was done and whether the aims are met."""
-    settings, run = report.settings, report.run
-    compute, excess = quantiles(report.compute)["p99"], quantiles(report.excess)["p99"]
-    return [
-        f"Record {settings.record}, {run.n_samples} samples at real time, one at a time; "
-        f"{report.end_to_end.size} beats through {settings.mqtt or 'Mosquitto'} to a subscriber "
-        f"process; {report.n_lost} messages lost.",
-        f"Budget {settings.budget_ms:g} ms: {run.n_late} of {run.n_beats} beats late; "
-        f"{run.n_not_shown} samples not drawn for lack of time.",
-        f"Compute p99 {compute:.2f} ms (aim {COMPUTE_AIM_MS:g}): "
-        f"{_verdict(compute <= COMPUTE_AIM_MS)}. End-to-end p99 {excess:.2f} ms above the "
-        f"decision delay (aim {EXCESS_AIM_MS:g}): {_verdict(excess <= EXCESS_AIM_MS)}.",
-    ]
-
-
-def _verdict(is_met: bool) -> str:
-    return "met" if is_met else "missed"
-
-
-def table(report: LatencyReport) -> Table:
-    """Lay out every distribution."""
-    rows = [
-        (name, str(values.size), *(f"{value:.2f}" for value in quantiles(values).values()))
-        for name, values in _measures(report).items()
-    ]
-    return Table(title="Latency, ms", header=("", "n", *QUANTILES), rows=tuple(rows))
-
-
-def to_json(report: LatencyReport) -> dict[str, Any]:
-    """Lay out quantiles and every beat's values for programs."""
-    return {
-        "schema": SCHEMA_VERSION,
-        "record": report.settings.record,
-        "seconds": report.settings.seconds,
-        "budget_ms": report.settings.budget_ms,
-        "n_beats": report.run.n_beats,
-        "n_late": report.run.n_late,
-        "n_lost": report.n_lost,
-        "quantiles_ms": {name: quantiles(values) for name, values in _measures(report).items()},
-        "beats_ms": {
-            "decision_delay": report.decision_delay.tolist(),
-            "compute": report.compute.tolist(),
-            "end_to_end": report.end_to_end.tolist(),
+    found = {name: quantiles(values) for name, values in measures.items()}
+    return Report(
+        title=f"Latency of record {settings.record}",
+        introduction=[
+            f"Record {settings.record}, {run.n_samples} samples at real time, one at a time; "
+            f"{results.end_to_end.size} beats through {settings.mqtt or 'Mosquitto'} to a "
+            f"subscriber process; {results.n_lost} messages lost.",
+            f"Budget {settings.budget_ms:g} ms: {run.n_late} of {run.n_beats} beats late; "
+            f"{run.n_not_shown} samples not drawn for lack of time.",
+            _aims(quantiles(results.compute)["p99"], quantiles(results.excess)["p99"]),
+        ],
+        tables=[
+            table(
+                "Latency, ms",
+                (*columns("", "n"), *columns(*QUANTILES, form=".2f")),
+                [(name, measures[name].size, *values.values()) for name, values in found.items()],
+            )
+        ],
+        figures={
+            "schema": SCHEMA_VERSION,
+            "record": settings.record,
+            "seconds": settings.seconds,
+            "budget_ms": settings.budget_ms,
+            "n_beats": run.n_beats,
+            "n_late": run.n_late,
+            "n_lost": results.n_lost,
+            "quantiles_ms": found,
+            "beats_ms": {
+                "decision_delay": results.decision_delay,
+                "compute": results.compute,
+                "end_to_end": results.end_to_end,
+            },
         },
-    }
+        plot=partial(_plot, results),
+    )
 
 
-def plot(report: LatencyReport, path: Path) -> None:
+def _aims(compute_ms: float, excess_ms: float) -> str:
+    def verdict(is_met: bool) -> str:
+        return "met" if is_met else "missed"
+
+    return (
+        f"Compute p99 {compute_ms:.2f} ms (aim {COMPUTE_AIM_MS:g}): "
+        f"{verdict(compute_ms <= COMPUTE_AIM_MS)}. End-to-end p99 {excess_ms:.2f} ms above the "
+        f"decision delay (aim {EXCESS_AIM_MS:g}): {verdict(excess_ms <= EXCESS_AIM_MS)}."
+    )
+
+
+def _plot(results: LatencyResults, path: Path) -> None:
     """Draw the cumulative distributions, the tail enlarged, into a PNG, SVG or PDF file."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, chosen in (
-        (left, {"decision delay": report.decision_delay, "end to end": report.end_to_end}),
-        (right, {"compute": report.compute, "end to end minus decision delay": report.excess}),
+        (left, {"decision delay": results.decision_delay, "end to end": results.end_to_end}),
+        (right, {"compute": results.compute, "end to end minus decision delay": results.excess}),
     ):
         for name, values in chosen.items():
             ordered = np.sort(values)
@@ -312,7 +311,7 @@ def plot(report: LatencyReport, path: Path) -> None:
         axes.set(xlabel="ms", ylabel="share of beats that took longer", yscale="log")
         axes.grid(alpha=0.3)
         axes.legend()
-    left.axvline(report.settings.budget_ms, color="grey", linestyle=":")
+    left.axvline(results.settings.budget_ms, color="grey", linestyle=":")
     right.set_xscale("log")
-    figure.suptitle(f"Latency of {report.settings.record}, {report.end_to_end.size} beats")
+    figure.suptitle(f"Latency of {results.settings.record}, {results.end_to_end.size} beats")
     figure.savefig(path)

@@ -53,6 +53,11 @@ def running_mosquitto() -> Iterator[str]:
                 _end(process)
 
 
+def broker(url: str | None) -> contextlib.AbstractContextManager[str]:
+    """Hold a broker for a block that gets its URL: the one at `url`, or a Mosquitto of its own."""
+    return running_mosquitto() if url is None else contextlib.nullcontext(url)
+
+
 @contextlib.contextmanager
 def running_subscriber(url: str, output: Path) -> Iterator[None]:
     """Hold a process that notes in `output` when it has each message; it is listening already."""

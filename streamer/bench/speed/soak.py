@@ -11,14 +11,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from classifier.network.runtime import load_model
 from replay.records import open_record
 from streamer.beats.batched_model import BatchedModel
-from streamer.bench.speed.mosquitto import running_mosquitto
+from streamer.bench.report import Column, Report, columns, table
+from streamer.bench.speed.mosquitto import broker
 from streamer.core.events import CHAIN_FS, Published, StreamInfo
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
@@ -51,6 +52,8 @@ class SoakConfig:
     """Growth of memory after the first quarter that is still called flat: an allocator's play."""
     most_behind_s: float = 1.0
     """How far behind the clock the ward may be at the end."""
+    mqtt: str | None = None
+    """A broker that runs already; None starts Mosquitto."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoakReport:
+class SoakResults:
     """All readings."""
 
     config: SoakConfig
@@ -112,7 +115,7 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MB
 
 
-def measure_soak(config: SoakConfig | None = None) -> SoakReport:
+def measure_soak(config: SoakConfig | None = None) -> SoakResults:
     """Run the ward for so many minutes.
 
     Raises
@@ -121,11 +124,11 @@ def measure_soak(config: SoakConfig | None = None) -> SoakReport:
         If there is no Mosquitto.
     """
     config = config or SoakConfig()
-    with running_mosquitto() as url:
+    with broker(config.mqtt) as url:
         return asyncio.run(_soak(config, url))
 
 
-async def _soak(config: SoakConfig, url: str) -> SoakReport:
+async def _soak(config: SoakConfig, url: str) -> SoakResults:
     model = BatchedModel(load_model())
     model.warm_up()
     warm_up_ward(model, n_leads=2)
@@ -168,7 +171,7 @@ async def _soak(config: SoakConfig, url: str) -> SoakReport:
     await run.run_looped(records, bed_names(records.names, config.patients), config.minutes * 60.0)
     await publisher.close()
     totals = beds.totals
-    return SoakReport(
+    return SoakResults(
         config=config,
         readings=tuple(readings),
         beats=totals.beats,
@@ -179,46 +182,43 @@ async def _soak(config: SoakConfig, url: str) -> SoakReport:
     )
 
 
-def introduction(report: SoakReport) -> list[str]:
-    """Say what ran and whether it passed."""
-    config = report.config
-    return [
-        f"{config.patients} patients for {config.minutes:g} minutes at real time; {report.beats} "
-        f"beats, {report.late} late; {report.sent} MQTT messages sent, {report.shed} shed, "
-        f"{report.not_sent} not sent.",
-        f"Memory grew by {report.growth_mb:.2f} MB after the first quarter (flat: up to "
-        f"{config.most_growth_mb:g}); {report.behind_s:.3f} s behind the clock at the end "
-        f"(up to {config.most_behind_s:g}): {'passed' if report.passed else 'failed'}.",
-    ]
-
-
-def table(report: SoakReport) -> Table:
-    """Lay out ten readings, evenly spread."""
-    chosen = np.unique(np.linspace(0, len(report.readings) - 1, 10).astype(int))
-    rows = [
-        (
-            f"{reading.at_s / 60.0:.1f}",
-            f"{reading.memory_mb:.1f}",
-            f"{reading.behind_s * 1000.0:.0f}",
-            str(reading.late),
-            str(reading.queued),
-        )
-        for reading in (report.readings[k] for k in chosen)
-    ]
-    header = ("minute", "memory MB", "behind ms", "late", "queued")
-    return Table(title="Soak", header=header, rows=tuple(rows))
-
-
-def to_json(report: SoakReport) -> dict[str, Any]:
-    """Lay out every reading for programs."""
-    return {
-        "schema": SCHEMA_VERSION,
-        "minutes": report.config.minutes,
-        "patients": report.config.patients,
-        "passed": report.passed,
-        "growth_mb": report.growth_mb,
-        "readings": [
-            {"at_s": r.at_s, "memory_mb": r.memory_mb, "behind_s": r.behind_s, "late": r.late}
-            for r in report.readings
+def soak_report(results: SoakResults) -> Report:
+    """Report whether memory was flat, time was kept and nothing was lost."""
+    config = results.config
+    return Report(
+        title="Soak",
+        introduction=[
+            f"{config.patients} patients for {config.minutes:g} minutes at real time; "
+            f"{results.beats} beats, {results.late} late; {results.sent} MQTT messages sent, "
+            f"{results.shed} shed, {results.not_sent} not sent.",
+            f"Memory grew by {results.growth_mb:.2f} MB after the first quarter (flat: up to "
+            f"{config.most_growth_mb:g}); {results.behind_s:.3f} s behind the clock at the end "
+            f"(up to {config.most_behind_s:g}): {'passed' if results.passed else 'failed'}.",
         ],
-    }
+        tables=[_table(results.readings)],
+        figures={
+            "schema": SCHEMA_VERSION,
+            "minutes": config.minutes,
+            "patients": config.patients,
+            "passed": results.passed,
+            "growth_mb": results.growth_mb,
+            "readings": results.readings,
+        },
+        passed=results.passed,
+    )
+
+
+def _table(readings: Sequence[Reading]) -> Table:
+    """Lay out ten readings, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(readings) - 1, 10).astype(int))
+    return table(
+        "Soak",
+        (
+            *columns("minute", "memory MB", form=".1f"),
+            *(Column("behind ms", ".0f"), Column("late"), Column("queued")),
+        ),
+        [
+            (r.at_s / 60.0, r.memory_mb, r.behind_s * 1000.0, r.late, r.queued)
+            for r in (readings[k] for k in chosen)
+        ],
+    )

@@ -17,8 +17,8 @@ from replay.chunk import Chunk
 from replay.noise import at_rate
 from replay.simulate.demo import simulate_demo
 from streamer.bench.detection.stages import DetectionStages
+from streamer.bench.report import Column, Report, columns, table
 from streamer.core.events import CHAIN_FS
-from streamer.scoring.report import Table
 from streamer.signal.bandpass import BandPass, FilteredChunk
 from streamer.signal.detector.qrs_detector import QRSDetector
 from streamer.signal.resample import Resampler
@@ -198,45 +198,51 @@ def _rounds(
     return {name: tuple(found) for name, found in times.items()}
 
 
-def introduction(config: ThroughputConfig) -> list[str]:
-    """Say what the numbers mean."""
-    return [
-        f"One core, one patient, CPU time; {config.seconds:g} s of signal in chunks of "
-        f"{config.block_samples}, {config.single_seconds:g} s sample by sample; medians "
-        f"of {config.rounds} rounds, quartiles in brackets.",
-        "x sosfilt: time over that of scipy.signal.sosfilt (the same band-pass, one call over "
-        "all samples and leads) in the same round; compare this across machines.",
-        "ns: per source sample, one moment of all leads. At 250 Hz filter and detector work on "
-        "1.44 chain samples for each.",
-    ]
+def throughput_report(timings: Sequence[Timing], config: ThroughputConfig) -> Report:
+    """Report every task's time a sample, in bulk and sample by sample."""
+    head = columns("task", "Hz", "leads", "x sosfilt")
+    last = (Column("x real time", ",.0f"),)
+    return Report(
+        title="Throughput of the detection stages",
+        introduction=[
+            f"One core, one patient, CPU time; {config.seconds:g} s of signal in chunks of "
+            f"{config.block_samples}, {config.single_seconds:g} s sample by sample; medians "
+            f"of {config.rounds} rounds, quartiles in brackets.",
+            "x sosfilt: time over that of scipy.signal.sosfilt (the same band-pass, one call over "
+            "all samples and leads) in the same round; compare this across machines.",
+            "ns: per source sample, one moment of all leads. At 250 Hz filter and detector work on "
+            "1.44 chain samples for each.",
+        ],
+        tables=[
+            table(
+                "In bulk",
+                (*head, Column("ns a sample"), *last),
+                [_row(timing, 1.0) for timing in timings if not timing.is_single],
+            ),
+            table(
+                "One sample at a time",
+                (*head, Column("us a call"), *last),
+                [_row(timing, 1e-3) for timing in timings if timing.is_single],
+            ),
+        ],
+        figures={
+            "schema": SCHEMA_VERSION,
+            "seconds": config.seconds,
+            "single_seconds": config.single_seconds,
+            "block_samples": config.block_samples,
+            "timings": [_figures(timing) for timing in timings],
+        },
+    )
 
 
-def tables(timings: Sequence[Timing]) -> list[Table]:
-    """Lay out bulk and sample-by-sample times."""
-    bulk = [_row(timing, timing.rounds_ns, 1.0) for timing in timings if not timing.is_single]
-    single = [_row(timing, timing.rounds_ns, 1e-3) for timing in timings if timing.is_single]
-    return [
-        Table(
-            title="In bulk",
-            header=("task", "Hz", "leads", "x sosfilt", "ns a sample", "x real time"),
-            rows=tuple(bulk),
-        ),
-        Table(
-            title="One sample at a time",
-            header=("task", "Hz", "leads", "x sosfilt", "us a call", "x real time"),
-            rows=tuple(single),
-        ),
-    ]
-
-
-def _row(timing: Timing, times: Sequence[float], scale: float) -> tuple[str, ...]:
+def _row(timing: Timing, scale: float) -> tuple[object, ...]:
     return (
         timing.task,
         f"{timing.fs:g}",
-        str(timing.leads),
+        timing.leads,
         _spread(timing.ratios, 1.0),
-        _spread(times, scale),
-        f"{1e9 / timing.ns / timing.fs:,.0f}",
+        _spread(timing.rounds_ns, scale),
+        1e9 / timing.ns / timing.fs,
     )
 
 
@@ -245,23 +251,13 @@ def _spread(values: Sequence[float], scale: float) -> str:
     return f"{middle:.2f} [{low:.2f}-{high:.2f}]"
 
 
-def to_json(timings: Sequence[Timing], config: ThroughputConfig) -> dict[str, Any]:
-    """Lay out every round for programs."""
+def _figures(timing: Timing) -> dict[str, Any]:
     return {
-        "schema": SCHEMA_VERSION,
-        "seconds": config.seconds,
-        "single_seconds": config.single_seconds,
-        "block_samples": config.block_samples,
-        "timings": [
-            {
-                "task": timing.task,
-                "fs": timing.fs,
-                "leads": timing.leads,
-                "one_by_one": timing.is_single,
-                "ns": timing.ns,
-                "x_sosfilt": timing.ratio,
-                "rounds_ns": list(timing.rounds_ns),
-            }
-            for timing in timings
-        ],
+        "task": timing.task,
+        "fs": timing.fs,
+        "leads": timing.leads,
+        "one_by_one": timing.is_single,
+        "ns": timing.ns,
+        "x_sosfilt": timing.ratio,
+        "rounds_ns": timing.rounds_ns,
     }

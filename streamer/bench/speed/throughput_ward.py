@@ -10,8 +10,9 @@ ended. The signal is the simulated `demo`, from a different place for each patie
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from classifier.network.runtime import load_model
 from replay.simulate.demo import simulate_demo
 from streamer.beats.batched_model import BatchedModel
+from streamer.bench.report import Column, Report, columns, table
 from streamer.core.events import CHAIN_FS, Published, StreamInfo
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
@@ -269,81 +271,77 @@ def _info(source: str) -> StreamInfo:
     )
 
 
-def introduction(report: WardThroughput) -> list[str]:
-    """Say what was measured and what came out."""
-    config = report.config
+def ward_report(found: WardThroughput) -> Report:
+    """Report what a ward of every size costs, and which size holds the deadline."""
+    config = found.config
     lines = [
         f"One core; {config.n_leads} leads at {CHAIN_FS:g} Hz, ticks of "
         f"{config.run.tick_s * _MS:g} ms in {config.run.turns} turns, {config.seconds:g} s of "
         f"signal; events encoded as JSON "
-        f"{'and sent to Mosquitto' if report.is_sent else 'but not sent'}. Deadline: p99 added "
+        f"{'and sent to Mosquitto' if found.is_sent else 'but not sent'}. Deadline: p99 added "
         f"latency of {config.deadline_ms:g} ms.",
     ]
-    for what in (DSP, WARD):
-        if not any(t.what == what for t in report.timings):
-            continue
-        slope, fit = report.cost_us(what)
+    for what in dict.fromkeys(t.what for t in found.timings):
+        slope, fit = found.cost_us(what)
         lines.append(
-            f"{what}: largest that holds the deadline {report.largest(what) or 'none'}; "
+            f"{what}: largest that holds the deadline {found.largest(what) or 'none'}; "
             f"{slope:.1f} us CPU for each second of a patient, straight line R² {fit:.4f}"
         )
-    return lines
+    return Report(
+        title="Throughput of a ward",
+        introduction=lines,
+        tables=[_table(found)],
+        figures={
+            "schema": SCHEMA_VERSION,
+            "tick_s": config.run.tick_s,
+            "turns": config.run.turns,
+            "sent": found.is_sent,
+            "deadline_ms": config.deadline_ms,
+            "largest": {what: found.largest(what) for what in (DSP, WARD)},
+            "timings": [_figures(t) for t in found.timings],
+        },
+        plot=partial(_plot, found),
+    )
 
 
-def table(report: WardThroughput) -> Table:
-    """Lay out every size."""
+def _table(found: WardThroughput) -> Table:
     rows = [
         (
-            t.what,
-            str(t.patients),
-            f"{t.share:.3f}",
-            f"{t.share / t.patients * 1e6:.1f}",
-            f"{np.quantile(t.turn_ms, 0.5):.2f}",
-            f"{np.quantile(t.turn_ms, 0.99):.2f}",
-            f"{t.p99_added_ms:.1f}",
-            "yes" if report.holds(t) else "no",
-            f"{t.row_bytes / 1024:.1f}",
+            *(t.what, t.patients, t.share, t.share / t.patients * 1e6),
+            *(np.quantile(t.turn_ms, 0.5), np.quantile(t.turn_ms, 0.99), t.p99_added_ms),
+            *("yes" if found.holds(t) else "no", t.row_bytes / 1024),
         )
-        for t in sorted(report.timings, key=lambda t: (t.what, t.patients))
+        for t in sorted(found.timings, key=lambda t: (t.what, t.patients))
     ]
-    header = ("", "patients", "cores", "us/patient s", "turn ms", "p99", "added p99", "holds", "KB")
-    return Table(title="Cost of a ward", header=header, rows=tuple(rows))
+    header = (
+        *(Column(""), Column("patients"), Column("cores", ".3f"), Column("us/patient s", ".1f")),
+        *columns("turn ms", "p99", form=".2f"),
+        *(Column("added p99", ".1f"), Column("holds"), Column("KB", ".1f")),
+    )
+    return table("Cost of a ward", header, rows)
 
 
-def plot(report: WardThroughput, path: Path) -> None:
+def _figures(timing: WardTiming) -> dict[str, Any]:
+    return {
+        "what": timing.what,
+        "patients": timing.patients,
+        "cores": timing.share,
+        "turn_ms": timing.turn_ms,
+        "added_p99_ms": timing.p99_added_ms,
+        "events": timing.events,
+        "row_bytes": timing.row_bytes,
+    }
+
+
+def _plot(found: WardThroughput, path: Path) -> None:
     """Draw cost against the number of patients."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, what in zip(figure.subplots(1, 2), (DSP, WARD), strict=True):
-        those = sorted((t for t in report.timings if t.what == what), key=lambda t: t.patients)
+        those = sorted((t for t in found.timings if t.what == what), key=lambda t: t.patients)
         axes.plot([t.patients for t in those], [t.share for t in those], "o-")
         axes.axhline(1.0, color="grey", linestyle=":")
         axes.set(xlabel="patients", ylabel="cores", title=what, xlim=(0, None), ylim=(0, None))
         axes.grid(alpha=0.3)
     figure.savefig(path)
-
-
-def to_json(report: WardThroughput) -> dict[str, Any]:
-    """Lay out every size for programs."""
-    timings: Sequence[WardTiming] = report.timings
-    return {
-        "schema": SCHEMA_VERSION,
-        "tick_s": report.config.run.tick_s,
-        "turns": report.config.run.turns,
-        "sent": report.is_sent,
-        "deadline_ms": report.config.deadline_ms,
-        "largest": {what: report.largest(what) for what in (DSP, WARD)},
-        "timings": [
-            {
-                "what": t.what,
-                "patients": t.patients,
-                "cores": t.share,
-                "turn_ms": list(t.turn_ms),
-                "added_p99_ms": t.p99_added_ms,
-                "events": t.events,
-                "row_bytes": t.row_bytes,
-            }
-            for t in timings
-        ],
-    }

@@ -8,20 +8,21 @@ import pytest
 from bench_cases import short_excerpt
 
 from replay.simulate.record import simulate_beats
-from streamer.bench.detection import tables as detection_tables
 from streamer.bench.detection.measure import (
     OWN,
-    DetectionReport,
+    DetectionResults,
     DetectionSettings,
     Span,
     errors_of,
     measure_detection,
     measure_excerpt,
 )
-from streamer.bench.detection.page import detection_page_of
+from streamer.bench.detection.report import detection_report
 from streamer.bench.detection.strips import STRIPS_PER_RECORD, error_windows
+from streamer.bench.detection.tables import cross_validation_table
 from streamer.bench.excerpt import excerpt_of
-from streamer.bench.progress import progress
+from streamer.bench.report import page_of, plain
+from streamer.bench.work import progress
 from streamer.commands.cli import main
 from streamer.core.errors import ScoringError
 from streamer.scoring.ec57 import BeatAnnotations
@@ -44,8 +45,8 @@ def excerpts():
 
 
 @pytest.fixture(scope="module")
-def report(excerpts):
-    return DetectionReport(
+def results(excerpts):
+    return DetectionResults(
         database="simulated",
         settings=SETTINGS,
         records=tuple(measure_excerpt(excerpt, SETTINGS) for excerpt in excerpts),
@@ -54,33 +55,33 @@ def report(excerpts):
     )
 
 
-def test_counts_are_those_of_the_errors_listed(report):
-    clean, worse = report.records
-    for result in report.records:
+def test_counts_are_those_of_the_errors_listed(results):
+    clean, worse = results.records
+    for result in results.records:
         score = result.scores[OWN][WIDE]
         assert (score.fn, score.fp) == (result.missed.size, result.false.size)
     assert clean.scores[OWN][WIDE].fn == 0
     assert worse.scores[OWN][WIDE].fn == 6
 
 
-def test_gross_sums_and_groups_by_ds2(report):
-    gross = report.summary(OWN, WIDE).gross
+def test_gross_sums_and_groups_by_ds2(results):
+    gross = results.summary(OWN, WIDE).gross
     assert gross.tp + gross.fn == 24 + 30
-    assert report.ds2 == ("100",)
-    assert report.summary(OWN, WIDE, report.ds2).gross.fn == 0
+    assert results.ds2 == ("100",)
+    assert results.summary(OWN, WIDE, results.ds2).gross.fn == 0
 
 
-def test_worst_records_are_those_with_errors(report):
-    assert [result.name for result in report.worst()] == ["101"]
+def test_worst_records_are_those_with_errors(results):
+    assert [result.name for result in results.worst()] == ["101"]
 
 
-def test_later_start_counts_fewer_beats(report):
-    late = report.summary(OWN, Span("0:10", 150.0)).gross
+def test_later_start_counts_fewer_beats(results):
+    late = results.summary(OWN, Span("0:10", 150.0)).gross
     assert 0 < late.tp + late.fn < 54
 
 
-def test_delay_is_measured_from_the_peak_found_and_from_the_reference(report):
-    result = report.records[0]
+def test_delay_is_measured_from_the_peak_found_and_from_the_reference(results):
+    result = results.records[0]
     own, reference = result.delay_ms, result.delay_from_reference_ms
     assert own.size == result.own.samples.size
     error = result.scores[OWN][WIDE].errors_ms
@@ -108,8 +109,8 @@ def test_false_beats_in_flutter_are_not_counted():
     assert false.tolist() == [1200]
 
 
-def test_tables_show_every_record_and_detector(report):
-    laid_out = detection_tables.tables(report)
+def test_tables_show_every_record_and_detector(results):
+    laid_out = detection_report(results).tables
     by_record = laid_out[0]
     assert [row[0] for row in by_record.rows] == ["100", "101", "gross"]
     assert "6/" in by_record.rows[1][3]
@@ -119,14 +120,14 @@ def test_tables_show_every_record_and_detector(report):
     assert laid_out[-1].rows[0][0] == OWN
 
 
-def test_introduction_names_leads_and_rules(report):
-    text = "\n".join(detection_tables.introduction(report))
+def test_introduction_names_leads_and_rules(results):
+    text = "\n".join(detection_report(results).introduction)
     assert "MLII in 2" in text
     assert "54 from 0:00" in text
     assert "bxb" in text
 
 
-def test_cross_validated_errors_stand_beside_the_shipped_ones(report):
+def test_cross_validated_errors_stand_beside_the_shipped_ones(results):
     shipped = {
         "cross_validation": {
             "mitdb/100": {"fn": 1, "fp": 2, "fn_50": 3, "fp_50": 4},
@@ -134,16 +135,16 @@ def test_cross_validated_errors_stand_beside_the_shipped_ones(report):
         },
         "folds": 2,
     }
-    content = detection_tables.cross_validation_table(report, shipped)
+    content = cross_validation_table(results, shipped)
     assert content.rows[0][:3] == ("150 ms", "11", "22")
     assert content.rows[1][:3] == ("50 ms", "33", "44")
     assert content.rows[0][4] == "6"
     partly = {**shipped, "cross_validation": {"200": shipped["cross_validation"]["101"]}}
-    assert detection_tables.cross_validation_table(report, partly).rows[0][4] == "–"
+    assert cross_validation_table(results, partly).rows[0][4] == "–"
 
 
-def test_json_has_every_count(report):
-    content = json.loads(json.dumps(detection_tables.to_json(report)))
+def test_json_has_every_count(results):
+    content = json.loads(json.dumps(plain(detection_report(results).figures)))
     first = content["detectors"][OWN][0]
     assert (first["from"], first["tolerance_ms"]) == ("0:00", 150.0)
     assert first["all"]["beats"] == 54
@@ -152,8 +153,9 @@ def test_json_has_every_count(report):
     assert content["timing"]["delay_ms"]["max"] >= content["timing"]["delay_ms"]["median"]
 
 
-def test_page_is_self_contained_and_shows_the_errors(report, excerpts):
-    content = detection_page_of(report, [(excerpts[1], report.records[1])])
+def test_page_is_self_contained_and_shows_the_errors(results, excerpts):
+    by_name = {excerpt.name: excerpt for excerpt in excerpts}
+    content = page_of(detection_report(results, lambda result: by_name[result.name]))
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!#)", content)
     assert "@import" not in content
     assert content.count(">missed</text>") >= 1
@@ -162,8 +164,8 @@ def test_page_is_self_contained_and_shows_the_errors(report, excerpts):
     assert len(ids) == len(set(ids))
 
 
-def test_windows_hold_the_errors_and_are_few(report):
-    result = report.records[1]
+def test_windows_hold_the_errors_and_are_few(results):
+    result = results.records[1]
     windows = error_windows(result)
     assert 1 <= len(windows) <= STRIPS_PER_RECORD
     assert windows[0][0] <= result.missed[0] < windows[0][1]
@@ -173,15 +175,16 @@ def test_windows_hold_the_errors_and_are_few(report):
 def test_flat_record_makes_a_page_too():
     flat = excerpt_of(simulate_beats([], duration_s=5.0))
     settings = DetectionSettings(starts=("0:00",), tolerances_ms=(150.0,))
-    empty = DetectionReport(
+    empty = DetectionResults(
         database="flat",
         settings=settings,
         records=(measure_excerpt(flat, settings),),
         missing=(),
         cross_validation=None,
     )
-    assert detection_tables.tables(empty)
-    assert "</html>" in detection_page_of(empty, [])
+    report = detection_report(empty)
+    assert report.tables
+    assert "</html>" in page_of(report)
 
 
 def test_command_prints_and_writes_everything(tmp_path, capsys):
@@ -224,7 +227,7 @@ def test_progress_on_a_terminal_is_a_bar():
 def test_real_record_in_two_processes(mitdb):
     settings = DetectionSettings(starts=("0:00",), stop="1:00")
     names = [str(mitdb / "100"), str(mitdb / "103")]
-    report = measure_detection("mitdb", names, settings, jobs=2)
-    assert [result.name for result in report.records] == ["100", "103"]
-    gross = report.summary(OWN, WIDE).gross
+    results = measure_detection("mitdb", names, settings, jobs=2)
+    assert [result.name for result in results.records] == ["100", "103"]
+    gross = results.summary(OWN, WIDE).gross
     assert (gross.tp, gross.fn, gross.fp) == (74 + 70, 0, 0)

@@ -30,11 +30,11 @@ def test_unknown_peer_is_refused_with_the_known_ones():
 
 
 def test_peer_without_its_module_is_missing():
-    assert not Peer(key="x", title="X", modules=("no_such_module",), run=failing).is_installed
+    assert not Peer("x", "X", ("no_such_module",), failing).is_installed
 
 
 def test_failure_is_one_line_and_no_beats():
-    peer = Peer(key="x", title="X", modules=(), run=failing)
+    peer = Peer("x", "X", (), failing)
     result = run_peer(peer, np.zeros(10, np.float32), 360.0)
     assert result.samples.size == 0
     assert result.error == "IndexError: no peaks"
@@ -47,7 +47,7 @@ def test_invalid_samples_are_held_and_results_put_in_order():
         seen.append(lead)
         return [7.0, 2.0, np.nan, 7.0]
 
-    peer = Peer(key="x", title="X", modules=(), run=record)
+    peer = Peer("x", "X", (), record)
     lead = np.array([np.nan, 1.0, np.nan, np.nan, 2.0], np.float32)
     result = run_peer(peer, lead, 360.0)
     assert seen[0].tolist() == [0.0, 1.0, 1.0, 1.0, 2.0]

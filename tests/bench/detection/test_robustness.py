@@ -7,6 +7,7 @@ from bench_cases import FS, short_excerpt
 
 from streamer.bench.detection import changes, robustness
 from streamer.bench.detection.changes import AS_IS, RobustnessConfig, conditions
+from streamer.bench.report import plain
 from streamer.commands.cli import main
 from streamer.scoring.ec57 import BeatAnnotations
 
@@ -22,19 +23,17 @@ def one_lead(excerpt):
 
 def test_no_change_touches_its_input(excerpt):
     before = excerpt.samples.copy()
-    for condition in conditions():
-        condition.change(excerpt)
-        assert np.array_equal(excerpt.samples, before), condition.name
+    for name, change in conditions().items():
+        change(excerpt)
+        assert np.array_equal(excerpt.samples, before), name
 
 
 def test_every_change_keeps_the_beats_and_float32(excerpt):
-    names = [condition.name for condition in conditions()]
-    assert len(set(names)) == len(names)
-    for condition in conditions():
-        changed = condition.change(excerpt)
-        assert changed.samples.dtype == np.float32, condition.name
-        assert changed.samples.flags.c_contiguous, condition.name
-        assert changed.beats.samples.size == excerpt.beats.samples.size, condition.name
+    for name, change in conditions().items():
+        changed = change(excerpt)
+        assert changed.samples.dtype == np.float32, name
+        assert changed.samples.flags.c_contiguous, name
+        assert changed.beats.samples.size == excerpt.beats.samples.size, name
 
 
 def test_changes_that_need_two_leads_say_so(excerpt):
@@ -108,10 +107,11 @@ def test_results_sum_over_records_and_name_the_worst():
     assert results[0].name == AS_IS
     assert results[0].worst.name == "b"
     assert results[0].summary(150.0).gross.fn >= shifted.samples.size
-    content = robustness.table(results)
+    report = robustness.robustness_report(results)
+    (content,) = report.tables
     assert content.rows[0][-2:] == ("1.0", f"b {results[0].worst.fn}/{results[0].worst.fp}")
     assert len(content.rows) == len(conditions(config))
-    assert json.loads(json.dumps(robustness.to_json(results)))["conditions"][0]["fs"] == [360.0]
+    assert json.loads(json.dumps(plain(report.figures)))["conditions"][0]["fs"] == [360.0]
 
 
 def test_condition_that_no_record_allows_is_left_out():

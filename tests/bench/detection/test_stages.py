@@ -3,14 +3,14 @@ import pytest
 from bench_cases import short_excerpt
 
 from classifier.network.runtime import load_model
+from replay.record import Reference
 from replay.simulate.record import SimulatedRecord, simulate_beats
 from streamer.bench.detection.changes import resampled
 from streamer.bench.detection.stages import detect
-from streamer.bench.excerpt import beats_until, choose_records, excerpt_of, read_excerpt
+from streamer.bench.excerpt import annotated_beats, choose_records, excerpt_of, read_excerpt
 from streamer.core.errors import ScoringError
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
-from streamer.scoring.ec57 import BeatAnnotations
 
 
 @pytest.mark.parametrize("fs", [360.0, 250.0])
@@ -20,7 +20,7 @@ def test_finds_what_the_chain_finds_at_the_same_time(fs):
     events = [event for chunk in excerpt.chunks(1000) for event in chain.push(chunk)]
     events += chain.flush()
     peaks = [e.beat.rpeak for e in events if isinstance(e, LabeledBeat) and e.revision == 0]
-    found = detect(excerpt.chunks(), fs=fs, n_leads=2)
+    found = detect(excerpt)
     assert found.samples.size > 20
     assert found.samples.tolist() == [peak.sample for peak in peaks]
     assert found.quality.tolist() == [peak.quality for peak in peaks]
@@ -30,29 +30,29 @@ def test_finds_what_the_chain_finds_at_the_same_time(fs):
 
 def test_result_does_not_depend_on_the_cut():
     excerpt = short_excerpt()
-    whole = detect(excerpt.chunks(10**6), fs=360.0, n_leads=2)
-    cut = detect(excerpt.chunks(77), fs=360.0, n_leads=2)
+    whole = detect(excerpt, 10**6)
+    cut = detect(excerpt, 77)
     assert whole.samples.tolist() == cut.samples.tolist()
     assert whole.candidates.tolist() == cut.candidates.tolist()
     assert whole.log_odds.tolist() == cut.log_odds.tolist()
 
 
 def test_every_beat_was_a_candidate():
-    found = detect(short_excerpt().chunks(), fs=360.0, n_leads=2)
+    found = detect(short_excerpt())
     assert set(found.samples.tolist()) <= set(found.candidates.tolist())
     assert found.log_odds.size == found.candidates.size
 
 
 def test_nothing_is_decided_after_the_end():
     excerpt = resampled(short_excerpt(3.0), 250.0)
-    found = detect(excerpt.chunks(), fs=250.0, n_leads=2)
+    found = detect(excerpt)
     assert found.decided_at.max() <= excerpt.n_samples - 1
     assert (found.decided_at >= found.samples).all()
 
 
 def test_flat_record_has_a_gap_and_no_beats():
     record = simulate_beats([], duration_s=5.0)
-    found = detect(record.chunks(size=500), fs=360.0, n_leads=2)
+    found = detect(excerpt_of(record), 500)
     assert found.samples.size == 0
     assert found.gaps[-1][1] == record.n_samples
 
@@ -66,10 +66,12 @@ def test_excerpt_ends_where_it_is_told():
 
 
 def test_flutter_is_cut_with_the_rest():
-    beats = BeatAnnotations.from_symbols([10, 20, 90, 95], ["N", "[", "]", "N"])
-    assert beats_until(beats, 50).vf == ((20, 49),)
-    assert beats_until(beats, 50).samples.tolist() == [10]
-    assert beats_until(beats, 15).vf == ()
+    marks = Reference(
+        samples=np.array([10, 20, 90, 95]), symbols=("N", "[", "]", "N"), aux=("",) * 4
+    )
+    assert annotated_beats(marks, 50).vf == ((20, 49),)
+    assert annotated_beats(marks, 50).samples.tolist() == [10]
+    assert annotated_beats(marks, 15).vf == ()
 
 
 def test_record_without_reference_is_refused():

@@ -8,8 +8,10 @@ import pytest
 
 from classifier.labels import Label
 from replay.record import Reference
-from streamer.bench.rhythm.measure import compare, tables
+from streamer.bench.excerpt import ChainRun
+from streamer.bench.rhythm.measure import compare
 from streamer.bench.rhythm.onsets import SCENARIOS, measure_onsets
+from streamer.bench.rhythm.report import rhythm_report
 from streamer.bench.rhythm.truth import Truth
 from streamer.commands.cli import main
 from streamer.core.events import Alarm, Priority, Rhythm, RhythmEvent
@@ -141,11 +143,12 @@ def test_what_was_named_in_flutter_is_ignored_and_cut_off() -> None:
 def test_flutter_counts_for_neither_row_where_the_rule_says_so() -> None:
     marks = reference((0, "+", "(N"), (3600, "+", "(AFL"), (7200, "+", "(AFIB"), (10800, "+", "(N"))
     found = [rhythm(Rhythm.ATRIAL_FIBRILLATION, 1800), rhythm(Rhythm.SINUS, 9000)]
-    result = compare("made-up", found, marks, fs=360, stop=14400, start="0:00")
-    strict, wide = result.agreements["AF"], result.agreements["AF or flutter"]
+    run = ChainRun(name="made-up", fs=360, stop=14400, reference=marks, events=found)
+    result = compare(run, start="0:00")
+    strict, wide = result.episodes["AF"], result.episodes["AF or flutter"]
     assert (strict.reference_s, strict.named_s, strict.common_s) == (10.0, 10.0, 5.0)
     assert (wide.reference_s, wide.named_s, wide.common_s) == (20.0, 20.0, 15.0)
-    assert [row[0] for row in tables([result], [])[0].rows] == ["AF", "AF or flutter"]
+    assert [row[0] for row in rhythm_report([result], []).tables[0].rows] == ["AF", "AF or flutter"]
     assert Truth(marks, fs=360, stop=14400).confirms(alarm(Rhythm.ATRIAL_FIBRILLATION, 4000, 5000))
 
 
@@ -183,9 +186,11 @@ def test_an_alarm_is_true_if_the_reference_says_so(found: Alarm, *, true: bool) 
 def test_flutter_that_was_not_found_is_said() -> None:
     marks = reference((90, "[", ""), (400, "]", ""), (500, "[", ""), (900, "]", ""))
     found = [alarm(Rhythm.VENTRICULAR_FIBRILLATION, 500, 680)]
-    result = compare("made-up", found, marks, fs=360, stop=1000, start="0:00")
+    run = ChainRun(name="made-up", fs=360, stop=1000, reference=marks, events=found)
+    result = compare(run, start="0:00")
     assert result.flutter_delays_s == (None, 0.5)
-    shown = next(t for t in tables([result], []) if t.header[0] == "Ventricular flutter")
+    tables = rhythm_report([result], []).tables
+    shown = next(t for t in tables if t.header[0] == "Ventricular flutter")
     assert [row[1] for row in shown.rows] == ["missed", "0.5"]
 
 

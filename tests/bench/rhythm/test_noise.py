@@ -10,19 +10,19 @@ import pytest
 
 from replay.noise import in_noise
 from replay.simulate.rhythms import TEMPTING_RHYTHMS
+from streamer.bench.report import plain
 from streamer.bench.rhythm import noise as rhythm_noise
 from streamer.bench.rhythm.noise import (
     FalseAlarms,
-    NoiseReport,
+    NoiseResults,
     NoiseSettings,
-    NoisyOnsets,
     false_alarms,
     measure_noise,
+    plan_noise,
     settings_of,
-    steps,
 )
-from streamer.bench.rhythm.noise_tables import introduction, tables, to_json
 from streamer.bench.rhythm.onsets import TimeToAlarm
+from streamer.bench.rhythm.report import noise_report
 from streamer.commands.cli import main
 from streamer.core.events import Alarm, Priority, Rhythm
 
@@ -81,37 +81,38 @@ def test_a_short_form_with_made_up_noise(monkeypatch: pytest.MonkeyPatch) -> Non
         noises=("ma",), ratios_db=(12,), sampling_hz=(250.0,), trials=1, steady=1, records=()
     )
     told: list[str] = []
-    report = measure_noise(settings, advance=told.append)
-    assert len(told) == steps(settings)
-    found = {(c.condition, o.name): o.missed for c in report.onsets for o in c.onsets}
+    plan = plan_noise(settings)
+    results = measure_noise(plan, advance=told.append)
+    assert len(told) == plan.steps
+    found = {(c, o.name): o.missed for c, onsets in results.onsets.items() for o in onsets}
     assert found["arrests, clean", "coarse fibrillation"] == 0
     assert found["clean", "asystole"] == 0
     assert found["ma at 12 dB", "asystole"] == 0
-    assert {part.group for part in report.steady} == {"rhythm", "fault", "noise", "noise alone"}
-    steady = next(part for part in report.steady if part.name == "low voltage")
+    assert {part.group for part in results.steady} == {"rhythm", "fault", "noise", "noise alone"}
+    steady = next(part for part in results.steady if part.name == "low voltage")
     assert not steady.counts
     assert steady.hours == pytest.approx(120 / 3600)
 
 
-def made_up() -> NoiseReport:
+def made_up() -> NoiseResults:
     onset = TimeToAlarm(name="asystole", limit_s=5.0, delays_s=(4.5, 6.0), missed=1)
     counts = Counter({Rhythm.VENTRICULAR_FIBRILLATION: 2, Rhythm.V_COUPLET: 1})
-    return NoiseReport(
+    return NoiseResults(
         settings=NoiseSettings(noises=("em",), records=()),
-        onsets=(NoisyOnsets(condition="em at 6 dB", onsets=(onset,)),),
+        onsets={"em at 6 dB": (onset,)},
         steady=(FalseAlarms(group="fault", name="tremor", hours=0.5, counts=counts),),
     )
 
 
 def test_tables_say_what_is_late_and_how_often_alarms_are_false() -> None:
-    first, second = tables(made_up())
+    first, second = noise_report(made_up()).tables
     assert first.rows == (("asystole", "3", "1", "5.25", "6.00", "1", "5"),)
     assert second.rows == (("tremor", "0.50", "0.0", "0.0", "4.0", "0.0", "0.0", "0.0", "2.0"),)
-    assert introduction(made_up())[-1] == "Nothing was chosen on em."
+    assert noise_report(made_up()).introduction[-1] == "Nothing was chosen on em."
 
 
 def test_programs_get_every_count() -> None:
-    found = json.loads(json.dumps(to_json(made_up())))
+    found = json.loads(json.dumps(plain(noise_report(made_up()).figures)))
     assert found["onsets"][0]["delays_s"] == [4.5, 6.0]
     assert found["false_alarms"][0]["counts"] == {
         "ventricular fibrillation": 2,

@@ -3,8 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from streamer.bench.speed import throughput
-from streamer.bench.speed.throughput import ThroughputConfig, demo_signal, measure_throughput
+from streamer.bench.report import plain
+from streamer.bench.speed.throughput import (
+    ThroughputConfig,
+    demo_signal,
+    measure_throughput,
+    throughput_report,
+)
 from streamer.commands.cli import main
 
 QUICK = ThroughputConfig(seconds=4.0, single_seconds=0.2, rounds=2)
@@ -39,11 +44,12 @@ def test_signal_is_repeated_and_resampled():
 
 
 def test_tables_put_ratios_first(timings):
-    bulk, single = throughput.tables(timings)
+    report = throughput_report(timings, QUICK)
+    bulk, single = report.tables
     assert bulk.header[3] == "x sosfilt"
     assert len(bulk.rows) == 20
     assert len(single.rows) == 4
-    assert json.loads(json.dumps(throughput.to_json(timings, QUICK)))["seconds"] == 4.0
+    assert json.loads(json.dumps(plain(report.figures)))["seconds"] == 4.0
 
 
 def test_command_says_what_it_means(tmp_path, capsys):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamer.bench.report import plain
 from streamer.bench.speed import latency, soak, throughput_ward
 from streamer.bench.speed.mosquitto import running_mosquitto
 from streamer.bench.speed.throughput_ward import WardThroughputConfig, added_latencies
@@ -25,51 +26,55 @@ def test_a_ward_costs_the_more_the_larger_it_is(mosquitto: str, tmp_path: Path) 
     )
     assert mosquitto
     with running_mosquitto() as url:
-        report = throughput_ward.measure_ward(config, url=url)
-    assert [t.patients for t in report.timings][:4] == [10, 200, 5, 40]
-    assert report.cost_us("signal")[0] > 0
-    assert report.timings[3].events > report.timings[2].events > 0
-    assert 20_000 < report.timings[0].row_bytes < 32 * 1024
-    lines = throughput_ward.introduction(report)
-    assert "straight line" in lines[1]
-    assert len(throughput_ward.table(report).rows) == len(report.timings)
-    throughput_ward.plot(report, tmp_path / "ward.svg")
+        found = throughput_ward.measure_ward(config, url=url)
+    assert [t.patients for t in found.timings][:4] == [10, 200, 5, 40]
+    assert found.cost_us("signal")[0] > 0
+    assert found.timings[3].events > found.timings[2].events > 0
+    assert 20_000 < found.timings[0].row_bytes < 32 * 1024
+    report = throughput_ward.ward_report(found)
+    assert "straight line" in report.introduction[1]
+    assert len(report.tables[0].rows) == len(found.timings)
+    assert report.plot is not None
+    report.plot(tmp_path / "ward.svg")
     assert (tmp_path / "ward.svg").stat().st_size > 1000
-    json.dumps(throughput_ward.to_json(report))
+    json.dumps(plain(report.figures))
 
 
 @pytest.mark.mosquitto
 def test_latency_is_measured_from_r_peak_to_subscriber(mosquitto: str, tmp_path: Path) -> None:
     assert mosquitto
     settings = latency.LatencySettings(record="demo", seconds=4.0)
-    report = latency.measure_latency(settings)
-    assert report.n_lost == 0
-    assert report.end_to_end.size >= 3
+    found = latency.measure_latency(settings)
+    assert found.n_lost == 0
+    assert found.end_to_end.size >= 3
     # The subscriber can't have it before it was decided, but for the clocks' resolution.
-    assert report.excess.min() > -1.0
-    assert np.all(report.decision_delay >= 352.0)
-    assert np.all(np.diff(list(latency.quantiles(report.compute).values())) >= 0)
-    latency.plot(report, tmp_path / "latency.svg")
+    assert found.excess.min() > -1.0
+    assert np.all(found.decision_delay >= 352.0)
+    assert np.all(np.diff(list(latency.quantiles(found.compute).values())) >= 0)
+    report = latency.latency_report(found)
+    assert report.plot is not None
+    report.plot(tmp_path / "latency.svg")
     assert (tmp_path / "latency.svg").stat().st_size > 1000
-    assert "beats through Mosquitto" in latency.introduction(report)[0]
-    json.dumps(latency.to_json(report))
+    assert "beats through Mosquitto" in report.introduction[0]
+    json.dumps(plain(report.figures))
 
 
 @pytest.mark.mosquitto
 def test_a_short_soak_loses_nothing(mosquitto: str) -> None:
     assert mosquitto
     config = soak.SoakConfig(minutes=0.05, patients=3, records=("demo",), every_s=0.2)
-    report = soak.measure_soak(config)
-    assert report.shed == report.not_sent == 0
-    assert report.sent >= report.beats > 0
-    assert len(report.readings) > 5
-    assert report.readings[-1].memory_mb > 10
-    assert soak.table(report).rows
-    json.dumps(soak.to_json(report))
+    found = soak.measure_soak(config)
+    assert found.shed == found.not_sent == 0
+    assert found.sent >= found.beats > 0
+    assert len(found.readings) > 5
+    assert found.readings[-1].memory_mb > 10
+    report = soak.soak_report(found)
+    assert report.tables[0].rows
+    json.dumps(plain(report.figures))
 
 
 def test_growing_memory_fails_a_soak() -> None:
-    def report(growth_mb: float) -> soak.SoakReport:
+    def soaked(growth_mb: float) -> soak.SoakResults:
         readings = tuple(
             soak.Reading(
                 at_s=float(k),
@@ -80,7 +85,7 @@ def test_growing_memory_fails_a_soak() -> None:
             )
             for k in range(101)
         )
-        return soak.SoakReport(
+        return soak.SoakResults(
             config=soak.SoakConfig(),
             readings=readings,
             beats=1,
@@ -90,6 +95,7 @@ def test_growing_memory_fails_a_soak() -> None:
             not_sent=0,
         )
 
-    assert report(4.0).passed
-    assert report(4.0).growth_mb == pytest.approx(4.0)
-    assert not report(40.0).passed
+    assert soaked(4.0).passed
+    assert soaked(4.0).growth_mb == pytest.approx(4.0)
+    assert not soaked(40.0).passed
+    assert not soak.soak_report(soaked(40.0)).passed

@@ -6,17 +6,16 @@ import pytest
 from bench_cases import FS, short_excerpt
 
 from replay.noise import NoiseConfig, add_noise, noise_segments
-from streamer.bench.detection.measure import OWN
-from streamer.bench.noise import tables as noise_tables
-from streamer.bench.noise.measure import (
+from streamer.bench.detection.noise import (
     THRESHOLDS,
     NoiseRecord,
-    NoiseReport,
+    NoiseResults,
     measure_noisy,
     noise_records,
-    score_stretches,
+    score_segments,
 )
-from streamer.bench.noise.page import noise_page
+from streamer.bench.detection.noise_report import noise_report
+from streamer.bench.report import OWN, page_of, plain
 from streamer.commands.cli import main
 from streamer.core.errors import ScoringError
 
@@ -36,9 +35,9 @@ def noisy_result(snr_db: int, base: str):
 
 
 @pytest.fixture(scope="module")
-def report():
+def measured():
     results = [noisy_result(snr_db, base) for base in ("118", "119") for snr_db in (24, -6)]
-    return NoiseReport(results=tuple(results), missing=())
+    return NoiseResults(results=tuple(results), missing=())
 
 
 def test_only_the_noisy_stretches_count():
@@ -49,41 +48,42 @@ def test_only_the_noisy_stretches_count():
     inside = sum(
         int(((beats >= start) & (beats < stop)).sum()) for start, stop, noisy in stretches if noisy
     )
-    nothing = score_stretches(excerpt, np.empty(0, np.int64), SHORT, noisy=True)
+    nothing = score_segments(excerpt, np.empty(0, np.int64), SHORT, noisy=True)
     assert (nothing.tp, nothing.fn, nothing.fp) == (0, inside, 0)
-    clean = score_stretches(excerpt, beats, SHORT, noisy=False)
+    clean = score_segments(excerpt, beats, SHORT, noisy=False)
     assert (clean.tp, clean.fn, clean.fp) == (beats.size - inside, 0, 0)
 
 
-def test_more_noise_more_errors(report):
+def test_more_noise_more_errors(measured):
     def errors(snr_db):
-        score = report.score(OWN, snr_db)
+        score = measured.score(OWN, snr_db)
         return score.fn + score.fp
 
-    assert report.ratios_db == (24, -6)
+    assert measured.ratios_db == (24, -6)
     assert errors(24) < errors(-6)
 
 
-def test_higher_threshold_keeps_fewer_beats(report):
+def test_higher_threshold_keeps_fewer_beats(measured):
     for snr_db in (None, 24, -6):
-        kept = [report.kept(number, snr_db) for number in range(len(THRESHOLDS))]
+        kept = [measured.kept(number, snr_db) for number in range(len(THRESHOLDS))]
         found = [score.tp + score.fp for score in kept]
         assert found == sorted(found, reverse=True)
-    assert report.kept(0, 24).tp == report.score(OWN, 24).tp
+    assert measured.kept(0, 24).tp == measured.score(OWN, 24).tp
 
 
-def test_tables_and_json_have_every_ratio(report):
-    for content in noise_tables.tables(report):
+def test_tables_and_json_have_every_ratio(measured):
+    report = noise_report(measured)
+    for content in report.tables:
         assert content.header[-2:] == ("24 dB", "-6 dB")
         assert {len(row) for row in content.rows} == {len(content.header)}
-    content = json.loads(json.dumps(noise_tables.to_json(report)))
+    content = json.loads(json.dumps(plain(report.figures)))
     assert len(content["detectors"][OWN]) == 4
     assert len(content["quality"]) == 3 * len(THRESHOLDS)
-    assert "118 and 119" in noise_tables.introduction(report)[0]
+    assert "118 and 119" in report.introduction[0]
 
 
-def test_page_has_curves_and_tables(report):
-    content = noise_page(report)
+def test_page_has_curves_and_tables(measured):
+    content = page_of(noise_report(measured))
     assert content.count("<svg") == 3
     assert "Trading Se for +P" in content
 

@@ -2,11 +2,11 @@
 
 Moody, Muldrow & Mark 1984 (Computers in Cardiology 11:381-384): records 118 and 119 with electrode
 motion added at six signal-to-noise ratios, in two minutes of every four after the first five.
-Only the noisy stretches count for the scores; the clean ones say what a quality threshold costs.
+Only the noisy segments count for the scores; the clean ones say what a quality threshold costs.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from replay.noise import NoiseConfig, noise_segments
 from replay.records import records_of
-from streamer.bench.detection.measure import OWN
-from streamer.bench.detection.peers import Peer, run_peer, select_peers
+from streamer.bench.detection.peers import Peer, find_with_peers, select_peers
 from streamer.bench.detection.stages import detect
-from streamer.bench.excerpt import Excerpt, labelled, read_excerpt
-from streamer.bench.progress import Advance, silent
+from streamer.bench.excerpt import Excerpt, read_excerpt
+from streamer.bench.report import OWN
+from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.errors import ScoringError
-from streamer.scoring.ec57 import TOLERANCE_MS, RecordScore, aggregate, score_record
+from streamer.scoring.ec57 import RecordScore, aggregate
 
 DATABASE: Final = "nstdb"
 THRESHOLDS: Final = tuple(round(0.05 * step, 2) for step in range(20))
@@ -44,19 +44,20 @@ class NoiseRecord:
 class NoiseResult:
     """How one record was detected."""
 
+    name: str
     record: NoiseRecord
     leads: tuple[str, ...]
     noisy: dict[str, RecordScore]
-    """Scores of the noisy stretches by detector."""
+    """Scores of the noisy segments by detector."""
     kept_noisy: tuple[RecordScore, ...]
     """This detector's scores there when only beats of a quality are kept, by `THRESHOLDS`."""
     kept_clean: tuple[RecordScore, ...]
-    """The same for the clean stretches."""
+    """The same for the clean segments."""
     failures: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NoiseReport:
+class NoiseResults:
     """Every record's result."""
 
     results: tuple[NoiseResult, ...]
@@ -79,7 +80,7 @@ class NoiseReport:
         return tuple(sorted({result.record.base for result in self.results}))
 
     def score(self, detector: str, snr_db: int, base: str | None = None) -> RecordScore:
-        """Sum up the noisy stretches at a ratio, of one heart or of all."""
+        """Sum up the noisy segments at a ratio, of one heart or of all."""
         return aggregate(
             [
                 result.noisy[detector]
@@ -89,7 +90,7 @@ class NoiseReport:
         ).gross
 
     def kept(self, threshold: int, snr_db: int | None) -> RecordScore:
-        """Sum up what is kept at the threshold of this number; the clean stretches for None."""
+        """Sum up what is kept at the threshold of this number; the clean segments for None."""
         return aggregate(
             [
                 result.kept_clean[threshold] if snr_db is None else result.kept_noisy[threshold]
@@ -126,23 +127,23 @@ def _noise_record(source: str) -> NoiseRecord:
 
 
 def measure_noise(
-    records: Iterable[NoiseRecord],
+    records: Sequence[NoiseRecord],
     *,
     peers: Sequence[str] | None = None,
     stop: str | None = None,
     advance: Advance = silent,
-) -> NoiseReport:
-    """Detect in every record and score its noisy stretches.
+) -> NoiseResults:
+    """Detect in every record and score its noisy segments.
 
     Parameters
     ----------
-    records : iterable of NoiseRecord
+    records : sequence of NoiseRecord
     peers : sequence of str, optional
         Keys of the peers; None for none of them, empty for all.
     stop : str, optional
         Cut every record there; noise begins at 5:00.
     advance : callable
-        Told each record that is done.
+        Gets the name of each record that is done.
 
     Raises
     ------
@@ -150,14 +151,14 @@ def measure_noise(
         If no record reaches into its noise.
     """
     installed, missing = select_peers(peers)
-    results = []
-    for record in records:
-        excerpt = read_excerpt(record.source, stop=stop)
-        results.append(measure_noisy(excerpt, record, installed))
-        advance(excerpt.name)
+
+    def measure(record: NoiseRecord) -> NoiseResult:
+        return measure_noisy(read_excerpt(record.source, stop=stop), record, installed)
+
+    results = fan_out(measure, records, advance=advance)
     if not any(sum(result.noisy[OWN].matrix.flat) for result in results):
         raise ScoringError("nothing to score: the noise begins at 5:00; give a later --stop")
-    return NoiseReport(results=tuple(results), missing=tuple(missing))
+    return NoiseResults(results=tuple(results), missing=tuple(missing))
 
 
 def measure_noisy(
@@ -166,43 +167,33 @@ def measure_noisy(
     peers: Sequence[Peer] = (),
     config: NoiseConfig | None = None,
 ) -> NoiseResult:
-    """Detect in one record with noise in the stretches of the protocol."""
-    own = detect(excerpt.chunks(), fs=excerpt.fs, n_leads=len(excerpt.leads))
+    """Detect in one record with noise in the segments of the protocol."""
+    own = detect(excerpt)
+    others, failures = find_with_peers(excerpt, peers)
     kept = [own.samples[own.quality >= threshold] for threshold in THRESHOLDS]
-    noisy = {OWN: score_stretches(excerpt, own.samples, config, noisy=True)}
-    failures = {}
-    for peer in peers:
-        found = run_peer(peer, excerpt.samples[0], excerpt.fs)
-        noisy[peer.title] = score_stretches(excerpt, found.samples, config, noisy=True)
-        if found.error is not None:
-            failures[peer.title] = found.error
+
+    def score(found: NDArray[np.int64], *, noisy: bool = True) -> RecordScore:
+        return score_segments(excerpt, found, config, noisy=noisy)
+
     return NoiseResult(
+        name=excerpt.name,
         record=record,
         leads=excerpt.leads,
-        noisy=noisy,
-        kept_noisy=tuple(score_stretches(excerpt, k, config, noisy=True) for k in kept),
-        kept_clean=tuple(score_stretches(excerpt, k, config, noisy=False) for k in kept),
+        noisy={title: score(found) for title, found in {OWN: own.samples, **others}.items()},
+        kept_noisy=tuple(score(found) for found in kept),
+        kept_clean=tuple(score(found, noisy=False) for found in kept),
         failures=failures,
     )
 
 
-def score_stretches(
+def score_segments(
     excerpt: Excerpt, found: NDArray[np.int64], config: NoiseConfig | None, *, noisy: bool
 ) -> RecordScore:
-    """Score the noisy or the clean stretches of a record together."""
-    stretches = noise_segments(excerpt.n_samples, excerpt.fs, config)
+    """Score the noisy or the clean segments of a record together."""
     return aggregate(
         [
-            score_record(
-                excerpt.beats,
-                labelled(found),
-                fs=excerpt.fs,
-                start=start,
-                stop=stop - 1,
-                tolerance_ms=TOLERANCE_MS,
-            )
-            for start, stop, is_noisy in stretches
+            excerpt.score(found, start=start, stop=stop)
+            for start, stop, is_noisy in noise_segments(excerpt.n_samples, excerpt.fs, config)
             if is_noisy is noisy
-        ],
-        name=excerpt.name,
+        ]
     ).gross
