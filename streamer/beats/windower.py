@@ -3,7 +3,7 @@
 import dataclasses
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,31 +55,6 @@ class _Pending:
     due: int
 
 
-class SampleStore(Protocol):
-    """Where samples are kept, by absolute index; `streamer.signal.ring.SampleRing` is one."""
-
-    @property
-    def stop(self) -> int | None:
-        """One past the newest sample; None while empty."""
-        ...
-
-    def append(self, chunk: Chunk) -> None:
-        """Store a chunk."""
-        ...
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Copy samples `start` to `stop` (exclusive); NaN where there are none."""
-        ...
-
-    def grow(self, capacity: int) -> None:
-        """Make room for at least `capacity` samples."""
-        ...
-
-    def clear(self) -> None:
-        """Forget everything."""
-        ...
-
-
 class BeatWindower:
     """Turn R peaks into beats, each as soon as the last sample of its window has arrived.
 
@@ -89,8 +64,11 @@ class BeatWindower:
         Rows of every chunk.
     config : WindowerConfig
         Window and history lengths.
-    samples : SampleStore, optional
-        Where the samples are kept; a ring of its own if None.
+
+    Attributes
+    ----------
+    ring : SampleRing
+        The samples that are kept.
 
     Notes
     -----
@@ -102,17 +80,11 @@ class BeatWindower:
     the loss are kept apart, because the loss may be longer than the memory.
     """
 
-    def __init__(
-        self,
-        *,
-        n_leads: int,
-        config: WindowerConfig | None = None,
-        samples: SampleStore | None = None,
-    ) -> None:
+    def __init__(self, *, n_leads: int, config: WindowerConfig | None = None) -> None:
         self._n_leads = n_leads
         self._config = WindowerConfig() if config is None else config
         self._kept_samples = self._config.kept_samples
-        self._ring = SampleRing(n_leads, self._kept_samples + 1) if samples is None else samples
+        self.ring = SampleRing(n_leads, self._kept_samples + 1)
         self.reset()
 
     @property
@@ -122,7 +94,7 @@ class BeatWindower:
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._ring.clear()
+        self.ring.clear()
         self._before_loss: Chunk | None = None
         self._pending: deque[_Pending] = deque()
         self._rr_s: deque[float] = deque(maxlen=self._config.rr_count)
@@ -161,7 +133,7 @@ class BeatWindower:
         if self._closed:
             return []
         self._closed = True
-        last = (self._ring.stop or 0) - 1
+        last = (self.ring.stop or 0) - 1
         beats: list[Beat | Gap] = []
         while self._pending:
             pending = self._pending.popleft()
@@ -170,13 +142,13 @@ class BeatWindower:
 
     def snapshot(self) -> Snapshot:
         """Copy the whole state."""
-        stop = self._ring.stop
+        stop = self.ring.stop
         return Snapshot(
             stage=type(self).__name__,
             version=_VERSION,
             state={
                 "stop": stop,
-                "samples": self._ring.read((stop or 0) - self._kept_samples, stop or 0),
+                "samples": self.ring.read((stop or 0) - self._kept_samples, stop or 0),
                 "before_loss": None
                 if self._before_loss is None
                 else [self._before_loss.start, self._before_loss.samples.copy()],
@@ -207,7 +179,7 @@ class BeatWindower:
             )
         self.reset()
         if state["stop"] is not None:
-            self._ring.append(Chunk(start=state["stop"] - self._kept_samples, samples=samples))
+            self.ring.append(Chunk(start=state["stop"] - self._kept_samples, samples=samples))
         if state["before_loss"] is not None:
             start, samples = state["before_loss"]
             self._before_loss = Chunk(start=start, samples=samples.copy())
@@ -220,12 +192,12 @@ class BeatWindower:
         self._closed = state["closed"]
 
     def _store(self, chunk: Chunk) -> None:
-        resumed_after = self._ring.stop
+        resumed_after = self.ring.stop
         if resumed_after is not None and chunk.start > resumed_after:
             start = resumed_after - self._kept_samples
-            self._before_loss = Chunk(start=start, samples=self._ring.read(start, resumed_after))
-        self._ring.grow(self._kept_samples + chunk.samples.shape[1])
-        self._ring.append(chunk)
+            self._before_loss = Chunk(start=start, samples=self.ring.read(start, resumed_after))
+        self.ring.grow(self._kept_samples + chunk.samples.shape[1])
+        self.ring.append(chunk)
         if resumed_after is None or chunk.start == resumed_after:
             return
         # What waited for a lost sample learns of the loss when the stream resumes, no sooner.
@@ -277,7 +249,7 @@ class BeatWindower:
 
     def _window(self, start: int, stop: int) -> NDArray[np.float32]:
         """Read samples, those from before a loss as they were before it, however long it was."""
-        window = self._ring.read(start, stop)
+        window = self.ring.read(start, stop)
         before = self._before_loss
         if before is not None and start < before.stop:
             first, last = max(start, before.start), min(stop, before.stop)

@@ -8,12 +8,14 @@ from classifier.network.runtime import ModelSpec
 from replay.chunk import Chunk
 from streamer.beats.beat_asker import BeatAsker, BeatClassifierConfig
 from streamer.beats.question import Step
-from streamer.beats.windower import BeatWindower, SampleStore, WindowerConfig
+from streamer.beats.windower import BeatWindower, WindowerConfig
 from streamer.core.events import Event, Gap, GapReason, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Snapshot
+from streamer.patient.memory import PatientMemory
 from streamer.rhythm.tracker import RhythmConfig, RhythmTracker
-from streamer.rhythm.waveform.measures import Measurement, Watch
+from streamer.rhythm.waveform.measures import Measurement
 from streamer.signal.bandpass import FilteredChunk
+from streamer.signal.ring import SampleRing
 
 _VERSION: Final = 2
 
@@ -21,9 +23,9 @@ _VERSION: Final = 2
 class BeatPath:
     """Windower, beat asker and rhythm tracker of one patient, with the labels left open.
 
-    Detector outputs go in by `take`, the time by `tick`, and questions, gaps and ticks come out.
-    Whoever answers the questions hands the answers, and the gaps and ticks between them, back to
-    `follow` in the same order, which returns the events.
+    Detections go in by `add_detection`, the time by `tick`, and label requests, gaps and ticks come
+    out. Who works the labels out hands them, and the gaps and ticks between them, to `conclude` in
+    the same order, which returns the events.
 
     Parameters
     ----------
@@ -32,10 +34,6 @@ class BeatPath:
     spec : ModelSpec
         What the network that will answer was made for.
     windower, classifier, rhythm : configurations, optional
-    samples : SampleStore, optional
-        Where the windower finds its samples; a ring of its own if None.
-    watch : Watch, optional
-        Who measures the signal for the rhythm, as `RhythmTracker` takes it.
 
     Notes
     -----
@@ -50,12 +48,10 @@ class BeatPath:
         windower: WindowerConfig | None = None,
         classifier: BeatClassifierConfig | None = None,
         rhythm: RhythmConfig | None = None,
-        samples: SampleStore | None = None,
-        watch: Watch | None = None,
     ) -> None:
-        self._windower = BeatWindower(n_leads=n_leads, config=windower, samples=samples)
+        self._windower = BeatWindower(n_leads=n_leads, config=windower)
         self._asker = BeatAsker(spec, classifier)
-        self._rhythm = RhythmTracker(rhythm, watch)
+        self._rhythm = RhythmTracker(rhythm, n_leads)
         self._lost: Gap | None = None
 
     @property
@@ -63,6 +59,16 @@ class BeatPath:
         """Sample that completes a window or ends the wait for a confirmed label; None: neither."""
         dues = (self._windower.next_due, self._asker.next_due)
         return min((due for due in dues if due is not None), default=None)
+
+    @property
+    def ring(self) -> SampleRing:
+        """The latest samples."""
+        return self._windower.ring
+
+    def move_to(self, memory: PatientMemory) -> None:
+        """Go on in other arrays, which hold the same."""
+        self._windower.ring.memory = memory.ring
+        self._rhythm.watch.memory = memory.watch
 
     def reset(self) -> None:
         """Return to the state of a new object."""
@@ -75,29 +81,29 @@ class BeatPath:
         """Keep samples for the windows; the detector's outputs for them come afterwards."""
         self._windower.push(chunk)
 
-    def see(self, item: FilteredChunk) -> None:
-        """Show the rhythm tracker the signal, before what was found in it."""
+    def add_signal(self, item: FilteredChunk) -> None:
+        """Have the rhythm tracker measure the signal, before what was found in it comes."""
         self._rhythm.push(item)
 
-    def see_measured(self, start: int, found: Iterable[Measurement]) -> None:
-        """Tell the rhythm tracker what the signal from `start` on was measured to be."""
+    def add_measurements(self, start: int, found: Iterable[Measurement]) -> None:
+        """Hand on measurements of the signal, whose first sample ever was `start`."""
         self._rhythm.add_measurements(start, found)
 
-    def lose(self, gap: Gap) -> None:
-        """Keep a loss until the detector has seen it and given what it held from before."""
+    def note_loss(self, gap: Gap) -> None:
+        """Keep a loss until the detector has noticed it and returned what it held from before."""
         start = gap.start if self._lost is None else self._lost.start
         self._lost = _lost(start, gap.stop)
 
-    def take(self, found: RPeak | Gap) -> list[Step]:
-        """Take what the detector found."""
+    def add_detection(self, found: RPeak | Gap) -> list[Step]:
+        """Take a peak or gap that the detector found."""
         if self._lost is None:
             return self._cut(found)
         if found.decided_at < self._lost.decided_at:
             return self._cut(dataclasses.replace(found, decided_at=self._lost.decided_at))
-        return [*self.settle(), *self._cut(found)]
+        return [*self.apply_loss(), *self._cut(found)]
 
-    def settle(self) -> list[Step]:
-        """Let a loss take effect: the detector has given all that it held from before."""
+    def apply_loss(self) -> list[Step]:
+        """Let a loss take effect: the detector has returned all that it held from before."""
         gap, self._lost = self._lost, None
         return [] if gap is None else self._cut(gap)
 
@@ -114,12 +120,12 @@ class BeatPath:
             steps.append(tick)
         return steps
 
-    def is_attentive(self, sample: int) -> bool:
+    def may_change_by(self, sample: int) -> bool:
         """Tell whether time and signal alone might change the rhythm: see `RhythmTracker`."""
         return self._rhythm.may_change_by(sample)
 
-    def follow(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
-        """Take a label, a gap or the time, and add what the rhythm makes of it."""
+    def conclude(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
+        """Return a label or gap, with the changes of the rhythm that it or the time makes known."""
         if isinstance(item, Tick):
             return [*self._rhythm.push(item)]
         found = self._rhythm.push(item)
@@ -132,13 +138,13 @@ class BeatPath:
 
     def finish(self) -> list[Step]:
         """End the stream, all but the rhythm, which waits for the labels."""
-        steps: list[Step] = self.settle()
+        steps: list[Step] = self.apply_loss()
         for beat in self._windower.flush():
             steps += self._asker.push(beat)
         return [*steps, *self._asker.flush()]
 
     def end(self) -> list[Event]:
-        """End the rhythm, after everything was handed to `follow`."""
+        """End the rhythm, once everything was concluded."""
         return [*self._rhythm.flush()]
 
     def snapshot(self) -> Snapshot:

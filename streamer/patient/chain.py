@@ -15,13 +15,15 @@ from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import CHAIN_FS, Event, Gap, LabeledBeat, Tick
 from streamer.core.stage import Snapshot
 from streamer.patient.beat_path import BeatPath
+from streamer.patient.memory import PatientMemory
 from streamer.rhythm.tracker import RhythmConfig
 from streamer.signal.bandpass import BandPass, BandPassConfig
 from streamer.signal.detector.qrs_detector import DetectorConfig, QRSDetector
+from streamer.signal.position import get_position
 from streamer.signal.resample import Resampler, ResamplerConfig
 from streamer.signal.source_index import SourceIndex
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Chain:
         The beat classifier's network; the shipped one if None.
     config : ChainConfig, optional
         Configuration of the stages.
+    memory : PatientMemory, optional
+        Arrays to live in, such as a row of a ward's; arrays of its own if None.
 
     Raises
     ------
@@ -75,6 +79,7 @@ class Chain:
         n_leads: int,
         model: BeatModel | None = None,
         config: ChainConfig | None = None,
+        memory: PatientMemory | None = None,
     ) -> None:
         config = ChainConfig() if config is None else config
         self.model = load_model() if model is None else model
@@ -83,7 +88,7 @@ class Chain:
         self._resampler = Resampler(fs=fs, n_leads=n_leads, config=config.resampler)
         self._bandpass = BandPass(n_leads=n_leads, config=config.bandpass)
         self._detector = QRSDetector(n_leads=n_leads, config=config.detector)
-        self._path = BeatPath(
+        self.path = BeatPath(
             n_leads=n_leads,
             spec=self.model.spec,
             windower=config.windower,
@@ -92,20 +97,38 @@ class Chain:
         )
         self._at_source = SourceIndex(self._resampler)
         self._identity = f"{fs:g} Hz, {n_leads} leads"
-        self._start_anew()
+        self._n_leads = n_leads
+        self._closed = False
+        if memory is not None:
+            self.move_to(memory)
+            self.reset()
 
     @property
     def _stages(self) -> tuple[Any, ...]:
-        return (self._resampler, self._bandpass, self._detector, self._path)
+        return (self._resampler, self._bandpass, self._detector, self.path)
+
+    @property
+    def next_sample(self) -> int | None:
+        """The source's sample that comes next; None before the first."""
+        return get_position(self._resampler.position)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the stream has ended."""
+        return self._closed
+
+    def move_to(self, memory: PatientMemory) -> None:
+        """Go on in other arrays, which hold the same."""
+        if self._own_rate:  # Else the source's samples are counted apart from the chain's.
+            self._resampler.position = memory.source
+        self._bandpass.memory = memory.bandpass
+        self._detector.memory = memory.detector
+        self.path.move_to(memory)
 
     def reset(self) -> None:
         """Return to the state of a new object."""
         for stage in self._stages:
             stage.reset()
-        self._start_anew()
-
-    def _start_anew(self) -> None:
-        self._last_sample = 0
         self._closed = False
 
     def push(self, item: Chunk) -> list[Event]:
@@ -117,6 +140,8 @@ class Chain:
             After `flush`.
         OverlapError
             If the chunk starts before the end of the one before it.
+        ValueError
+            If its samples aren't of shape (leads, n).
         """
         return self._answer(self.advance(item))
 
@@ -131,17 +156,23 @@ class Chain:
 
         Raises
         ------
-        StageClosedError, OverlapError
+        StageClosedError, OverlapError, ValueError
             As `push` does.
         """
-        if self._closed:
-            raise StageClosedError("the chain was flushed; reset it before pushing again")
+        self._check(item)
         steps: list[Step] = []
         for block in self._blocks(item):
             for resampled in self._resampler.push(block):
                 steps += self._push_resampled(resampled)
-        self._last_sample = item.stop - 1
         return steps
+
+    def resample(self, item: Chunk) -> list[Chunk]:
+        """Bring samples that follow the last ones to the chain's rate, and nothing else.
+
+        For who advances the chain's memory by other means. Raises as `push` does.
+        """
+        self._check(item)
+        return [found for found in self._resampler.push(item) if isinstance(found, Chunk)]
 
     def finish(self) -> list[Step]:
         """End the stream, all but the rhythm; return the last questions."""
@@ -149,21 +180,21 @@ class Chain:
         steps: list[Step] = []
         for resampled in self._resampler.flush():
             steps += self._push_resampled(resampled)
-        steps += self._path.settle()
+        steps += self.path.apply_loss()
         for filtered in self._bandpass.flush():
             for found in self._detector.push(filtered):
-                steps += self._path.take(found)
+                steps += self.path.add_detection(found)
         for found in self._detector.flush():
-            steps += self._path.take(found)
-        return [*steps, *self._path.finish()]
+            steps += self.path.add_detection(found)
+        return [*steps, *self.path.finish()]
 
     def conclude(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
         """Take an answer, gap or tick, in the order of the steps; return what it made known."""
-        return self._outward(self._path.follow(item))
+        return self._outward(self.path.conclude(item))
 
     def end(self) -> list[Event]:
         """Return the rhythm's last events, once everything was concluded."""
-        return self._outward(self._path.end())
+        return self._outward(self.path.end())
 
     def at_source(self, event: LabeledBeat) -> LabeledBeat:
         """Put one beat on the source's index, without concluding anything from it."""
@@ -176,7 +207,6 @@ class Chain:
             version=_VERSION,
             state={
                 "identity": self._identity,
-                "last_sample": self._last_sample,
                 "closed": self._closed,
                 "stages": [stage.snapshot() for stage in self._stages],
             },
@@ -198,7 +228,6 @@ class Chain:
             )
         for stage, inner in zip(self._stages, state["stages"], strict=True):
             stage.restore(inner)
-        self._last_sample = state["last_sample"]
         self._closed = state["closed"]
 
     def _answer(self, steps: list[Step]) -> list[Event]:
@@ -215,8 +244,21 @@ class Chain:
         if self._own_rate:
             return events
         # What the end of the stream made known was known before its time.
-        last_sample = self._last_sample if self._closed else None
+        last_sample = (self.next_sample or 1) - 1 if self._closed else None
         return [self._at_source(event, last_sample=last_sample) for event in events]
+
+    def _check(self, chunk: Chunk) -> None:
+        if self._closed:
+            raise StageClosedError("the chain was flushed; reset it before pushing again")
+        shape, leads = chunk.samples.shape, self._n_leads
+        if len(shape) == 2 and shape[0] == leads:
+            return
+        advice = "give each lead a row"
+        if len(shape) == 1 and leads == 1:
+            advice = "pass samples[None]"
+        elif shape[1:] == (leads,):
+            advice = "pass samples.T"
+        raise ValueError(f"got samples of shape {shape}, expected ({leads}, n); {advice}")
 
     def _blocks(self, chunk: Chunk) -> Iterator[Chunk]:
         size = self._block_samples
@@ -231,12 +273,12 @@ class Chain:
     def _push_resampled(self, item: Chunk | Gap) -> list[Step]:
         """Push through everything after the resampler."""
         if isinstance(item, Gap):
-            self._path.lose(item)
+            self.path.note_loss(item)
             return []
         steps: list[Step] = []
-        self._path.store(item)
+        self.path.store(item)
         for filtered in self._bandpass.push(item):
-            self._path.see(filtered)
+            self.path.add_signal(filtered)
             for found in self._detector.push(filtered):
-                steps += self._path.take(found)
-        return [*steps, *self._path.settle(), *self._path.tick(item.stop - 1)]
+                steps += self.path.add_detection(found)
+        return [*steps, *self.path.apply_loss(), *self.path.tick(item.stop - 1)]

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.compiled import jit
+from streamer.patient.memory import PatientMemory
 from streamer.signal.bandpass import filter_leads
 from streamer.signal.detector.kernel import run_detector
 from streamer.signal.detector.state import HELD
+from streamer.signal.position import NEVER
 
 _MOST_AT_ONCE: Final = HELD + 2
 """Detector outputs that one sample may bring at once: all those held while learning."""
@@ -33,15 +35,12 @@ def _append(
 @jit
 def run_ward(
     first: int,
-    states: Any,
+    memory: PatientMemory,
+    filtered_rings: NDArray[np.float32],
     parameters: Any,
     net: NDArray[np.float32],
     sos: NDArray[np.float64],
     settled: NDArray[np.float64],
-    filters: NDArray[np.float64],
-    held: NDArray[np.float64],
-    rings: NDArray[np.float32],
-    filtered_rings: NDArray[np.float32],
     samples: NDArray[np.float32],
     counts: NDArray[np.int64],
     out: Any,
@@ -61,14 +60,24 @@ def run_ward(
             continue
         if total + room > out.shape[0]:
             return i, total
+        state = memory.detector[i, 0]
+        start = state.n
         raw = np.ascontiguousarray(samples[i, :, :count])
         filtered = np.empty_like(raw)
-        start = states[i].n
-        filter_leads(sos, settled, filters[i], held[i], raw, filtered)
+        filter_leads(
+            sos, settled, memory.bandpass.filters[i], memory.bandpass.held[i], raw, filtered
+        )
         for lead in range(raw.shape[0]):
-            _append(rings[i, lead], start, raw[lead])
+            _append(memory.ring.samples[i, lead], start, raw[lead])
             _append(filtered_rings[i, lead], start, filtered[lead])
-        found = run_detector(states[i], parameters[0], net, raw, filtered, out[total:], no_trace)
+        # What a chain of its own would do: every stage knows how far it has come. Measuring for
+        # the rhythm is done later and in bulk, from where the stream began.
+        if memory.watch.next[i, 0] == NEVER:
+            memory.watch.next[i, 0] = start
+        memory.source[i, 0] = start + count
+        memory.ring.stop[i, 0] = start + count
+        memory.bandpass.next[i, 0] = start + count
+        found = run_detector(state, parameters[0], net, raw, filtered, out[total:], no_trace)
         for k in range(found):
             owners[total + k] = i
         total += found

@@ -1,15 +1,13 @@
-"""What a ward knows of its patients, apart from what lies in the big arrays."""
+"""What a ward knows of its patients beside their rows, and how their samples are dealt out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from replay.chunk import Chunk
+from streamer.beats.question import Step
 from streamer.beats.windower import WindowerConfig
-from streamer.core.events import Event
-from streamer.patient.beat_path import BeatPath
-from streamer.patient.chain import ChainConfig
-from streamer.signal.resample import Resampler
-from streamer.signal.source_index import SourceIndex
+from streamer.core.events import CHAIN_FS, Event
+from streamer.patient.chain import Chain, ChainConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +15,7 @@ class WardConfig:
     """Sizes and times of a ward."""
 
     width: int = 180
-    """Most samples of one patient in one tick: half a second; longer chunks are cut."""
+    """Most samples of one patient in one turn: half a second; longer chunks are cut."""
     poll_s: float = 0.25
     """How often the signal and the time-outs of a patient without beats are looked at."""
     chain: ChainConfig = field(
@@ -26,25 +24,25 @@ class WardConfig:
     """Of every patient. The detector reports no beat later than it learns anew (1.5 s) and a
     candidate takes before that, so no more is kept."""
 
+    def longest_chunk(self, fs: float) -> int:
+        """Return how many samples of a source fit into `width` of the chain's."""
+        return max(int((self.width - 1) * fs / CHAIN_FS), 1)
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Patient:
-    """One source of the ward, apart from what lies in the big arrays."""
+    """One source of a ward."""
 
     source: str
     fs: float
     row: int
-    path: BeatPath
-    resampler: Resampler | None
-    """None at the chain's rate."""
-    at_source: SourceIndex | None
-    next_sample: int | None = None
-    """In the source's own index; None before the first sample, and at the chain's rate, where the
-    detector's state has it."""
+    """Its row in the ward's arrays."""
+    chain: Chain
+    """Lives in that row."""
 
-    def outward(self, event: Event) -> Event:
-        """Put an event on the source's own index."""
-        return event if self.at_source is None else self.at_source(event)
+
+PatientStep = tuple[Patient, Step]
+"""A step of one patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,5 +29,6 @@ def warm_up_ward(model: BeatModel, n_leads: int) -> None:
         Chunk(start=0, samples=samples[:, :lost]),
         Chunk(start=resumed, samples=samples[:, resumed:]),
     ]
-    ward.push_chunks({"nobody": pieces})
+    ward.label(ward.push_chunks({"nobody": pieces}))
+    ward.label(ward.finish("nobody"))
     ward.discharge("nobody")

@@ -26,12 +26,12 @@ from streamer.rhythm.serialize import (
     serialize,
 )
 from streamer.rhythm.table import rows
-from streamer.rhythm.waveform.measures import Measurement, SignalWatch, Watch
+from streamer.rhythm.waveform.measures import Measurement, SignalWatch
 from streamer.signal.bandpass import FilteredChunk
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 9
+_VERSION: Final = 10
 
 Output = RhythmEvent | Alarm
 _DATING_LIMITS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
@@ -45,9 +45,14 @@ class RhythmTracker:
     ----------
     config : RhythmConfig, optional
         Limits.
-    watch : Watch, optional
-        What measures the signal; a `SignalWatch` of its own if None. Measurements of a watch that
-        gets its samples elsewhere come by `add_measurements`.
+    n_leads : int
+        Rows of every `FilteredChunk`; 0: as many as the first one has.
+
+    Attributes
+    ----------
+    watch : SignalWatch
+        Measures the signal that is pushed. Who measures it elsewhere, in the arrays that are
+        `SignalWatch.memory`, hands in what was found by `add_measurements`.
 
     Notes
     -----
@@ -59,14 +64,14 @@ class RhythmTracker:
     stands in the table.
     """
 
-    def __init__(self, config: RhythmConfig | None = None, watch: Watch | None = None) -> None:
+    def __init__(self, config: RhythmConfig | None = None, n_leads: int = 0) -> None:
         self._config = RhythmConfig() if config is None else config
-        self._watch: Watch = SignalWatch(self._config.signal) if watch is None else watch
+        self.watch = SignalWatch(self._config.signal, n_leads)
         self.reset()
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._watch.reset()
+        self.watch.reset()
         self._clear()
 
     def _clear(self) -> None:
@@ -101,7 +106,7 @@ class RhythmTracker:
             self._context.now = item.sample
             return outputs
         if isinstance(item, FilteredChunk):
-            self.add_measurements(item.start, self._watch.push(item))
+            self.add_measurements(item.start, self.watch.push(item))
             return []
         outputs = self._measure(before=item.decided_at)
         self._context.now = item.decided_at
@@ -161,7 +166,7 @@ class RhythmTracker:
             version=_VERSION,
             state={
                 "context": serialize(self._context),
-                "watch": self._watch.state(),
+                "watch": self.watch.state(),
                 "waiting": plain(self._waiting),
                 "states": {layer.value: plain(state) for layer, state in self._states.items()},
                 "candidate": plain(self._candidate),
@@ -182,7 +187,7 @@ class RhythmTracker:
         state = snapshot.require(type(self).__name__, _VERSION)
         self.reset()
         self._context = deserialize(self._config, state["context"])
-        self._watch.restore(state["watch"])
+        self.watch.restore(state["watch"])
         self._keep_waiting(deserialize_measurements(state["waiting"]))
         self._states = {Layer(name): _state(value) for name, value in state["states"].items()}
         self._candidate = _state(state["candidate"])

@@ -146,12 +146,11 @@ class Beds:
         for patient, question in asked:
             if question.blank.revision != _PROVISIONAL:
                 continue
-            event = patient.outward(question.unanswered())
+            event = patient.chain.at_source(question.unanswered())
             bed = self._beds[patient.source]
-            if isinstance(event, LabeledBeat):
-                due_s = bed.due_s(event.beat.rpeak.sample) + self._budget_ms / _MS
-                if now_s + expected_s > max(due_s, now_s + self._grace_s):
-                    late.append(WardEvent(patient=patient, event=event))
+            due_s = bed.due_s(event.beat.rpeak.sample) + self._budget_ms / _MS
+            if now_s + expected_s > max(due_s, now_s + self._grace_s):
+                late.append(WardEvent(patient=patient, event=event))
         self.take(late, now_s)
 
     def state(self, source: str) -> dict[str, Any]:

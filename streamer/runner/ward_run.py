@@ -16,7 +16,7 @@ from streamer.core.errors import SnapshotError, StreamerError
 from streamer.core.events import CHAIN_FS, StreamInfo
 from streamer.messages.samples import SampleMessage
 from streamer.patient.ward import Ward
-from streamer.patient.ward_patient import Patient, WardEvent
+from streamer.patient.ward_patient import PatientStep, WardEvent
 from streamer.runner.beds import Beds
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.snapshots import Memory, SnapshotTurns
@@ -135,8 +135,6 @@ class WardRun:
         self.intake = LiveIntake(
             n_leads=n_leads, admit=self._admit_live, leave=self._leave, config=config.intake
         )
-        if config.paced:
-            ward.on_asking = self._before_asking
 
     def stop(self) -> None:
         """End the run after the current tick."""
@@ -162,7 +160,7 @@ class WardRun:
 
     def _push_looped(self, records: LoopedRecords, names: list[str], group: slice, n: int) -> None:
         """Push the next n samples of a group of patients."""
-        samples = records.read(self._ward.memory.states["n"][: len(names)], n, group)
+        samples = records.read(self._ward.rows.next_samples[: len(names)], n, group)
         counts = np.zeros(len(names), np.int64)
         counts[group] = n
         for name in names[group]:
@@ -219,13 +217,17 @@ class WardRun:
             bed.began_s = min(bed.began_s, newest_s)
         self._publish(self._ward.push_chunks(due))
 
-    def _before_asking(self, asked: Sequence[tuple[Patient, Question]]) -> None:
-        """Publish late beats before a slow network is asked."""
-        now_s = self._now()
-        self._beds.tell_late(asked, self._pace.expected_s(len(asked)), now_s)
-        self._pace.ask(len(asked), now_s)
+    def _label(self, steps: Sequence[PatientStep]) -> list[WardEvent]:
+        """Have the labels worked out; publish late beats before a slow network is asked."""
+        asked = [(patient, step) for patient, step in steps if isinstance(step, Question)]
+        if asked and self._config.paced:
+            now_s = self._now()
+            self._beds.tell_late(asked, self._pace.expected_s(len(asked)), now_s)
+            self._pace.ask(len(asked), now_s)
+        return self._ward.label(steps)
 
-    def _publish(self, events: list[WardEvent]) -> None:
+    def _publish(self, steps: Sequence[PatientStep]) -> None:
+        events = self._label(steps)
         self._pace.answered(self._now())
         self._take(events)
         self.ticks += 1
@@ -298,7 +300,11 @@ class WardRun:
             self._push_pending([source])
             self.intake.forget(source)
         # The end of the stream decided these, no matter when it was noticed.
-        self._beds.take(self._ward.discharge(source), self._now(), is_timed=False)
+        patient = self._ward.patients[source]
+        events = self._label(self._ward.finish(source))
+        events += [WardEvent(patient=patient, event=event) for event in patient.chain.end()]
+        self._ward.discharge(source)
+        self._beds.take(events, self._now(), is_timed=False)
         self._on_source(self._beds.beds[source].info, False)
         self._beds.close(source)
         if self._saving is not None:
@@ -310,17 +316,16 @@ class WardRun:
             return
         states = {}
         for source in self._saving.due(elapsed_s, self._beds.beds):
-            self._take(self._ward.settle(source))
+            self._take(self._label(self._ward.settle(source)))
             states[source] = self._state(source)
         self._saving.write(states)
 
     def _state(self, source: str) -> dict[str, object]:
         chain = self._ward.snapshot(source)
-        last = chain.state["last_sample"]
         return {
             "bed": self._beds.state(source),
             "chain": chain,
-            "next_sample": last + 1,
+            "next_sample": self._ward.patients[source].chain.next_sample or 0,
             "memory": None if self._memory is None else self._memory.state(source),
         }
 

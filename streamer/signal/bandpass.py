@@ -1,6 +1,8 @@
 """Causal band-pass: baseline wander, T waves and muscle noise out, QRS complexes through."""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,9 @@ from streamer.core.errors import OverlapError, StageClosedError
 from streamer.core.events import CHAIN_FS
 from streamer.core.stage import Snapshot
 from streamer.signal.filters import biquad_cascade, design_bandpass, settle, settled_state
+from streamer.signal.position import Position, get_position, new_position, set_position
 
-SNAPSHOT_VERSION = 1
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,33 @@ class FilteredChunk:
     start: int
     raw: NDArray[np.float32]
     filtered: NDArray[np.float32]
+
+
+class BandPassMemory(NamedTuple):
+    """What the filter holds of one patient; of many with an axis before the others."""
+
+    filters: NDArray[np.float64]
+    """Shape (leads, sections, 2)."""
+    held: NDArray[np.float64]
+    """Shape (leads,): the last good sample; NaN before there is one."""
+    next: Position
+    """The sample that comes next."""
+
+
+def new_memory(n_leads: int, sections: int, patients: tuple[int, ...] = ()) -> BandPassMemory:
+    """Return the memory of one patient, or of as many as `patients` says, before any sample."""
+    return BandPassMemory(
+        filters=np.zeros((*patients, n_leads, sections, 2)),
+        held=np.full((*patients, n_leads), np.nan),
+        next=new_position(patients),
+    )
+
+
+@cache
+def _design(config: BandPassConfig, fs: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coefficients and settled state: the same, never changed, for all patients."""
+    sos = design_bandpass((config.low_hz, config.high_hz), fs, config.order)
+    return sos, settled_state(sos)
 
 
 @jit
@@ -87,6 +117,8 @@ class BandPass:
         Coefficients.
     settled : ndarray of float64, shape (sections, 2)
         State of a filter that has seen nothing but ones.
+    memory : BandPassMemory
+        May be replaced by arrays that hold the same, such as a patient's row of a ward.
 
     Notes
     -----
@@ -98,16 +130,15 @@ class BandPass:
         self, *, n_leads: int, config: BandPassConfig | None = None, fs: float = CHAIN_FS
     ) -> None:
         config = config or BandPassConfig()
-        self.sos = design_bandpass((config.low_hz, config.high_hz), fs, config.order)
-        self.settled = settled_state(self.sos)
-        self._n_leads = n_leads
-        self.reset()
+        self.sos, self.settled = _design(config, fs)
+        self.memory = new_memory(n_leads, len(self.sos))
+        self._closed = False
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._state = np.zeros((self._n_leads, *self.settled.shape))
-        self._held = np.full(self._n_leads, np.nan)
-        self._next: int | None = None
+        self.memory.filters.fill(0.0)
+        self.memory.held.fill(np.nan)
+        set_position(self.memory.next, None)
         self._closed = False
 
     def push(self, item: Chunk) -> list[FilteredChunk]:
@@ -120,15 +151,17 @@ class BandPass:
         """
         if self._closed:
             raise StageClosedError("BandPass was flushed; reset() it before pushing again")
-        if self._next is not None and item.start != self._next:
-            if item.start < self._next:
+        filters, held, position = self.memory
+        expected = get_position(position)
+        if expected is not None and item.start != expected:
+            if item.start < expected:
                 raise OverlapError(
-                    f"chunk starts at sample {item.start}, expected {self._next} or later"
+                    f"chunk starts at sample {item.start}, expected {expected} or later"
                 )
-            self._held[:] = np.nan
-        self._next = item.stop
+            held.fill(np.nan)
+        set_position(position, item.stop)
         filtered = np.empty_like(item.samples)
-        filter_leads(self.sos, self.settled, self._state, self._held, item.samples, filtered)
+        filter_leads(self.sos, self.settled, filters, held, item.samples, filtered)
         return [FilteredChunk(start=item.start, raw=item.samples, filtered=filtered)]
 
     def flush(self) -> list[FilteredChunk]:
@@ -140,19 +173,19 @@ class BandPass:
         """Copy the filter state."""
         return Snapshot(
             stage="BandPass",
-            version=SNAPSHOT_VERSION,
+            version=_VERSION,
             state={
-                "filter": self._state.copy(),
-                "held": self._held.copy(),
-                "next": self._next,
+                "filter": self.memory.filters.copy(),
+                "held": self.memory.held.copy(),
+                "next": get_position(self.memory.next),
                 "closed": self._closed,
             },
         )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from `snapshot`."""
-        state = snapshot.require("BandPass", SNAPSHOT_VERSION)
-        self._state = state["filter"].copy()
-        self._held = state["held"].copy()
-        self._next = state["next"]
+        state = snapshot.require("BandPass", _VERSION)
+        self.memory.filters[:] = state["filter"]
+        self.memory.held[:] = state["held"]
+        set_position(self.memory.next, state["next"])
         self._closed = state["closed"]

@@ -4,6 +4,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,9 @@ from replay.chunk import Chunk
 from streamer.core.errors import OverlapError, StageClosedError
 from streamer.core.events import CHAIN_FS, Gap, GapReason
 from streamer.core.stage import Snapshot
+from streamer.signal.position import get_position, new_position, set_position
 
-SNAPSHOT_VERSION = 1
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class ResamplerConfig:
     max_fs_hz: float = 5000.0
 
 
+@cache
 def _kernel(ratio: Fraction, config: ResamplerConfig) -> tuple[NDArray[np.float32], int]:
     """Return the polyphase table (phases, 2 * half) and `half`.
 
@@ -97,6 +101,11 @@ class Resampler:
     fs_out : float
         Sampling frequency of the output in Hz.
 
+    Attributes
+    ----------
+    position : ndarray of int64, shape (1,)
+        The source sample that comes next; may be replaced by an array that holds the same.
+
     Raises
     ------
     ValueError
@@ -122,6 +131,7 @@ class Resampler:
         self._ratio = (Fraction(fs) / Fraction(fs_out)).limit_denominator(config.max_denominator)
         self._identity = self._ratio == 1
         self._table, self._half = _kernel(self._ratio, config)
+        self.position = new_position()
         self.reset()
 
     @property
@@ -131,7 +141,7 @@ class Resampler:
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._next: int | None = None
+        set_position(self.position, None)
         self._next_out = 0
         self._tail = np.empty((self._n_leads, 0), np.float32)
         self._closed = False
@@ -163,18 +173,19 @@ class Resampler:
         if self._closed:
             raise StageClosedError("Resampler was flushed; reset() it before pushing again")
         out: list[Chunk | Gap] = []
-        if self._next is None:
+        expected = get_position(self.position)
+        if expected is None:
             self._restart(item.start)
-        elif item.start < self._next:
+        elif item.start < expected:
             raise OverlapError(
-                f"chunk starts at sample {item.start}, but samples up to {self._next - 1} "
+                f"chunk starts at sample {item.start}, but samples up to {expected - 1} "
                 "were already taken; send each sample once and in order"
             )
-        elif item.start > self._next:
+        elif item.start > expected:
             out.extend(self._interpolate(final=True))
-            out.append(self._lost(self._next, item.start))
+            out.append(self._lost(expected, item.start))
             self._restart(item.start)
-        self._next = item.stop
+        set_position(self.position, item.stop)
         if self._identity:
             return [*out, Chunk(start=item.start, samples=item.samples)]
         self._tail = np.concatenate([self._tail, item.samples], axis=1)
@@ -186,7 +197,7 @@ class Resampler:
         return list(self._interpolate(final=True))
 
     def _restart(self, start: int) -> None:
-        self._next = start
+        set_position(self.position, start)
         self._next_out = self.from_source(start)
         self._tail = np.empty((self._n_leads, 0), np.float32)
 
@@ -197,14 +208,15 @@ class Resampler:
     def _interpolate(self, *, final: bool) -> deque[Chunk]:
         """Compute every output whose taps have all arrived (or, at the end, whose time has)."""
         chunks: deque[Chunk] = deque()
-        if self._identity or self._next is None or self._tail.shape[1] == 0:
+        stop = get_position(self.position)
+        if self._identity or stop is None or self._tail.shape[1] == 0:
             return chunks
-        horizon = self._next if final else self._next - self._half
+        horizon = stop if final else stop - self._half
         count = self.from_source(horizon) - self._next_out
         if count <= 0:
             return chunks
         samples = np.empty((self._n_leads, count), np.float32)
-        start = self._next - self._tail.shape[1]
+        start = stop - self._tail.shape[1]
         _interpolate(
             self._table,
             self._tail,
@@ -227,10 +239,10 @@ class Resampler:
         """Copy the samples still needed, and the position."""
         return Snapshot(
             stage="Resampler",
-            version=SNAPSHOT_VERSION,
+            version=_VERSION,
             state={
                 "ratio": str(self._ratio),
-                "next": self._next,
+                "next": get_position(self.position),
                 "next_out": self._next_out,
                 "tail": self._tail.copy(),
                 "closed": self._closed,
@@ -239,8 +251,8 @@ class Resampler:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from `snapshot`."""
-        state = snapshot.require("Resampler", SNAPSHOT_VERSION)
-        self._next = state["next"]
+        state = snapshot.require("Resampler", _VERSION)
+        set_position(self.position, state["next"])
         self._next_out = state["next_out"]
         self._tail = state["tail"].copy()
         self._closed = state["closed"]

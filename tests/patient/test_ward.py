@@ -42,15 +42,24 @@ def of(events: Sequence[WardEvent], source: str) -> list[Event]:
     return [event.event for event in events if event.patient.source == source]
 
 
+def end(ward: Ward, source: str) -> list[WardEvent]:
+    """End a patient's stream; return its last events."""
+    patient = ward.patients[source]
+    events = ward.label(ward.finish(source))
+    events += [WardEvent(patient=patient, event=event) for event in patient.chain.end()]
+    ward.discharge(source)
+    return events
+
+
 def together(ward: Ward, samples: list[NDArray[np.float32]], step: int) -> list[WardEvent]:
     for k in range(len(samples)):
         ward.admit(f"bed{k}")
     stacked = np.stack(samples)
     events: list[WardEvent] = []
     for start in range(0, stacked.shape[2], step):
-        events += ward.push(np.ascontiguousarray(stacked[:, :, start : start + step]))
+        events += ward.label(ward.push(np.ascontiguousarray(stacked[:, :, start : start + step])))
     for k in range(len(samples)):
-        events += ward.discharge(f"bed{k}")
+        events += end(ward, f"bed{k}")
     return events
 
 
@@ -102,9 +111,9 @@ def test_sources_of_any_rate_may_come_in_uneven_pieces(fs: float) -> None:
     events: list[WardEvent] = []
     while any(queues.values()):
         due = {source: [queue.pop(0)] for source, queue in queues.items() if queue}
-        events += ward.push_chunks(due)
+        events += ward.label(ward.push_chunks(due))
     for k, signal in enumerate(samples):
-        events += ward.discharge(f"bed{k}")
+        events += end(ward, f"bed{k}")
         assert same(of(events, f"bed{k}"), alone(signal, fs=fs))
 
 
@@ -120,7 +129,7 @@ def test_lost_samples_are_a_gap_as_in_a_chain(lost: int) -> None:
     expected = [event for piece in pieces for event in chain.push(_owned(piece))] + chain.flush()
     ward = Ward(SumModel(), n_leads=N_LEADS)
     ward.admit("bed")
-    events = ward.push_chunks({"bed": pieces}) + ward.discharge("bed")
+    events = ward.label(ward.push_chunks({"bed": pieces})) + end(ward, "bed")
     assert any(isinstance(e, Gap) and e.reason is GapReason.LOST for e in of(events, "bed"))
     assert same(of(events, "bed"), expected)
 
@@ -138,16 +147,15 @@ def test_sources_come_and_go_without_touching_the_others() -> None:
     for start in range(0, samples[0].shape[1], 180):
         if start % 720 == 0:
             if guests:
-                events += ward.discharge(f"guest{guests}")
+                events += end(ward, f"guest{guests}")
             guests += 1
             ward.admit(f"guest{guests}")
-        events += ward.push_chunks(
-            {
-                "stays": [Chunk(start=start, samples=samples[0][:, start : start + 180])],
-                f"guest{guests}": [Chunk(start=start, samples=samples[1][:, start : start + 180])],
-            }
-        )
-    events += ward.discharge("stays")
+        due = {
+            "stays": [Chunk(start=start, samples=samples[0][:, start : start + 180])],
+            f"guest{guests}": [Chunk(start=start, samples=samples[1][:, start : start + 180])],
+        }
+        events += ward.label(ward.push_chunks(due))
+    events += end(ward, "stays")
     assert same(of(events, "stays"), alone(samples[0]))
     assert set(ward.patients) == {f"guest{guests}"}
 
@@ -160,11 +168,10 @@ def test_the_arrays_may_grow_while_patients_are_in() -> None:
     for number, start in enumerate(range(0, samples[0].shape[1], 180)):
         for k in range(6):
             ward.admit(f"more{number}-{k}")
-        events += ward.push_chunks(
-            {"first": [Chunk(start=start, samples=samples[0][:, start : start + 180])]}
-        )
-    events += ward.discharge("first")
-    assert ward.memory.n_rows > 64
+        due = {"first": [Chunk(start=start, samples=samples[0][:, start : start + 180])]}
+        events += ward.label(ward.push_chunks(due))
+    events += end(ward, "first")
+    assert ward.rows.n_rows > 64
     assert same(of(events, "first"), alone(samples[0]))
 
 
@@ -175,11 +182,13 @@ def test_a_patient_moves_from_ward_to_ward_by_snapshot() -> None:
     first.admit("bed")
     second.admit("bed")
     half = 2611
-    events = first.push_chunks({"bed": [Chunk(start=0, samples=signal[:, :half])]})
-    events += first.settle("bed")
+    steps = first.push_chunks({"bed": [Chunk(start=0, samples=signal[:, :half])]})
+    events = first.label(steps + first.settle("bed"))
     second.restore("bed", first.snapshot("bed"))
-    events += second.push_chunks({"bed": [Chunk(start=half, samples=signal[:, half:])]})
-    events += second.discharge("bed")
+    events += second.label(
+        second.push_chunks({"bed": [Chunk(start=half, samples=signal[:, half:])]})
+    )
+    events += end(second, "bed")
     assert same(of(events, "bed"), alone(signal))
 
 

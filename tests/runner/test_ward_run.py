@@ -109,8 +109,8 @@ def test_a_snapshot_comes_back_from_its_file(tmp_path: Path) -> None:
     ward = Ward(SumModel(), n_leads=N_LEADS)
     ward.admit("bed")
     samples = ecg(4000, FS)
-    ward.push_chunks({"bed": [Chunk(start=0, samples=samples)]})
-    ward.settle("bed")
+    ward.label(ward.push_chunks({"bed": [Chunk(start=0, samples=samples)]}))
+    ward.label(ward.settle("bed"))
     snapshot = ward.snapshot("bed")
     path = tmp_path / "bed.snapshot"
     write_snapshot(path, {"chain": snapshot, "next_sample": 4000})
@@ -121,7 +121,8 @@ def test_a_snapshot_comes_back_from_its_file(tmp_path: Path) -> None:
     other.restore("bed", found["chain"])
     more = {"bed": [Chunk(start=4000, samples=ecg(2000, FS, seed=3))]}
     assert same(
-        [e.event for e in other.push_chunks(more)], [e.event for e in ward.push_chunks(more)]
+        [e.event for e in other.label(other.push_chunks(more))],
+        [e.event for e in ward.label(ward.push_chunks(more))],
     )
     assert path.stat().st_size < 64 * 1024
     assert list(tmp_path.iterdir()) == [path]

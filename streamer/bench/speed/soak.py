@@ -156,7 +156,7 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
         elapsed_s = now_s - began_s
         if readings and elapsed_s - readings[-1].at_s < config.every_s:
             return
-        taken_s = float(ward.memory.states["n"][0]) / CHAIN_FS
+        taken_s = float(ward.rows.next_samples[0]) / CHAIN_FS
         readings.append(
             Reading(
                 at_s=elapsed_s,

@@ -194,15 +194,16 @@ async def _measure(
         times, n_before = [], 0
         with calm_memory():
             for group, due in turns:
-                samples = source.read(ward.memory.states["n"][:n], len(due), group)
+                samples = source.read(ward.rows.next_samples[:n], len(due), group)
                 counts = np.zeros(n, np.int64)
                 counts[group] = len(due)
                 n_before = events if due.stop <= settled else n_before
                 began = time.thread_time()
                 if what == DSP:
-                    ward.memory.run(samples, counts)
+                    ward.rows.run(samples, counts)
                 else:
-                    beds.take(ward.push(samples, counts), now_s=0.0, is_timed=False)
+                    found = ward.label(ward.push(samples, counts))
+                    beds.take(found, now_s=0.0, is_timed=False)
                 if voice is not None:
                     await voice.delivered()
                 times.append((due.stop > settled, time.thread_time() - began))
@@ -214,7 +215,7 @@ async def _measure(
         added_ms=tuple(added_latencies(np.array(measured), config.run) * _MS),
         events=events - n_before,
         share=sum(measured) / (len(measured) * config.run.turn_s),
-        row_bytes=ward.memory.bytes_per_row,
+        row_bytes=ward.rows.bytes_per_row,
     )
 
 

@@ -118,7 +118,7 @@ class WardScreen:
         bed = beds[self._order[selected]] if self._order else None
         lead = bed.info.leads[0] if bed is not None and bed.info.leads else ""
         patient = None if bed is None else self._ward.patients.get(bed.info.source)
-        ring = None if patient is None else self._ward.memory.ring(patient.row)
+        ring = None if patient is None else patient.chain.path.ring
         now = 0 if ring is None else ring.stop or 0
         return render(
             [bed_line(beds[source]) for source in self._order[first : first + rows]],

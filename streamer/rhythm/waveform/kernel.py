@@ -10,6 +10,7 @@ from classifier.compiled import inlined, jit
 from streamer.core.events import CHAIN_FS
 from streamer.rhythm.waveform.waves import FEATURES, describe_shape, leakage, vf_log_odds
 from streamer.signal.filters import biquad_cascade, settle
+from streamer.signal.position import Position, new_position
 
 RING: Final = 384
 """Decimated samples kept of each lead: more than the longest window."""
@@ -58,6 +59,8 @@ class WatchState(NamedTuple):
     """Shape (leads,): sum of the bends since the last hop."""
     kept: NDArray[np.int64]
     """Shape (1,): samples that went into the ring."""
+    next: Position
+    """The sample that comes next."""
 
 
 def new_state(n_leads: int, sections: int, patients: tuple[int, ...] = ()) -> WatchState:
@@ -72,6 +75,7 @@ def new_state(n_leads: int, sections: int, patients: tuple[int, ...] = ()) -> Wa
         block=block,
         bend=np.zeros((*patients, n_leads)),
         kept=np.zeros((*patients, 1), np.int64),
+        next=new_position(patients),
     )
 
 
@@ -226,20 +230,20 @@ def measure_patients(
     c: WatchParameters,
     states: WatchState,
     patients: NDArray[np.int64],
-    starts: NDArray[np.int64],
     stops: NDArray[np.int64],
     raw_rings: NDArray[np.float32],
     filtered_rings: NDArray[np.float32],
     out: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> None:  # pragma: no cover - compiled
-    """Measure some patients' samples `starts` to `stops`, which their rings hold.
+    """Measure some patients' samples, which their rings hold, from the next one up to `stops`.
 
     Of every patient, `out` holds the rows found so far and `counts` how many there are.
     """
     n_leads = raw_rings.shape[1]
     for k in range(patients.size):
-        i, start, n = patients[k], starts[k], stops[k] - starts[k]
+        i = patients[k]
+        start, n = states.next[i, 0], stops[k] - states.next[i, 0]
         raw, filtered = np.empty((n_leads, n), np.float32), np.empty((n_leads, n), np.float32)
         for lead in range(n_leads):
             _unroll(raw_rings[i, lead], start, raw[lead])
@@ -252,5 +256,7 @@ def measure_patients(
             states.block[i],
             states.bend[i],
             states.kept[i],
+            states.next[i],
         )
         counts[i] += measure(c, state, start, raw, filtered, out[i, counts[i] :])
+        states.next[i, 0] = stops[k]

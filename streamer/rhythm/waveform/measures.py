@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from streamer.rhythm.waveform.kernel import (
 from streamer.rhythm.waveform.waves import WEIGHTS
 from streamer.signal.bandpass import FilteredChunk
 from streamer.signal.filters import ButterworthBand, design_bandpass, settled_state
+from streamer.signal.position import get_position, set_position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +62,6 @@ class Measurement(NamedTuple):
     """Span of each lead in the detector's band over the last hop."""
 
 
-class Watch(Protocol):
-    """What measures the signal for a rhythm tracker."""
-
-    def reset(self) -> None:
-        """Forget everything."""
-        ...
-
-    def push(self, item: FilteredChunk) -> list[Measurement]:
-        """Take samples; return the measurements that they complete."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """Copy the whole state as plain values."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` returned."""
-        ...
-
-
 class SignalWatch:
     """Measures the signal once a hop, at fixed sample indices.
 
@@ -88,45 +69,58 @@ class SignalWatch:
     ----------
     config : SignalConfig, optional
         Band and window.
+    n_leads : int
+        Rows of every chunk; 0: as many as the first chunk has.
+
+    Attributes
+    ----------
+    memory : WatchState
+        May be replaced by arrays that hold the same, such as a patient's row of a ward.
 
     Notes
     -----
-    The number of leads is that of the first chunk. Measurements begin when the window is full. A
-    jump in `start` begins anew.
+    Measurements begin when the window is full. A jump in `start` begins anew.
     """
 
-    def __init__(self, config: SignalConfig | None = None) -> None:
+    def __init__(self, config: SignalConfig | None = None, n_leads: int = 0) -> None:
         self._parameters = kernel_parameters(SignalConfig() if config is None else config)
-        self.reset()
+        self.memory = new_state(n_leads, len(self._parameters.sos))
 
     def reset(self) -> None:
-        """Forget everything, the number of leads too."""
-        self._next: int | None = None
-        self._start_leads(0)
+        """Forget everything but the number of leads."""
+        self._begin(self._n_leads)
 
     def push(self, item: FilteredChunk) -> list[Measurement]:
         """Take samples; return the measurements that they complete."""
-        if item.start != self._next or item.raw.shape[0] != self._n_leads:
-            self._start_leads(item.raw.shape[0])
+        if item.start != get_position(self.memory.next) or item.raw.shape[0] != self._n_leads:
+            self._begin(item.raw.shape[0])
         n = item.raw.shape[1]
-        self._next = item.start + n
+        set_position(self.memory.next, item.start + n)
         out = np.zeros((n // self._parameters.hop + 1, Column.DEFLECTION_MV + self._n_leads))
-        count = measure(self._parameters, self._state, item.start, item.raw, item.filtered, out)
+        count = measure(self._parameters, self.memory, item.start, item.raw, item.filtered, out)
         return measurements(out[:count])
 
     def state(self) -> dict[str, Any]:
         """Copy the whole state as plain values."""
-        return plain_state(self._state, self._next)
+        return {name: array.copy() for name, array in self.memory._asdict().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
-        self._next = state["next"]
-        self._n_leads = state["leads"]
-        self._state = WatchState(*(state[name].copy() for name in WatchState._fields))
+        self._fill(WatchState(**state))
 
-    def _start_leads(self, n_leads: int) -> None:
-        self._n_leads = n_leads
-        self._state = new_state(n_leads, len(self._parameters.sos))
+    @property
+    def _n_leads(self) -> int:
+        return len(self.memory.bend)
+
+    def _begin(self, n_leads: int) -> None:
+        self._fill(new_state(n_leads, len(self._parameters.sos)))
+
+    def _fill(self, state: WatchState) -> None:
+        """Take over a state, in place if it is of as many leads."""
+        if len(state.bend) != self._n_leads:
+            self.memory = new_state(len(state.bend), len(self._parameters.sos))
+        for name, values in state._asdict().items():
+            getattr(self.memory, name)[...] = values
 
 
 @cache
@@ -145,12 +139,6 @@ def kernel_parameters(config: SignalConfig) -> WatchParameters:
         least_share=config.least_share,
         weights=WEIGHTS,
     )
-
-
-def plain_state(state: WatchState, following: int | None) -> dict[str, Any]:
-    """Copy one patient's memory as plain values; `following` is the sample that comes next."""
-    arrays = {name: array.copy() for name, array in state._asdict().items()}
-    return {"next": following, "leads": len(state.bend), **arrays}
 
 
 def measurements(rows: NDArray[np.float64]) -> list[Measurement]:

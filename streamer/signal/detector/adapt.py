@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from classifier.compiled import jit, sort_few
 from streamer.signal.detector.features import active, cut_patch, envelope_peak, limit, log_ratio
-from streamer.signal.detector.state import MASK, NEVER, PATCH_POINTS, RR_COUNT
+from streamer.signal.detector.state import MASK, PATCH_POINTS, RR_COUNT
+from streamer.signal.position import NEVER
 
 NOISE_RATE: Final = 0.2
 TEMPLATE_RATE: Final = 0.1

@@ -16,10 +16,10 @@ from streamer.signal.detector.state import (
     LEAD_FEATURES,
     MASK,
     MAX_LEADS,
-    NEVER,
     PATCH_POINTS,
     RR_COUNT,
 )
+from streamer.signal.position import NEVER
 
 PATCH_STEP: Final = 4
 PATCH_BEFORE: Final = 48

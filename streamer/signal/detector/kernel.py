@@ -42,12 +42,12 @@ from streamer.signal.detector.state import (
     FEATURES,
     HELD,
     MASK,
-    NEVER,
     PATCH_POINTS,
     PEAK,
     RATIO,
     RING,
 )
+from streamer.signal.position import NEVER
 
 EDGE: Final = 8
 """Samples after its peak at which a lead-off step is already flat."""

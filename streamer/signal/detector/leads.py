@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from classifier.compiled import jit
 from streamer.signal.detector.features import active
-from streamer.signal.detector.state import FLAT, GAP, INVALID, MASK, NEVER, RING, SATURATED, SLOPES
+from streamer.signal.detector.state import FLAT, GAP, INVALID, MASK, RING, SATURATED, SLOPES
+from streamer.signal.position import NEVER
 
 MEAN_RATE: Final = 0.002
 """Of the slow baseline by which saturation is told from lead-off."""

@@ -1,6 +1,7 @@
 """Causal QRS detection: envelope maxima, judged by a small learned scorer."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from streamer.signal.detector.state import (
     new_state,
 )
 
-SNAPSHOT_VERSION: Final = 3
+_VERSION: Final = 4
 REASONS: Final = (GapReason.INVALID, GapReason.FLAT, GapReason.SATURATED)
 
 
@@ -96,6 +97,11 @@ class QRSDetector:
     scorer : PeakScorer
         Weights; the shipped ones if None.
 
+    Attributes
+    ----------
+    memory : structured ndarray of `state.STATE`, shape (1,)
+        May be replaced by an array that holds the same, such as a patient's row of a ward.
+
     Notes
     -----
     Decision delay: 175 ms after the R peak as a rule, up to `learn_s` at the start, up to
@@ -113,16 +119,16 @@ class QRSDetector:
     ) -> None:
         self._leads = min(n_leads, MAX_LEADS)
         self._parameters = kernel_parameters(config or DetectorConfig())
-        self._net = packed(scorer or load_peak_scorer())
+        self._net = shipped_net() if scorer is None else packed(scorer)
         self._no_trace = np.empty((0, 0), np.float32)
-        self._room = 1
-        self._out = records(OUTPUT, _output_size(self._room))
-        self.reset()
+        self._room = -1
+        self._out = records(OUTPUT, 0)
+        self.memory = new_state(self._leads, 0)
+        self._closed = False
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._state = new_state(self._leads, 0)
-        self._started = False
+        self.memory[:] = new_state(self._leads, 0)
         self._closed = False
 
     def push(self, item: FilteredChunk) -> list[RPeak | Gap]:
@@ -174,23 +180,22 @@ class QRSDetector:
     ) -> int:
         """Push samples, and finish if they are the last; return how many rows of `out` are set."""
         count: int = push_detector(
-            self._state, self._parameters, self._net, raw, filtered, out, trace, is_last
+            self.memory, self._parameters, self._net, raw, filtered, out, trace, is_last
         )
         return count
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
         """Begin at the first chunk's start, and anew, with nothing learnt, after a jump."""
-        expected = int(self._state["n"][0])
-        if not self._started:
-            self._started = True
-            self._state["n"] = item.start
+        expected = int(self.memory["n"][0])
+        if not self.memory["started"][0]:
+            self.memory["n"] = item.start
             return []
         if item.start < expected:
             raise OverlapError(f"chunk starts at sample {item.start}, expected {expected} or later")
         if item.start == expected:
             return []
         pending = self._finish()
-        self._state = new_state(self._leads, item.start)
+        self.memory[:] = new_state(self._leads, item.start)
         return pending
 
     def _finish(self) -> list[RPeak | Gap]:
@@ -209,19 +214,14 @@ class QRSDetector:
         """Copy the state: about 18 KB."""
         return Snapshot(
             stage="QRSDetector",
-            version=SNAPSHOT_VERSION,
-            state={
-                "patient": self._state.copy(),
-                "started": self._started,
-                "closed": self._closed,
-            },
+            version=_VERSION,
+            state={"patient": self.memory.copy(), "closed": self._closed},
         )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from `snapshot`."""
-        state = snapshot.require("QRSDetector", SNAPSHOT_VERSION)
-        self._state = state["patient"].copy()
-        self._started = state["started"]
+        state = snapshot.require("QRSDetector", _VERSION)
+        self.memory[:] = state["patient"]
         self._closed = state["closed"]
 
 
@@ -230,6 +230,13 @@ def _output_size(n: int) -> int:
     return n // 2 + HELD + 2
 
 
+@cache
+def shipped_net() -> NDArray[np.float32]:
+    """Return the shipped weights as the kernel takes them: the same, never changed, for all."""
+    return packed(load_peak_scorer())
+
+
+@cache
 def kernel_parameters(config: DetectorConfig) -> Any:
     """Lay out a configuration as the kernel takes it, times in samples at the chain's rate.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from classifier.inputs.kernels import records
+from streamer.signal.position import NEVER
 
 MAX_LEADS: Final = 2
 """Leads that the detector uses; further ones are ignored."""
@@ -32,9 +33,6 @@ RATIO: Final = PATCH_POINTS + ENVELOPE_POINTS
 """Index, within a lead's features, of the logarithm of envelope peak over beat level."""
 FEATURES: Final = MAX_LEADS * LEAD_FEATURES + TIMING_FEATURES
 """Inputs of the peak scorer."""
-
-NEVER: Final = -(1 << 62)
-"""A sample index that means: not yet."""
 
 STATE: Final = np.dtype(
     [

@@ -342,6 +342,27 @@ def test_events_do_not_depend_on_the_cuts_nor_on_a_restored_snapshot() -> None:
     assert events + detector.flush() == run(signal)
 
 
+def test_a_reset_detector_finds_the_same_again_in_equal_pieces() -> None:
+    signal, _ = regular()
+    signal = signal[:, : signal.shape[1] // 4 * 4]
+    detector = QRSDetector(n_leads=2)
+    found = []
+    for _ in range(2):
+        detector.reset()
+        whole = BandPass(n_leads=2).push(Chunk(start=0, samples=signal))[0]
+        raw, filtered = np.split(whole.raw, 4, axis=1), np.split(whole.filtered, 4, axis=1)
+        events: list[RPeak | Gap] = []
+        for k in range(4):
+            piece = FilteredChunk(
+                start=k * raw[k].shape[1],
+                raw=np.ascontiguousarray(raw[k]),
+                filtered=np.ascontiguousarray(filtered[k]),
+            )
+            events += detector.push(piece)
+        found.append(events + detector.flush())
+    assert found[0] == found[1] == run(signal)
+
+
 def test_the_step_into_a_flat_line_is_no_beat() -> None:
     signal, reference = regular(20.0)
     step = int(reference[12] + reference[13]) // 2
