@@ -5,11 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from stage_cases import FIRST, N_LEADS, chunks, ecg, joined, push_all, same
+from stage_cases import FIRST, N_LEADS, SumModel, chunks, ecg, joined, push_all, same
 
 from replay import Chunk
-from streamer import StageClosedError
+from streamer import Alarm, Chain, Rhythm, StageClosedError
+from streamer.rhythm import table
+from streamer.rhythm.rule import Layer
 
 FS = 360.0
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
@@ -68,3 +71,33 @@ def test_the_stage_takes_the_drift_away() -> None:
     start = FIRST
     [out] = baseline_filter().push(Chunk(start=start, samples=drifting))
     assert abs(float(out.samples[0, -360:].mean())) < 0.1
+
+
+def slow_signal() -> Any:
+    """20 s at 75/min, then 20 s of the same beats played at half the pace."""
+    return np.concatenate([ecg(7200, FS), ecg(7200, 2 * FS)], axis=1)
+
+
+def bradycardia_alarms() -> list[Alarm]:
+    chain = Chain(fs=FS, n_leads=N_LEADS, model=SumModel())
+    events = [*push_all(chain, chunks(slow_signal(), ())), *chain.flush()]
+    alarms = [event for event in events if isinstance(event, Alarm)]
+    return [alarm for alarm in alarms if alarm.rhythm is Rhythm.EXTREME_BRADYCARDIA]
+
+
+def test_the_rule_alarms_at_the_third_long_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = bradycardia_alarms()
+    row = recipe("Add a rhythm rule")["ROW"]
+    moments = (*table.TABLE[Layer.MOMENT], row)
+    monkeypatch.setattr(table, "TABLE", {**table.TABLE, Layer.MOMENT: moments})
+    table.rows.cache_clear()
+    try:
+        alarms = bradycardia_alarms()
+    finally:
+        table.rows.cache_clear()
+    new = [alarm for alarm in alarms if alarm not in without]
+    assert new
+    for alarm in new:
+        assert len(alarm.beats) == 4
+        assert np.all(np.diff(alarm.beats) >= 1.5 * FS)
+        assert alarm.beats[1] > FIRST + 7200
