@@ -57,5 +57,12 @@ def _lines(name: str) -> "Iterator[bytes]":
     if name == _STANDARD_INPUT:
         yield from sys.stdin.buffer
         return
-    with Path(name).open("rb") as file:
-        yield from file
+    from streamer.core.errors import StreamerError
+
+    try:
+        with Path(name).open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise StreamerError(
+            f"can't read events from {name}: {error.strerror}; give a file of `replay --events`"
+        ) from error

@@ -152,6 +152,5 @@ def write_page(path: Path, content: str) -> None:
         path.write_text(content, encoding="utf-8")
     except OSError as error:
         raise OutputError(
-            f"can't write the report to {path}: {error.strerror or error}; "
-            "choose another --html file"
+            f"can't write the report to {path}: {error.strerror or error}; choose another file"
         ) from error

@@ -1,6 +1,7 @@
 """Label whole records at full speed, into WFDB annotation files."""
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,8 +30,6 @@ from streamer.sinks.annotations import REVISIONS, Which
 
 EXPECTED: Final = (StreamerError, ReplayError, ClassifierError, ValueError, OSError)
 """What may be wrong with one record; anything else is a bug and stops everything."""
-
-"""Read at a time; memory doesn't depend on the length of the record."""
 
 Moved = Callable[[str, float], None]
 """Told a record and which part of it is done, 0 to 1."""
@@ -241,13 +240,19 @@ def _annotate_here(
 def _fan_out(names: Sequence[str], config: AnnotateConfig, jobs: int) -> Iterator[Annotated]:
     # Torch and numba have threads and locks that a forked process would inherit half-way.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+    others = set(multiprocessing.active_children())
+    # An interrupt reaches every process of a terminal; this one alone decides what it means.
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(jobs, context, initializer=signal.signal, initargs=ignored) as pool:
         futures = [pool.submit(annotate_record, name, config) for name in names]
         try:
             for future in as_completed(futures):
                 yield future.result()
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
 
 
 @dataclass(slots=True)

@@ -155,6 +155,14 @@ def test_processes_write_what_one_process_writes(
         assert (here / name).read_bytes() == (there / name).read_bytes()
 
 
+def test_processes_stop_in_mid_record_when_nobody_waits(tmp_path: Path) -> None:
+    names = [f"demo:{seed}" for seed in range(1, 9)]
+    results = annotate(names, AnnotateConfig(out=tmp_path), jobs=2)
+    assert next(results).error is None
+    results.close()  # type: ignore[attr-defined]
+    assert len(list(tmp_path.iterdir())) <= 3
+
+
 def test_folder_that_cannot_be_written_stops_at_once(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
