@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from streamer.core.errors import OutputError
-    from streamer.messages.fhir import FhirConfig, bundle, observations, read_events, to_lines
+    from streamer.messages.event_lines import read_events
+    from streamer.messages.fhir import FhirConfig, bundle, observations, to_lines
     from streamer.mqtt.listen import parse_duration
 
     config = FhirConfig(patient=args.patient, every_s=parse_duration(args.every))

@@ -12,17 +12,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-import msgspec
-
 from streamer.messages.wire import (
-    TYPES,
     AlarmMessage,
     AnyMessage,
     BeatMessage,
     EventMessage,
-    MalformedError,
     RhythmMessage,
-    loads,
 )
 
 Resource = dict[str, Any]
@@ -49,13 +44,6 @@ FINDINGS: Final[dict[str, str]] = {
 """SNOMED CT codes by the name of the rhythm."""
 
 
-class _Kind(msgspec.Struct):
-    type: str
-
-
-_KIND: Final = msgspec.json.Decoder(_Kind)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FhirConfig:
     """How events become observations."""
@@ -74,37 +62,6 @@ class FhirConfig:
             )
         if not self.every_s > 0:
             raise ValueError(f"period is {self.every_s:g} s; expected more than 0")
-
-
-def read_events(lines: Iterable[bytes]) -> Iterator[AnyMessage]:
-    """Decode the lines of an events file, or of `listen --json`.
-
-    Blank lines are skipped, and those of a type that only a later version knows.
-
-    Raises
-    ------
-    ValueError
-        If a line is no event; with its number.
-    """
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield loads(line)
-        except MalformedError as error:
-            if _is_of_another_type(line):
-                continue
-            raise ValueError(
-                f"line {number} is no event ({error}); expected a file that "
-                "ecg-stream replay --events wrote"
-            ) from None
-
-
-def _is_of_another_type(line: bytes) -> bool:
-    try:
-        return _KIND.decode(line).type not in set(TYPES)
-    except (ValueError, RecursionError):
-        return False
 
 
 def observations(events: Iterable[AnyMessage], config: FhirConfig) -> Iterator[Resource]:

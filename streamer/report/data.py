@@ -1,10 +1,9 @@
 """What a report is made of: collected from a record played through the chain, or its events."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,16 @@ from classifier.network.runtime import load_model
 from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference
 from streamer.core.errors import StreamerError
-from streamer.core.events import Alarm, Event, Gap, LabeledBeat, RhythmEvent
+from streamer.core.events import Published, StreamInfo
+from streamer.messages.event_lines import read_events
+from streamer.messages.payload import to_payload
+from streamer.messages.wire import (
+    AlarmMessage,
+    BeatMessage,
+    EventMessage,
+    GapMessage,
+    RhythmMessage,
+)
 from streamer.patient.chain import Chain
 
 _MS: Final = 1000.0
@@ -115,52 +123,38 @@ def from_record(
         first=first,
         stop=last,
         leads=tuple(record.leads),
-        training_record=record.database == "mitdb"
-        and record.name in load_model().spec.training_records,
+        training_record=_is_of_training(record),
         record=record,
         reference=record.reference(),
     )
-    chain = Chain(fs=record.fs, n_leads=len(record.leads))
-    delays: dict[int, float] = {}
-    for chunk in record.chunks(first, last, BLOCK_SAMPLES):
-        _take_events(data, chain.push(chunk), delays)
-        on_part((chunk.stop - first) / max(last - first, 1))
-    _take_events(data, chain.flush(), delays)
-    data.beats.sort(key=lambda beat: beat.sample)
+    _collect(data, _messages(record, data, on_part))
     return data
 
 
-def _take_events(data: ReportData, events: list[Event], delays: dict[int, float]) -> None:
-    for event in events:
-        match event:
-            case LabeledBeat(revision=0):
-                sample = event.beat.rpeak.sample
-                delays[sample] = (event.decided_at - sample) / data.fs * _MS
-            case LabeledBeat():
-                sample = event.beat.rpeak.sample
-                data.beats.append(
-                    BeatRow(
-                        sample=sample,
-                        label=None if event.label is None else event.label.value,
-                        quality=event.beat.rpeak.quality,
-                        delay_ms=delays.pop(sample, 0.0),
-                    )
-                )
-            case RhythmEvent():
-                data.rhythms.append((event.rhythm.value, event.onset))
-            case Alarm():
-                data.alarms.append(
-                    AlarmRow(
-                        rhythm=event.rhythm.value,
-                        priority=event.priority.name.lower(),
-                        onset=event.onset,
-                        decided_at=event.decided_at,
-                    )
-                )
-            case Gap(ongoing=False):
-                data.gaps.append((event.start, event.stop, event.reason.value))
-            case Gap():
-                pass
+def _is_of_training(record: Record) -> bool:
+    return record.database == "mitdb" and record.name in load_model().spec.training_records
+
+
+def _messages(
+    record: Record, data: ReportData, on_part: Callable[[float], None]
+) -> Iterator[EventMessage]:
+    """Yield what subscribers would get of the record."""
+    info = StreamInfo(
+        source=record.name,
+        fs=record.fs,
+        leads=data.leads,
+        first_sample=data.first,
+        n_samples=data.stop - data.first,
+        training_record=data.training_record,
+        started_at=0.0,
+    )
+    chain = Chain(fs=record.fs, n_leads=len(record.leads))
+    for chunk in record.chunks(data.first, data.stop, BLOCK_SAMPLES):
+        for event in chain.push(chunk):
+            yield to_payload(Published(seq=0, event=event, compute_ms=0.0), info)
+        on_part((chunk.stop - data.first) / max(data.stop - data.first, 1))
+    for event in chain.flush():
+        yield to_payload(Published(seq=0, event=event, compute_ms=0.0), info)
 
 
 def from_events(path: Path, record: Record | None = None) -> ReportData:
@@ -178,68 +172,63 @@ def from_events(path: Path, record: Record | None = None) -> ReportData:
     EventsFileError
         If it is no such file, or holds no events.
     """
-    rows = list(_lines(path))
-    if not rows:
+    messages = _read(path)
+    if not messages:
         raise EventsFileError(f"{path} holds no events; give a file of `replay --events`")
-    samples = [int(row["sample"]) for row in rows]
-    first, last = min(samples), max(int(row["decided_at"]) for row in rows) + 1
     data = ReportData(
-        source=str(rows[0]["source"]),
-        fs=float(rows[0]["fs"]),
-        first=first if record is None else 0,
-        stop=last,
+        source=messages[0].source,
+        fs=messages[0].fs,
+        first=min(message.sample for message in messages) if record is None else 0,
+        stop=max(message.decided_at for message in messages) + 1,
         leads=() if record is None else tuple(record.leads),
+        training_record=record is not None and _is_of_training(record),
         record=record,
         reference=None if record is None else record.reference(),
     )
-    delays: dict[int, float] = {}
-    for row in rows:
-        _take_row(data, row, delays)
-    data.beats.sort(key=lambda beat: beat.sample)
+    _collect(data, messages)
     return data
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    rows = []
+def _read(path: Path) -> list[EventMessage]:
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, start=1):
-                row = json.loads(text)
-                if not isinstance(row, dict):
-                    raise EventsFileError(f"{path}, line {number}: no event; expected an object")
-                if row.get("type") in {"beat", "rhythm", "alarm", "gap"} and "sample" in row:
-                    rows.append(row)
+        with path.open("rb") as file:
+            return [found for found in read_events(file) if isinstance(found, EventMessage)]
     except (ValueError, OSError) as error:
         raise EventsFileError(
             f"can't read events from {path}: {error}; give a record or a file of `replay --events`"
         ) from None
-    return rows
 
 
-def _take_row(data: ReportData, row: dict[str, Any], delays: dict[int, float]) -> None:
-    sample = int(row["sample"])
-    match row["type"]:
-        case "beat" if row["revision"] == 0:
-            delays[sample] = (int(row["decided_at"]) - sample) / data.fs * _MS
-        case "beat":
-            data.beats.append(
-                BeatRow(
-                    sample=sample,
-                    label=row["label"],
-                    quality=float(row["quality"] or 0.0),
-                    delay_ms=delays.pop(sample, 0.0),
+def _collect(data: ReportData, messages: Iterable[EventMessage]) -> None:
+    """Sort what was found into the rows of the report."""
+    delays: dict[int, float] = {}
+    for message in messages:
+        match message:
+            case BeatMessage(revision=0):
+                delay = message.decided_at - message.sample
+                delays[message.sample] = delay / data.fs * _MS
+            case BeatMessage():
+                data.beats.append(
+                    BeatRow(
+                        sample=message.sample,
+                        label=message.label,
+                        quality=message.quality or 0.0,
+                        delay_ms=delays.pop(message.sample, 0.0),
+                    )
                 )
-            )
-        case "rhythm":
-            data.rhythms.append((str(row["rhythm"]), sample))
-        case "alarm":
-            data.alarms.append(
-                AlarmRow(
-                    rhythm=str(row["rhythm"]),
-                    priority=str(row["priority"]),
-                    onset=sample,
-                    decided_at=int(row["decided_at"]),
+            case RhythmMessage():
+                data.rhythms.append((message.rhythm, message.sample))
+            case AlarmMessage():
+                data.alarms.append(
+                    AlarmRow(
+                        rhythm=message.rhythm,
+                        priority=message.priority,
+                        onset=message.sample,
+                        decided_at=message.decided_at,
+                    )
                 )
-            )
-        case "gap" if not row["ongoing"]:
-            data.gaps.append((sample, int(row["stop"]), str(row["reason"])))
+            case GapMessage(ongoing=False):
+                data.gaps.append((message.sample, message.stop, message.reason))
+            case _:
+                pass
+    data.beats.sort(key=lambda beat: beat.sample)

@@ -7,12 +7,12 @@ from sample_events import alarm, gap, labeled_beat, published, rhythm_event, str
 from classifier.labels import Label
 from streamer.commands.cli import main
 from streamer.core.events import Event
+from streamer.messages.event_lines import read_events
 from streamer.messages.fhir import (
     FINDINGS,
     FhirConfig,
     bundle,
     observations,
-    read_events,
     to_lines,
 )
 from streamer.messages.payload import to_payload
