@@ -188,12 +188,13 @@ def pages_of_results() -> str:
 
 def pictures(record: str, folder: Path) -> None:
     """Play a part of a record through the real chain; export the monitor, and a strip, as then."""
+    from terminal_svg import export_svg  # noqa: PLC0415
+
     from replay.player import parse_time  # noqa: PLC0415
     from replay.records import open_record  # noqa: PLC0415
     from streamer.core.events import Published, StreamInfo  # noqa: PLC0415
     from streamer.monitor.freezer import picture_of  # noqa: PLC0415
     from streamer.monitor.state import MonitorState  # noqa: PLC0415
-    from streamer.monitor.view import export_svg  # noqa: PLC0415
     from streamer.patient.chain import Chain  # noqa: PLC0415
     from streamer.report.strip.writers import write_strip  # noqa: PLC0415
 

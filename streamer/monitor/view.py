@@ -1,15 +1,12 @@
 """The monitor as a picture: `render` turns a state into one screenful of text."""
 
-import io
-from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.segment import Segment
 
 from streamer.core.clock_format import clock
 from streamer.monitor import panels
-from streamer.monitor.help import help_box
+from streamer.monitor.keys import help_box
 from streamer.monitor.panels import Row
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import palette
@@ -26,7 +23,6 @@ from streamer.monitor.terminal.screen_lines import (
     single_cells,
     spread,
 )
-from streamer.monitor.terminal.svg_glyphs import draw_glyphs
 from streamer.monitor.trace import (
     GUTTER,
     axis_line,
@@ -100,29 +96,6 @@ def _with_help(body: list[Line], width: int) -> list[Line]:
     left = (width - sum(len(segment.text) for segment in box[0])) // 2
     shown = [laid_over(below, left, row) for below, row in zip(body[top:], box, strict=False)]
     return [*body[:top], *shown, *body[top + len(shown) :]]
-
-
-def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None:
-    """Write one frame as an SVG picture.
-
-    Raises
-    ------
-    OSError
-        If the file can't be written.
-    """
-    console = Console(
-        record=True,
-        width=width,
-        height=height,
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="truecolor",
-        legacy_windows=False,
-        no_color=False,
-    )
-    console.print(render(state, width, height))
-    svg = console.export_svg(title=f"ecg-stream replay {state.info.source}")
-    path.write_text(draw_glyphs(svg), encoding="utf-8")
 
 
 def _header(state: MonitorState, width: int) -> Line:

@@ -1,6 +1,5 @@
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from replay.chunk import Chunk
 from streamer.core.events import Rhythm, RhythmEvent
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import palette
-from streamer.monitor.view import export_svg, render
+from streamer.monitor.view import render
 
 SIZES = [
     (80, 24),
@@ -343,15 +342,6 @@ def test_an_unknown_rhythm_is_said_to_be_so() -> None:
         ),
     )
     assert "rhythm not known yet" in screen(state)
-
-
-def test_svg_has_every_word_and_draws_its_own_dots(tmp_path: Path) -> None:
-    path = tmp_path / "monitor.svg"
-    export_svg(full_state(), path, 80, 24)
-    svg = path.read_text(encoding="utf-8")
-    assert ">training<" in svg
-    assert "<path" in svg
-    assert not re.search(r"[⠀-⣿─-▟]", svg)
 
 
 def test_the_99th_percentile_needs_a_hundred_beats() -> None:

@@ -1,6 +1,13 @@
-import pytest
+"""The picture of the monitor in the documentation."""
 
-from streamer.monitor.terminal.svg_glyphs import draw_glyphs
+import re
+from pathlib import Path
+
+import pytest
+from monitor_cases import info, play
+from terminal_svg import draw_glyphs, export_svg
+
+from streamer.monitor.state import MonitorState
 
 
 def text(content: str, x: float = 0.0) -> str:
@@ -45,3 +52,14 @@ def test_box_and_block_characters_become_shapes(character: str) -> None:
 
 def test_other_markup_is_left_alone() -> None:
     assert draw_glyphs("<rect x='1'/>") == "<rect x='1'/>"
+
+
+def test_svg_has_every_word_and_draws_its_own_dots(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.svg"
+    state = MonitorState(info(training_record=True))
+    play(state, 3600)
+    export_svg(state, path, 80, 24)
+    svg = path.read_text(encoding="utf-8")
+    assert ">training<" in svg
+    assert "<path" in svg
+    assert not re.search(r"[⠀-⣿─-▟]", svg)

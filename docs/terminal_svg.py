@@ -1,4 +1,4 @@
-"""Make a terminal picture independent of the viewer's fonts.
+"""One frame of the monitor as an SVG picture that is independent of the viewer's fonts.
 
 Rich exports every run of text as one `<text>` element and relies on a font in which braille, block
 and box characters are as wide as letters. Few viewers have one. Here those characters become
@@ -6,9 +6,16 @@ shapes, and words are placed one by one.
 """
 
 import html
+import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
+
+from rich.console import Console
+
+from streamer.monitor.state import MonitorState
+from streamer.monitor.view import render
 
 _CELL_WIDTH: Final = 12.2
 _CELL_HEIGHT: Final = 24.4
@@ -45,6 +52,29 @@ _ARMS: Final[dict[str, tuple[bool, bool, bool, bool]]] = {
     "┐": (True, False, False, True),
 }
 """Which of the arms left, right, up and down a box character has."""
+
+
+def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None:
+    """Write one frame as an SVG picture.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    console = Console(
+        record=True,
+        width=width,
+        height=height,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+        no_color=False,
+    )
+    console.print(render(state, width, height))
+    svg = console.export_svg(title=f"ecg-stream replay {state.info.source}")
+    path.write_text(draw_glyphs(svg), encoding="utf-8")
 
 
 def draw_glyphs(svg: str) -> str:
