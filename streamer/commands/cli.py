@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 
 from streamer.commands.first_start import first_start_told
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
+from streamer.core.text import clean, say
 
 COMMANDS: Final[dict[str, str]] = {
     "replay": "play a record through the whole chain, to monitor, MQTT and files",
@@ -36,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage block in front of it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+        self.exit(EXIT_USAGE, f"{self.prog}: {clean(message)}; see '{self.prog} --help'\n")
 
 
 def _module(command: str) -> str:
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _expected_errors() as error:
         if args.debug:
             raise
-        sys.stderr.write(f"ecg-stream {args.command}: {error}\n")
+        say(f"ecg-stream {args.command}: {error}")
         return EXIT_ERROR
 
 

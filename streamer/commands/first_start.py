@@ -1,12 +1,12 @@
 """Say on standard error why a first start takes a while: the signal path is being compiled."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from classifier.first_start import listen_for_compiling
+from streamer.core.text import say
 
 _QUIET_S: Final = 1.0
 """A kernel or two, as after a small change, are compiled without a word."""
@@ -51,10 +51,5 @@ class FirstStartNotice:
 @contextmanager
 def first_start_told() -> Iterator[None]:
     """Tell whoever waits that kernels are being compiled."""
-    with listen_for_compiling(FirstStartNotice(_write)):
+    with listen_for_compiling(FirstStartNotice(say)):
         yield
-
-
-def _write(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

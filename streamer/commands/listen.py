@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from streamer.core.text import say
 from streamer.mqtt.options import add_mqtt_options, tls_files
 
 if TYPE_CHECKING:
@@ -21,9 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Show alerts, rhythm, signal gaps and status as they are published. Waits for a broker, "
-        "survives its restarts, and says on standard error when an event is missing. Exit codes: "
-        "0 all well, 1 no broker or fewer messages than --count, 2 wrong usage, 3 events are "
-        "missing (only with --strict)."
+        "survives its restarts, and says on standard error when an event is missing. "
+        "Columns: UTC of the arrival, source, when it became known in the recording, what. Exit "
+        "codes: 0 all well, 1 no broker or fewer messages than --count, 2 wrong usage, 3 events "
+        "are missing (only with --strict)."
     )
     parser.add_argument(
         "url",
@@ -83,8 +86,7 @@ def _labels(text: str) -> frozenset[str]:
 
 
 def _notice(line: str) -> None:
-    sys.stderr.write(f"ecg-stream listen: {line}\n")
-    sys.stderr.flush()
+    say(f"ecg-stream listen: {line}")
 
 
 def _printer(*, as_json: bool) -> "Callable[[Received], None]":
@@ -94,7 +96,7 @@ def _printer(*, as_json: bool) -> "Callable[[Received], None]":
     if as_json:
         return lambda message: print(to_json(message), flush=True)  # noqa: T201
     if not sys.stdout.isatty():
-        return lambda message: print(to_line(message).plain(), flush=True)  # noqa: T201
+        return lambda message: print(to_line(message, time.time()).plain(), flush=True)  # noqa: T201
     return _colour_printer()
 
 
@@ -107,7 +109,7 @@ def _colour_printer() -> "Callable[[Received], None]":
     console = Console(highlight=False)
 
     def show(message: "Received") -> None:
-        line = to_line(message)
+        line = to_line(message, time.time())
         before, what, after = line.parts_within(console.width)
         text = Text.assemble((before, "dim"), (what, line.style), after)
         console.print(text, soft_wrap=True)

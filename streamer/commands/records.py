@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from streamer.core.text import clean
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -65,7 +67,7 @@ def _print_table(summaries: Sequence["RecordSummary"]) -> None:
     for folder, group in itertools.groupby(summaries, key=lambda summary: summary.folder):
         rows = list(group)
         place = f"{rows[0].database}: {folder} ({rows[0].origin})" if folder else rows[0].origin
-        console.print(place, markup=False, highlight=False, soft_wrap=True)
+        console.print(clean(place), markup=False, highlight=False, soft_wrap=True)
         console.print(_table(rows))
     if all(summary.database is None for summary in summaries):
         console.print(
@@ -84,7 +86,7 @@ def _table(rows: Sequence["RecordSummary"]) -> "Table":
     for heading, align in COLUMNS:
         table.add_column(heading, justify=align, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, _cells(row)))
+        table.add_row(*(escape(clean(cell)) for cell in _cells(row)))
     return table
 
 

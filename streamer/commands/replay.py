@@ -95,7 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--publish-samples",
         action="store_true",
-        help="publish the raw samples too, on ecg/<source>/samples, for ecg-stream ward --live",
+        help="publish the raw samples too, on ecg/<source>.live/samples, for "
+        "ecg-stream ward --live",
     )
     parser.set_defaults(usage_error=parser.error)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamer.core.text import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -37,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
         with _progress(record.name) as on_part:
             data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
     write_page(args.out, report_page(data))
-    sys.stderr.write(
+    say(
         f"{args.out}: {len(data.beats)} beats, {len(data.alarms)} alarms, "
-        f"{data.seconds / 60:.1f} minutes\n"
+        f"{data.seconds / 60:.1f} minutes"
     )
     return 0
 

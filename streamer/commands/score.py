@@ -1,9 +1,10 @@
 """`ecg-stream score`: compare annotation files beat by beat as EC57 asks."""
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
+
+from streamer.core.text import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, to_json(report, settings))
     if not selection.unpredicted:
         return 0
-    sys.stderr.write(
+    say(
         f"ecg-stream score: no prediction in {args.predicted} for "
         f"{name_some(selection.unpredicted)}: scored the other {len(selection.records)} only; "
-        "say so with --records, or annotate the rest\n"
+        "say so with --records, or annotate the rest"
     )
     return 1

@@ -1,5 +1,7 @@
 """Text from outside, made fit to be shown and logged."""
 
+import sys
+
 
 def clean(text: object) -> str:
     """Return text with a `?` for each control character, line break and mark that turns writing.
@@ -11,3 +13,9 @@ def clean(text: object) -> str:
     if words.isprintable():
         return words
     return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
+def say(line: str) -> None:
+    """Tell the person at the keyboard, cleaned; standard output is for results."""
+    sys.stderr.write(f"{clean(line)}\n")
+    sys.stderr.flush()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamer.core.text import clean
+from streamer.messages.payload import utc_time
 from streamer.messages.received import Received
 from streamer.messages.wire import (
     AcknowledgeMessage,
@@ -22,6 +23,8 @@ from streamer.messages.wire import (
     WardStatisticsMessage,
 )
 
+_CLOCK: Final = slice(11, 23)
+"""Time of day, to the millisecond, in an ISO 8601 time."""
 _NAMES: Final = {
     "N": "normal beat",
     "S": "supraventricular ectopic beat",
@@ -40,10 +43,10 @@ class Line:
     """What a line says, before it is laid out."""
 
     clock: str
-    """UTC, as in the message."""
+    """UTC of its arrival here: it never goes back, however fast or late the source is played."""
     source: str
     position: str
-    """Minutes and seconds from the record's sample 0."""
+    """When it became known, in minutes and seconds from the record's sample 0."""
     what: str
     detail: str
     style: str = ""
@@ -71,12 +74,19 @@ def to_json(message: Received) -> str:
     return json.dumps(json.loads(message.data), separators=(",", ":"), sort_keys=True)
 
 
-def to_line(received: Received) -> Line:
-    """Say in words what a message means."""
+def to_line(received: Received, arrived_at: float) -> Line:
+    """Say in words what a message means.
+
+    Parameters
+    ----------
+    received : Received
+    arrived_at : float
+        Seconds since the epoch.
+    """
     message = received.message
     what, detail, style = _words(message)
     return Line(
-        clock=_clock(message),
+        clock=utc_time(arrived_at)[_CLOCK],
         source=message.source,
         position=_position(message),
         what=clean(what),
@@ -94,7 +104,7 @@ def _words(message: AnyMessage) -> Words:  # noqa: PLR0911 - one for each type
         case BeatMessage():
             return _beat(message)
         case RhythmMessage():
-            return "rhythm", [message.rhythm, *_rate(message)], "green"
+            return "rhythm", [message.rhythm, _when(message), *_rate(message)], "green"
         case AlarmMessage():
             return _alarm(message)
         case GapMessage():
@@ -115,7 +125,7 @@ def _words(message: AnyMessage) -> Words:  # noqa: PLR0911 - one for each type
 
 def _beat(message: BeatMessage) -> Words:
     label = message.label or "?"
-    words = [_NAMES.get(label, "beat without label, budget missed")]
+    words = [_NAMES.get(label, "beat without label, budget missed"), _when(message)]
     if (chance := message.probabilities.get(label)) is not None:
         words.append(f"p {chance:.2f}")
     if message.rr_ms is not None:
@@ -127,19 +137,21 @@ def _beat(message: BeatMessage) -> Words:
 
 def _alarm(message: AlarmMessage) -> Words:
     count = f"{len(message.beats)} beats" if message.beats else ""
-    words = [message.rhythm, f"{message.priority} priority", count]
+    words = [message.rhythm, _when(message), f"{message.priority} priority", count]
     return "ALARM", words, _PRIORITY_STYLES.get(message.priority, "")
 
 
 def _gap(message: GapMessage) -> Words:
     lasted_s = (message.stop - message.sample) / message.fs
-    return "gap", [f"no usable signal: {message.reason}", f"for {lasted_s:.1f} s"], "dim"
+    words = [f"no usable signal: {message.reason}", _when(message), f"for {lasted_s:.1f} s"]
+    return "gap", words, "dim"
 
 
 def _alert(message: AlertMessage) -> Words:
     times = message.occurrences
     words = [
         message.condition,
+        _when(message),
         f"{message.priority} priority",
         f"{len(message.beats)} beats" if len(message.beats) > 1 else "",
         f"{times} times since the last alert of it" if times > 1 else "",
@@ -170,15 +182,18 @@ def _rate(message: BeatMessage | RhythmMessage) -> list[str]:
     return [] if rate is None else [f"{rate:.0f}/min"]
 
 
-def _clock(message: AnyMessage) -> str:
-    """Time of day out of an ISO 8601 time, to the millisecond."""
-    if isinstance(message, AcknowledgeMessage):
-        return "?"
-    return message.time.partition("T")[2][:12]
-
-
 def _position(message: AnyMessage) -> str:
     if not isinstance(message, EventMessage):
         return ""
-    minutes, seconds = divmod(message.sample / message.fs, 60.0)
+    return _clock(message.decided_at, message)
+
+
+def _when(message: EventMessage) -> str:
+    """Say when in the record something happened, or began."""
+    word = "at" if isinstance(message, BeatMessage) else "since"
+    return f"{word} {_clock(message.sample, message)}"
+
+
+def _clock(sample: int, message: EventMessage) -> str:
+    minutes, seconds = divmod(round(100 * sample / message.fs) / 100, 60.0)
     return f"{minutes:.0f}:{seconds:05.2f}"

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from streamer.core.clock_format import clock, sample_time
 from streamer.core.histogram import QuantileHistogram
+from streamer.core.text import clean
 from streamer.monitor.summary import Summary
 from streamer.monitor.terminal import palette
 from streamer.scoring.running_score import MatchCounts
@@ -40,9 +41,9 @@ def render_summary(summary: Summary) -> Text:
         *_mqtt(summary),
         *_reference(summary),
     ]:
-        text.append(f"{name:<{_NAME_WIDTH}}", palette.TITLE)
+        text.append(f"{clean(name):<{_NAME_WIDTH}}", palette.TITLE)
         for word, style in words:
-            text.append(word, style)
+            text.append(clean(word), style)
         text.append("\n")
     text.right_crop(1)
     return text

@@ -13,7 +13,7 @@ _MESSAGE_S = 0.1
 
 
 class SamplesSink:
-    """Publishes samples on `ecg/<source>/samples`, float32, a tenth of a second at a time.
+    """Publishes samples on `ecg/<name>/samples`, float32, a tenth of a second at a time.
 
     Parameters
     ----------

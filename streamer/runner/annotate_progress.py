@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
+from streamer.core.text import clean
 from streamer.runner.annotate import Annotated, Moved, plain_name
 
 
@@ -48,11 +49,13 @@ def reporting(total: int, stream: TextIO) -> Iterator[Reporter]:
             done += 1
             bar.update(task, completed=done)
             if result.error is not None:
-                bar.console.print(describe(result), markup=False, highlight=False, soft_wrap=True)
+                bar.console.print(
+                    clean(describe(result)), markup=False, highlight=False, soft_wrap=True
+                )
 
         yield Reporter(moved, finished)
 
 
 def _write(stream: TextIO, line: str) -> None:
-    stream.write(line + "\n")
+    stream.write(clean(line) + "\n")
     stream.flush()

@@ -15,6 +15,7 @@ from replay.record import Record
 from replay.records import open_record
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
+from streamer.core.text import say
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
@@ -98,7 +99,7 @@ class Playing:
             mqtt = None
             if url is not None:
                 mqtt = self._publishing.sink(url, source_name(record.name), self._notice)
-                _say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
+                say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(
                 budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
             )
@@ -182,7 +183,7 @@ class Playing:
     def _notice(self, line: str) -> None:
         """Say something while playing, unless the monitor has the screen."""
         if not self._monitor:
-            _say(line)
+            say(line)
 
     def _print(self, text: Text) -> None:
         """Print on standard output, or beside it where JSON lines have that for themselves."""
@@ -191,22 +192,22 @@ class Playing:
     def _conclude(self, report: RunReport, mqtt: MqttSink | None) -> int:
         lost = 0 if mqtt is None else mqtt.shed
         if mqtt is not None and mqtt.undelivered and mqtt.is_durable:
-            _say(
+            say(
                 f"{mqtt.undelivered} MQTT messages wait in {self._options.outbox}; they go out "
                 "when this source is played again"
             )
         elif mqtt is not None:
             lost += mqtt.undelivered
         if lost:
-            _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
+            say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
         if report.n_given_up:
-            _say(
+            say(
                 f"{report.n_given_up} labels were not worked out: the network took too long; "
                 "their beats came all the same"
             )
         if self._monitor:
             for failure in report.failures:
-                _say(failure)
+                say(failure)
         if report.failures or lost:
             return EXIT_ERROR
         return EXIT_INTERRUPTED if report.interrupted and not self._was_quit else 0
@@ -232,7 +233,7 @@ async def play_live(options: ReplayOptions) -> int:
     if not options.mqtt.startswith("mqtts://"):
         # They are for the source's broker alone.
         options = dataclasses.replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
-    feed = LiveFeed(options.record, on_notice=_say, tls=tls)
+    feed = LiveFeed(options.record, on_notice=say, tls=tls)
     try:
         await feed.begin()
         return await Playing(options, feed).run()
@@ -261,9 +262,3 @@ def _transport(player: Player, fs: float) -> Transport:
     transport = Transport(player, fs=fs, speed=player.speed)
     player.speed = None
     return transport
-
-
-def _say(line: str) -> None:
-    """Tell the person at the keyboard; standard output is for results."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

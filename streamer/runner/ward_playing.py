@@ -15,6 +15,7 @@ from replay.records import open_record, records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.core.errors import OutputError
 from streamer.core.events import Published, StreamInfo
+from streamer.core.text import say
 from streamer.messages.payload import TOPIC_PREFIX, check_source, to_payload, utc_time
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage, dumps
 from streamer.monitor.terminal import palette
@@ -155,7 +156,7 @@ class WardPlaying:
         )
         if self._publisher is not None:
             await self._publisher.start()
-            _say(f"MQTT broker {url}")
+            say(f"MQTT broker {url}")
         screen = None
         if options.monitor:
             palette.use(options.theme)
@@ -180,12 +181,12 @@ class WardPlaying:
         options = self._options
         async with contextlib.AsyncExitStack() as stack:
             if self._publisher is not None:
-                _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
+                say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
             if options.tcp is not None:
                 await stack.enter_async_context(
-                    await serve_tcp(options.tcp, run.receive, notice=_say)
+                    await serve_tcp(options.tcp, run.receive, notice=say)
                 )
-                _say(f"waiting for TCP sources on port {options.tcp}")
+                say(f"waiting for TCP sources on port {options.tcp}")
             if options.stdin is not None:
                 run.intake.trust(STDIN_SOURCE)
                 reading = asyncio.create_task(read_stdin(options.stdin, run.receive))
@@ -249,7 +250,7 @@ class WardPlaying:
     def _notice(self, line: str) -> None:
         """Say something, unless the table of patients has the screen."""
         if not self._options.monitor:
-            _say(line)
+            say(line)
 
     def statistics(self) -> WardStatisticsMessage:
         """Return the figures of the whole ward, for programs."""
@@ -310,8 +311,3 @@ async def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

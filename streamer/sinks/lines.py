@@ -8,7 +8,8 @@ from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.beats.ledger import BeatLedger
 from streamer.core.clock_format import sample_time
-from streamer.core.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
+from streamer.core.events import Alarm, Event, LabeledBeat, Published, RhythmEvent, StreamInfo
+from streamer.core.text import clean
 
 _RATE_EVERY_S: Final = 10.0
 _MOST_QUEUED: Final = 10_000
@@ -21,8 +22,8 @@ class LinesSink:
     """Writes a line for every confirmed beat that isn't normal, and for what happens besides.
 
     One line for each change of rhythm, alarm and gap, and the heart rate every 10 s of signal.
-    Times are those of the record, as m:ss.mmm: for a beat its R peak, for the rest the moment at
-    which it became known.
+    Times are those of the record, as m:ss.mmm. The first column says when a line became known, and
+    never goes back; when it happened stands after `at` or `since`.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ class LinesSink:
         self._left_out = 0
         self._ledger: BeatLedger | None = None
         self._rate_due = self._rate_every = 0
+        self._played = self._known = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, info: StreamInfo) -> None:
@@ -48,27 +50,25 @@ class LinesSink:
         self._ledger = BeatLedger(fs=info.fs)
         self._rate_every = max(round(_RATE_EVERY_S * info.fs), 1)
         self._rate_due = info.first_sample + self._rate_every
+        self._played = self._known = info.first_sample
         training = ", training record" if info.training_record else ""
         self._write(f"{info.source}: leads {' '.join(info.leads)}, {info.fs:g} Hz{training}")
         self._task = asyncio.create_task(self._work(), name="lines")
 
     def observe(self, chunk: Chunk) -> None:
         """Write the heart rate whenever another 10 s have been played."""
-        ledger = self._started()
-        while chunk.stop >= self._rate_due:
-            rate = ledger.heart_rate_bpm(self._rate_due)
-            words = "--" if rate is None else f"{rate:.0f} bpm"
-            self._write(f"{sample_time(self._rate_due, ledger.fs)}  heart rate {words}")
-            self._rate_due += self._rate_every
+        self._write_rates(chunk.start)
+        self._played = chunk.stop
 
     def publish(self, message: Published) -> None:
         """Write one event, if it is worth a line."""
         ledger = self._started()
         if isinstance(message.event, LabeledBeat):
             ledger.take(message.event, message.compute_ms)
-        text = event_line(message, ledger.fs)
-        if text is not None:
-            self._write(text)
+        words = event_words(message.event, ledger.fs)
+        if words is not None:
+            self._write_rates(message.event.decided_at)
+            self._write_known(message.event.decided_at, words)
 
     async def drain(self) -> None:
         """Wait while many lines are queued."""
@@ -79,6 +79,7 @@ class LinesSink:
         """Write what is queued, for at most 2 s."""
         if self._task is None:
             return
+        self._write_rates(self._played)
         task, self._task = self._task, None
         try:
             await asyncio.wait_for(self._empty.wait(), _CLOSE_S)
@@ -93,7 +94,21 @@ class LinesSink:
             raise RuntimeError("LinesSink takes nothing before start()")
         return self._ledger
 
-    def _write(self, text: str) -> None:
+    def _write_rates(self, until: int) -> None:
+        """Write the heart rates that are due before what became known at `until`."""
+        ledger = self._started()
+        while self._rate_due <= until:
+            rate = ledger.heart_rate_bpm(self._rate_due)
+            words = "--" if rate is None else f"{rate:.0f} bpm"
+            self._write_known(self._rate_due, f"heart rate {words}")
+            self._rate_due += self._rate_every
+
+    def _write_known(self, sample: int, words: str) -> None:
+        # What the network took long for is known later than the signal says.
+        self._known = max(self._known, sample)
+        self._write(f"{sample_time(self._known, self._started().fs)}  {words}")
+
+    def _write(self, line: str) -> None:
         if self._broken:
             return
         if len(self._queued) >= _MOST_QUEUED:
@@ -102,7 +117,7 @@ class LinesSink:
         if self._left_out:
             self._queued.append(f"({self._left_out} lines left out)")
             self._left_out = 0
-        self._queued.append(text)
+        self._queued.append(clean(line))
         self._empty.clear()
         self._more.set()
 
@@ -126,44 +141,34 @@ class LinesSink:
             self._broken = True
 
 
-def event_line(message: Published, fs: float) -> str | None:
-    """Return an event as a line of text; None for normal and provisional beats.
+def event_words(event: Event, fs: float) -> str | None:
+    """Return what a line says of an event; None for normal and provisional beats.
 
     Parameters
     ----------
-    message : Published
-        The event.
+    event : Event
     fs : float
         Sampling frequency of its samples in Hz.
     """
-    event = message.event
     if isinstance(event, LabeledBeat):
-        return _beat_line(event, fs)
+        return _beat_words(event, fs)
     if isinstance(event, RhythmEvent):
         rate = event.heart_rate_bpm
         words = "" if rate is None else f", {rate:.0f} bpm"
-        return f"{_known(event, fs)}  rhythm {event.rhythm}{_since(event, fs)}{words}"
+        return f"rhythm {event.rhythm} since {sample_time(event.onset, fs)}{words}"
     if isinstance(event, Alarm):
-        priority = event.priority.name.lower()
-        return f"{_known(event, fs)}  ALARM {event.rhythm}{_since(event, fs)}, {priority} priority"
+        since, priority = sample_time(event.onset, fs), event.priority.name.lower()
+        return f"ALARM {event.rhythm} since {since}, {priority} priority"
     start, duration = sample_time(event.start, fs), (event.stop - event.start) / fs
     if event.ongoing:
-        return f"{_known(event, fs)}  gap {event.reason} since {start}, no signal"
-    return f"{_known(event, fs)}  gap {event.reason} at {start}, {duration:.3f} s without signal"
+        return f"gap {event.reason} since {start}, no signal"
+    return f"gap {event.reason} at {start}, {duration:.3f} s without signal"
 
 
-def _known(event: RhythmEvent | Alarm | Gap, fs: float) -> str:
-    return sample_time(event.decided_at, fs)
-
-
-def _since(event: RhythmEvent | Alarm, fs: float) -> str:
-    return f" since {sample_time(event.onset, fs)}"
-
-
-def _beat_line(event: LabeledBeat, fs: float) -> str | None:
+def _beat_words(event: LabeledBeat, fs: float) -> str | None:
     if event.revision == 0 or event.label in {None, Label.N}:
         return None
     rr_s = event.beat.rr_s
     interval = f"  RR {float(rr_s[-1]) * 1000.0:.0f} ms" if rr_s.size else ""
     reason = f"  ({event.reason})" if event.reason else ""
-    return f"{sample_time(event.beat.rpeak.sample, fs)}  beat {event.label}{interval}{reason}"
+    return f"beat {event.label} at {sample_time(event.beat.rpeak.sample, fs)}{interval}{reason}"

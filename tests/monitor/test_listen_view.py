@@ -21,6 +21,8 @@ from streamer.messages.received import Received, receive
 from streamer.messages.wire import MalformedError, dumps, loads
 from streamer.monitor.listen_view import to_json, to_line
 
+NOW_S = 1_700_000_000.25
+
 
 def received(event: Event, **changes: object) -> Received:
     name = topic_of(to_payload(published(event), stream_info()))
@@ -32,67 +34,71 @@ def received(event: Event, **changes: object) -> Received:
     [
         (
             labeled_beat(sample=3600),
-            "22:13:30.000  208         0:10.00  V        "
-            "ventricular ectopic beat, p 0.80, RR 800 ms, 75/min",
+            "22:13:20.250  208         0:10.35  V        "
+            "ventricular ectopic beat, at 0:10.00, p 0.80, RR 800 ms, 75/min",
         ),
         (
             labeled_beat(sample=36000, revision=0, rr_s=()),
-            "22:15:00.000  208         1:40.00  V        "
-            "ventricular ectopic beat, p 0.80, provisional",
+            "22:13:20.250  208         1:40.35  V        "
+            "ventricular ectopic beat, at 1:40.00, p 0.80, provisional",
         ),
         (
             labeled_beat(sample=3600, label=None, late=True, rr_s=()),
-            "22:13:30.000  208         0:10.00  ?        beat without label, budget missed",
+            "22:13:20.250  208         0:10.35  ?        "
+            "beat without label, budget missed, at 0:10.00",
         ),
         (
             labeled_beat(sample=0, label=Label.Q, probabilities=(), reason="no signal", rr_s=()),
-            "22:13:20.000  208         0:00.00  Q        beat that can't be judged, no signal",
+            "22:13:20.250  208         0:00.35  Q        "
+            "beat that can't be judged, at 0:00.00, no signal",
         ),
         (
             rhythm_event(),
-            "22:13:21.000  208         0:01.00  rhythm   sinus rhythm, 75/min",
+            "22:13:20.250  208         0:06.00  rhythm   sinus rhythm, since 0:01.00, 75/min",
         ),
         (
             alarm(),
-            "22:13:22.000  208         0:02.00  ALARM    "
-            f"{alarm().rhythm.value}, high priority, 3 beats",
+            "22:13:20.250  208         0:03.39  ALARM    "
+            f"{alarm().rhythm.value}, since 0:02.00, high priority, 3 beats",
         ),
         (
             gap(start=720),
-            "22:13:22.000  208         0:02.00  gap      no usable signal: flat, for 1.0 s",
+            "22:13:20.250  208         0:03.11  gap      "
+            "no usable signal: flat, since 0:02.00, for 1.0 s",
         ),
     ],
 )
 def test_lines(event: Event, line: str) -> None:
-    assert to_line(received(event)).plain() == line
+    assert to_line(received(event), NOW_S).plain() == line
 
 
 def test_status_line() -> None:
     payload = status_fields(state="offline", reason="connection lost", shed=3)
-    line = to_line(receive("ecg/208/status", dumps(payload)))
+    line = to_line(receive("ecg/208/status", dumps(payload)), NOW_S)
     assert line.what == "offline"
     assert line.detail == "connection lost, training record, 3 messages shed"
 
 
 def test_statistics_line() -> None:
-    line = to_line(receive("ecg/208/stats", dumps(statistics_message())))
+    line = to_line(receive("ecg/208/stats", dumps(statistics_message())), NOW_S)
     assert (line.what, line.detail) == ("stats", "7 beats, 1 late, p99 412 ms")
 
 
 def test_alert_lines() -> None:
-    line = to_line(receive("ecg/208/alerts", dumps(alert_fields(occurrences=3))))
+    line = to_line(receive("ecg/208/alerts", dumps(alert_fields(occurrences=3))), NOW_S)
     assert (line.what, line.style) == ("ALERT", "cyan")
     assert line.detail == (
-        "ventricular couplet, low priority, 2 beats, 3 times since the last alert of it"
+        "ventricular couplet, since 0:02.00, low priority, 2 beats, "
+        "3 times since the last alert of it"
     )
     active = {**fields(gap()), "type": "active", "rejected": 0, "alerts": []}
-    assert to_line(receive("ecg/208/alerts/active", dumps(active))).detail == "no alert"
+    assert to_line(receive("ecg/208/alerts/active", dumps(active)), NOW_S).detail == "no alert"
     seen = {"type": "acknowledge", "source": "208"}
-    assert to_line(receive("ecg/208/alerts/ack", dumps(seen))).detail == "every alert"
+    assert to_line(receive("ecg/208/alerts/ack", dumps(seen)), NOW_S).detail == "every alert"
 
 
 def test_what_is_too_long_goes_on_in_its_column() -> None:
-    line = to_line(received(alarm()))
+    line = to_line(received(alarm()), NOW_S)
     before, what, after = line.parts_within(70)
     rows = (before + what + after).split("\n")
     assert len(rows) > 1
@@ -107,7 +113,7 @@ def test_odd_fields_never_break_a_line(odd: object) -> None:
     for event in (labeled_beat(), rhythm_event(), alarm(), gap()):
         for name in fields(event):
             try:
-                line = to_line(received(event, **{name: odd}))
+                line = to_line(received(event, **{name: odd}), NOW_S)
             except MalformedError:
                 continue
             assert line.plain().isprintable()
@@ -126,7 +132,7 @@ def test_text_of_strangers_reaches_no_terminal_raw() -> None:
     ]
     for kind, payload in cases:
         message = receive(f"ecg/208/{kind}", dumps(payload))
-        line = to_line(message)
+        line = to_line(message, NOW_S)
         assert line.plain().isprintable()
         assert "a?]0;owned????2J" in line.plain()
         assert to_json(message).isprintable()

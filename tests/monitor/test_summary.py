@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import re
 
@@ -140,3 +141,11 @@ def test_variability_leaves_fibrillation_out_as_the_report_does() -> None:
     shown = printed(summary)
     n_intervals = 59 - (31 - 20)
     assert any(line.endswith(f"over {n_intervals} NN intervals") for line in shown)
+
+
+def test_names_from_outside_are_cleaned() -> None:
+    summary = collected()
+    summary.info = dataclasses.replace(summary.info, source="bed\x1b]0;t\x07")
+    shown = render_summary(summary).plain
+    assert "bed?]0;t?" in shown
+    assert all(line.isprintable() for line in shown.splitlines())

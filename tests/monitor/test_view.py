@@ -1,5 +1,6 @@
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_says_what_is_played() -> None:
     assert "training record" in first
     assert "MQTT online" in first
     assert "MQTT online  42 sent  127.0.0.1:1883" in lines(full_state(), 100, 24)[0]
+
+
+def test_names_from_outside_reach_the_screen_clean() -> None:
+    state = full_state()
+    state.info = replace(state.info, source="bed\x1b]0;t\x07", leads=("II\x1b[2J", "V1\n"))
+    state.mqtt = mqtt(url="mqtt://h\x9b2J")
+    for width, height in ((100, 24), (160, 48)):
+        screen = lines(state, width, height)
+        assert "bed?]0;t?" in screen[0]
+        assert all(line.isprintable() for line in screen)
 
 
 def test_messages_lost_or_piling_up_are_said_first() -> None:

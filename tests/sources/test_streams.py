@@ -12,6 +12,7 @@ from command import ECG_STREAM
 from stage_cases import ecg
 
 from streamer.core.errors import StreamerError
+from streamer.core.text import say
 from streamer.messages.samples import SampleMessage, decode, encode
 from streamer.sources.streams import LineParser, StreamConfig, read_frames, serve_tcp
 
@@ -62,6 +63,27 @@ async def test_tcp_sources_are_told_apart_by_name() -> None:
         await asyncio.wait_for(complete.wait(), 60)
     for name in ("bed1", "bed2"):
         assert [seq for source, seq in got if source == name] == [0, 1, 2]
+
+
+async def test_what_a_tcp_source_calls_itself_reaches_no_terminal_raw(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = asyncio.Event()
+
+    def notice(line: str) -> None:
+        say(line)
+        said.set()
+
+    async with await serve_tcp(0, lambda *_: None, notice=notice) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+        writer.write(b"\x1b]0;owned\x07\n" + struct.pack("<I", 1 << 31))
+        await writer.drain()
+        await asyncio.wait_for(said.wait(), 60)
+        writer.close()
+        await writer.wait_closed()
+    error = capsys.readouterr().err
+    assert error.startswith("TCP source dropped: ?]0;owned? announces")
+    assert error.rstrip("\n").isprintable()
 
 
 async def test_a_frame_without_bounds_is_refused() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from streamer.core.text import clean
 from streamer.monitor.terminal import palette
 
 Line = list[Segment]
@@ -32,8 +33,8 @@ class Frame:
 
 @lru_cache(maxsize=256)
 def single_cells(text: str) -> str:
-    """Replace what doesn't take exactly one cell, so that lengths count cells."""
-    return "".join(c if c.isprintable() and cell_len(c) == 1 else "?" for c in text)
+    """Clean text, and replace what doesn't take exactly one cell, so that lengths count cells."""
+    return "".join(c if cell_len(c) == 1 else "?" for c in clean(text))
 
 
 def shortened(text: str, room: int) -> str:
