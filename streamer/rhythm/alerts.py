@@ -1,23 +1,14 @@
-"""What an alert is, and the limits by which it is raised."""
+"""What an alert is, its life from the first to the last of it, and the limits of the policy."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from streamer.core.events import Priority
-
-
-class Condition(StrEnum):
-    """What the policy finds by itself; an alarm of the tracker is named by its rhythm."""
-
-    V_RUN_WARNING = "ventricular run, provisional"
-    V_RUN = "ventricular run"
-    V_COUPLET = "ventricular couplet"
-    BIGEMINY = "ventricular bigeminy"
-    V_RATE = "frequent ventricular ectopic beats"
-    V_FIRST = "first ventricular ectopic beat"
+from streamer.rhythm.ectopy import Condition, EctopyConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,46 +19,29 @@ class AlertConfig:
     prompt one, low for awareness.
     """
 
-    run_beats: int = 3
-    """V beats in a row that make a run (AAMI EC57)."""
-    bigeminy_cycles: int = 3
-    """Repetitions of V and another beat."""
-    v_rate_per_min: int = 6
-    """V beats within a minute: more than five are a classical warning arrhythmia (Lown and Wolf
-    1971, doi:10.1161/01.CIR.44.1.130)."""
-    v_rate_clear_per_min: int = 3
-    """The condition ends below this, so that a rate about the limit doesn't raise it again and
-    again."""
-    first_v_after_s: float = 3600.0
-    """A V beat is news if there was none for so long, or none yet."""
+    ectopy: EctopyConfig = field(default_factory=EctopyConfig)
+    """What is counted besides the tracker's alarms."""
     repeat_s: Mapping[Priority, float] = field(
         default_factory=lambda: {Priority.LOW: 60.0, Priority.MEDIUM: 30.0, Priority.HIGH: 0.0}
     )
     """How long the same condition stays quiet after an alert; what came meanwhile is counted in
     the next one."""
-    most_per_min: int = 6
+    max_per_min: int = 6
     """Alerts of low and medium priority in a minute; high ones always come."""
     latched: frozenset[Priority] = frozenset({Priority.HIGH})
     """Priorities whose alerts stay active until a person acknowledges them."""
-    priorities: Mapping[Condition, Priority] = field(
+    priorities: Mapping[str, Priority] = field(
         default_factory=lambda: {
             Condition.V_RUN_WARNING: Priority.MEDIUM,
-            Condition.V_RUN: Priority.HIGH,
-            Condition.V_COUPLET: Priority.LOW,
-            Condition.BIGEMINY: Priority.LOW,
             Condition.V_RATE: Priority.MEDIUM,
             Condition.V_FIRST: Priority.LOW,
         }
     )
+    """Of conditions by name; an alarm of the tracker that isn't among them keeps its own."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.v_rate_clear_per_min <= self.v_rate_per_min:
-            raise ValueError(
-                f"V rate clears below {self.v_rate_clear_per_min} and is raised from "
-                f"{self.v_rate_per_min}; expected 0 < the first <= the second"
-            )
-        if self.run_beats < 3 or self.bigeminy_cycles < 2 or self.most_per_min < 1:
-            raise ValueError("expected runs of 3 or more, 2 or more cycles, 1 or more alerts a min")
+        if self.max_per_min < 1:
+            raise ValueError(f"got {self.max_per_min} alerts a minute, expected 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,33 +64,87 @@ class Alert:
     """How often the condition was found since the last alert of it, this one included."""
 
 
+class AlertState(StrEnum):
+    """Where an active alert stands."""
+
+    ONGOING = "ongoing"
+    """Its condition goes on, and nobody has acknowledged it."""
+    ACKNOWLEDGED = "acknowledged"
+    """Its condition goes on, and somebody has acknowledged it."""
+    LATCHED = "latched"
+    """Its condition is over, and nobody has acknowledged it."""
+
+
+class AlertChange(StrEnum):
+    """What happens to an active alert."""
+
+    SEEN = "acknowledged by a person"
+    OVER = "condition over"
+
+
+NEXT_STATE: Final[Mapping[tuple[AlertState, AlertChange], AlertState | None]] = MappingProxyType(
+    {
+        (AlertState.ONGOING, AlertChange.SEEN): AlertState.ACKNOWLEDGED,
+        (AlertState.ONGOING, AlertChange.OVER): AlertState.LATCHED,
+        (AlertState.ACKNOWLEDGED, AlertChange.SEEN): AlertState.ACKNOWLEDGED,
+        (AlertState.ACKNOWLEDGED, AlertChange.OVER): None,
+        (AlertState.LATCHED, AlertChange.SEEN): None,
+        (AlertState.LATCHED, AlertChange.OVER): AlertState.LATCHED,
+    }
+)
+"""The state after a change, None where the alert is active no more; one that isn't to be latched
+ends with its condition."""
+
+
 @dataclass(frozen=True, slots=True)
 class Active:
-    """An alert that is not over."""
+    """An alert that is not over, or that nobody has acknowledged."""
 
     alert: Alert
-    acknowledged: bool = False
-    ended: bool = False
-    """Whether the condition is over: it stays for its latch only."""
+    state: AlertState = AlertState.ONGOING
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether a person has seen it."""
+        return self.state is AlertState.ACKNOWLEDGED
+
+    @property
+    def ended(self) -> bool:
+        """Whether its condition is over: it stays for its latch only."""
+        return self.state is AlertState.LATCHED
+
+    def after(self, change: AlertChange) -> "Active | None":
+        """Return the alert after a change; None if it is active no more."""
+        state = NEXT_STATE[self.state, change]
+        if state is None or (state is AlertState.LATCHED and not self.alert.latched):
+            return None
+        return Active(self.alert, state)
 
 
-def pack(active: Active) -> list[Any]:
-    """Turn an active alert into what JSON can hold."""
-    fields = dataclasses.asdict(active.alert)
-    alert = {**fields, "priority": int(active.alert.priority), "beats": list(active.alert.beats)}
-    return [alert, active.acknowledged, active.ended]
+def serialize_alert(alert: Alert) -> dict[str, Any]:
+    """Turn an alert into what JSON can hold."""
+    fields = dataclasses.asdict(alert)
+    return {**fields, "priority": int(alert.priority), "beats": list(alert.beats)}
 
 
-def unpack(packed: Sequence[Any]) -> Active:
+def deserialize_alert(fields: Mapping[str, Any]) -> Alert:
     """Turn it back.
 
     Raises
     ------
     KeyError, TypeError, ValueError
-        If it is no active alert.
+        If it is no alert.
     """
-    fields, acknowledged, ended = packed
-    alert = Alert(
-        **{**fields, "priority": Priority(fields["priority"]), "beats": tuple(fields["beats"])}
-    )
-    return Active(alert, acknowledged=bool(acknowledged), ended=bool(ended))
+    priority, beats = Priority(fields["priority"]), tuple(fields["beats"])
+    return Alert(**{**fields, "priority": priority, "beats": beats})
+
+
+def serialize_active(active: Active) -> list[Any]:
+    """Turn an active alert into what JSON can hold."""
+    return [serialize_alert(active.alert), active.state.value]
+
+
+def deserialize_active(values: Sequence[Any]) -> Active:
+    """Turn it back; errors as those of `deserialize_alert`."""
+    fields, state = values
+    return Active(deserialize_alert(fields), AlertState(state))

@@ -114,8 +114,9 @@ class RhythmContext:
 
     def add_beat(self, item: LabeledBeat) -> None:
         """Add a confirmed beat."""
-        rr = item.beat.rpeak.sample - self.beats[-1].sample if self.beats else None
-        beat = past_beat(item, rr, self.config)
+        sample = item.beat.rpeak.sample
+        rr = sample - self.beats[-1].sample if self.beats else None
+        beat = past_beat(item, sample, rr, self.config)
         if beat.label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
             self.atria.add(item.beat, beat.rr_samples if after_heart else None)

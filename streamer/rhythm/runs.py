@@ -27,12 +27,17 @@ class PastBeat:
     """Labelled V, or Q where V would be next."""
 
 
-def past_beat(item: LabeledBeat, rr_samples: int | None, config: RhythmConfig) -> PastBeat:
-    """Keep what the rules need of a beat; an interval as long as a pause becomes unknown."""
+def past_beat(
+    item: LabeledBeat, sample: int, rr_samples: int | None, config: RhythmConfig
+) -> PastBeat:
+    """Keep what the rules need of a beat; an interval as long as a pause becomes unknown.
+
+    `sample` and `rr_samples` count at the chain's rate.
+    """
     if rr_samples is not None and rr_samples >= config.pause_s * CHAIN_FS:
         rr_samples = None
     return PastBeat(
-        sample=item.beat.rpeak.sample,
+        sample=sample,
         label=item.label or Label.Q,
         rr_samples=rr_samples,
         quality=item.beat.rpeak.quality,

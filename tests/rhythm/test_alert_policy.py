@@ -1,197 +1,246 @@
+"""Which findings are told, how often and until when: the tracker finds, the policy decides."""
+
 import json
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_events import alarm, gap, labeled_beat, rhythm_event
+from rhythm_cases import items, labels
+from sample_events import gap, labeled_beat
 
 from classifier.labels import Label
-from streamer.core.events import Event, LabeledBeat, Priority, Rhythm
-from streamer.rhythm.alert_policy import Alert, AlertConfig, AlertPolicy, Condition
+from streamer.core.events import (
+    Alarm,
+    Event,
+    LabeledBeat,
+    Priority,
+    Rhythm,
+    RhythmEvent,
+)
+from streamer.rhythm.alert_policy import Alert, AlertConfig, AlertPolicy, AlertState, Condition
+from streamer.rhythm.tracker import RhythmTracker
 
 FS = 360.0
 RR = 288
-CALM = AlertConfig(repeat_s=dict.fromkeys(Priority, 0.0), most_per_min=1000)
+CALM = AlertConfig(repeat_s=dict.fromkeys(Priority, 0.0), max_per_min=1000)
 """No rate limits: every finding is told."""
+VT, BIGEMINY = Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.BIGEMINY
 
 
-def beats(labels: str, start: int = 0, revision: int = 1) -> list[LabeledBeat]:
+def beats(text: str, start: int = 0, revision: int = 1) -> list[LabeledBeat]:
     return [
-        labeled_beat(start + i * RR, Label(label), revision=revision)
-        for i, label in enumerate(labels)
+        labeled_beat(start + i * RR, Label(label), revision=revision, probabilities=())
+        for i, label in enumerate(text)
     ]
+
+
+def named(rhythm: Rhythm, at: int) -> RhythmEvent:
+    return RhythmEvent(
+        rhythm=rhythm, onset=at, decided_at=at + 500, heart_rate_bpm=None, beats=(at,)
+    )
+
+
+def alarmed(rhythm: Rhythm, at: int, priority: Priority = Priority.LOW) -> Alarm:
+    return Alarm(
+        rhythm=rhythm, priority=priority, onset=at, decided_at=at + 500, beats=(at, at + 150)
+    )
+
+
+def begins(rhythm: Rhythm, at: int, priority: Priority = Priority.LOW) -> list[Event]:
+    """What the tracker says of a rhythm that is an alarm: its name first."""
+    return [named(rhythm, at), alarmed(rhythm, at, priority)]
+
+
+def run(at: int, stop: int | None = None) -> list[Event]:
+    """A ventricular tachycardia, up to the rhythm after it."""
+    after = [] if stop is None else [named(Rhythm.SINUS, stop)]
+    return [*begins(VT, at, Priority.HIGH), *after]
 
 
 def alerts(policy: AlertPolicy, events: list[Event]) -> list[Alert]:
     return [alert for event in events if (alert := policy.push(event)) is not None]
 
 
-def conditions(labels: str, config: AlertConfig = CALM) -> list[str]:
-    """What a stretch of confirmed beats raises, the first V beat of all left out."""
-    found = alerts(AlertPolicy(FS, config), list(beats(labels)))
-    return [a.condition for a in found if a.condition != Condition.V_FIRST]
+def states(policy: AlertPolicy) -> list[tuple[str, AlertState]]:
+    return [(item.alert.condition, item.state) for item in policy.active]
 
 
 @pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        ("NNNNNNNN", []),
-        ("NNNVNNNN", []),
-        ("NSNFNQNS", []),
-        ("NNNVVNNN", [Condition.V_COUPLET]),
-        ("NNVVVNNN", [Condition.V_RUN]),
-        ("NNVVVVVVVNN", [Condition.V_RUN, Condition.V_RATE]),
-        ("NVVNVVVN", [Condition.V_COUPLET, Condition.V_RUN]),
-        ("NVNVNVNN", [Condition.BIGEMINY]),
-        ("NNVNVNVN", [Condition.BIGEMINY]),
-        ("NVNVNNVN", []),
-        ("VNNVNNVNNVNNVNNVNN", [Condition.V_RATE]),
-        ("V" + 80 * "N" + "VV" + 80 * "N" + "VN", [Condition.V_COUPLET]),
-    ],
+    "text",
+    ["NNNNNNNN", "NNNNNNNVVNNN", "NNNNNNNVNVNVNNNN", "NNNNNNVNNVNNVNNN", "NNNNNNNSSNNN"],
 )
-def test_what_is_found(labels: str, expected: list[str]) -> None:
-    assert conditions(labels) == expected
-
-
-def test_one_v_beat_is_news_only_after_a_long_time() -> None:
-    policy = AlertPolicy(FS, CALM)
-    hour = round(3600 * FS)
-    stream = [*beats("NVNNVN"), *beats("NVNNVN", start=hour), *beats("NVN", start=3 * hour)]
-    found = alerts(policy, list(stream))
-    assert [(a.condition, a.onset) for a in found] == [
-        (Condition.V_FIRST, RR),
-        (Condition.V_FIRST, 3 * hour + RR),
+@pytest.mark.parametrize("rr", [300, 170])
+def test_of_rhythms_the_policy_tells_what_the_tracker_finds(text: str, rr: int) -> None:
+    tracker, policy = RhythmTracker(), AlertPolicy(FS, CALM)
+    events: list[Event] = []
+    for item in items(labels(text, rr)):
+        assert isinstance(item, LabeledBeat)
+        events += [item, *tracker.push(item)]
+    found = [a for a in alerts(policy, events) if a.condition not in set(Condition)]
+    alarms = [event for event in events if isinstance(event, Alarm)]
+    assert [(a.condition, a.priority, a.beats) for a in found] == [
+        (alarm.rhythm, alarm.priority, alarm.beats) for alarm in alarms
     ]
 
 
-def test_a_run_is_told_early_from_provisional_labels_and_then_confirmed() -> None:
+def test_labels_alone_are_no_rhythm() -> None:
+    found = alerts(AlertPolicy(FS, CALM), list(beats("NVVNNVVVNNVNVNVNV")))
+    assert {alert.condition for alert in found} == {Condition.V_FIRST, Condition.V_RATE}
+
+
+def test_a_priority_can_be_chosen() -> None:
+    config = AlertConfig(priorities={"pause": Priority.HIGH})
+    (alert,) = alerts(AlertPolicy(FS, config), [alarmed(Rhythm.PAUSE, 0, Priority.MEDIUM)])
+    assert (alert.priority, alert.latched) == (Priority.HIGH, True)
+
+
+def provisional_run(start: int = 0) -> list[Event]:
+    fast = [labeled_beat(start + k * 180, Label.V, revision=0) for k in range(3)]
+    return [*beats("NNNNNN", start=start - 6 * RR, revision=0), *fast]
+
+
+def test_a_run_is_told_early_and_then_confirmed() -> None:
     policy = AlertPolicy(FS, CALM)
-    early = alerts(policy, list(beats("NVVV", revision=0)))
-    assert [(a.condition, a.priority, a.provisional) for a in early] == [
-        (Condition.V_RUN_WARNING, Priority.MEDIUM, True)
-    ]
-    assert early[0].beats == (RR, 2 * RR, 3 * RR)
-    found = [a for a in alerts(policy, list(beats("NVVV"))) if a.condition == Condition.V_RUN]
-    assert [(a.priority, a.provisional, a.latched) for a in found] == [(Priority.HIGH, False, True)]
+    (early,) = alerts(policy, provisional_run())
+    assert (early.condition, early.priority, early.provisional) == (
+        Condition.V_RUN_WARNING,
+        Priority.MEDIUM,
+        True,
+    )
+    assert early.beats == (0, 180, 360)
+    assert states(policy) == [(Condition.V_RUN_WARNING, AlertState.ONGOING)]
+    (confirmed,) = alerts(policy, run(0))
+    assert (confirmed.priority, confirmed.provisional, confirmed.latched) == (
+        Priority.HIGH,
+        False,
+        True,
+    )
+    assert states(policy) == [(VT, AlertState.ONGOING)]
+    again = provisional_run(start=9000)
+    assert alerts(policy, again) == [], "the run is known already"
 
 
 def test_a_false_early_warning_ends_with_the_confirmed_labels() -> None:
     policy = AlertPolicy(FS, CALM)
-    alerts(policy, list(beats("VVV", revision=0)))
-    assert [a.alert.condition for a in policy.active] == [Condition.V_RUN_WARNING]
-    alerts(policy, list(beats("NNN")))
+    alerts(policy, provisional_run())
+    alerts(policy, list(beats("NNN", start=5000)))
     assert policy.active == ()
 
 
-def test_provisional_labels_raise_nothing_else() -> None:
-    assert alerts(AlertPolicy(FS, CALM), list(beats("VNVVNVNVNVNSF", revision=0))) == []
-
-
-def test_the_v_rate_has_hysteresis() -> None:
-    """Between the limits nothing is raised again; below the lower one it is over."""
+def test_a_rhythm_goes_on_under_an_episode() -> None:
     policy = AlertPolicy(FS, CALM)
-    dense, sparse = "VNN" * 6, "VNNNNNNNNNNNNNNNNNNN"
-    found = alerts(policy, list(beats(dense + sparse * 6 + dense)))
-    assert [a.condition for a in found].count(Condition.V_RATE) == 1
+    alerts(policy, begins(BIGEMINY, 0))
+    alerts(policy, run(1000))
+    assert states(policy) == [(VT, AlertState.ONGOING), (BIGEMINY, AlertState.ONGOING)]
+    alerts(policy, [named(BIGEMINY, 2000)])
+    assert states(policy) == [(VT, AlertState.LATCHED), (BIGEMINY, AlertState.ONGOING)]
+    alerts(policy, [named(Rhythm.SINUS, 3000)])
+    assert states(policy) == [(VT, AlertState.LATCHED)]
+
+
+def test_what_is_over_at_once_is_active_only_for_its_latch() -> None:
     policy = AlertPolicy(FS, CALM)
-    found = alerts(policy, list(beats(dense + "N" * 100 + dense)))
-    assert [a.condition for a in found].count(Condition.V_RATE) == 2
+    couplet = alarmed(Rhythm.V_COUPLET, 0)
+    rate = alarmed(Rhythm.EXTREME_TACHYCARDIA, 500, Priority.HIGH)
+    assert len(alerts(policy, [couplet, rate])) == 2
+    assert states(policy) == [(Rhythm.EXTREME_TACHYCARDIA, AlertState.LATCHED)]
 
 
-def test_the_trackers_alarms_pass_but_do_not_say_again_what_the_labels_said() -> None:
-    policy = AlertPolicy(FS, CALM)
-    pause = replace(alarm(), rhythm=Rhythm.PAUSE)
-    told = alerts(policy, [pause])
-    assert [(a.condition, a.priority) for a in told] == [("pause", pause.priority)]
-    assert alerts(policy, [replace(alarm(), rhythm=Rhythm.V_COUPLET)]) == []
-    assert [a.condition for a in alerts(policy, list(beats("VVV")))][-1] == Condition.V_RUN
-    run = getattr(Rhythm, "V_RUN", Rhythm.VENTRICULAR_TACHYCARDIA)
-    assert alerts(policy, [replace(alarm(), rhythm=run)]) == [], "the run is known already"
-
-
-def test_a_gap_breaks_streaks() -> None:
-    policy = AlertPolicy(FS, CALM)
-    stream: list[Event] = [*beats("NVV"), gap(), *beats("VVN", start=5000), rhythm_event()]
-    found = [a.condition for a in alerts(policy, stream)]
-    assert found == [Condition.V_FIRST, Condition.V_COUPLET, Condition.V_COUPLET]
+def couplets(count: int, start: int = 0) -> list[Event]:
+    return [alarmed(Rhythm.V_COUPLET, start + k * 4 * RR) for k in range(count)]
 
 
 def test_repeats_are_rate_limited_and_counted() -> None:
     policy = AlertPolicy(FS)
-    found = [
-        a
-        for a in alerts(policy, list(beats("VV" + "N" * 10) + beats("VVNN" * 40, start=5000)))
-        if a.condition == Condition.V_COUPLET
-    ]
+    found = alerts(policy, couplets(60))
     quiet = AlertConfig().repeat_s[Priority.LOW] * FS
     assert all(b.decided_at - a.decided_at >= quiet for a, b in pairwise(found))
-    assert sum(a.occurrences for a in found) <= 41
+    assert sum(a.occurrences for a in found) <= 60
     assert max(a.occurrences for a in found) > 5
     assert policy.suppressed > 20
 
 
+def test_what_goes_on_is_told_when_the_minute_has_room_again() -> None:
+    policy = AlertPolicy(FS, AlertConfig(max_per_min=1))
+    assert len(alerts(policy, [alarmed(Rhythm.S_COUPLET, 0), *begins(BIGEMINY, 1000)])) == 1
+    (alert,) = alerts(policy, list(beats("N" * 90, start=2000)))
+    assert (alert.condition, alert.onset) == (BIGEMINY, 1000)
+    assert alert.decided_at == pytest.approx(500 + 60 * FS, abs=RR)
+    over = AlertPolicy(FS, AlertConfig(max_per_min=1))
+    alerts(over, [alarmed(Rhythm.S_COUPLET, 0), *begins(BIGEMINY, 1000)])
+    assert alerts(over, [named(Rhythm.SINUS, 2000), *beats("N" * 90, start=3000)]) == []
+
+
 def test_high_priority_is_never_kept_quiet() -> None:
-    found = alerts(AlertPolicy(FS), list(beats("VVVN" * 30)))
-    assert [a.condition for a in found].count(Condition.V_RUN) == 30
+    stream = [event for k in range(30) for event in run(k * 1500, k * 1500 + 900)]
+    assert len(alerts(AlertPolicy(FS), stream)) == 30
 
 
 def test_a_latched_alert_stays_until_acknowledged() -> None:
     policy = AlertPolicy(FS, CALM)
-    alerts(policy, list(beats("VVVNNN")))
-    [item] = policy.active
-    assert (item.alert.condition, item.ended, item.acknowledged) == (Condition.V_RUN, True, False)
+    alerts(policy, run(0, 900))
+    assert states(policy) == [(VT, AlertState.LATCHED)]
     assert policy.acknowledge("something else") == 0
-    assert policy.acknowledge(Condition.V_RUN) == 1
+    assert policy.acknowledge(VT) == 1
     assert policy.active == ()
 
 
 def test_acknowledging_what_goes_on_keeps_it_active_until_its_end() -> None:
     policy = AlertPolicy(FS, CALM)
-    alerts(policy, list(beats("VVV")))
+    alerts(policy, run(0))
     assert policy.acknowledge() == 1
     assert policy.acknowledge() == 0
-    assert [item.acknowledged for item in policy.active] == [True]
-    alerts(policy, list(beats("N", start=5000)))
+    assert states(policy) == [(VT, AlertState.ACKNOWLEDGED)]
+    alerts(policy, [named(Rhythm.SINUS, 5000)])
     assert policy.active == ()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"v_rate_clear_per_min": 9},
-        {"v_rate_clear_per_min": 0},
-        {"run_beats": 2},
-        {"most_per_min": 0},
-    ],
+def test_nonsense_limits_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        AlertConfig(max_per_min=0)
+
+
+STREAMS = st.lists(
+    st.sampled_from(
+        [*"NSVVVFQ", *Rhythm, "gap"],
+    ),
+    max_size=150,
 )
-def test_nonsense_limits_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="expected"):
-        AlertConfig(**options)
+
+
+def stream_of(steps: list[str]) -> list[Event]:
+    """Beats under both labels, rhythms that begin, and gaps, a beat apart."""
+    stream: list[Event] = []
+    for k, step in enumerate(steps):
+        at = k * RR
+        if isinstance(step, Rhythm):
+            stream += begins(step, at, Priority(1 + k % 3))
+        elif step == "gap":
+            stream.append(gap(at))
+        else:
+            stream += [*beats(step, at, revision=0), *beats(step, at)]
+    return stream
 
 
 @settings(deadline=None)
-@given(st.text("NSVFQ", max_size=300))
-def test_few_alerts_whatever_comes(labels: str) -> None:
+@given(STREAMS)
+def test_few_alerts_whatever_comes(steps: list[str]) -> None:
     policy, config = AlertPolicy(FS), AlertConfig()
-    found = alerts(policy, list(beats(labels)))
+    found = alerts(policy, stream_of(steps))
     minor = [a.decided_at for a in found if a.priority is not Priority.HIGH]
-    for first, last in zip(minor, minor[config.most_per_min :], strict=False):
+    for first, last in zip(minor, minor[config.max_per_min :], strict=False):
         assert last - first >= 60 * FS
-    assert len(policy.active) <= len(Condition)
-    assert len(found) + policy.suppressed <= len(labels)
+    assert len(policy.active) <= len(Condition) + len(Rhythm)
 
 
-@given(st.text("NVVVS", max_size=80), st.integers(0, 80), st.booleans())
-def test_a_policy_goes_on_from_what_it_remembered(labels: str, cut: int, told: bool) -> None:
+@settings(deadline=None)
+@given(STREAMS, st.integers(0, 300), st.booleans())
+def test_a_policy_goes_on_from_what_it_remembered(steps: list[str], cut: int, told: bool) -> None:
     """Through JSON, as snapshots are kept."""
-    config = AlertConfig() if told else CALM
-    stream: list[Event] = []
-    for provisional, confirmed in zip(beats(labels, revision=0), beats(labels), strict=True):
-        stream += [provisional, confirmed]
-    stream[20:20] = [alarm(20 * RR)]
+    config = AlertConfig(max_per_min=2) if told else CALM
+    stream = stream_of(steps)
     whole, first, second = (AlertPolicy(FS, config) for _ in range(3))
     expected = alerts(whole, stream)
     found = alerts(first, stream[:cut])
@@ -204,21 +253,22 @@ def test_a_policy_goes_on_from_what_it_remembered(labels: str, cut: int, told: b
 
 @pytest.mark.database
 def test_five_minutes_of_208_raise_something_sensible(mitdb: Path) -> None:
-    """From the reference labels, so that this measures the policy alone."""
+    """From the reference labels, so that this measures rules and policy alone."""
     from classifier.labels import SYMBOL_TO_LABEL
     from replay.records import open_record
 
     reference = open_record(str(mitdb / "208")).reference()
     assert reference is not None
-    policy = AlertPolicy(FS)
-    stream = [
-        labeled_beat(int(sample), SYMBOL_TO_LABEL[symbol])
+    placed = [
+        (int(sample), SYMBOL_TO_LABEL[symbol].value)
         for sample, symbol in zip(reference.samples, reference.symbols, strict=True)
         if symbol in SYMBOL_TO_LABEL and sample < 5 * 60 * FS
     ]
-    found = alerts(policy, list(stream))
-    ectopic = sum(beat.label in {Label.V, Label.F, Label.S} for beat in stream)
-    assert {Condition.V_FIRST, Condition.V_COUPLET, Condition.V_RATE} <= {
-        a.condition for a in found
-    }
-    assert 3 <= len(found) <= 30 < ectopic
+    tracker, policy = RhythmTracker(), AlertPolicy(FS)
+    events: list[Event] = []
+    for item in items(placed):
+        assert isinstance(item, LabeledBeat)
+        events += [item, *tracker.push(item)]
+    found = alerts(policy, events)
+    assert {Condition.V_FIRST, Rhythm.V_COUPLET, Condition.V_RATE} <= {a.condition for a in found}
+    assert 3 <= len(found) <= 30 < sum(label in "VFS" for _, label in placed)
