@@ -21,7 +21,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from classifier.labels import MODEL_LABELS, Label
 from streamer.core.events import GapReason, Priority, Rhythm
 from streamer.messages.outgoing import Rank
-from streamer.rhythm.alert_policy import Condition
+from streamer.rhythm.ectopy import Condition
 
 SCHEMA_VERSION: Final = 1
 MAX_INTEGER: Final = 2**53

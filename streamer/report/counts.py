@@ -1,26 +1,29 @@
 """What a Holter report counts: heart rates, pauses, and ectopic beats, by how many together."""
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.core.events import Rhythm
+from classifier.labels import Label
+from streamer.core.events import CHAIN_FS, Rhythm
 from streamer.report import hrv
 from streamer.report.data import BeatRow, ReportData
 from streamer.rhythm.config import RhythmConfig
+from streamer.rhythm.runs import COUPLET, PastBeat, known_rr, streaks
 from streamer.rhythm.timeline import timeline
 
 RATE_WINDOW_S: Final = 10.0
 """Slowest and fastest heart rates are means of so long."""
 LEAST_RR: Final = 3
 """Intervals that a rate needs."""
-PAUSE_S: Final = RhythmConfig().pause_s
+_RULES: Final = RhythmConfig()
+PAUSE_S: Final = _RULES.pause_s
 """RR interval from which on it is a pause, for the rules too."""
-_RUN_BEATS: Final = 3
 _MINUTE_S: Final = 60.0
 
 Floats = NDArray[np.float64]
@@ -111,13 +114,13 @@ def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Beats of one class in a row."""
+    """Two or more ectopic beats in a row, by the rule of the rhythm tracker."""
 
     first: int
     """Sample of the first."""
     n: int
     rate_bpm: float | None
-    """Of the intervals within; None for a beat alone."""
+    """Of the intervals within; None where they have no length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,32 +128,45 @@ class Ectopy:
     """The beats of one class, by how many stand together."""
 
     total: int
+    alone: int
+    """Beats by themselves."""
     groups: tuple[Group, ...]
-
-    @property
-    def alone(self) -> int:
-        """Beats by themselves."""
-        return sum(group.n == 1 for group in self.groups)
 
     @property
     def couplets(self) -> int:
         """Pairs."""
-        return sum(group.n == 2 for group in self.groups)
+        return sum(group.n == COUPLET for group in self.groups)
 
     @property
     def runs(self) -> tuple[Group, ...]:
         """Three and more in a row, in order of time."""
-        return tuple(group for group in self.groups if group.n >= _RUN_BEATS)
+        return tuple(group for group in self.groups if group.n >= _RULES.run_beats)
 
 
-def ectopy(beats: Sequence[BeatRow], label: str, fs: float) -> Ectopy:
-    """Group the beats of a class that follow each other; `beats` are ascending."""
-    rows = groupby(beats, lambda beat: beat.label == label)
-    groups = [_group(list(row), fs) for is_one, row in rows if is_one]
-    return Ectopy(total=sum(group.n for group in groups), groups=tuple(groups))
+def ectopy(beats: Sequence[BeatRow], label: Label, fs: float) -> Ectopy:
+    """Count the V or S beats by how many follow each other; `beats` are ascending."""
+    samples = [beat.sample for beat in beats]
+    groups, grouped = [], 0
+    for first, last in streaks(_past_beats(beats, fs), label):
+        members = beats[bisect_left(samples, first) : bisect_right(samples, last)]
+        if len(members) >= COUPLET:
+            groups.append(_group(members, fs))
+            grouped += sum(beat.label == label for beat in members)
+    total = sum(beat.label == label for beat in beats)
+    return Ectopy(total=total, alone=total - grouped, groups=tuple(groups))
 
 
-def _group(row: list[BeatRow], fs: float) -> Group:
-    lasted_s = (row[-1].sample - row[0].sample) / fs
-    rate = _MINUTE_S * (len(row) - 1) / lasted_s if lasted_s > 0 else None
-    return Group(first=row[0].sample, n=len(row), rate_bpm=rate)
+def _past_beats(beats: Sequence[BeatRow], fs: float) -> Iterator[PastBeat]:
+    """Yield the beats as the rules see them; what has no label is Q."""
+    before: int | None = None
+    for beat in beats:
+        rr = None if before is None else round((beat.sample - before) * CHAIN_FS / fs)
+        label = Label(beat.label or Label.Q)
+        yield PastBeat(beat.sample, label, known_rr(rr, _RULES), beat.quality)
+        before = beat.sample
+
+
+def _group(members: Sequence[BeatRow], fs: float) -> Group:
+    lasted_s = (members[-1].sample - members[0].sample) / fs
+    rate = _MINUTE_S * (len(members) - 1) / lasted_s if lasted_s > 0 else None
+    return Group(first=members[0].sample, n=len(members), rate_bpm=rate)

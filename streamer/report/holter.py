@@ -128,7 +128,7 @@ def _burden(data: ReportData) -> Table:
         stop = min(start + window, data.stop / data.fs)
         inside = [beat for beat in data.beats if start <= beat.sample / data.fs < stop]
         counts = Counter(beat.label for beat in inside)
-        found = ectopy(inside, "V", data.fs)
+        found = ectopy(inside, Label.V, data.fs)
         rate = rates_of.get(start)
         rows.append(
             (
@@ -140,7 +140,7 @@ def _burden(data: ReportData) -> Table:
                 f"{counts['V'] / ((stop - start) / _HOUR_S):.0f}",
                 str(found.couplets),
                 str(len(found.runs)),
-                str(len(ectopy(inside, "S", data.fs).runs)),
+                str(len(ectopy(inside, Label.S, data.fs).runs)),
             )
         )
     header = ("From", "Beats", "Rate /min", *_CLASSES, "V %", "V an hour")

@@ -53,7 +53,7 @@ def summary(data: ReportData) -> str:
     intervals = rr_intervals(data)
     tables = [_heart_rate(data, intervals)]
     for label, name in ((Label.V, "Ventricular ectopy"), (Label.S, "Supraventricular ectopy")):
-        tables.append(_ectopy(data, name, ectopy(data.beats, label.value, data.fs)))
+        tables.append(_ectopy(data, name, ectopy(data.beats, label, data.fs)))
     return page.beside([page.table(table) for table in tables])
 
 

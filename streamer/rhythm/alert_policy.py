@@ -25,18 +25,10 @@ from streamer.rhythm.alerts import (
     serialize_active,
     serialize_alert,
 )
-from streamer.rhythm.ectopy import Condition, EctopyConfig, EctopyCounter
+from streamer.rhythm.ectopy import Condition, EctopyCounter
 from streamer.rhythm.table import EPISODES
 
-__all__ = [
-    "Active",
-    "Alert",
-    "AlertConfig",
-    "AlertPolicy",
-    "AlertState",
-    "Condition",
-    "EctopyConfig",
-]
+__all__ = ["Active", "Alert", "AlertConfig", "AlertPolicy"]
 
 _MINUTE_S: Final = 60
 _V_RHYTHMS: Final = frozenset(

@@ -27,19 +27,20 @@ class PastBeat:
     """Labelled V, or Q where V would be next."""
 
 
+def known_rr(rr_samples: int | None, config: RhythmConfig) -> int | None:
+    """Return an interval at the chain's rate, unless it is as long as a pause."""
+    is_pause = rr_samples is not None and rr_samples >= config.pause_s * CHAIN_FS
+    return None if is_pause else rr_samples
+
+
 def past_beat(
     item: LabeledBeat, sample: int, rr_samples: int | None, config: RhythmConfig
 ) -> PastBeat:
-    """Keep what the rules need of a beat; an interval as long as a pause becomes unknown.
-
-    `sample` and `rr_samples` count at the chain's rate.
-    """
-    if rr_samples is not None and rr_samples >= config.pause_s * CHAIN_FS:
-        rr_samples = None
+    """Keep what the rules need of a beat; `sample` and `rr_samples` count at the chain's rate."""
     return PastBeat(
         sample=sample,
         label=item.label or Label.Q,
-        rr_samples=rr_samples,
+        rr_samples=known_rr(rr_samples, config),
         quality=item.beat.rpeak.quality,
         may_be_ventricular=_may_be_ventricular(item, config),
     )
@@ -219,24 +220,23 @@ def _keeps_pace(beat: PastBeat, before: PastBeat, part: float) -> bool:
 def streaks(
     beats: Iterable[PastBeat], label: Label, config: RhythmConfig | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last sample of each streak of V or S beats, as the rules see them.
+    """Yield the first and the last sample of each streak of V or S beats, single ones included.
 
     Parameters
     ----------
     beats : iterable of PastBeat
-        In order of time.
+        In order of time; `sample` may count at any rate.
     label : Label
         V or S.
+    config : RhythmConfig, optional
+        Limits.
     """
     runs = Runs(RhythmConfig() if config is None else config)
     for beat in beats:
         runs.add(beat, ())
-        yield from _ended(runs, label)
-    runs.end()
-    yield from _ended(runs, label)
+        yield from _span(runs.v_ended if label is Label.V else runs.s_ended)
+    yield from _span(runs.v_streak if label is Label.V else runs.s_streak)
 
 
-def _ended(runs: Runs, label: Label) -> Iterator[tuple[int, int]]:
-    ended = runs.v_ended if label is Label.V else runs.s_ended
-    if ended:
-        yield ended[0].sample, ended[-1].sample
+def _span(streak: Sequence[PastBeat]) -> list[tuple[int, int]]:
+    return [(streak[0].sample, streak[-1].sample)] if streak else []

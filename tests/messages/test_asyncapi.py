@@ -102,7 +102,7 @@ def test_events_and_alerts_pass_and_newer_ones_with_more_fields_too() -> None:
     ("message", "valid"),
     [
         ({"type": "acknowledge", "source": "208"}, True),
-        ({"type": "acknowledge", "source": "208", "condition": "ventricular run"}, True),
+        ({"type": "acknowledge", "source": "208", "condition": "ventricular tachycardia"}, True),
         ({"type": "acknowledge", "source": "208", "condition": 7}, False),
         ({"type": "acknowledge", "source": "a/b"}, False),
         ({"type": "acknowledge"}, False),

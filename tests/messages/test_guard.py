@@ -95,7 +95,7 @@ def test_a_second_of_twelve_leads_fits_the_limits_for_samples() -> None:
 
 
 SEEDS = [
-    b'{"schema":1,"type":"acknowledge","source":"208","condition":"ventricular run"}',
+    b'{"schema":1,"type":"acknowledge","source":"208","condition":"ventricular tachycardia"}',
     b'{"seq":0,"first_sample":7,"fs":360,"mv":[[0.1,0.2],[1,-2]]}',
     b'{"schema":1,"type":"beat","source":"208","seq":7,"sample":70,"fs":360.0,"label":"V"}',
     b'{"type":"status","source":"208","state":"online","started_at":"t","events":3,"shed":0}',

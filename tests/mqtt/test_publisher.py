@@ -17,13 +17,14 @@ from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_ev
 
 from classifier.labels import Label
 from streamer.core.errors import BrokerError
+from streamer.core.events import Rhythm
 from streamer.messages.wire import MessageType, dumps, schema
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import Version, connect, parse_url
 from streamer.mqtt.outbox import Outbox, outbox_path
 from streamer.mqtt.publisher import ConnectionState, MqttSink, MqttSinkConfig
-from streamer.rhythm.alert_policy import Condition
+from streamer.rhythm.ectopy import Condition
 
 QUIET_BEAT = labeled_beat(label=Label.N)
 
@@ -85,7 +86,10 @@ async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_u
     assert seen.states() == ["online", "offline"]
     # The first V beat of all, and the tracker's run in each round.
     alerts = seen.of("alerts")
-    assert [alert["condition"] for alert in alerts[:2]] == [Condition.V_FIRST, Condition.V_RUN]
+    assert [alert["condition"] for alert in alerts[:2]] == [
+        Condition.V_FIRST,
+        Rhythm.VENTRICULAR_TACHYCARDIA,
+    ]
     assert len(alerts) == 1 + 5
     assert len(set(seen.seqs("alerts"))) == len(alerts)
     assert (sink.sent, sink.queued) == (len(events) + len(alerts), 0)
@@ -491,11 +495,15 @@ async def test_a_person_acknowledges_a_latched_alert(broker_url: str) -> None:
         sink.publish(published(QUIET_BEAT, seq=1))
         await seen.wait_for(lambda c: any(a["alerts"] for a in c.of("active")))
         latched = seen.of("active")[-1]["alerts"][0]
-        assert (latched["condition"], latched["latched"]) == (Condition.V_RUN, True)
+        assert (latched["condition"], latched["latched"]) == (Rhythm.VENTRICULAR_TACHYCARDIA, True)
         async with connect(
             parse_url(broker_url), identifier="nurse", credentials=Credentials(), config=QUICK
         ) as nurse:
-            good = {"type": "acknowledge", "source": "208", "condition": Condition.V_RUN}
+            good = {
+                "type": "acknowledge",
+                "source": "208",
+                "condition": Rhythm.VENTRICULAR_TACHYCARDIA,
+            }
             for data in (b"\xff", b"{}", dumps({**good, "source": "209"}), dumps(good)):
                 await nurse.publish("ecg/208/alerts/ack", data, qos=1)
         await seen.wait_for(lambda c: c.of("active")[-1]["alerts"] == [])

@@ -12,14 +12,13 @@ from sample_events import alarm, labeled_beat, published, stream_info
 
 from classifier.labels import Label
 from streamer.core.errors import SnapshotError
-from streamer.core.events import Event
+from streamer.core.events import Event, Rhythm
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import connect, parse_url
 from streamer.mqtt.ward_publisher import WardPublisher
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
-from streamer.rhythm.alert_policy import Condition
 
 pytestmark = pytest.mark.mosquitto
 
@@ -56,9 +55,13 @@ async def test_each_source_has_events_alerts_and_status_of_its_own(
     assert {p["via"] for p in of_sources} == {"east"}
     assert [(p["first_seq"], p["events"]) for p in of_sources] == [(0, 0), (40, 40), (0, 1)]
     (alert,) = seen.of("alerts")
-    assert (alert["source"], alert["seq"], alert["condition"]) == ("a", 0, Condition.V_RUN)
+    assert (alert["source"], alert["seq"], alert["condition"]) == (
+        "a",
+        0,
+        Rhythm.VENTRICULAR_TACHYCARDIA,
+    )
     active = [(p["source"], [a["condition"] for a in p["alerts"]]) for p in seen.of("active")]
-    assert ("a", [Condition.V_RUN]) in active
+    assert ("a", [Rhythm.VENTRICULAR_TACHYCARDIA]) in active
     assert ("b", []) in active
 
 
@@ -112,7 +115,7 @@ async def test_after_an_outage_the_broker_knows_again_how_all_stand(
             await publisher.close()
         # What the dead broker hadn't acknowledged comes as well.
         assert set(statuses(seen, "a")) == {("online", None)}
-        assert seen.of("active")[0]["alerts"][0]["condition"] == Condition.V_RUN
+        assert seen.of("active")[0]["alerts"][0]["condition"] == Rhythm.VENTRICULAR_TACHYCARDIA
     lost, back = notices
     assert "is lost (" in lost
     assert "is back" in back
@@ -137,7 +140,9 @@ async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
         await resumed.close()
         await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "ward"))
     (active,) = seen.of("active")
-    assert [(a["condition"], a["ended"]) for a in active["alerts"]] == [(Condition.V_RUN, True)]
+    assert [(a["condition"], a["ended"]) for a in active["alerts"]] == [
+        (Rhythm.VENTRICULAR_TACHYCARDIA, True)
+    ]
     with pytest.raises(SnapshotError, match="no usable alerts"):
         resumed.restore("a", {"active": [[]]})
 

@@ -12,7 +12,7 @@ from classifier.labels import Label
 from replay.records import open_record
 from streamer.commands.cli import main
 from streamer.report.comparison import disagreements
-from streamer.report.counts import ectopy, rates, rr_intervals, sinus_intervals
+from streamer.report.counts import Ectopy, ectopy, rates, rr_intervals, sinus_intervals
 from streamer.report.data import (
     AlarmRow,
     BeatRow,
@@ -139,11 +139,19 @@ def row(sample: int, label: str | None = "N", quality: float = 0.9) -> BeatRow:
 
 def test_ectopic_beats_are_counted_alone_in_couplets_and_in_runs() -> None:
     beats = [row(360 * k, label) for k, label in enumerate("VNVVNVVVNNVVVVNS")]
-    found = ectopy(beats, "V", fs=360.0)
+    found = ectopy(beats, Label.V, fs=360.0)
     assert (found.total, found.alone, found.couplets) == (10, 1, 1)
     assert [(run.first, run.n) for run in found.runs] == [(5 * 360, 3), (10 * 360, 4)]
     assert [run.rate_bpm for run in found.runs] == [pytest.approx(60.0)] * 2
-    assert ectopy(beats, "F", fs=360.0).groups == ()
+    assert ectopy(beats, Label.S, fs=360.0) == Ectopy(total=1, alone=1, groups=())
+
+
+def test_couplets_and_runs_follow_the_rule_of_the_rhythm_tracker() -> None:
+    fast = [row(160 * k, label) for k, label in enumerate("NVFVNN")]
+    (run,) = ectopy(fast, Label.V, fs=360.0).runs
+    assert (run.first, run.n) == (160, 3)
+    unclear = [row(160 * k, label, quality=0.3) for k, label in enumerate("NVVVNN")]
+    assert ectopy(unclear, Label.V, fs=360.0) == Ectopy(total=3, alone=3, groups=())
 
 
 def test_an_interval_with_a_gap_in_it_is_none() -> None:

@@ -19,7 +19,9 @@ from streamer.core.events import (
     Rhythm,
     RhythmEvent,
 )
-from streamer.rhythm.alert_policy import Alert, AlertConfig, AlertPolicy, AlertState, Condition
+from streamer.rhythm.alert_policy import Alert, AlertConfig, AlertPolicy
+from streamer.rhythm.alerts import AlertState
+from streamer.rhythm.ectopy import Condition
 from streamer.rhythm.tracker import RhythmTracker
 
 FS = 360.0
