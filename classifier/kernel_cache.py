@@ -99,6 +99,17 @@ class _Place(caching.CompileResultCacheImpl):  # type: ignore[misc]
         return str(with_line).replace(f"-{self.locator.get_disambiguator()}.py", ".py")
 
 
+class _Index(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Numba's index of one kernel's files."""
+
+    def _load_index(self) -> Any:
+        """Read the index; one that names a type which is gone is of another version: empty."""
+        try:
+            return super()._load_index()
+        except (AttributeError, ImportError):
+            return {}
+
+
 class KernelCache(caching.FunctionCache):  # type: ignore[misc]
     """Compiled forms of one kernel, in numba's format, stamped with its `fingerprint`.
 
@@ -142,7 +153,7 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
         self._is_stamped = True
         stamp = fingerprint(self._kernel)  # type: ignore[arg-type]
         name = self._impl.filename_base
-        self._cache_file = caching.IndexDataCacheFile(self._cache_path, name, stamp)
+        self._cache_file = _Index(self._cache_path, name, stamp)
         beside = _BesideSource(self._kernel.__code__.co_filename).get_cache_path()
         if beside != self._cache_path:
-            self._shipped = caching.IndexDataCacheFile(beside, name, stamp)
+            self._shipped = _Index(beside, name, stamp)

@@ -1,4 +1,4 @@
-"""What follows the detector for one patient: cut beats, ask for their labels, follow the rhythm."""
+"""What follows the detector for one patient: cut beats, request labels, follow the rhythm."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -6,12 +6,12 @@ from typing import Final
 
 from classifier.network.runtime import ModelSpec
 from replay.chunk import Chunk
-from streamer.beats.beat_asker import BeatAsker, BeatClassifierConfig
-from streamer.beats.question import Step
+from streamer.beats.label_request import Step
+from streamer.beats.label_requester import LabelingConfig, LabelRequester
 from streamer.beats.windower import BeatWindower, WindowerConfig
 from streamer.core.events import Event, Gap, GapReason, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Snapshot
-from streamer.patient.memory import PatientMemory
+from streamer.patient.memory import ChainMemory
 from streamer.rhythm.tracker import RhythmConfig, RhythmTracker
 from streamer.rhythm.waveform.measures import Measurement
 from streamer.signal.bandpass import FilteredChunk
@@ -21,7 +21,7 @@ _VERSION: Final = 2
 
 
 class BeatPath:
-    """Windower, beat asker and rhythm tracker of one patient, with the labels left open.
+    """Windower, label requester and rhythm tracker of one patient, with the labels left open.
 
     Detections go in by `add_detection`, the time by `tick`, and label requests, gaps and ticks come
     out. Who works the labels out hands them, and the gaps and ticks between them, to `conclude` in
@@ -32,8 +32,8 @@ class BeatPath:
     n_leads : int
         Rows of every chunk.
     spec : ModelSpec
-        What the network that will answer was made for.
-    windower, classifier, rhythm : configurations, optional
+        What the network that will work the labels out was made for.
+    windower, labeling, rhythm : configurations, optional
 
     Notes
     -----
@@ -46,18 +46,18 @@ class BeatPath:
         n_leads: int,
         spec: ModelSpec,
         windower: WindowerConfig | None = None,
-        classifier: BeatClassifierConfig | None = None,
+        labeling: LabelingConfig | None = None,
         rhythm: RhythmConfig | None = None,
     ) -> None:
         self._windower = BeatWindower(n_leads=n_leads, config=windower)
-        self._asker = BeatAsker(spec, classifier)
+        self._requester = LabelRequester(spec, labeling)
         self._rhythm = RhythmTracker(rhythm, n_leads)
         self._lost: Gap | None = None
 
     @property
     def next_due(self) -> int | None:
         """Sample that completes a window or ends the wait for a confirmed label; None: neither."""
-        dues = (self._windower.next_due, self._asker.next_due)
+        dues = (self._windower.next_due, self._requester.next_due)
         return min((due for due in dues if due is not None), default=None)
 
     @property
@@ -65,7 +65,7 @@ class BeatPath:
         """The latest samples."""
         return self._windower.ring
 
-    def move_to(self, memory: PatientMemory) -> None:
+    def move_to(self, memory: ChainMemory) -> None:
         """Go on in other arrays, which hold the same."""
         self._windower.ring.memory = memory.ring
         self._rhythm.watch.memory = memory.watch
@@ -73,7 +73,7 @@ class BeatPath:
     def reset(self) -> None:
         """Return to the state of a new object."""
         self._windower.reset()
-        self._asker.reset()
+        self._requester.reset()
         self._rhythm.reset()
         self._lost = None
 
@@ -115,7 +115,7 @@ class BeatPath:
         tick = Tick(sample=sample)
         due = self._windower.next_due
         steps = self._cut(tick) if due is not None and due <= sample else []
-        steps += self._asker.push(tick)
+        steps += self._requester.push(tick)
         if self._rhythm.may_change_by(sample):
             steps.append(tick)
         return steps
@@ -140,16 +140,16 @@ class BeatPath:
         """End the stream, all but the rhythm, which waits for the labels."""
         steps: list[Step] = self.apply_loss()
         for beat in self._windower.flush():
-            steps += self._asker.push(beat)
-        return [*steps, *self._asker.flush()]
+            steps += self._requester.push(beat)
+        return [*steps, *self._requester.flush()]
 
     def end(self) -> list[Event]:
         """End the rhythm, once everything was concluded."""
         return [*self._rhythm.flush()]
 
     def snapshot(self) -> Snapshot:
-        """Copy the state; every question must have been answered."""
-        stages = (self._windower, self._asker, self._rhythm)
+        """Copy the state; everything must have been concluded."""
+        stages = (self._windower, self._requester, self._rhythm)
         return Snapshot(
             stage=type(self).__name__,
             version=_VERSION,
@@ -168,16 +168,16 @@ class BeatPath:
             If it is of another version or configuration.
         """
         state = snapshot.require(type(self).__name__, _VERSION)
-        windower, classifier, rhythm = state["stages"]
+        windower, requester, rhythm = state["stages"]
         self._windower.restore(windower)
-        self._asker.restore(classifier)
+        self._requester.restore(requester)
         self._rhythm.restore(rhythm)
         self._lost = None if state["lost"] is None else _lost(*state["lost"])
 
     def _cut(self, item: RPeak | Gap | Tick) -> list[Step]:
         steps: list[Step] = []
         for beat in self._windower.push(item):
-            steps += self._asker.push(beat)
+            steps += self._requester.push(beat)
         return steps
 
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from classifier.network.runtime import BeatModel, load_model
 from replay.chunk import Chunk
-from streamer.beats.beat_classifier import BeatClassifierConfig
-from streamer.beats.question import Question, Step, ask
+from streamer.beats.label_request import LabelRequest, Step, label_beats
+from streamer.beats.label_requester import LabelingConfig
 from streamer.beats.windower import WindowerConfig
 from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import CHAIN_FS, Event, Gap, LabeledBeat, Tick
 from streamer.core.stage import Snapshot
 from streamer.patient.beat_path import BeatPath
-from streamer.patient.memory import PatientMemory
+from streamer.patient.memory import ChainMemory
 from streamer.rhythm.tracker import RhythmConfig
 from streamer.signal.bandpass import BandPass, BandPassConfig
 from streamer.signal.detector.qrs_detector import DetectorConfig, QRSDetector
@@ -36,7 +36,7 @@ class ChainConfig:
     bandpass: BandPassConfig = field(default_factory=BandPassConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     windower: WindowerConfig = field(default_factory=WindowerConfig)
-    classifier: BeatClassifierConfig = field(default_factory=BeatClassifierConfig)
+    labeling: LabelingConfig = field(default_factory=LabelingConfig)
     rhythm: RhythmConfig = field(default_factory=RhythmConfig)
 
 
@@ -53,7 +53,7 @@ class Chain:
         The beat classifier's network; the shipped one if None.
     config : ChainConfig, optional
         Configuration of the stages.
-    memory : PatientMemory, optional
+    memory : ChainMemory, optional
         Arrays to live in, such as a row of a ward's; arrays of its own if None.
 
     Raises
@@ -68,8 +68,8 @@ class Chain:
     arrival made the event known. Beat windows stay at the chain's rate. Events ascend in
     `decided_at`.
 
-    `push` and `flush` answer every question at once. Who has another thread answer them uses
-    `advance`, `finish`, `conclude` and `end`, of which `push` and `flush` are made.
+    `push` and `flush` work labels out at once. Who has another thread do it uses `advance`,
+    `finish`, `conclude` and `end`, of which `push` and `flush` are made.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Chain:
         n_leads: int,
         model: BeatModel | None = None,
         config: ChainConfig | None = None,
-        memory: PatientMemory | None = None,
+        memory: ChainMemory | None = None,
     ) -> None:
         config = ChainConfig() if config is None else config
         self.model = load_model() if model is None else model
@@ -92,7 +92,7 @@ class Chain:
             n_leads=n_leads,
             spec=self.model.spec,
             windower=config.windower,
-            classifier=config.classifier,
+            labeling=config.labeling,
             rhythm=config.rhythm,
         )
         self._at_source = SourceIndex(self._resampler)
@@ -117,7 +117,7 @@ class Chain:
         """Whether the stream has ended."""
         return self._closed
 
-    def move_to(self, memory: PatientMemory) -> None:
+    def move_to(self, memory: ChainMemory) -> None:
         """Go on in other arrays, which hold the same."""
         if self._own_rate:  # Else the source's samples are counted apart from the chain's.
             self._resampler.position = memory.source
@@ -143,16 +143,16 @@ class Chain:
         ValueError
             If its samples aren't of shape (leads, n).
         """
-        return self._answer(self.advance(item))
+        return self._label_now(self.advance(item))
 
     def flush(self) -> list[Event]:
         """End the stream: each stage's rest goes through the next before that one is flushed."""
         if self._closed:
             return []
-        return [*self._answer(self.finish()), *self.end()]
+        return [*self._label_now(self.finish()), *self.end()]
 
     def advance(self, item: Chunk) -> list[Step]:
-        """Take samples; return the questions they raise, with the gaps and ticks between.
+        """Take samples; return the label requests they raise, with the gaps and ticks between.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class Chain:
         return [found for found in self._resampler.push(item) if isinstance(found, Chunk)]
 
     def finish(self) -> list[Step]:
-        """End the stream, all but the rhythm; return the last questions."""
+        """End the stream, all but the rhythm; return the last label requests."""
         self._closed = True
         steps: list[Step] = []
         for resampled in self._resampler.flush():
@@ -189,7 +189,7 @@ class Chain:
         return [*steps, *self.path.finish()]
 
     def conclude(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
-        """Take an answer, gap or tick, in the order of the steps; return what it made known."""
+        """Take a label, gap or tick, in the order of the steps; return what it made known."""
         return self._outward(self.path.conclude(item))
 
     def end(self) -> list[Event]:
@@ -230,15 +230,13 @@ class Chain:
             stage.restore(inner)
         self._closed = state["closed"]
 
-    def _answer(self, steps: list[Step]) -> list[Event]:
-        """Answer every question now."""
+    def _label_now(self, steps: list[Step]) -> list[Event]:
+        """Work out each label at once, and conclude every step."""
         events: list[Event] = []
         for step in steps:
-            events += self.conclude(self._label(step) if isinstance(step, Question) else step)
+            found = label_beats(self.model, [step])[0] if isinstance(step, LabelRequest) else step
+            events += self.conclude(found)
         return events
-
-    def _label(self, question: Question) -> LabeledBeat:
-        return question.answer(ask(self.model, [question])[0])
 
     def _outward(self, events: list[Event]) -> list[Event]:
         if self._own_rate:

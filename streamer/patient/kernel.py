@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.compiled import jit
-from streamer.patient.memory import PatientMemory
+from streamer.patient.memory import ChainMemory
 from streamer.signal.bandpass import filter_leads
 from streamer.signal.detector.kernel import run_detector
 from streamer.signal.detector.state import HELD
@@ -35,7 +35,7 @@ def _append(
 @jit
 def run_ward(
     first: int,
-    memory: PatientMemory,
+    memory: ChainMemory,
     filtered_rings: NDArray[np.float32],
     parameters: Any,
     net: NDArray[np.float32],

@@ -16,7 +16,7 @@ from streamer.signal.ring import RingMemory, new_ring
 Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
 
 
-class PatientMemory(NamedTuple):
+class ChainMemory(NamedTuple):
     """What compiled code changes of one patient; of many with an axis before the others."""
 
     source: Position
@@ -30,7 +30,7 @@ class PatientMemory(NamedTuple):
 
 def new_memory(
     n_leads: int, *, capacity: int, bandpass_sections: int, watch_sections: int, patients: int
-) -> PatientMemory:
+) -> ChainMemory:
     """Return the memory of so many patients before any sample.
 
     Parameters
@@ -44,7 +44,7 @@ def new_memory(
     """
     n = (patients,)
     detector = np.repeat(new_state(min(n_leads, MAX_LEADS), 0)[None], patients, axis=0)
-    return PatientMemory(
+    return ChainMemory(
         source=new_position(n),
         ring=new_ring(n_leads, capacity, n),
         bandpass=new_bandpass(n_leads, bandpass_sections, n),

@@ -9,7 +9,7 @@ from classifier.inputs.kernels import records
 from streamer.core.events import CHAIN_FS
 from streamer.patient.chain import ChainConfig
 from streamer.patient.kernel import output_room, run_ward
-from streamer.patient.memory import PatientMemory, arrays_of, new_memory, row_of
+from streamer.patient.memory import ChainMemory, arrays_of, new_memory, row_of
 from streamer.rhythm.tracker import RhythmTracker
 from streamer.rhythm.waveform.kernel import Column, measure_patients
 from streamer.rhythm.waveform.measures import Measurement, kernel_parameters, measurements
@@ -37,7 +37,7 @@ class PatientRows:
 
     Attributes
     ----------
-    memory : PatientMemory
+    memory : ChainMemory
         Of all patients; replaced when the arrays grow.
     """
 
@@ -61,7 +61,7 @@ class PatientRows:
         self._allocate(0)
 
     def _allocate(self, n: int) -> None:
-        self.memory: PatientMemory = new_memory(
+        self.memory: ChainMemory = new_memory(
             self._n_leads,
             capacity=self._capacity,
             bandpass_sections=len(self._sos),
@@ -98,7 +98,7 @@ class PatientRows:
         for old, new in zip(before, self._arrays, strict=True):
             new[: len(old)] = old
 
-    def row(self, row: int) -> PatientMemory:
+    def row(self, row: int) -> ChainMemory:
         """Return views of one patient's memory."""
         return row_of(self.memory, row)
 

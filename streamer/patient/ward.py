@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classifier.network.runtime import BeatModel
 from replay.chunk import Chunk
-from streamer.beats.question import Question, answers
+from streamer.beats.label_request import LabelRequest, label_beats
 from streamer.core.errors import SnapshotError
 from streamer.core.events import CHAIN_FS, Tick
 from streamer.core.stage import Snapshot
@@ -179,13 +179,13 @@ class Ward:
 
     def label(self, steps: Sequence[PatientStep]) -> list[WardEvent]:
         """Work out all label requests in one batch; return all that the steps make known."""
-        requests = [step for _, step in steps if isinstance(step, Question)]
-        labels = iter(answers(self._model, requests))
+        requests = [step for _, step in steps if isinstance(step, LabelRequest)]
+        labels = iter(label_beats(self._model, requests))
         return [
             WardEvent(patient=patient, event=event)
             for patient, step in steps
             for event in patient.chain.conclude(
-                next(labels) if isinstance(step, Question) else step
+                next(labels) if isinstance(step, LabelRequest) else step
             )
         ]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from replay.chunk import Chunk
-from streamer.beats.question import Step
+from streamer.beats.label_request import Step
 from streamer.beats.windower import WindowerConfig
 from streamer.core.events import CHAIN_FS, Event
 from streamer.patient.chain import Chain, ChainConfig

@@ -3,35 +3,48 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifier.network.runtime import BeatModel
 from replay.chunk import Chunk
-from streamer.patient.chain import Chain
+from replay.simulate.demo import simulate_demo
+from streamer.core.events import CHAIN_FS
+from streamer.patient.ward import Ward
 
-_DURATION_S: Final = 20.0
-"""Long enough for the detector to finish learning, for beats to be classified twice, and for the
-rhythm's measures, which need a dozen of them."""
-_RR_S: Final = 0.8
-_QRS_WIDTH_S: Final = 0.01
+_SOURCE: Final = "warm-up"
+_LOST_S: Final = 1.0
+_SOME_S: Final = 5.0
 
 
-def warm_up(fs: float, n_leads: int, model: BeatModel) -> None:
-    """Push a few simulated beats through a chain that is then thrown away.
+def warm_up(model: BeatModel, *, n_leads: int, fs: float = CHAIN_FS) -> None:
+    """Push the simulated record, which has every scene, and a loss through a ward of one.
 
-    The first push in a process loads compiled code, the first ever compiles it (half a minute);
-    neither may hit a stream that plays in real time.
+    The first push in a process loads compiled code, the first ever compiles it (a minute); neither
+    may hit a stream that plays in real time.
+
+    Parameters
+    ----------
+    model : BeatModel
+    n_leads : int
+        Of the sources to come.
+    fs : float
+        Sampling frequency of the sources in Hz; at another than the chain's the resampler is
+        loaded too.
     """
-    chain = Chain(fs=fs, n_leads=n_leads, model=model)
-    samples = _beats(fs, n_leads)
-    chain.push(Chunk(start=0, samples=samples[:, :1].copy()))
-    chain.push(Chunk(start=1, samples=samples[:, 1:].copy()))
-    chain.flush()
-
-
-def _beats(fs: float, n_leads: int) -> NDArray[np.float32]:
-    """Return narrow Gaussian R waves at 75 a minute in every lead, in mV."""
-    t = np.arange(round(_DURATION_S * fs)) / fs
-    from_r = (t + _RR_S / 2) % _RR_S - _RR_S / 2
-    lead = np.exp(-0.5 * (from_r / _QRS_WIDTH_S) ** 2).astype(np.float32)
-    return np.tile(lead, (n_leads, 1))
+    signal = simulate_demo().signal
+    samples = np.ascontiguousarray(signal[np.arange(n_leads) % len(signal)])
+    resumed = samples.shape[1] - round(_LOST_S * CHAIN_FS)
+    lost = resumed - round(_LOST_S * CHAIN_FS)
+    ward = Ward(model, n_leads=n_leads)
+    patient = ward.admit(_SOURCE)
+    pieces = [
+        Chunk(start=0, samples=samples[:, :lost]),
+        Chunk(start=resumed, samples=samples[:, resumed:]),
+    ]
+    ward.label(ward.push_chunks({_SOURCE: pieces}))
+    ward.label(ward.finish(_SOURCE))
+    patient.chain.end()
+    ward.discharge(_SOURCE)
+    if fs != CHAIN_FS:
+        ward.admit(_SOURCE, fs=fs)
+        some = samples[:, : round(_SOME_S * CHAIN_FS)]
+        ward.label(ward.push_chunks({_SOURCE: [Chunk(start=0, samples=some)]}))

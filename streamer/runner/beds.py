@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from streamer.beats.label_request import LabelRequest
 from streamer.beats.ledger import BeatLedger, LedgerConfig
-from streamer.beats.question import Question
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Alarm, Event, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.histogram import QuantileHistogram
@@ -128,13 +128,13 @@ class Beds:
             self.totals.events += 1
 
     def tell_late(
-        self, asked: Sequence[tuple[Patient, Question]], expected_s: float, now_s: float
+        self, asked: Sequence[tuple[Patient, LabelRequest]], expected_s: float, now_s: float
     ) -> None:
         """Publish without a label, at once, the beats whose labels would come too late.
 
         Parameters
         ----------
-        asked : sequence of (Patient, Question)
+        asked : sequence of (Patient, LabelRequest)
             What the network is about to be asked.
         expected_s : float
             How long it will probably take for all of it.
@@ -144,9 +144,9 @@ class Beds:
             return
         late: list[WardEvent] = []
         for patient, question in asked:
-            if question.blank.revision != _PROVISIONAL:
+            if question.draft.revision != _PROVISIONAL:
                 continue
-            event = patient.chain.at_source(question.unanswered())
+            event = patient.chain.at_source(question.unlabeled())
             bed = self._beds[patient.source]
             due_s = bed.due_s(event.beat.rpeak.sample) + self._budget_ms / _MS
             if now_s + expected_s > max(due_s, now_s + self._grace_s):

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from classifier.inputs.features import FloatArray
 from classifier.labels import Label
-from streamer.beats.question import Question, Step
+from streamer.beats.label_request import LabelRequest, Step
 from streamer.core.events import OVERLOAD, Event, Gap, LabeledBeat, Tick
 from streamer.runner.label_patience import PATIENCE_S, LabelPatience
 
@@ -74,7 +74,7 @@ class Place:
     @property
     def is_waiting(self) -> bool:
         """Whether it is a question whose answer is still wanted."""
-        return isinstance(self.step, Question) and self.label is None and not self.is_given_up
+        return isinstance(self.step, LabelRequest) and self.label is None and not self.is_given_up
 
     @property
     def is_open(self) -> bool:
@@ -177,13 +177,13 @@ class LabelQueue:
         probabilities : ndarray of float32, shape (classes,)
         now_s : float
         """
-        if not isinstance(place.step, Question) or place.asked_s is None:
+        if not isinstance(place.step, LabelRequest) or place.asked_s is None:
             raise ValueError("nobody asked for this answer; take the place from next_question")
         self._patience.answer(now_s)
         if place.is_given_up:
             return []
         is_late = place.deadline_s is not None and now_s > place.played_s + self._budget_s
-        place.label = place.step.answer(probabilities, late=is_late)
+        place.label = place.step.labeled(probabilities.tolist(), late=is_late)
         ahead = []
         if place.deadline_s is not None and place is not self._line[0]:
             place.is_shown = True
@@ -202,8 +202,8 @@ class LabelQueue:
 
     def _place(self, step: Step, arrival: Arrival) -> Place:
         place = Place(step=step, pushed_s=arrival.pushed_s)
-        if isinstance(step, Question) and step.blank.revision == _PROVISIONAL:
-            sample = self._chain.at_source(step.blank).beat.rpeak.sample
+        if isinstance(step, LabelRequest) and step.draft.revision == _PROVISIONAL:
+            sample = self._chain.at_source(step.draft).beat.rpeak.sample
             place.played_s = arrival.due_s - (arrival.last_sample - sample) / self._fs
             found_late_s = arrival.pushed_s + self._grace_s
             place.deadline_s = max(place.played_s + self._budget_s, found_late_s)
@@ -227,9 +227,9 @@ class LabelQueue:
 
     def _tell(self, place: Place) -> Timed:
         place.is_told = True
-        if not isinstance(place.step, Question):
+        if not isinstance(place.step, LabelRequest):
             raise TypeError("only a beat can be published unlabelled")
-        event = self._chain.at_source(place.step.unanswered())
+        event = self._chain.at_source(place.step.unlabeled())
         return Timed(event=event, pushed_s=place.pushed_s)
 
     def _give_up_some(self, now_s: float) -> None:
@@ -264,14 +264,14 @@ class LabelQueue:
 
     def _settled(self, place: Place) -> LabeledBeat | Gap | Tick:
         """Return what is concluded: an answer, what takes its place, or a step without question."""
-        if not isinstance(place.step, Question):
+        if not isinstance(place.step, LabelRequest):
             return place.step
         if place.label is not None:
             found = place.label
         elif place.deadline_s is not None:
-            found = place.step.unanswered()
+            found = place.step.unlabeled()
         else:
-            found = self._without_answer(place.step.blank)
+            found = self._without_answer(place.step.draft)
         if found.revision == _PROVISIONAL:
             self._provisional = found
         return found

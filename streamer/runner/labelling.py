@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from classifier.inputs.features import FloatArray
 from replay.chunk import Chunk
-from streamer.beats.question import Question, Step, ask
+from streamer.beats.label_request import LabelRequest, Step, compute_probabilities
 from streamer.patient.chain import Chain
 from streamer.runner.label_queue import Arrival, LabelQueue, Timed
 
-Ask = Callable[[Question], Awaitable[FloatArray]]
+Ask = Callable[[LabelRequest], Awaitable[FloatArray]]
 """Works out one question's probabilities, shape (classes,)."""
 
 
@@ -149,7 +149,7 @@ class Labelling:
                 if not len(self.queue):
                     self._idle.set()
                 await self._more.wait()
-            elif isinstance(place.step, Question):
+            elif isinstance(place.step, LabelRequest):
                 self._is_asking = True
                 probabilities = await self._ask(place.step)
                 self._is_asking = False
@@ -160,19 +160,19 @@ class Labelling:
         """Ask between two samples, unless the thread is at work on what came before."""
         while self._quickness.is_proven and not self._is_asking:
             place = self.queue.next_question(self._now())
-            if place is None or not isinstance(place.step, Question):
+            if place is None or not isinstance(place.step, LabelRequest):
                 return
             found = self._predict(place.step)
             self._publish(self.queue.answer(place, found, self._now()))
 
-    async def _ask_thread(self, question: Question) -> FloatArray:
+    async def _ask_thread(self, question: LabelRequest) -> FloatArray:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, self._predict, question)
 
-    def _predict(self, question: Question) -> FloatArray:
+    def _predict(self, question: LabelRequest) -> FloatArray:
         """Ask the network, and note how long it takes."""
         began_s = time.perf_counter()
-        found: FloatArray = ask(self._chain.model, [question])[0]
+        found: FloatArray = compute_probabilities(self._chain.model, [question])[0]
         self._quickness.take(time.perf_counter() - began_s)
         return found
 

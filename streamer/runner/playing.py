@@ -94,7 +94,7 @@ class Playing:
             If the record turns out to be damaged.
         """
         record = self._record
-        warm_up(record.fs, len(record.leads), self._model)
+        warm_up(self._model, n_leads=len(record.leads), fs=record.fs)
         async with broker_for(self._options.mqtt) as url:
             mqtt = None
             if url is not None:

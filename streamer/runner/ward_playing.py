@@ -24,7 +24,7 @@ from streamer.mqtt.broker import broker_for, check_option
 from streamer.mqtt.options import tls_files
 from streamer.mqtt.ward_publisher import WARD, WardPublisher
 from streamer.patient.ward import Ward
-from streamer.patient.ward_warm_up import warm_up_ward
+from streamer.patient.warm_up import warm_up
 from streamer.runner.beds import Beds
 from streamer.runner.ward_run import WardRun, WardRunConfig
 from streamer.sources.looped import LoopedRecords
@@ -99,7 +99,7 @@ class WardPlaying:
         self._looped = None if options.live else LoopedRecords(_records(options), options.leads)
         model = BatchedModel(load_model())
         model.warm_up()
-        warm_up_ward(model, options.leads)
+        warm_up(model, n_leads=options.leads)
         self._ward = Ward(model, n_leads=options.leads)
         self._beds = Beds(self._publish, budget_ms=options.budget_ms)
         self._run: WardRun | None = None

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from streamer.beats.question import Question
+from streamer.beats.label_request import LabelRequest
 from streamer.core.errors import SnapshotError, StreamerError
 from streamer.core.events import CHAIN_FS, StreamInfo
 from streamer.messages.samples import SampleMessage
@@ -219,7 +219,7 @@ class WardRun:
 
     def _label(self, steps: Sequence[PatientStep]) -> list[WardEvent]:
         """Have the labels worked out; publish late beats before a slow network is asked."""
-        asked = [(patient, step) for patient, step in steps if isinstance(step, Question)]
+        asked = [(patient, step) for patient, step in steps if isinstance(step, LabelRequest)]
         if asked and self._config.paced:
             now_s = self._now()
             self._beds.tell_late(asked, self._pace.expected_s(len(asked)), now_s)

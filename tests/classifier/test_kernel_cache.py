@@ -71,6 +71,35 @@ def test_a_kernel_is_kept_and_found_again(program: Program) -> None:
     assert program.run(10) == (19, 0)
 
 
+POINT = """
+from typing import NamedTuple
+from classifier.compiled import jit
+
+class {name}(NamedTuple):
+    x: int
+
+@jit
+def x_of(point):
+    return point.x
+"""
+
+
+def test_a_kernel_whose_argument_type_is_renamed_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in ("Point", "Place"):
+        (tmp_path / "kernel_point.py").write_text(POINT.format(name=name))
+        sys.modules.pop("kernel_point", None)
+        importlib.invalidate_caches()
+        compiled: list[bool] = []
+        with listen_for_compiling(compiled.append):
+            module = importlib.import_module("kernel_point")
+            assert module.x_of(getattr(module, name)(3)) == 3
+        assert len(compiled) == 1
+
+
 def test_a_change_in_another_file_is_seen(program: Program) -> None:
     program.run(10)
     program.write(offset=5)

@@ -26,6 +26,7 @@ from stage_cases import (
 )
 
 from replay.chunk import Chunk
+from streamer.beats.label_request import LabelRequest
 from streamer.core.errors import OverlapError, SnapshotError, StageClosedError
 from streamer.core.events import Gap, GapReason, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Snapshot
@@ -84,6 +85,8 @@ def _place(output: Any) -> int:
         return output.sample
     if isinstance(output, LabeledBeat):
         return output.beat.rpeak.sample
+    if isinstance(output, LabelRequest):
+        return output.draft.beat.rpeak.sample
     if isinstance(output, Gap):
         return output.stop
     return int(output.onset) if hasattr(output, "onset") else int(output.rpeak.sample)

@@ -18,8 +18,8 @@ from classifier.labels import Label
 from replay.chunk import Chunk
 from replay.player import Player
 from replay.simulate.record import SimulatedRecord
-from streamer.beats.question import Question
-from streamer.beats.question import ask as put
+from streamer.beats.label_request import LabelRequest
+from streamer.beats.label_request import compute_probabilities as put
 from streamer.core.events import OVERLOAD, Event, LabeledBeat, Published, StreamInfo
 from streamer.patient.chain import Chain
 from streamer.runner.engine import Engine, EngineConfig, RunReport
@@ -87,7 +87,7 @@ async def play(
     """Play with a network that takes `slow_s`, in turn; also returns when sample 0 was due."""
     model, asked = SumModel(), 0
 
-    async def ask(question: Question) -> FloatArray:
+    async def ask(question: LabelRequest) -> FloatArray:
         nonlocal asked
         asked += 1
         await asyncio.sleep(slow_s[(asked - 1) % len(slow_s)])
@@ -301,7 +301,7 @@ def test_numbers_go_on_from_an_earlier_run() -> None:
 
 
 def test_a_network_that_fails_ends_the_run_with_its_error() -> None:
-    async def broken(question: Question) -> FloatArray:
+    async def broken(question: LabelRequest) -> FloatArray:
         raise RuntimeError("no memory")
 
     async def main() -> None:

@@ -12,7 +12,7 @@ from classifier.inputs.memory import BeatInputs
 from classifier.inputs.state import OPEN
 from classifier.labels import Label
 from classifier.network.explanation import Explanation
-from streamer.beats.question import Question
+from streamer.beats.label_request import LabelRequest
 from streamer.report.explain.beat import ExplainedBeat, FoundBeat
 
 COLUMNS = GEOMETRY.window_samples
@@ -50,7 +50,7 @@ def explained_beat(**changes):
     )
     found = FoundBeat(
         labelled=blank,
-        question=Question(blank=blank, inputs=inputs, features=features),
+        question=LabelRequest(draft=blank, inputs=inputs, features=features),
         symbol=changes.pop("symbol", "F"),
         context=np.sin(np.arange(720) / 20).astype(np.float32),
         context_start=3600 - 540,

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.inputs.features import FloatArray
+from classifier.inputs.memory import BeatInputs
 from classifier.labels import MODEL_LABELS
 from classifier.network.runtime import ModelSpec, own_spec
 from replay.chunk import Chunk
-from streamer.beats.beat_classifier import BeatClassifier
+from streamer.beats.label_request import LabelRequest, label_beats
+from streamer.beats.label_requester import LabelRequester
 from streamer.beats.windower import BeatWindower
 from streamer.core.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Stage
@@ -130,9 +132,12 @@ def _beats() -> list[Beat | Gap]:
 
 @cache
 def _labeled() -> list[LabeledBeat | Gap]:
-    return push_all(
-        BeatClassifier(SumModel()), _ticked(_beats(), signal_at(CHAIN_FS), range(50, 7900, 50))
-    )
+    model = SumModel()
+    items = _ticked(_beats(), signal_at(CHAIN_FS), range(50, 7900, 50))
+    return [
+        label_beats(model, [step])[0] if isinstance(step, LabelRequest) else step
+        for step in push_all(LabelRequester(model.spec), items)
+    ]
 
 
 def _block(events: Sequence[Any], chunk: Chunk) -> list[Any]:
@@ -232,8 +237,8 @@ CASES = (
         max_delay_s=6.0,
     ),
     Case(
-        name="BeatClassifier",
-        make=lambda: BeatClassifier(SumModel()),
+        name="LabelRequester",
+        make=lambda: LabelRequester(SumModel().spec),
         inputs=_beat_inputs,
         takes_samples=False,
         max_delay_s=8.0,
@@ -253,6 +258,8 @@ def same(a: Any, b: Any) -> bool:
     """Structural equality to the last bit: arrays by dtype, shape and content; NaN equals NaN."""
     if type(a) is not type(b):
         return False
+    if isinstance(a, BeatInputs):
+        return all(same(getattr(a, name), getattr(b, name)) for name in a.__slots__)
     if dataclasses.is_dataclass(a):
         return all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
     if isinstance(a, list | tuple):

@@ -108,7 +108,7 @@ def measure_latency(settings: LatencySettings) -> LatencyResults:
         If the record can't be found.
     """
     record, model = open_record(settings.record), load_model()
-    warm_up(record.fs, len(record.leads), model)
+    warm_up(model, n_leads=len(record.leads), fs=record.fs)
     with tempfile.TemporaryDirectory(prefix="ecg-stream-") as folder:
         output = Path(folder) / "received.jsonl"
         with broker(settings.mqtt) as url:

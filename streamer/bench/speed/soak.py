@@ -25,7 +25,7 @@ from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
 from streamer.mqtt.ward_publisher import WardPublisher
 from streamer.patient.ward import Ward
-from streamer.patient.ward_warm_up import warm_up_ward
+from streamer.patient.warm_up import warm_up
 from streamer.runner.beds import Beds
 from streamer.runner.ward_playing import bed_names
 from streamer.runner.ward_run import WardRun, WardRunConfig
@@ -131,7 +131,7 @@ def measure_soak(config: SoakConfig | None = None) -> SoakResults:
 async def _soak(config: SoakConfig, url: str) -> SoakResults:
     model = BatchedModel(load_model())
     model.warm_up()
-    warm_up_ward(model, n_leads=2)
+    warm_up(model, n_leads=2)
     records = LoopedRecords([open_record(name) for name in config.records])
     publisher = WardPublisher(url)
     mqtt = publisher.mqtt

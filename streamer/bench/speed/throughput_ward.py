@@ -28,7 +28,7 @@ from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
 from streamer.mqtt.ward_publisher import WardPublisher
 from streamer.patient.ward import Ward
-from streamer.patient.ward_warm_up import warm_up_ward
+from streamer.patient.warm_up import warm_up
 from streamer.runner.beds import Beds
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.ward_run import WardRunConfig, looped_turns
@@ -137,7 +137,7 @@ def measure_ward(
     source = LoopedRecords([simulate_demo()], config.n_leads)
     model = BatchedModel(load_model())
     model.warm_up()
-    warm_up_ward(model, config.n_leads)
+    warm_up(model, n_leads=config.n_leads)
     timings = []
     for n in config.dsp_sizes:
         tell(f"signal path, {n} patients")

@@ -14,7 +14,7 @@ from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
 from classifier.network.runtime import BeatModel, load_model
 from replay.player import format_time
 from replay.record import BLOCK_SAMPLES, Record, Reference
-from streamer.beats.question import Question, Step
+from streamer.beats.label_request import LabelRequest, Step
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
 from streamer.scoring.ec57 import TOLERANCE_MS
@@ -39,7 +39,7 @@ class FoundBeat:
 
     labelled: LabeledBeat
     """Samples count at the record's own sampling frequency."""
-    question: Question
+    question: LabelRequest
     symbol: str | None
     """WFDB symbol of the reference beat within 150 ms; None without one."""
     context: NDArray[np.float32]
@@ -242,7 +242,7 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Fou
             f"choose a time from 0:00 to {end}"
         )
     chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
-    nearest: Question | None = None
+    nearest: LabelRequest | None = None
     distance = record.n_samples
     for question in _questions(record, chain, revision):
         at = _peak(chain, question)
@@ -257,7 +257,7 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Fou
     stop = min(peak + round(_AFTER_S * record.fs), record.n_samples)
     # Not `ask`, after which the signal, which is to be explained, would be gone.
     embedding = model.embed(nearest.inputs.signal[None])
-    answer = nearest.answer(model.decide(embedding, nearest.features[None])[0])
+    answer = nearest.labeled(model.decide(embedding, nearest.features[None])[0].tolist())
     return FoundBeat(
         labelled=chain.at_source(answer),
         question=nearest,
@@ -267,22 +267,22 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Fou
     )
 
 
-def _questions(record: Record, chain: Chain, revision: int) -> Iterator[Question]:
+def _questions(record: Record, chain: Chain, revision: int) -> Iterator[LabelRequest]:
     """Yield the questions of one revision as the samples raise them."""
     for chunk in record.chunks(size=BLOCK_SAMPLES):
         yield from _of_revision(chain.advance(chunk), revision)
     yield from _of_revision(chain.finish(), revision)
 
 
-def _of_revision(steps: list[Step], revision: int) -> Iterator[Question]:
+def _of_revision(steps: list[Step], revision: int) -> Iterator[LabelRequest]:
     for step in steps:
-        if isinstance(step, Question) and step.blank.revision == revision:
+        if isinstance(step, LabelRequest) and step.draft.revision == revision:
             yield step
 
 
-def _peak(chain: Chain, question: Question) -> int:
+def _peak(chain: Chain, question: LabelRequest) -> int:
     """R peak on the record's own sample index."""
-    return chain.at_source(question.blank).beat.rpeak.sample
+    return chain.at_source(question.draft).beat.rpeak.sample
 
 
 def _symbol(reference: Reference | None, sample: int, fs: float) -> str | None:

@@ -182,7 +182,7 @@ def test_the_shipped_model_is_small():
 
 def test_importing_the_package_and_the_stage_imports_no_torch():
     code = (
-        "import sys, classifier.network.runtime, streamer.beats.beat_classifier;"
+        "import sys, classifier.network.runtime, streamer.beats.label_requester;"
         "import streamer.training.cut_dataset;"
         "import streamer.commands.train; print('torch' in sys.modules)"
     )

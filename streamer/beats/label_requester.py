@@ -1,8 +1,8 @@
-"""Ask for each beat's label: at once, and again when the next beat has shown itself.
+"""Request each beat's label: at once, and again when the next beat is known.
 
-What is remembered of a patient doesn't depend on the network's answers, so a beat's inputs can be
-made as soon as the beat is known, and the answer be worked out elsewhere: at once (a record in
-bulk), by another thread (in real time), or for many patients together (a ward).
+What is remembered of a patient doesn't depend on the network's answers, so the inputs can be made
+as soon as the beat is known, and the label be worked out elsewhere: at once (a record in bulk), by
+another thread (in real time), or for many patients together (a ward).
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ import numpy as np
 from classifier.inputs.features import FloatArray
 from classifier.inputs.memory import BeatInputs, PatientMemory
 from classifier.network.runtime import ModelSpec
-from streamer.beats.question import NOISE, Question
+from streamer.beats.label_request import NOISE, LabelRequest
 from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Snapshot
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BeatClassifierConfig:
+class LabelingConfig:
     """When a label is confirmed and when a beat is not judged."""
 
     timeout_s: float = 2.0
@@ -34,7 +34,7 @@ class BeatClassifierConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Open:
+class _Unconfirmed:
     """The newest beat, which waits for its confirmed label."""
 
     beat: Beat
@@ -44,28 +44,28 @@ class _Open:
     """Sample at which its label is confirmed without a next beat."""
 
 
-class BeatAsker:
-    """Two questions for each beat: for its provisional label (revision 0) and the confirmed one.
+class LabelRequester:
+    """Two requests for each beat: for its provisional label (revision 0) and the confirmed one.
 
     Parameters
     ----------
     spec : ModelSpec
-        Of the network that will answer; its limit of quality counts where the configuration sets
-        none.
-    config : BeatClassifierConfig, optional
+        Of the network that will work the labels out; its limit of quality counts where the
+        configuration sets none.
+    config : LabelingConfig, optional
         Time-out and quality gate.
 
     Notes
     -----
-    The provisional label is asked for at `Beat.decided_at` and from nothing later than the beat's
-    own window. The confirmed label is asked for when the next beat is known, or `timeout_s` after
-    the R peak, or at a gap or the end of the stream, whichever comes first; only the next beat adds
+    The provisional label is requested at `Beat.decided_at`, from nothing later than the beat's own
+    window. The confirmed label is requested when the next beat is known, or `timeout_s` after the
+    R peak, or at a gap or the end of the stream, whichever comes first; only the next beat adds
     knowledge, so in the other cases the two are the same. A beat in noise will be labelled Q, and
-    the picture of the patient learns nothing from it.
+    nothing is learned from it.
     """
 
-    def __init__(self, spec: ModelSpec, config: BeatClassifierConfig | None = None) -> None:
-        config = BeatClassifierConfig() if config is None else config
+    def __init__(self, spec: ModelSpec, config: LabelingConfig | None = None) -> None:
+        config = LabelingConfig() if config is None else config
         self._timeout_samples = round(config.timeout_s * CHAIN_FS)
         limit = config.quality_min
         self._quality_min = spec.quality_min if limit is None else limit
@@ -74,18 +74,18 @@ class BeatAsker:
 
     @property
     def next_due(self) -> int | None:
-        """Sample at which the open beat is confirmed without a next one; None without one."""
-        return None if self._open is None else self._open.due
+        """Sample at which the newest beat is confirmed without a next one; None without one."""
+        return None if self._unconfirmed is None else self._unconfirmed.due
 
     def reset(self) -> None:
         """Return to the state of a new object."""
         self._patient = PatientMemory()
-        self._open: _Open | None = None
+        self._unconfirmed: _Unconfirmed | None = None
         self._now = -1
         self._closed = False
 
-    def push(self, item: Beat | Gap | Tick) -> list[Question | Gap]:
-        """Take a beat, a gap or the time; return what is to be known, in order of `decided_at`.
+    def push(self, item: Beat | Gap | Tick) -> list[LabelRequest | Gap]:
+        """Take a beat, a gap or the time; return requests and gaps in order of `decided_at`.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class BeatAsker:
             After `flush`.
         """
         if self._closed:
-            raise StageClosedError("the beat classifier was flushed; reset it before pushing again")
+            raise StageClosedError("the label requester was flushed; reset it before pushing again")
         if isinstance(item, Tick):
             self._now = item.sample
             return self._time_out(before=item.sample + 1)
@@ -103,8 +103,8 @@ class BeatAsker:
             return [*outputs, *self._confirm_alone(item.decided_at), item]
         return [*outputs, *self._push_beat(item)]
 
-    def flush(self) -> list[Question | Gap]:
-        """End the stream: the last beat's label will be confirmed as it is."""
+    def flush(self) -> list[LabelRequest | Gap]:
+        """End the stream: the last beat is confirmed without a next one."""
         if self._closed:
             return []
         self._closed = True
@@ -118,7 +118,7 @@ class BeatAsker:
             state={
                 "network": self._network,
                 "patient": self._patient.state(),
-                "open": None if self._open is None else _pack(self._open),
+                "unconfirmed": None if self._unconfirmed is None else _pack(self._unconfirmed),
                 "now": self._now,
                 "closed": self._closed,
             },
@@ -142,14 +142,14 @@ class BeatAsker:
             self._patient.set_state(state["patient"])
         except ValueError as error:
             raise SnapshotError(f"snapshot holds {error}; start anew instead") from error
-        self._open = None if state["open"] is None else _unpack(state["open"])
+        self._unconfirmed = None if state["unconfirmed"] is None else _unpack(state["unconfirmed"])
         self._now = state["now"]
         self._closed = state["closed"]
 
-    def _push_beat(self, beat: Beat) -> list[Question | Gap]:
+    def _push_beat(self, beat: Beat) -> list[LabelRequest | Gap]:
         rr_s = float(beat.rr_s[-1]) if beat.rr_s.size else 0.0
         noisy = beat.rpeak.quality < self._quality_min
-        before = self._open
+        before = self._unconfirmed
         inputs, completed = self._patient.describe_and_learn(
             beat.window,
             rr_s,
@@ -158,30 +158,32 @@ class BeatAsker:
             before=None if before is None else before.inputs,
         )
         reason = inputs.unjudgeable or (NOISE if noisy else None)
-        outputs: list[Question | Gap] = []
+        outputs: list[LabelRequest | Gap] = []
         if before is not None:
-            outputs.append(self._ask(before, completed, 1, beat.decided_at))
+            outputs.append(self._request(before, completed, 1, beat.decided_at))
         due = max(beat.rpeak.sample + self._timeout_samples, beat.decided_at)
-        self._open = _Open(beat=beat, inputs=inputs, reason=reason, due=due)
-        outputs.append(self._ask(self._open, inputs.features, 0, beat.decided_at))
+        self._unconfirmed = _Unconfirmed(beat=beat, inputs=inputs, reason=reason, due=due)
+        outputs.append(self._request(self._unconfirmed, inputs.features, 0, beat.decided_at))
         return outputs
 
-    def _time_out(self, *, before: int) -> list[Question | Gap]:
-        """Confirm the open beat if its time ran out before that sample."""
-        if self._open is None or self._open.due >= before:
+    def _time_out(self, *, before: int) -> list[LabelRequest | Gap]:
+        """Confirm the newest beat if its time ran out before that sample."""
+        if self._unconfirmed is None or self._unconfirmed.due >= before:
             return []
-        return self._confirm_alone(self._open.due)
+        return self._confirm_alone(self._unconfirmed.due)
 
-    def _confirm_alone(self, decided_at: int) -> list[Question | Gap]:
-        """Confirm the open beat, if there is one, without knowing the next."""
-        if self._open is None:
+    def _confirm_alone(self, decided_at: int) -> list[LabelRequest | Gap]:
+        """Confirm the newest beat, if it isn't yet, without knowing the next."""
+        if self._unconfirmed is None:
             return []
-        waiting, self._open = self._open, None
-        return [self._ask(waiting, waiting.inputs.features, 1, decided_at)]
+        waiting, self._unconfirmed = self._unconfirmed, None
+        return [self._request(waiting, waiting.inputs.features, 1, decided_at)]
 
     @staticmethod
-    def _ask(waiting: _Open, features: FloatArray, revision: int, decided_at: int) -> Question:
-        blank = LabeledBeat(
+    def _request(
+        waiting: _Unconfirmed, features: FloatArray, revision: int, decided_at: int
+    ) -> LabelRequest:
+        draft = LabeledBeat(
             beat=waiting.beat,
             label=None,
             probabilities=(),
@@ -189,7 +191,7 @@ class BeatAsker:
             decided_at=decided_at,
             reason=waiting.reason,
         )
-        return Question(blank=blank, inputs=waiting.inputs, features=features)
+        return LabelRequest(draft=draft, inputs=waiting.inputs, features=features)
 
 
 def _short(sha256: str) -> str:
@@ -197,8 +199,8 @@ def _short(sha256: str) -> str:
     return f"{sha256[:12]}..." if sha256 else "without a file"
 
 
-def _pack(waiting: _Open) -> list[Any]:
-    """Flatten the open beat into numbers, strings and arrays."""
+def _pack(waiting: _Unconfirmed) -> list[Any]:
+    """Flatten an unconfirmed beat into numbers, strings and arrays."""
     inputs = waiting.inputs
     seen = inputs.embedding if inputs.is_embedded else inputs.signal
     return [
@@ -210,10 +212,10 @@ def _pack(waiting: _Open) -> list[Any]:
     ]
 
 
-def _unpack(packed: Sequence[Any]) -> _Open:
+def _unpack(packed: Sequence[Any]) -> _Unconfirmed:
     rpeak, beat, (is_embedded, seen, features, kept), reason, due = packed
     network_inputs = {"embedding" if is_embedded else "signal": seen.copy()}
-    return _Open(
+    return _Unconfirmed(
         beat=_build(Beat, [_build(RPeak, rpeak), *beat]),
         inputs=BeatInputs(features.copy(), kept.copy(), **network_inputs),
         reason=reason,

@@ -7,9 +7,8 @@ from beat_windows import AFTER, bump, make_beat
 from classifier.inputs.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import Label
 from classifier.network.runtime import own_spec
-from streamer.beats.beat_asker import BeatAsker
-from streamer.beats.beat_classifier import BeatClassifier, BeatClassifierConfig
-from streamer.beats.question import answers, ask
+from streamer.beats.label_request import LabelRequest, compute_probabilities, label_beats
+from streamer.beats.label_requester import LabelingConfig, LabelRequester
 from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import Gap, GapReason, LabeledBeat, Tick
 
@@ -50,8 +49,28 @@ def beats(samples):
     return made
 
 
+class LabelledAtOnce(LabelRequester):
+    """Has each label worked out as soon as it is requested, as `Chain.push` does."""
+
+    def __init__(self, model, config):
+        super().__init__(model.spec, config)
+        self.model = model
+
+    def push(self, item):
+        return self._labelled(super().push(item))
+
+    def flush(self):
+        return self._labelled(super().flush())
+
+    def _labelled(self, steps):
+        return [
+            label_beats(self.model, [step])[0] if isinstance(step, LabelRequest) else step
+            for step in steps
+        ]
+
+
 def make(**config):
-    return BeatClassifier(EarlyIsV(), BeatClassifierConfig(**config))
+    return LabelledAtOnce(EarlyIsV(), LabelingConfig(**config))
 
 
 def run(stage, items):
@@ -96,7 +115,7 @@ def test_the_next_interval_changes_only_the_confirmed_label():
 def test_no_provisional_label_sees_the_next_beat():
     stage = make()
     run(stage, beats([1000, 1300, 1500, 1900]))
-    provisional = [features[0] for _, features in stage._model.seen if not features[0, -N_NEXT]]
+    provisional = [features[0] for _, features in stage.model.seen if not features[0, -N_NEXT]]
     assert len(provisional) == 5  # four, and the last beat's label confirmed at the end
     assert not any(features[-N_NEXT:].any() for features in provisional)
 
@@ -142,7 +161,7 @@ def test_a_next_beat_at_the_very_end_of_the_time_still_counts():
     stage.push(make_beat(1000))
     confirmed, provisional = stage.push(late)
     assert confirmed.decided_at == provisional.decided_at == 1000 + TIMEOUT
-    assert stage._model.seen[1][1][0, -N_NEXT] == 1
+    assert stage.model.seen[1][1][0, -N_NEXT] == 1
 
 
 def test_a_beat_found_late_by_search_back_is_not_confirmed_before_it_is_known():
@@ -219,7 +238,7 @@ def test_a_snapshot_continues_bit_for_bit_and_can_be_used_twice():
 def test_the_network_looks_at_each_beat_once():
     stage = make()
     found = run(stage, beats([1000, 1300, 1500, 1900]))
-    model = stage._model
+    model = stage.model
     assert (len(model.embedded), len(model.seen)) == (4, len(found)) == (4, 8)
     embeddings = {
         (e.beat.rpeak.sample, e.revision): s[0] for e, s in zip(found, model.seen, strict=True)
@@ -234,7 +253,7 @@ def test_a_beat_after_a_gap_is_looked_at_anew():
     stage.push(Gap(start=1200, stop=1500, reason=GapReason.FLAT, decided_at=1499))
     stage.push(make_beat(2000))
     stage.flush()
-    assert (len(stage._model.embedded), len(stage._model.seen)) == (2, 4)
+    assert (len(stage.model.embedded), len(stage.model.seen)) == (2, 4)
 
 
 def test_between_both_answers_a_snapshot_carries_what_the_network_saw():
@@ -245,25 +264,27 @@ def test_between_both_answers_a_snapshot_carries_what_the_network_saw():
     other = make()
     other.restore(stage.snapshot())
     other.push(items[3])
-    assert len(other._model.embedded) == 1  # the newest beat alone
-    assert np.array_equal(other._model.seen[0][0], stage._model.seen[-1][0])
+    assert len(other.model.embedded) == 1  # the newest beat alone
+    assert np.array_equal(other.model.seen[0][0], stage.model.seen[-1][0])
 
 
 def test_a_snapshot_before_the_first_answer_carries_the_signal():
-    first, second = BeatAsker(EarlyIsV.spec), BeatAsker(EarlyIsV.spec)
-    (question,) = first.push(make_beat(1000))
+    first, second = LabelRequester(EarlyIsV.spec), LabelRequester(EarlyIsV.spec)
+    (request,) = first.push(make_beat(1000))
     second.restore(first.snapshot())
     (confirmed,) = second.flush()
-    assert np.array_equal(confirmed.inputs.signal, question.inputs.signal)
+    assert np.array_equal(confirmed.inputs.signal, request.inputs.signal)
     model = EarlyIsV()
-    assert np.array_equal(ask(model, [question]), ask(model, [confirmed]))
+    assert np.array_equal(
+        compute_probabilities(model, [request]), compute_probabilities(model, [confirmed])
+    )
     assert len(model.embedded) == 2
 
 
-def test_both_questions_of_a_beat_in_one_batch_are_looked_at_once():
-    asker, model = BeatAsker(EarlyIsV.spec), EarlyIsV()
-    questions = [q for item in beats([1000, 1300]) for q in asker.push(item)] + asker.flush()
-    found = answers(model, questions)
+def test_both_requests_of_a_beat_in_one_batch_are_embedded_once():
+    requester, model = LabelRequester(EarlyIsV.spec), EarlyIsV()
+    requests = [r for item in beats([1000, 1300]) for r in requester.push(item)]
+    found = label_beats(model, requests + requester.flush())
     assert [signal.shape for signal in model.embedded] == [(2, 2, 256)]
     assert [(e.beat.rpeak.sample, e.revision) for e in found] == [
         (1000, 0),
@@ -274,20 +295,20 @@ def test_both_questions_of_a_beat_in_one_batch_are_looked_at_once():
 
 
 def test_what_the_network_saw_takes_the_place_of_the_signal():
-    asker, model = BeatAsker(EarlyIsV.spec), EarlyIsV()
-    (question,) = asker.push(make_beat(1000))
+    requester, model = LabelRequester(EarlyIsV.spec), EarlyIsV()
+    (request,) = requester.push(make_beat(1000))
     with pytest.raises(ValueError, match="not embedded yet"):
-        _ = question.inputs.embedding
-    ask(model, [question])
-    assert question.inputs.embedding.shape == (2,)
+        _ = request.inputs.embedding
+    compute_probabilities(model, [request])
+    assert request.inputs.embedding.shape == (2,)
     with pytest.raises(ValueError, match="no longer kept"):
-        _ = question.inputs.signal
+        _ = request.inputs.signal
 
 
 def test_a_beat_that_waits_takes_little_room():
     stage = make()
     stage.push(make_beat(1000))
-    inputs = stage._asker._open.inputs
+    inputs = stage._unconfirmed.inputs
     arrays = (inputs.features, inputs.kept, inputs.embedding)
     assert inputs.is_embedded
     assert sum(array.nbytes for array in arrays) < 1_000
@@ -295,11 +316,11 @@ def test_a_beat_that_waits_takes_little_room():
 
 
 def test_a_snapshot_of_another_network_is_refused():
-    taken = BeatAsker(own_spec(sha256="0123456789abcdef")).snapshot()
+    taken = LabelRequester(own_spec(sha256="0123456789abcdef")).snapshot()
     with pytest.raises(
         SnapshotError, match=r"0123456789ab\.\.\., this one is without a file; .*anew"
     ):
-        make().restore(taken)
+        LabelRequester(EarlyIsV.spec).restore(taken)
 
 
 def test_a_foreign_snapshot_is_refused():
@@ -330,7 +351,7 @@ def test_reset_equals_new_and_state_is_carried():
     carried.push(shifted[0])
     early = [e for e in carried.push(shifted[1]) if e.revision == 0]
     assert early[0].beat is shifted[1]
-    assert carried._asker._patient.state()["n_rr"][0] > 3
+    assert carried._patient.state()["n_rr"][0] > 3
 
 
 def test_windows_are_left_alone():

@@ -1,0 +1,93 @@
+"""A request for one beat's label, and how the network's probabilities make it a labelled beat."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from classifier.inputs.features import FloatArray
+from classifier.inputs.memory import BeatInputs
+from classifier.labels import MODEL_LABELS, Label
+from classifier.network.runtime import BeatModel
+from streamer.core.events import Gap, LabeledBeat, Tick
+
+NOISE: Final = "noise"
+"""Why the label is Q where the network, or the detector, takes the beat for noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelRequest:
+    """A beat whose label is to be worked out."""
+
+    draft: LabeledBeat
+    """The labelled beat, but for `label` and `probabilities`, which mean nothing yet."""
+    inputs: BeatInputs
+    """The beat as the network sees it, the same for both of its requests."""
+    features: FloatArray
+    """Network input, shape (len(FEATURE_NAMES),)."""
+
+    @property
+    def decided_at(self) -> int:
+        """Sample at which the request became known."""
+        return self.draft.decided_at
+
+    def labeled(self, probabilities: Sequence[float], *, late: bool = False) -> LabeledBeat:
+        """Return the beat with the label of the highest probability; Q if it has a reason.
+
+        Where the network says Q, the reason is noise.
+        """
+        found, reason = tuple(probabilities), self.draft.reason
+        best = Label.Q if reason is not None else MODEL_LABELS[found.index(max(found))]
+        return LabeledBeat(
+            beat=self.draft.beat,
+            label=best,
+            probabilities=found,
+            revision=self.draft.revision,
+            decided_at=self.draft.decided_at,
+            late=late,
+            reason=NOISE if best is Label.Q and reason is None else reason,
+        )
+
+    def unlabeled(self) -> LabeledBeat:
+        """Return the beat without a label: its time is up."""
+        return dataclasses.replace(self.draft, label=None, probabilities=(), late=True)
+
+
+Step = LabelRequest | Gap | Tick
+"""What comes out of a chain before the labels are known."""
+
+
+def compute_probabilities(model: BeatModel, requests: Sequence[LabelRequest]) -> FloatArray:
+    """Have the network work on all requests, of which there is one at least, in one batch.
+
+    It embeds each beat's signal once: the embedding is kept with the beat.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+    """
+    beats = {id(request.inputs): request.inputs for request in requests}
+    new = [inputs for inputs in beats.values() if not inputs.is_embedded]
+    if new:
+        embedded = model.embed(_joined([inputs.signal for inputs in new]))
+        for inputs, embedding in zip(new, embedded, strict=True):
+            inputs.set_embedding(embedding.copy())
+    return model.decide(
+        _joined([request.inputs.embedding for request in requests]),
+        _joined([request.features for request in requests]),
+    )
+
+
+def label_beats(model: BeatModel, requests: Sequence[LabelRequest]) -> list[LabeledBeat]:
+    """Return the labelled beat of each request, all worked out in one batch."""
+    if not requests:
+        return []
+    rows = compute_probabilities(model, requests).tolist()
+    return [request.labeled(row) for request, row in zip(requests, rows, strict=True)]
+
+
+def _joined(rows: list[FloatArray]) -> FloatArray:
+    """Stack arrays of one shape; a copy, quicker than `numpy.stack`."""
+    return np.concatenate(rows).reshape(len(rows), *rows[0].shape)
