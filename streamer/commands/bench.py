@@ -11,32 +11,17 @@ if TYPE_CHECKING:
     from streamer.bench.report import Report
 
 _SHARED: Final[dict[str, dict[str, Any]]] = {
-    "--database": {
-        "default": "mitdb",
-        "metavar": "NAME",
-        "help": "database or folder (mitdb)",
-    },
+    "--database": {"default": "mitdb", "metavar": "NAME", "help": "database or folder (mitdb)"},
     "--peers": {
         "nargs": "*",
         "metavar": "PEER",
         "help": "measure other detectors too; all, or those named (gqrs, xqrs, sleepecg, ...)",
     },
     "--stop": {"metavar": "TIME", "help": "cut every record there (not at all)"},
-    "--jobs": {
-        "type": int,
-        "default": 1,
-        "metavar": "N",
-        "help": "records at the same time (1)",
-    },
-    "--mqtt": {
-        "metavar": "URL",
-        "help": "a broker that runs already (a Mosquitto of its own)",
-    },
-    "--html": {
-        "type": Path,
-        "metavar": "FILE",
-        "help": "write a report with plots there too",
-    },
+    "--jobs": {"type": int, "default": 1, "metavar": "N", "help": "records at the same time (1)"},
+    "--mqtt": {"metavar": "URL", "help": "a broker that runs already (a Mosquitto of its own)"},
+    "--html": {"type": Path, "metavar": "FILE", "help": "write a report with plots there too"},
+    "--json": {"type": Path, "metavar": "FILE", "help": "write every number there too"},
 }
 """Options that several benchmarks have."""
 
@@ -173,9 +158,8 @@ def _declare(
     """Declare a benchmark and its shared options; return what adds its own."""
     parser = benchmarks.add_parser(name, help=summary, description=summary)
     parser.set_defaults(measure=measure)
-    for option in shared:
+    for option in (*shared, "--json"):
         parser.add_argument(option, **_SHARED[option])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there too")
     add: Callable[..., Any] = parser.add_argument
     return add
 

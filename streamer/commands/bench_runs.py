@@ -76,7 +76,7 @@ def noise(args: argparse.Namespace) -> "Report":
 def robustness(args: argparse.Namespace) -> "Report":
     """Measure detection on changed copies."""
     from streamer.bench.detection import robustness
-    from streamer.bench.excerpt import choose_records
+    from streamer.bench.excerpt import choose_records, read_excerpt
     from streamer.bench.work import progress
 
     wanted = args.records
@@ -84,7 +84,8 @@ def robustness(args: argparse.Namespace) -> "Report":
         wanted = robustness.DEFAULT_RECORDS
     names = choose_records(args.database, wanted)
     with progress("bench robustness", len(names)) as advance:
-        found = robustness.measure_robustness(names, stop=args.stop, advance=advance)
+        excerpts = (read_excerpt(name, stop=args.stop) for name in names)
+        found = robustness.measure_robustness(excerpts, advance=advance)
     return robustness.robustness_report(found)
 
 

@@ -21,7 +21,7 @@ from streamer.bench.classification.measure import (
     measure_record,
     settings_of,
 )
-from streamer.bench.classification.noise import NoisyLabels, false_v, noise_table, sources
+from streamer.bench.classification.noise import NoisyLabels, noise_figures, noise_table, sources
 from streamer.bench.classification.report import classification_report
 from streamer.bench.classification.results import ClassificationResults, ClassificationSettings
 from streamer.bench.classification.tables import DELAY_LIMIT_MS, STATISTICS, record_table
@@ -223,8 +223,8 @@ def test_beside_other_systems_only_where_it_compares():
 
 def test_false_v_are_those_that_ec57_does_not_forgive():
     found = result("NNNVFQSN", "VVNVVVVN", "NNNVFQSN")
-    assert false_v(found.revisions["provisional"].score) == 3
-    assert false_v(found.revisions["confirmed"].score) == 0
+    assert noise_figures(found.revisions["provisional"].score).false_v == 3
+    assert noise_figures(found.revisions["confirmed"].score).false_v == 0
     noisy = [NoisyLabels(snr_db=12, labels=found)]
     rows = noise_table(noisy, results_of(found)).rows
     assert rows[0] == ("118 at 12 dB", "3", "0", "100.00", "100.00", "0", "1", "88")

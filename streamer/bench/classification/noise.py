@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from replay.noise import NoiseConfig
 from replay.player import parse_time
 from streamer.bench.classification.measure import measure_classification
@@ -86,15 +89,26 @@ def noise_line(results: ClassificationResults) -> str:
     )
 
 
-def false_v(score: RecordScore) -> int:
-    """Count labels V of beats that are none; EC57 forgives reference F and Q."""
-    ratio = score.ratio("v_ppv")
-    return ratio.denominator - ratio.numerator
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NoiseFigures:
+    """What noise does to one revision of a record's labels."""
+
+    false_v: int
+    """Labels V of beats that are none; EC57 forgives reference F and Q."""
+    v_se: float | None
+    labelled_q: int
+    matrix: NDArray[np.int64]
 
 
-def labelled_q(score: RecordScore) -> int:
-    """Count labels Q."""
-    return int(score.matrix[:, _Q].sum())
+def noise_figures(score: RecordScore) -> NoiseFigures:
+    """Return what counts in noise."""
+    v_ppv = score.ratio("v_ppv")
+    return NoiseFigures(
+        false_v=v_ppv.denominator - v_ppv.numerator,
+        v_se=score.value("v_se"),
+        labelled_q=int(score.matrix[:, _Q].sum()),
+        matrix=score.matrix,
+    )
 
 
 def noise_table(noisy: Sequence[NoisyLabels], results: ClassificationResults) -> Table:
@@ -123,29 +137,15 @@ def noise_table(noisy: Sequence[NoisyLabels], results: ClassificationResults) ->
 
 def _cells(scores: Sequence[RecordScore]) -> list[float | None]:
     """Return false V, V Se and labels Q, each of every revision."""
-    return [
-        *(false_v(score) for score in scores),
-        *(score.value("v_se") for score in scores),
-        *(labelled_q(score) for score in scores),
-    ]
+    found = [noise_figures(score) for score in scores]
+    return [getattr(f, name) for name in ("false_v", "v_se", "labelled_q") for f in found]
 
 
-def noise_figures(noisy: Sequence[NoisyLabels]) -> list[dict[str, Any]]:
-    """Return the same for programs; `snr_db` null is without noise."""
-    return [
-        {
-            "record": record.labels.name,
-            "snr_db": record.snr_db,
-            "osea_false_v": OSEA_FALSE_V.get(record.snr_db),
-            **{
-                which: {
-                    "false_v": false_v(record.score(which)),
-                    "v_se": record.score(which).value("v_se"),
-                    "labelled_q": labelled_q(record.score(which)),
-                    "matrix": record.score(which).matrix,
-                }
-                for which in REVISIONS
-            },
-        }
-        for record in noisy
-    ]
+def record_figures(record: NoisyLabels) -> dict[str, Any]:
+    """Return everything on one record for programs; `snr_db` null is without noise."""
+    return {
+        "record": record.labels.name,
+        "snr_db": record.snr_db,
+        "osea_false_v": OSEA_FALSE_V.get(record.snr_db),
+        **{which: noise_figures(record.score(which)) for which in REVISIONS},
+    }

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from streamer.bench.classification.measure import RUN_LABELS
-from streamer.bench.classification.noise import NoisyLabels, noise_figures, noise_line
+from streamer.bench.classification.noise import NoisyLabels, noise_line, record_figures
 from streamer.bench.classification.results import (
     ClassificationResults,
     Group,
@@ -63,7 +63,7 @@ def classification_report(measured: Sequence[Measured], config: BootstrapConfig)
             "seed": config.seed,
             "confidence": config.confidence,
             "models": [
-                {**_figures(results, config), "noise": noise_figures(noisy)}
+                {**_figures(results, config), "noise": list(map(record_figures, noisy))}
                 for results, noisy in measured
             ],
         },

@@ -12,7 +12,7 @@ from streamer.bench.detection.changes import RobustnessConfig, conditions
 from streamer.bench.detection.report import score_figures
 from streamer.bench.detection.stages import detect
 from streamer.bench.detection.tables import SHARE, rates
-from streamer.bench.excerpt import Excerpt, read_excerpt
+from streamer.bench.excerpt import Excerpt
 from streamer.bench.report import Column, Report, columns, table
 from streamer.bench.work import Advance, silent
 from streamer.scoring.ec57 import RecordScore, Summary, aggregate
@@ -47,31 +47,9 @@ class ConditionResult:
 
 
 def measure_robustness(
-    records: Sequence[str],
-    *,
-    stop: str | None = None,
-    config: RobustnessConfig | None = None,
-    advance: Advance = silent,
-) -> list[ConditionResult]:
-    """Detect in every record under every condition.
-
-    Parameters
-    ----------
-    records : sequence of str
-        What `read_excerpt` opens.
-    stop : str, optional
-        Cut every record there.
-    config : RobustnessConfig, optional
-        Size of the changes.
-    advance : callable
-        Gets the name of each record that is done.
-    """
-    return measure_conditions((read_excerpt(name, stop=stop) for name in records), config, advance)
-
-
-def measure_conditions(
     excerpts: Iterable[Excerpt],
     config: RobustnessConfig | None = None,
+    *,
     advance: Advance = silent,
 ) -> list[ConditionResult]:
     """Detect in every excerpt under every condition; the excerpts are taken one by one."""

@@ -18,13 +18,14 @@ from streamer.report.strip.writers import strip_svg
 
 STRIP_S: Final = 6.0
 STRIPS_PER_RECORD: Final = 6
+REFERENCE: Final = "\N{BLACK DOWN-POINTING TRIANGLE}"
+FOUND: Final = "\N{BLACK UP-POINTING TRIANGLE}"
 LEGEND: Final = (
-    "\N{BLACK DOWN-POINTING TRIANGLE} are the reference's beats, "
-    "\N{BLACK UP-POINTING TRIANGLE} the detector's. Numbers are the scorer's log-odds of each "
-    "candidate: above 0 it is a beat."
+    f"{REFERENCE} are the reference's beats, {FOUND} the detector's. Numbers are the scorer's "
+    "log-odds of each candidate: above 0 it is a beat."
 )
-_PAPER: Final = Paper(head_mm=13.5, most_mm=40.0)
-_NAME_MM, _REFERENCE_MM, _FOUND_MM, _SCORE_MM = 3.2, 6.2, 9.0, 11.6
+_PAPER: Final = Paper(head_mm=16.5, most_mm=40.0)
+_MISSED_MM, _REFERENCE_MM, _FOUND_MM, _FALSE_MM, _SCORE_MM = 3.2, 6.2, 9.0, 12.2, 14.6
 """From the top to each row of signs above the signal."""
 _NAME_SIZE_MM, _SIGN_SIZE_MM, _SCORE_SIZE_MM = 3.2, 2.6, 1.9
 _ERROR_S: Final = 0.1
@@ -86,17 +87,17 @@ def _signs(excerpt: Excerpt, result: RecordResult, start: int, stop: int) -> Ite
         )
 
     rows = (
-        (excerpt.beats.samples, result.missed, "missed", "\N{BLACK DOWN-POINTING TRIANGLE}"),
-        (result.own.samples, result.false, "false", "\N{BLACK UP-POINTING TRIANGLE}"),
+        (excerpt.beats.samples, _REFERENCE_MM, REFERENCE, SOFT, result.missed),
+        (result.own.samples, _FOUND_MM, FOUND, OWN, result.false),
     )
-    for (beats, errors, name, sign), y_mm, colour, usual in zip(
-        rows, (_REFERENCE_MM, _FOUND_MM), (MISSED, FALSE), (SOFT, OWN), strict=True
+    names = (("missed", _MISSED_MM, MISSED), ("false", _FALSE_MM, FALSE))
+    for (beats, y_mm, sign, normal, errors), (name, name_mm, colour) in zip(
+        rows, names, strict=True
     ):
         for at in beats[_inside(beats, start, stop)].tolist():
-            is_error = at in errors
-            yield word(at, y_mm, sign, _SIGN_SIZE_MM, colour if is_error else usual)
-            if is_error:
-                yield word(at, _NAME_MM, name, _NAME_SIZE_MM, colour)
+            yield word(at, y_mm, sign, _SIGN_SIZE_MM, colour if at in errors else normal)
+        for at in errors[_inside(errors, start, stop)].tolist():
+            yield word(at, name_mm, name, _NAME_SIZE_MM, colour)
     for k in _inside(result.own.candidates, start, stop):
         at, score = int(result.own.candidates[k]), float(result.own.log_odds[k])
         yield word(at, _SCORE_MM, f"{score:+.1f}", _SCORE_SIZE_MM, OWN if score > 0 else SOFT)

@@ -20,9 +20,12 @@ _SINUS_S: Final = 20.0
 """Of sinus rhythm before each onset."""
 _AFTER_S: Final = 12.0
 _FIRST_S: Final = 1.0
+_VT: Final = frozenset({Rhythm.VENTRICULAR_TACHYCARDIA})
+_VF: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
+_ASYSTOLE: Final = frozenset({Rhythm.ASYSTOLE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """What is simulated, and which alarm has to come."""
 
@@ -127,49 +130,25 @@ def _wander(rng: np.random.Generator, n: int, fs: float) -> NDArray[np.float64]:
 
 
 SCENARIOS: Final = (
-    Scenario(
-        name="ventricular tachycardia",
-        rhythms=frozenset({Rhythm.VENTRICULAR_TACHYCARDIA}),
-        limit_s=4.0,
-        make=_tachycardia,
-    ),
-    Scenario(name="asystole", rhythms=frozenset({Rhythm.ASYSTOLE}), limit_s=5.0, make=_asystole),
-    Scenario(
-        name="ventricular fibrillation",
-        rhythms=frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
-        limit_s=5.0,
-        make=_fibrillation,
-    ),
-    Scenario(
-        name="rate step 80 to 120",
-        rhythms=frozenset({Rhythm.TACHYCARDIA}),
-        limit_s=5.0,
-        make=_step_up,
-    ),
-    Scenario(
-        name="rate step 80 to 40",
-        rhythms=frozenset({Rhythm.BRADYCARDIA}),
-        limit_s=5.0,
-        make=_step_down,
-    ),
+    Scenario("ventricular tachycardia", _VT, 4.0, _tachycardia),
+    Scenario("asystole", _ASYSTOLE, 5.0, _asystole),
+    Scenario("ventricular fibrillation", _VF, 5.0, _fibrillation),
+    Scenario("rate step 80 to 120", frozenset({Rhythm.TACHYCARDIA}), 5.0, _step_up),
+    Scenario("rate step 80 to 40", frozenset({Rhythm.BRADYCARDIA}), 5.0, _step_down),
 )
-
-
-_WAVES: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.VENTRICULAR_TACHYCARDIA})
 _ARREST_ALARMS: Final[dict[str, frozenset[Rhythm]]] = {
-    "coarse fibrillation": frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
-    "fine fibrillation": frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
-    "ventricular flutter": _WAVES,
-    "torsade de pointes": _WAVES,
-    "sine-like tachycardia": _WAVES,
-    "silence": frozenset({Rhythm.ASYSTOLE}),
-    "silence, drifting baseline": frozenset({Rhythm.ASYSTOLE}),
-    "silence, P waves go on": frozenset({Rhythm.ASYSTOLE}),
+    "coarse fibrillation": _VF,
+    "fine fibrillation": _VF,
+    "ventricular flutter": _VF | _VT,
+    "torsade de pointes": _VF | _VT,
+    "sine-like tachycardia": _VF | _VT,
+    "silence": _ASYSTOLE,
+    "silence, drifting baseline": _ASYSTOLE,
+    "silence, P waves go on": _ASYSTOLE,
 }
 """Which alarms are right for each of `ARRESTS`."""
 ARREST_SCENARIOS: Final = tuple(
-    Scenario(name=name, rhythms=_ARREST_ALARMS[name], limit_s=5.0, make=make)
-    for name, make in ARRESTS.items()
+    Scenario(name, _ARREST_ALARMS[name], 5.0, make) for name, make in ARRESTS.items()
 )
 """Arrests whose every number is drawn at random."""
 

@@ -19,11 +19,12 @@ from replay.simulate.demo import simulate_demo
 from streamer.bench.detection.stages import DetectionStages
 from streamer.bench.report import Column, Report, columns, table
 from streamer.core.events import CHAIN_FS
-from streamer.signal.bandpass import BandPass, FilteredChunk
+from streamer.signal.bandpass import BandPass
 from streamer.signal.detector.qrs_detector import QRSDetector
 from streamer.signal.resample import Resampler
 
 Samples = NDArray[np.float32]
+Task = Callable[[], None]
 
 SCHEMA_VERSION: Final = 1
 LEAD_COUNTS: Final = (1, 2)
@@ -75,14 +76,13 @@ def measure_throughput(config: ThroughputConfig | None = None) -> list[Timing]:
     """Time every task for one and two leads, with and without the resampler.
 
     The signal is the simulated `demo`, repeated; the stages' time depends little on what it shows.
-    The first, untimed round loads the compiled code.
     """
     config = config or ThroughputConfig()
     timings = []
     for leads in LEAD_COUNTS:
         for fs in (CHAIN_FS, OTHER_FS):
-            timings += _measure_bulk(fs, leads, config)
-            timings.append(_measure_single(fs, leads, config))
+            timings += _measure(fs, leads, config, is_single=False)
+            timings += _measure(fs, leads, config, is_single=True)
     return timings
 
 
@@ -102,8 +102,37 @@ def _chunks(samples: Samples, size: int) -> list[Chunk]:
     ]
 
 
-def _sosfilt(sos: NDArray[np.float64], samples: Samples) -> Callable[[], None]:
+def _measure(fs: float, leads: int, config: ThroughputConfig, *, is_single: bool) -> list[Timing]:
+    """Time the tasks on the same samples, in bulk, or all stages with each sample by itself."""
+    seconds, size = config.seconds, config.block_samples
+    if is_single:
+        seconds, size = config.single_seconds, 1
+    samples = demo_signal(fs, leads, seconds)
+    chunks = _chunks(samples, size)
+    tasks = {
+        "sosfilt": _sosfilt(samples),
+        **({} if is_single else _stage_tasks(fs, leads, chunks)),
+        "all three": _through_all(fs, leads, chunks),
+    }
+    times = _rounds(tasks, samples.shape[1], config.rounds)
+    return [
+        Timing(
+            task=task,
+            fs=fs,
+            leads=leads,
+            rounds_ns=times[task],
+            ratios=tuple(a / b for a, b in zip(times[task], times["sosfilt"], strict=True)),
+            is_single=is_single,
+        )
+        for task in times
+        if not is_single or task == "all three"
+    ]
+
+
+def _sosfilt(samples: Samples) -> Task:
     from scipy import signal  # noqa: PLC0415
+
+    sos = BandPass(n_leads=samples.shape[0]).sos
 
     def task() -> None:
         signal.sosfilt(sos, samples, axis=1)
@@ -111,7 +140,19 @@ def _sosfilt(sos: NDArray[np.float64], samples: Samples) -> Callable[[], None]:
     return task
 
 
-def _push_all(stage: Any, items: Sequence[Any]) -> Callable[[], None]:
+def _stage_tasks(fs: float, leads: int, chunks: Sequence[Chunk]) -> dict[str, Task]:
+    """Make a task of each stage by itself, with what the one before it made."""
+    resampler, bandpass = Resampler(fs=fs, n_leads=leads), BandPass(n_leads=leads)
+    resampled = [c for chunk in chunks for c in resampler.push(chunk) if isinstance(c, Chunk)]
+    filtered = [item for chunk in resampled for item in bandpass.push(chunk)]
+    return {
+        "resampler": _push_all(Resampler(fs=fs, n_leads=leads), chunks),
+        "band-pass": _push_all(BandPass(n_leads=leads), resampled),
+        "detector": _push_all(QRSDetector(n_leads=leads), filtered),
+    }
+
+
+def _push_all(stage: Any, items: Sequence[Any]) -> Task:
     """Make a task that pushes every item through the stage, from its beginning."""
 
     def task() -> None:
@@ -123,7 +164,7 @@ def _push_all(stage: Any, items: Sequence[Any]) -> Callable[[], None]:
     return task
 
 
-def _through_all(fs: float, leads: int, chunks: Sequence[Chunk]) -> Callable[[], None]:
+def _through_all(fs: float, leads: int, chunks: Sequence[Chunk]) -> Task:
     """Make a task that pushes every chunk through all detection stages."""
 
     def task() -> None:
@@ -134,59 +175,8 @@ def _through_all(fs: float, leads: int, chunks: Sequence[Chunk]) -> Callable[[],
     return task
 
 
-def _measure_bulk(fs: float, leads: int, config: ThroughputConfig) -> list[Timing]:
-    samples = demo_signal(fs, leads, config.seconds)
-    chunks = _chunks(samples, config.block_samples)
-    resampler = Resampler(fs=fs, n_leads=leads)
-    resampled = [c for chunk in chunks for c in resampler.push(chunk) if isinstance(c, Chunk)]
-    bandpass = BandPass(n_leads=leads)
-    filtered: list[FilteredChunk] = [f for chunk in resampled for f in bandpass.push(chunk)]
-    tasks = {
-        "resampler": _push_all(Resampler(fs=fs, n_leads=leads), chunks),
-        "band-pass": _push_all(BandPass(n_leads=leads), resampled),
-        "detector": _push_all(QRSDetector(n_leads=leads), filtered),
-        "all three": _through_all(fs, leads, chunks),
-    }
-    times = _rounds(
-        {"sosfilt": _sosfilt(bandpass.sos, samples), **tasks}, samples.shape[1], config.rounds
-    )
-    return [
-        Timing(
-            task=task,
-            fs=fs,
-            leads=leads,
-            rounds_ns=times[task],
-            ratios=_ratios(times[task], times["sosfilt"]),
-        )
-        for task in times
-    ]
-
-
-def _measure_single(fs: float, leads: int, config: ThroughputConfig) -> Timing:
-    samples = demo_signal(fs, leads, config.single_seconds)
-    tasks = {
-        "sosfilt": _sosfilt(BandPass(n_leads=leads).sos, samples),
-        "all three": _through_all(fs, leads, _chunks(samples, 1)),
-    }
-    times = _rounds(tasks, samples.shape[1], config.rounds)
-    return Timing(
-        task="all three",
-        fs=fs,
-        leads=leads,
-        rounds_ns=times["all three"],
-        ratios=_ratios(times["all three"], times["sosfilt"]),
-        is_single=True,
-    )
-
-
-def _ratios(times: Sequence[float], reference: Sequence[float]) -> tuple[float, ...]:
-    return tuple(a / b for a, b in zip(times, reference, strict=True))
-
-
-def _rounds(
-    tasks: dict[str, Callable[[], None]], n_samples: int, rounds: int
-) -> dict[str, tuple[float, ...]]:
-    """Run the tasks in turn; return ns a sample by round, without the first."""
+def _rounds(tasks: dict[str, Task], n_samples: int, rounds: int) -> dict[str, tuple[float, ...]]:
+    """Run the tasks in turn; return ns a sample by round, without the first, which compiles."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, task in tasks.items():

@@ -103,7 +103,7 @@ def test_results_sum_over_records_and_name_the_worst():
     clean, broken = short_excerpt(8.0, name="a"), short_excerpt(8.0, name="b", seed=1)
     shifted = replace(broken.beats, samples=broken.beats.samples + 100)
     config = RobustnessConfig(rates_hz=(128.0,))
-    results = robustness.measure_conditions([clean, replace(broken, beats=shifted)], config)
+    results = robustness.measure_robustness([clean, replace(broken, beats=shifted)], config)
     assert results[0].name == AS_IS
     assert results[0].worst.name == "b"
     assert results[0].summary(150.0).gross.fn >= shifted.samples.size
@@ -115,7 +115,7 @@ def test_results_sum_over_records_and_name_the_worst():
 
 
 def test_condition_that_no_record_allows_is_left_out():
-    results = robustness.measure_conditions([one_lead(short_excerpt(4.0))])
+    results = robustness.measure_robustness([one_lead(short_excerpt(4.0))])
     names = [result.name for result in results]
     assert "second lead alone" not in names
     assert "primary lead alone" in names
