@@ -1,4 +1,4 @@
-"""Lets a program hear that kernels are being compiled, which takes a while at a first start."""
+"""Tell listeners that kernels are being compiled, which takes a while at a first start."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ _listeners: Final[list[Callable[[bool], None]]] = []
 def listen_for_compiling(listener: Callable[[bool], None]) -> Iterator[None]:
     """Call `listener`, inside the block, before each kernel that has to be compiled.
 
-    It is told whether there is a folder in which the compiled kernel can be kept.
+    Its argument: whether there is a folder in which the compiled kernel can be kept.
     """
     _listeners.append(listener)
     try:
@@ -21,6 +21,6 @@ def listen_for_compiling(listener: Callable[[bool], None]) -> Iterator[None]:
 
 
 def announce_compiling(is_kept: bool) -> None:
-    """Tell those who listen that a kernel is about to be compiled."""
+    """Call every listener: a kernel is about to be compiled."""
     for listener in _listeners:
         listener(is_kept)

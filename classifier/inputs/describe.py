@@ -37,7 +37,7 @@ def describe_and_learn(
     before: Any,
     completed: FloatArray,
 ) -> int:
-    """Describe a beat, complete the features of the one before it, and learn; say if it is judged.
+    """Describe a beat, complete the features of the one before it, and learn; return if it is judgeable.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def describe_and_learn(
     rr_s, quality : float
         Interval that ends at the beat, 0 if unknown; quality of its R peak.
     learns : bool
-        Whether the memory takes the beat in, if it can be judged.
+        Whether to learn from the beat, if it can be judged.
     signal, features : ndarray of float32, shapes (2, window_samples) and (len(FEATURE_NAMES),)
         Written: the network's inputs; the features are all zero before.
     kept, before : record arrays of `state.OPEN`, shape (1,)
@@ -239,7 +239,7 @@ def _describe_recent(state: Any, beat: DescribedBeat, features: FloatArray) -> N
     features[Feature.ENTROPY_50] = beat.entropy
     n = state.n_recent
     if n == 0:
-        # No beats yet to compare this one's noise with: it counts as what is usual.
+        # No beats yet to compare this one's noise with: its own noise is taken for the average.
         features[Feature.NOVELTY_10] = _NOVELTY_UNKNOWN
         features[Feature.NOVELTY_40] = _NOVELTY_UNKNOWN
         features[Feature.RESIDUAL_10] = beat.residual
@@ -265,7 +265,7 @@ def _describe_next(
     rr_s, next_rr_s, median_s = waiting.rr_s, beat.rr_s, waiting.median_rr_s
     _, similarity = align(beat.window, beat.energies, waiting.qrs, c.qrs[0], c.max_shift)
     early = log_ratio(next_rr_s, median_s)
-    # After a ventricular beat the pause compensates: the two intervals together are two usual ones.
+    # After a ventricular beat the pause compensates: the two intervals together are two regular ones.
     mean_rr_s = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
     features[Feature.NEXT_KNOWN] = 1.0
     features[Feature.NEXT_RR_TO_MEDIAN_40] = early

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float32]
 SMALL: Final = 1e-6
 """Energies (mV squared) below this are silence."""
 LOG_LIMIT: Final = 2.0
-"""Beyond a factor of seven, more says nothing new."""
+"""Ratios beyond a factor of seven are not told apart."""
 _STEPS: Final = np.float32(np.iinfo(np.int16).max)
 _PACKED_LEAST: Final = np.float32(1e-30)
 """Keeps the step of a flat line from being 0."""

@@ -88,7 +88,7 @@ def describe_rhythm(
 ) -> None:
     """Write measures of the newest RR interval against those before it (there may be none).
 
-    They are given as they came and once more in order of length.
+    They are given in order of time and once more in order of length.
     """
     recent = before[-RECENT_BEATS:]
     features[Feature.RR_KNOWN] = 1.0

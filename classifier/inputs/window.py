@@ -15,7 +15,7 @@ _SIGN_BIT: Final = np.int32(31)
 _OTHER_BITS: Final = np.int32(0x7FFFFFFF)
 _LARGEST: Final = np.int64(2**31)
 _FLAT_MV: Final = 0.02
-"""A second lead whose QRS complex is smaller than this says nothing."""
+"""A second lead whose QRS complex is smaller than this is not described."""
 
 
 @jit
@@ -31,7 +31,7 @@ def is_finite(values: FloatArray) -> bool:
 def fill_missing(
     window: FloatArray, qrs: tuple[int, int], missing_share_max: float, filled: FloatArray
 ) -> int:
-    """Copy a window, its NaN samples as their nearest valid neighbour; say if it can be judged.
+    """Copy a window, its NaN samples as their nearest valid neighbour; return if it can be judged.
 
     `filled` is all zero if nothing is valid.
     """

@@ -9,13 +9,13 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT, Feature
 from classifier.inputs.geometry import SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, Label
 
-ENTROPY: Final = FEATURE_NAMES.index("entropy_50")
-RESIDUAL: Final = FEATURE_NAMES.index("residual_40")
-MATURITY: Final = FEATURE_NAMES.index("maturity")
+ENTROPY: Final = Feature.ENTROPY_50.value
+RESIDUAL: Final = Feature.RESIDUAL_40.value
+MATURITY: Final = Feature.MATURITY.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class NetworkConfig:
     stem_kernel: int = 7
     kernel: int = 5
     hidden: int = 64
-    opinion_hidden: int = 96
-    opinions: int = 3
-    """Networks whose mean that judge is."""
+    ensemble_hidden: int = 96
+    ensemble_size: int = 3
+    """Heads that see the features alone; their mean logits are taken."""
     dropout: float = 0.3
-    opinion_share: float = 0.75
-    """Say of a second judge that sees the features alone; 0 leaves it out."""
+    ensemble_share: float = 0.75
+    """Weight of that mean against the head that sees the signal as well; 0 leaves it out."""
     fibrillation_penalty: float = 4.0
     """Taken from the logit of S where the RR intervals have long followed no pattern: without a
     regular atrial rhythm no beat is early."""
@@ -92,7 +92,7 @@ class BeatNetwork(nn.Module):
     offsets: Tensor
     is_early: Tensor
     is_noise: Tensor
-    is_usual: Tensor
+    is_normal: Tensor
     noise_bonus: Tensor
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
@@ -116,21 +116,21 @@ class BeatNetwork(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(k))
         self.register_buffer("feature_scale", torch.ones(k))
         self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
-        early, noise, usual = (
+        early, noise, normal = (
             [float(label is chosen) for label in MODEL_LABELS]
             for chosen in (Label.S, Label.Q, Label.N)
         )
         self.register_buffer("is_early", torch.tensor(early))
         self.register_buffer("is_noise", torch.tensor(noise))
-        self.register_buffer("is_usual", torch.tensor(usual))
+        self.register_buffer("is_normal", torch.tensor(normal))
         self.register_buffer("noise_bonus", torch.zeros(()))
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
         self.head = _head(joined, config.hidden, config.dropout)
-        opinions = config.opinions if config.opinion_share > 0.0 else 0
-        self.opinions = nn.ModuleList(
-            _head(k, config.opinion_hidden, config.dropout) for _ in range(opinions)
+        ensemble_size = config.ensemble_size if config.ensemble_share > 0.0 else 0
+        self.ensemble = nn.ModuleList(
+            _head(k, config.ensemble_hidden, config.dropout) for _ in range(ensemble_size)
         )
-        self.opinion_share = config.opinion_share
+        self.ensemble_share = config.ensemble_share
         self.fibrillation_penalty = config.fibrillation_penalty * config.use_features
         self.fibrillation_entropy = config.fibrillation_entropy
         self.fibrillation_width = config.fibrillation_width
@@ -166,9 +166,9 @@ class BeatNetwork(nn.Module):
         return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
 
     def classify(self, embedding: Tensor, features: Tensor) -> Tensor:
-        """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits of each judge.
+        """Turn embedding and features, (n, len(FEATURE_NAMES)), into logits of each head.
 
-        Shape (judges, n, classes); all but the first see the features alone.
+        Shape (heads, n, classes); all but the first see the features alone.
         """
         disorder = (features[:, ENTROPY] - self.fibrillation_entropy) / self.fibrillation_width
         penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
@@ -184,21 +184,21 @@ class BeatNetwork(nn.Module):
             joined = embedding
         offsets = torch.lerp(self.offsets[:1], self.offsets[1:], features[:, -N_NEXT, None])
         heads = [self.head(joined)]
-        for opinion in self.opinions:
-            heads.append(opinion(features))
+        for head in self.ensemble:
+            heads.append(head(features))
         known = bonus[:, None] * self.is_noise - penalty[:, None] * self.is_early
-        known = known - prior[:, None] * (1.0 - self.is_usual)
+        known = known - prior[:, None] * (1.0 - self.is_normal)
         return torch.stack(heads) + offsets + known
 
-    def agree(self, logits: Tensor) -> Tensor:
-        """Join the logits of the judges, (judges, n, classes), into (n, classes)."""
-        if len(self.opinions) == 0:
+    def combine(self, logits: Tensor) -> Tensor:
+        """Average the logits of the heads, (heads, n, classes), into (n, classes)."""
+        if len(self.ensemble) == 0:
             return logits[0]
-        return torch.lerp(logits[0], logits[1:].mean(dim=0), self.opinion_share)
+        return torch.lerp(logits[0], logits[1:].mean(dim=0), self.ensemble_share)
 
     def decide(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Turn embedding and features into probabilities, (n, classes) as in MODEL_LABELS."""
-        return torch.softmax(self.agree(self.classify(embedding, features)), dim=1)
+        return torch.softmax(self.combine(self.classify(embedding, features)), dim=1)
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities: `embed`, then `decide`."""

@@ -31,6 +31,15 @@ TOLERANCE: Final = 1e-3
 
 FineArray = NDArray[np.float64]
 
+_RENAMED: Final = {
+    "opinions": "ensemble_size",
+    "opinion_hidden": "ensemble_hidden",
+    "opinion_share": "ensemble_share",
+}
+"""Settings of the network as sidecars of the first models name them."""
+_RENAMED_WEIGHTS: Final = {"opinions.": "ensemble.", "is_usual": "is_normal"}
+"""Beginnings of the names of weights in those models."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
@@ -80,7 +89,7 @@ def load_network(path: Path | None = None) -> BeatNetwork:
         scripted = torch.jit.load(  # type: ignore[no-untyped-call]
             io.BytesIO(file.read_bytes()), map_location="cpu"
         )
-    state = {name.removeprefix("network."): w for name, w in scripted.state_dict().items()}
+    state = {_weight_name(name): weight for name, weight in scripted.state_dict().items()}
     if not state:
         raise ModelMismatchError(
             f"{file} was written without the names of its weights, so that it can't be explained; "
@@ -118,8 +127,18 @@ def require_same(why: Explanation, served: Sequence[float]) -> None:
         )
 
 
+def _weight_name(name: str) -> str:
+    """Return today's name of a weight in an exported model."""
+    name = name.removeprefix("network.")
+    for former, present in _RENAMED_WEIGHTS.items():
+        if name.startswith(former):
+            return present + name.removeprefix(former)
+    return name
+
+
 def _network_config(values: dict[str, Any]) -> NetworkConfig:
     """Build the configuration from the sidecar, where tuples are lists."""
+    values = {_RENAMED.get(name, name): value for name, value in values.items()}
     known = {field.name for field in fields(NetworkConfig)}
     unknown = values.keys() - known
     if unknown:

@@ -2,7 +2,7 @@
 
 At this size a beat's time goes into starting operations, not into arithmetic. What follows from the
 weights alone is worked out while tracing or freezing: normalisations go into the layers beside
-them, convolutions that read the same samples become one, and so do the layers of all judges, whose
+them, convolutions that read the same samples become one, and so do the layers of all heads, whose
 logits are averaged anyway. The result is that of `BeatNetwork.forward` but for rounding.
 
 Importing this module imports torch.
@@ -20,9 +20,9 @@ _Layer = tuple[Tensor, Tensor]
 
 
 def can_fold(network: BeatNetwork) -> bool:
-    """Tell whether a network has all its inputs and several judges; others are served as is."""
+    """Tell whether a network has all its inputs and several heads; others are served as is."""
     uses_all = network.use_template and network.use_features and network.use_signal
-    return uses_all and len(network.opinions) > 0
+    return uses_all and len(network.ensemble) > 0
 
 
 class FoldedNetwork(nn.Module):
@@ -69,9 +69,9 @@ class FoldedNetwork(nn.Module):
         return x
 
     def _first_layer(self) -> _Layer:
-        """Join the first layers of all judges; all but one see nothing of the signal."""
+        """Join the first layers of all heads; all but one see nothing of the signal."""
         network = self.network
-        first, *others = [_linear(head[1]) for head in (network.head, *network.opinions)]
+        first, *others = [_linear(head[1]) for head in (network.head, *network.ensemble)]
         n_embedded = first.in_features - others[0].in_features
         blind = [functional.pad(layer.weight, (n_embedded, 0)) for layer in others]
         mean = functional.pad(network.feature_mean, (n_embedded, 0))
@@ -95,16 +95,16 @@ class FoldedNetwork(nn.Module):
     def _last_layer(self) -> _Layer:
         """Join the last layers, each with its share, the rules' effects and the offsets."""
         network = self.network
-        share = network.opinion_share
-        heads = [_linear(head[4]) for head in (network.head, *network.opinions)]
-        shares = [1.0 - share, *(share / len(network.opinions) for _ in network.opinions)]
+        share = network.ensemble_share
+        heads = [_linear(head[4]) for head in (network.head, *network.ensemble)]
+        shares = [1.0 - share, *(share / len(network.ensemble) for _ in network.ensemble)]
         parts = [part * head.weight for part, head in zip(shares, heads, strict=True)]
         biases = [part * head.bias for part, head in zip(shares, heads, strict=True)]
         effects = torch.stack(
             [
                 -network.fibrillation_penalty * network.is_early,
                 network.noise_bonus * network.is_noise,
-                -network.first_beat_penalty * (1.0 - network.is_usual),
+                -network.first_beat_penalty * (1.0 - network.is_normal),
                 network.offsets[1] - network.offsets[0],
             ],
             dim=1,

@@ -24,7 +24,7 @@ class RecipeNetworkConfig:
     stem_kernel: int = 7
     kernel: int = 5
     bins: int = 6
-    """Stretches of time that adaptive pooling leaves: enough to tell where the next beat is."""
+    """Time segments after adaptive pooling: enough to locate the next beat."""
     dropout: float = 0.3
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from classifier.training.dataset import CLASSES, BeatDataset
 
 SPREAD_PERCENT: Final = (10.0, 90.0)
-"""Percentiles between which the spread lies: outliers don't stretch it."""
+"""Percentiles between which the spread lies: outliers don't widen it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AverageBeat:
-    """The beats of one class, in units of the patients' usual QRS amplitude, one value a column."""
+    """The beats of one class, in units of each patient's template QRS amplitude, one value a column."""
 
     beats: int
     mean: tuple[float, ...]

@@ -18,18 +18,18 @@ TOP: Final = "label"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """Probability against how often it came true; empty bins are left out."""
+    """Probability against the share of beats for which it was right; empty bins are left out."""
 
     predicted: tuple[float, ...]
     """Mean probability in each bin."""
     observed: tuple[float, ...]
-    """Share of the bin's beats for which it came true."""
+    """Share of the bin's beats for which the class was right."""
     beats: tuple[int, ...]
     error: float
     """Mean distance of the two, weighted by beats: the expected calibration error."""
 
 
-def reliability(predicted: NDArray[np.floating], came_true: NDArray[np.bool_]) -> Reliability:
+def reliability(predicted: NDArray[np.floating], was_right: NDArray[np.bool_]) -> Reliability:
     """Compare probabilities with what happened, in bins of equal width.
 
     The expected calibration error is that of Naeini et al. 2015 (doi:10.1609/aaai.v29i1.9602).
@@ -38,7 +38,7 @@ def reliability(predicted: NDArray[np.floating], came_true: NDArray[np.bool_]) -
     ----------
     predicted : ndarray of float, shape (n,)
         From 0 to 1.
-    came_true : ndarray of bool, shape (n,)
+    was_right : ndarray of bool, shape (n,)
 
     Returns
     -------
@@ -49,7 +49,7 @@ def reliability(predicted: NDArray[np.floating], came_true: NDArray[np.bool_]) -
     beats = np.bincount(place, minlength=BINS)
     used = beats > 0
     mean = np.bincount(place, weights=predicted, minlength=BINS)[used] / beats[used]
-    share = np.bincount(place, weights=came_true, minlength=BINS)[used] / beats[used]
+    share = np.bincount(place, weights=was_right, minlength=BINS)[used] / beats[used]
     weights = beats[used] / max(predicted.size, 1)
     return Reliability(
         predicted=tuple(mean.tolist()),
@@ -62,7 +62,7 @@ def reliability(predicted: NDArray[np.floating], came_true: NDArray[np.bool_]) -
 def class_reliability(probabilities: FloatArray, reference: IntArray) -> dict[str, Reliability]:
     """Compare the label's probability, and that of each class, with the reference.
 
-    Most beats are N, so that the label's curve says little of the other classes; their own curves
+    Most beats are N, so that the label's curve shows little of the other classes; their own curves
     do (class-wise calibration, Kull et al. 2019, arXiv:1910.12656).
 
     Parameters
@@ -80,6 +80,6 @@ def class_reliability(probabilities: FloatArray, reference: IntArray) -> dict[st
     given = probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, np.int64)
     found = {TOP: reliability(probabilities[np.arange(given.size), given], given == reference)}
     for column, label in enumerate(SCORED_LABELS):
-        came_true = reference == CLASSES.index(label)
-        found[label.value] = reliability(probabilities[:, column], came_true)
+        was_right = reference == CLASSES.index(label)
+        found[label.value] = reliability(probabilities[:, column], was_right)
     return found

@@ -30,7 +30,7 @@ class TrainingConfig:
     normal_per_epoch: int = 20000
     """N beats drawn for each epoch, evenly from the records and their variants."""
     variant_share: float = 0.35
-    """Share of the other beats of variants drawn for each epoch; those as recorded come whole."""
+    """Share of the other beats of variants drawn for each epoch; those as recorded are all used."""
     record_power: float = 0.5
     """A record's n beats of a class weigh n ** -this each: patients count more than beats."""
     class_power: float = 0.5
@@ -41,13 +41,13 @@ class TrainingConfig:
     """Factor on the weight of Q, noise that was taken for a beat."""
     noise_bonus: float = 4.0
     """Added to the logit of Q, once trained, where the last 40 beats were noisier than nearly all
-    of the training records: what comes there has not been learnt from."""
+    of the training records: such signals were hardly in the training data."""
     loss: str = "weighted"
     """ "weighted" cross-entropy or "focal" (Lin et al. 2017, doi:10.1109/ICCV.2017.324)."""
     focal_gamma: float = 2.0
     score_weights: tuple[float, float, float, float] = (0.2, 0.35, 0.45, 0.0)
     """Of the F1 of N, S, V and F in the held-out score. Nearly all F beats of DS1 are in record
-    208, so that held out they say nothing; N keeps false F labels down."""
+    208, so that held out they can't be scored; N keeps false F labels down."""
     quality_min: float = 0.0
     """R peaks of a lower signal quality are neither trained on nor judged when serving (Q)."""
     network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -169,7 +169,7 @@ def predict(network: BeatNetwork, dataset: BeatDataset, batch: int = 1024) -> Fl
             rows = slice(first, first + batch)
             embedding = network.embed(torch.from_numpy(dataset.signal[rows]))
             both = [
-                network.agree(network.classify(embedding, torch.from_numpy(features[rows])))
+                network.combine(network.classify(embedding, torch.from_numpy(features[rows])))
                 for features in (dataset.provisional, dataset.confirmed)
             ]
             parts.append(torch.stack(both))

@@ -77,7 +77,7 @@ def _what_it_is(metrics: dict[str, Any]) -> Table:
 
 
 def _calibration(report: dict[str, Any]) -> str:
-    """Say how far the labels' probabilities are from how often they came true."""
+    """Say how far the labels' probabilities are from the shares that were right."""
     errors = (
         f"{revision} {100 * report[revision]['reliability'][TOP]['error']:.1f} %"
         for revision in ("provisional", "confirmed")

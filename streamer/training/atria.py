@@ -59,7 +59,7 @@ FIBRILLATION, REGULAR, ECTOPIC = range(3)
 class AtriaTrainingConfig:
     """How much is simulated, and how much each kind of evidence counts.
 
-    The weights make up for what beats tell twice; chosen on DS1 and simulated paroxysms, among a
+    The weights make up for evidence that overlaps; chosen on DS1 and simulated paroxysms, among a
     few, which hardly differ.
     """
 
@@ -72,8 +72,8 @@ class AtriaTrainingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Told:
-    """What the N and S beats of one record tell."""
+class AtrialEvidence:
+    """Evidence for or against fibrillation from each N and S beat of one record."""
 
     change: FloatArray
     pair: FloatArray
@@ -83,8 +83,8 @@ class Told:
     """FIBRILLATION, REGULAR or ECTOPIC, or -1 for what doesn't count."""
 
 
-def told_by(events: Iterable[Event], reference: Reference | None, stop: int) -> Told:
-    """Gather what the beats of a record at the chain's rate tell."""
+def evidence_of(events: Iterable[Event], reference: Reference | None, stop: int) -> AtrialEvidence:
+    """Gather the evidence of a record at the chain's rate."""
     context, rows = RhythmContext(RhythmConfig()), []
     for event in events:
         if isinstance(event, LabeledBeat) and event.revision == 1:
@@ -92,7 +92,7 @@ def told_by(events: Iterable[Event], reference: Reference | None, stop: int) -> 
             if event.label in HEART and context.atria.memory is not None:
                 rows.append((event.beat.rpeak.sample, *_newest(context.atria.memory)))
     values = np.array(rows, np.float64).reshape(-1, 4)
-    return Told(
+    return AtrialEvidence(
         change=values[:, 1],
         pair=values[:, 2],
         similarity=values[:, 3],
@@ -141,7 +141,7 @@ def events_of(record: Record) -> tuple[list[Event], Reference | None, int]:
 
 
 def tables(
-    real: Sequence[Told], simulated: Sequence[Told], config: AtriaTrainingConfig
+    real: Sequence[AtrialEvidence], simulated: Sequence[AtrialEvidence], config: AtriaTrainingConfig
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the log-odds of a regular and an ectopic rhythm against fibrillation.
 
@@ -160,11 +160,11 @@ def tables(
 
 
 Counted = list[tuple[FloatArray, NDArray[np.int64]]]
-"""Of each record, what its beats tell and of which kind each beat is."""
+"""Of each record, the evidence of its beats and the kind of each beat."""
 
 
-def _values(records: Sequence[Told], name: str) -> Counted:
-    return [(getattr(told, name), told.kind) for told in records]
+def _values(records: Sequence[AtrialEvidence], name: str) -> Counted:
+    return [(getattr(record, name), record.kind) for record in records]
 
 
 def _log_odds(groups: Sequence[Counted], edges: FloatArray) -> FloatArray:
@@ -223,9 +223,9 @@ def train_atria(config: AtriaTrainingConfig | None = None) -> int:
     """Count, print the tables, and how the shipped ones do in other simulated patients."""
     write = sys.stdout.write
     config = config or AtriaTrainingConfig()
-    real = [told_by(*events_of(record)) for record in real_records()]
+    real = [evidence_of(*events_of(record)) for record in real_records()]
     records = simulated_records(FIRST_SEED, config.simulated)
-    simulated = [told_by(*events_of(record)) for record in records]
+    simulated = [evidence_of(*events_of(record)) for record in records]
     counted = tables(real, simulated, config)
     for name, table in zip(("CHANGE", "PAIR", "SIMILARITY"), counted, strict=True):
         write(f"{name}\n")

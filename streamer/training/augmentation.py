@@ -1,4 +1,4 @@
-"""Variants of a recording, so that the peak scorer meets more than the records it learns from."""
+"""Variants of a recording, so that the peak scorer learns from more than the records as they are."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Recording:
     beats : ndarray of int64, shape (b,)
         Reference R peaks.
     ignored : tuple of (int, int)
-        Stretches (ventricular flutter) in which candidates are not learnt from.
+        Segments (ventricular flutter) in which candidates are not learnt from.
     """
 
     name: str
@@ -58,7 +58,7 @@ def stretched(recording: Recording, factor: float) -> Recording:
 def noisy(
     recording: Recording, noise: dict[str, Samples], strength: float, rng: np.random.Generator
 ) -> Recording:
-    """Add baseline wander and muscle noise in stretches of 20 s, at several strengths."""
+    """Add baseline wander and muscle noise in segments of 20 s, at several strengths."""
     samples = recording.samples.copy()
     n = samples.shape[1]
     block = round(20 * FS)
@@ -144,7 +144,7 @@ def paced(
 
 
 def interrupted(recording: Recording, rng: np.random.Generator) -> Recording:
-    """Replace stretches by lead-off, saturation or asystole, with the noise that remains there.
+    """Replace segments by lead-off, saturation or asystole, with the noise that remains there.
 
     Every second time only one lead is off, and the beats go on in the other.
     """

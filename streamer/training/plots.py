@@ -15,7 +15,7 @@ _DARK_FROM: Final = 0.55
 """Share of the colour scale from which writing on it is white."""
 _KERNELS_A_ROW: Final = 8
 _BEAT_RANGE: Final = (-2.0, 2.5)
-"""In usual QRS amplitudes: what a few wild beats do outside isn't drawn."""
+"""In QRS amplitudes of the template; the outliers beyond are not drawn."""
 
 
 def class_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -58,7 +58,7 @@ def average_beats(beats: Mapping[str, Mapping[str, Any]]) -> str:
             axes.set_xlim(time_ms[0], time_ms[-1])
             axes.set_ylim(low - 0.05, high + 0.05)
             axes.tick_params(labelleft=axes is panels[0])
-        panels[0].set_ylabel("usual QRS amplitudes")
+        panels[0].set_ylabel("template QRS amplitudes")
     return svg[0]
 
 
@@ -148,7 +148,7 @@ def record_errors(
 
 
 def reliability_diagram(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Draw probability against how often it came true, one panel a set, one line a class."""
+    """Draw probability against the share that was right, one panel a set, one line a class."""
     with figure(10.5, 4.4, len(panels)) as (_, drawn, svg):
         for axes, (title, found) in zip(np.atleast_1d(drawn), panels.items(), strict=True):
             axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.9, linestyle="--")
@@ -176,7 +176,7 @@ def reliability_diagram(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
                 loc="upper left",
                 bbox_to_anchor=(1.0, 1.0),
             )
-        np.atleast_1d(drawn)[0].set_ylabel("share that came true")
+        np.atleast_1d(drawn)[0].set_ylabel("share that was right")
     return svg[0]
 
 

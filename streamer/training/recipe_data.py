@@ -125,14 +125,14 @@ def cut_kachuee(record: Record, recipe: Recipe, samples: IntArray) -> FloatArray
     lead, columns = _resampled(_first_lead(record), record.fs, recipe.fs_hz, samples)
     length = min(round(NORMALISING_WINDOW_S * recipe.fs_hz), lead.size)
     beats = np.full((columns.size, recipe.window_samples), np.nan, np.float32)
-    usual_period = float(np.median(np.diff(columns))) if columns.size > 1 else length
+    median_period = float(np.median(np.diff(columns))) if columns.size > 1 else length
     for first in range(0, lead.size, length):
         # The rest of the record is less than a window; its beats share the last full one.
         start = min(first, lead.size - length)
         window = lead[start : start + length]
         low, high = float(window.min()), float(window.max())
         inside = (columns >= start) & (columns < start + length)
-        period = float(np.median(np.diff(columns[inside]))) if inside.sum() > 1 else usual_period
+        period = float(np.median(np.diff(columns[inside]))) if inside.sum() > 1 else median_period
         part = min(round(PART_OF_PERIOD * period), recipe.window_samples)
         own = np.flatnonzero((columns >= first) & (columns < first + length))
         cut = (_windows(lead, columns[own], part) - low) / max(high - low, _FLAT)
@@ -185,10 +185,10 @@ def _resampled(
 
 
 def _windows(lead: FloatArray, starts: IntArray, length: int) -> FloatArray:
-    """Cut stretches of `length`; rows of NaN where one leaves the lead."""
+    """Cut segments of `length`; rows of NaN where one leaves the lead."""
     inside = (starts >= 0) & (starts + length <= lead.size)
     rows = np.where(inside, starts, 0)[:, None] + np.arange(length)
-    # A lead shorter than a stretch has no full row to take.
+    # A lead shorter than a segment has no full row to take.
     cut = lead[np.minimum(rows, lead.size - 1)].astype(np.float32)
     cut[~inside] = np.nan
     return cut

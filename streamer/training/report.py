@@ -132,7 +132,7 @@ def _classes(metrics: Metrics) -> str:
 
 def _beats(metrics: Metrics) -> str:
     words = (
-        "Mean, and between which values 80 % of the beats lie, in units of the patient's usual "
+        "Mean, and between which values 80 % of the beats lie, in units of the patient's template "
         "QRS amplitude: what the network sees of the primary lead."
     )
     body = page.paragraph(words)

@@ -1,4 +1,4 @@
-"""Simulated paroxysms, and what their beats are counted to tell."""
+"""Simulated paroxysms, and the tables counted from their beats."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from streamer.training.atria import (
     ECTOPIC,
     FIBRILLATION,
     REGULAR,
+    AtrialEvidence,
     AtriaTrainingConfig,
-    Told,
     simulated_records,
     tables,
 )
@@ -56,12 +56,12 @@ def test_every_other_simulated_record_has_one_lead() -> None:
     assert {record.fs for record in records} == {128.0, 250.0}
 
 
-def made_up(seed: int) -> Told:
+def made_up(seed: int) -> AtrialEvidence:
     """Fibrillation changes a lot and looks like nothing; ectopy changes but has its P waves."""
     rng = np.random.default_rng(seed)
     kind = np.repeat([FIBRILLATION, REGULAR, ECTOPIC], 200)
     spread = np.array([0.3, 0.01, 0.2])[kind]
-    return Told(
+    return AtrialEvidence(
         change=np.abs(spread * rng.standard_normal(600)),
         pair=np.abs(0.4 * spread * rng.standard_normal(600)),
         similarity=np.where(kind == FIBRILLATION, rng.uniform(-1, 1, 600), 0.97),

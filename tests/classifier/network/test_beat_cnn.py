@@ -28,22 +28,22 @@ def test_it_is_small():
     assert count_parameters(BeatNetwork()) < MAX_PARAMETERS
 
 
-def test_the_second_judge_has_its_share():
+def test_the_ensemble_has_its_share():
     signal, features = example_inputs(3)
-    config = NetworkConfig(opinions=1)
+    config = NetworkConfig(ensemble_size=1)
     logits = torch.randn(2, 3, len(MODEL_LABELS))
-    alone, both = BeatNetwork(NetworkConfig(opinion_share=0.0)), BeatNetwork(config)
+    alone, both = BeatNetwork(NetworkConfig(ensemble_share=0.0)), BeatNetwork(config)
     assert both.eval().classify(both.embed(signal), features).shape == logits.shape
-    assert torch.equal(alone.agree(logits[:1]), logits[0])
-    share = NetworkConfig().opinion_share
-    assert torch.allclose(both.agree(logits), (1 - share) * logits[0] + share * logits[1])
+    assert torch.equal(alone.combine(logits[:1]), logits[0])
+    share = NetworkConfig().ensemble_share
+    assert torch.allclose(both.combine(logits), (1 - share) * logits[0] + share * logits[1])
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"use_template": False},
-        {"use_features": False, "opinion_share": 0.0},
+        {"use_features": False, "ensemble_share": 0.0},
         {"use_signal": False},
     ],
 )
@@ -87,8 +87,8 @@ def test_without_a_rhythm_no_beat_is_early():
     regular, disordered = features.clone(), features.clone()
     regular[:, ENTROPY], disordered[:, ENTROPY] = 0.3, 2.5
     early = MODEL_LABELS.index(Label.S)
-    for opinion in network.opinions:
-        opinion[1].weight.data[:, ENTROPY] = 0
+    for head in network.ensemble:
+        head[1].weight.data[:, ENTROPY] = 0
     network.head[1].weight.data[:, -len(FEATURE_NAMES) + ENTROPY] = 0
     before, after = (
         network.classify(network.embed(signal), each)[:, 0] for each in (regular, disordered)

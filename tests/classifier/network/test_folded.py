@@ -63,7 +63,7 @@ def test_the_weights_keep_their_names(network: BeatNetwork, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"use_template": False}, {"use_signal": False}, {"opinion_share": 0.0}]
+    "change", [{"use_template": False}, {"use_signal": False}, {"ensemble_share": 0.0}]
 )
 def test_a_network_without_some_of_its_parts_is_served_as_it_is(change, tmp_path) -> None:
     network = BeatNetwork(NetworkConfig(**change)).eval()

@@ -27,8 +27,8 @@ SMALL = TrainingConfig(
     network=NetworkConfig(
         widths=(8, 8),
         hidden=16,
-        opinion_hidden=16,
-        opinions=1,
+        ensemble_hidden=16,
+        ensemble_size=1,
         dropout=0.0,
         # The features drawn here have no such meaning.
         first_beat_penalty=0.0,
