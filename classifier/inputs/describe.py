@@ -37,7 +37,7 @@ def describe_and_learn(
     before: Any,
     completed: FloatArray,
 ) -> int:
-    """Describe a beat, complete the features of the one before it, and learn; return if it is judgeable.
+    """Describe a beat, complete the features of the one before it, and learn from it.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def describe_and_learn(
     Returns
     -------
     int
-        Index in `window.REASONS`.
+        Whether it can be judged: index in `window.REASONS`.
     """
     state, c = states[0], PARAMETERS
     window = np.empty(_WINDOW, np.float32)
@@ -265,7 +265,7 @@ def _describe_next(
     rr_s, next_rr_s, median_s = waiting.rr_s, beat.rr_s, waiting.median_rr_s
     _, similarity = align(beat.window, beat.energies, waiting.qrs, c.qrs[0], c.max_shift)
     early = log_ratio(next_rr_s, median_s)
-    # After a ventricular beat the pause compensates: the two intervals together are two regular ones.
+    # After a ventricular beat the pause compensates: both intervals together are two regular ones.
     mean_rr_s = (rr_s + next_rr_s) / 2.0 if rr_s > 0.0 else 0.0
     features[Feature.NEXT_KNOWN] = 1.0
     features[Feature.NEXT_RR_TO_MEDIAN_40] = early

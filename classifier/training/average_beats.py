@@ -13,7 +13,7 @@ SPREAD_PERCENT: Final = (10.0, 90.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AverageBeat:
-    """The beats of one class, in units of each patient's template QRS amplitude, one value a column."""
+    """The beats of one class, in units of the template's QRS amplitude, one value a column."""
 
     beats: int
     mean: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""Variants of a recording, so that the peak scorer learns from more than the records as they are."""
+"""Variants of a recording, so that the peak scorer learns from more than the records alone."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
