@@ -1,24 +1,6 @@
 """The form in which live samples come: compact binary, or JSON for makers.
 
-Binary, little-endian: a header of 40 bytes, then the samples moment by moment, all leads of one
-moment together, primary lead first.
-
-======  ======  ============================================================================
-offset  type    meaning
-======  ======  ============================================================================
-0       4 byte  ``ECG1``
-4       uint8   1: samples are int16, `gain` units to the mV, -32768 marks an invalid one;
-                2: samples are float32 in mV, NaN marks an invalid one
-5       uint8   number of leads
-6       uint16  0, reserved
-8       uint64  sequence number of the message: 0, 1, 2, ... without holes
-16      int64   index of the first sample, counted at `fs` without holes
-24      float64 `fs`, sampling frequency in Hz
-32      float64 `gain`, units per mV (1 for float32)
-======  ======  ============================================================================
-
-JSON: ``{"seq": 0, "first_sample": 0, "fs": 360, "mv": [[0.1, 0.2, null], ...]}`` with one list a
-lead, null for an invalid sample.
+`docs/live-sources.md` states both byte by byte, and a test compares.
 """
 
 import math
@@ -30,10 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.messages.wire import MAX_INDEX, dumps
+from streamer.messages.wire import MAX_INDEX
 
 _MAGIC: Final = b"ECG1"
 _HEADER: Final = struct.Struct("<4sBBHQqdd")
+"""Magic, sample type, leads, reserved, seq, first sample, fs, gain."""
 _INT16: Final = 1
 _FLOAT32: Final = 2
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {_INT16: np.dtype("<i2"), _FLOAT32: np.dtype("<f4")}
@@ -101,18 +84,6 @@ class _Json(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Json)
-
-
-def to_json(message: SampleMessage) -> bytes:
-    """Encode as JSON; what is no number becomes null."""
-    return dumps(
-        _Json(
-            seq=message.seq,
-            first_sample=message.first_sample,
-            fs=message.fs,
-            mv=message.samples.astype(float).tolist(),
-        )
-    )
 
 
 def decode(data: bytes) -> SampleMessage:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_events import samples_json
 
 from replay.chunk import Chunk
-from streamer.messages.samples import SampleMessage, SamplesError, decode, encode, to_json
+from streamer.messages.samples import SampleMessage, SamplesError, decode, encode
 from streamer.sources.track import SampleTrack, TrackConfig
 
 FS = 360.0
@@ -32,7 +33,7 @@ def test_float32_and_json_come_back_as_they_were(leads: int) -> None:
     (both,) = messages(1)
     message = dataclasses.replace(both, samples=both.samples[:leads])
     message.samples[0, 3] = np.nan
-    for data in (encode(message), to_json(message)):
+    for data in (encode(message), samples_json(message)):
         found = decode(data)
         assert (found.seq, found.first_sample, found.fs) == (0, 5000, FS)
         assert found.samples.dtype == np.float32

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from sample_events import samples_json
 
 from streamer.messages.guard import SAMPLES_LIMITS, GuardLimits, RejectedError, Rejection
-from streamer.messages.samples import SampleMessage, encode, to_json
+from streamer.messages.samples import SampleMessage, encode
 from streamer.sources.gate import GateConfig, SamplesGate
 from streamer.sources.intake import IntakeConfig, LiveIntake
 from streamer.sources.track import SampleTrack
@@ -62,7 +63,7 @@ def test_what_is_no_message_of_samples_is_turned_away_and_counted(
 def test_both_forms_come_in_with_the_number_of_leads_of_the_ward() -> None:
     ward = Ward()
     ward.receive("one", encode(message(0, leads=1)))
-    ward.receive("three", to_json(message(0, leads=3)))
+    ward.receive("three", samples_json(message(0, leads=3)))
     one, three = (ward.intake.take(name)[0].samples for name in ("one", "three"))
     assert one.shape == three.shape == (2, 36)
     assert np.isnan(one[1]).all()

@@ -22,6 +22,7 @@ from streamer.core.events import (
     StreamInfo,
 )
 from streamer.messages.payload import to_payload, utc_time
+from streamer.messages.samples import SampleMessage
 from streamer.messages.source_status import (
     ConnectionState,
     DeliveryCounts,
@@ -190,3 +191,10 @@ def statistics_message(source: str = "208") -> StatisticsMessage:
         compute_ms={"median": None},
         latency_ms={"median": 201.0, "p99": 412.3},
     )
+
+
+def samples_json(message: SampleMessage) -> bytes:
+    """Live samples in the form for makers."""
+    leads = message.samples.astype(float).tolist()
+    fields = {"seq": message.seq, "first_sample": message.first_sample, "fs": message.fs}
+    return dumps({**fields, "mv": leads})
