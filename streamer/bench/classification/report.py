@@ -11,15 +11,21 @@ from streamer.bench.classification.results import (
     Group,
     Revision,
 )
-from streamer.bench.classification.tables import SHARE, STATISTICS, model_table, tables
+from streamer.bench.classification.tables import (
+    CLASSES,
+    SHARE,
+    STATISTICS,
+    estimates,
+    model_table,
+    tables,
+)
 from streamer.bench.report import Column, Report, Section, quantiles
-from streamer.scoring.bootstrap import BootstrapConfig, intervals
+from streamer.scoring.bootstrap import BootstrapConfig
 from streamer.scoring.ec57 import LABELS, TOLERANCE_MS, Ratio
 from streamer.scoring.runs import LENGTHS, RunCounts
 from streamer.sinks.annotations import REVISIONS, Which
 
 SCHEMA_VERSION: Final = 1
-_TILES: Final = {"v_f1": "V", "s_f1": "S", "f_f1": "F"}
 _LISTED: Final = 12
 """Records that a line names; it counts the rest."""
 _SECTIONS: Final = (
@@ -122,15 +128,13 @@ def _trained_line(results: ClassificationResults) -> str:
 
 
 def _tiles(results: ClassificationResults, config: BootstrapConfig) -> list[tuple[str, str]]:
-    gross = results.summary("confirmed").gross
-    spread = intervals(results.scores("confirmed"), list(_TILES), config).gross
+    gross = estimates(results, "confirmed", results.names, config)["gross"]
     tiles = []
-    for key, name in _TILES.items():
-        ends = ""
-        if key in spread:
-            low, high = spread[key]
-            ends = f", {100 * low:.1f} to {100 * high:.1f} %"
-        value = Column("", SHARE).cell(gross.value(key))
+    for name in CLASSES:
+        found, ends = gross[f"{name.lower()}_f1"], ""
+        if found.interval is not None:
+            ends = f", {100 * found.interval[0]:.1f} to {100 * found.interval[1]:.1f} %"
+        value = Column("", SHARE).cell(found.value)
         tiles.append((f"{value} %", f"{name} F1, confirmed, gross{ends}"))
     return tiles
 
@@ -181,20 +185,9 @@ def _figures(results: ClassificationResults, config: BootstrapConfig) -> dict[st
 def _summed(
     results: ClassificationResults, group: Group, which: Which, config: BootstrapConfig
 ) -> dict[str, Any]:
-    summary = results.summary(which, group.names)
-    spread = intervals(summary.records, STATISTICS, config)
-    gross = {name: summary.gross.value(name) for name in STATISTICS}
     return {
-        **{
-            kind: {
-                name: {"value": values[name], "interval": between.get(name)} for name in STATISTICS
-            }
-            for kind, values, between in (
-                ("gross", gross, spread.gross),
-                ("average", summary.average, spread.average),
-            )
-        },
-        "matrix": summary.gross.matrix,
+        **estimates(results, which, group.names, config),
+        "matrix": results.summary(which, group.names).gross.matrix,
         "runs": {kind: _runs(results.runs(which, kind, group.names)) for kind in RUN_LABELS},
         "delay_ms": quantiles(results.delay_ms(which, group.names)),
         "unjudged": results.unjudged(which, group.names),

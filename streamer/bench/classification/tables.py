@@ -1,6 +1,8 @@
 """The tables of `bench classification`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -50,43 +52,58 @@ def tables(
         ],
         "In noise": [noise_table(noisy, results)] if noisy else [],
         "Labels": [
-            content
+            _label_table(results, group, kind, config)
             for group in reversed(results.groups)
-            for content in _label_tables(results, group, config)
+            for kind in ("average", "gross")
         ],
         "Beside other systems": [_peer_table(results)] if results.is_customary else [],
     }
 
 
-def with_interval(value: float | None, interval: Interval | None) -> str:
-    """Write a share in percent, and its confidence interval."""
-    share = Column("", SHARE).cell(value)
-    if value is None or interval is None:
-        return share
-    return f"{share} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share and its confidence interval; None where one is not defined."""
+
+    value: float | None
+    interval: Interval | None
+
+    def __str__(self) -> str:
+        share = Column("", SHARE).cell(self.value)
+        if self.value is None or self.interval is None:
+            return share
+        return f"{share} ({100 * self.interval[0]:.1f}-{100 * self.interval[1]:.1f})"
 
 
-def _label_tables(
-    results: ClassificationResults, group: Group, config: BootstrapConfig
-) -> tuple[Table, Table]:
-    """Lay out Se, +P, FPR and F1 of both revisions: average over the records, and gross."""
-    average, gross = [], []
+@lru_cache(maxsize=64)
+def estimates(
+    results: ClassificationResults, which: Which, names: tuple[str, ...], config: BootstrapConfig
+) -> dict[str, dict[str, Estimate]]:
+    """Return each of `STATISTICS` of one revision of these records, `gross` and `average`."""
+    summary = results.summary(which, names)
+    spread = intervals(summary.records, STATISTICS, config)
+    gross = {key: summary.gross.value(key) for key in STATISTICS}
+    return {
+        kind: {key: Estimate(values[key], between.get(key)) for key in STATISTICS}
+        for kind, values, between in (
+            ("gross", gross, spread.gross),
+            ("average", summary.average, spread.average),
+        )
+    }
+
+
+def _label_table(
+    results: ClassificationResults, group: Group, kind: str, config: BootstrapConfig
+) -> Table:
+    """Lay out Se, +P, FPR and F1 of both revisions: average over the records, or gross."""
+    rows = []
     for which in REVISIONS:
-        summary = results.summary(which, group.names)
-        spread = intervals(summary.records, STATISTICS, config)
+        found = estimates(results, which, group.names, config)[kind]
+        gross = results.summary(which, group.names).gross
         for name, keys in BY_CLASS.items():
-            head = (f"{which} {name}", summary.gross.ratio(keys[0]).denominator)
-            gross.append(
-                (*head, *(with_interval(summary.gross.value(k), spread.gross.get(k)) for k in keys))
-            )
-            average.append(
-                (*head, *(with_interval(summary.average[k], spread.average.get(k)) for k in keys))
-            )
+            beats = gross.ratio(keys[0]).denominator
+            rows.append((f"{which} {name}", beats, *(found[key] for key in keys)))
     header = columns("label", "beats", *KINDS.values())
-    return (
-        table(f"Labels, {group.title}, average, %", header, average),
-        table(f"Labels, {group.title}, gross, %", header, gross),
-    )
+    return table(f"Labels, {group.title}, {kind}, %", header, rows)
 
 
 def record_table(results: ClassificationResults, which: Which) -> Table:
@@ -198,15 +215,13 @@ def model_table(found: Sequence[ClassificationResults], config: BootstrapConfig)
     """Put several models on the same records side by side."""
     rows = []
     for results in found:
+        trained = f"{len(results.model.training_records)} ({len(results.trained)} of these)"
         rest = results.without_majority
-        wanted = [(None, "v_f1"), (None, "s_f1"), (None, "f_f1"), *([(rest, "s_f1")] * bool(rest))]
         for which in REVISIONS:
-            cells = []
-            for names, key in wanted:
-                spread = intervals(results.scores(which, names), [key], config).gross
-                value = results.summary(which, names).gross.value(key)
-                cells.append(with_interval(value, spread.get(key)))
-            trained = f"{len(results.model.training_records)} ({len(results.trained)} of these)"
+            gross = estimates(results, which, results.names, config)["gross"]
+            cells = [gross[key] for key in ("v_f1", "s_f1", "f_f1")]
+            if rest:
+                cells.append(estimates(results, which, rest, config)["gross"]["s_f1"])
             rows.append((f"{results.settings.model_name}, {which}", trained, *cells))
     rest_title = [f"S F1 without {MAJORITY_S_RECORD}"] if found[0].without_majority else []
     return table(
