@@ -9,14 +9,24 @@ import sys
 from importlib import metadata
 from typing import Any, Final
 
+import msgspec
+
 from streamer.messages.payload import MAIN_KIND, TOPIC_PREFIX, TopicKind
-from streamer.messages.wire import TYPES, MessageType, components
+from streamer.messages.wire import TYPES, MessageType
 
 Document = dict[str, Any]
 
 RETAINED: Final = frozenset({MessageType.STATUS, MessageType.ACTIVE})
 RECEIVED: Final = frozenset({MessageType.ACKNOWLEDGE})
 """Types that the publisher reads."""
+_RULES: Final = {
+    # Only a late beat may lack its label.
+    MessageType.BEAT: {
+        "if": {"properties": {"label": {"const": None}}},
+        "then": {"properties": {"late": {"const": True}}},
+    }
+}
+"""What a type of message asks for beyond the form of its fields."""
 _DESCRIPTION: Final = """\
 Streaming ECG beat labels. Not a medical device.
 
@@ -50,9 +60,19 @@ def document() -> Document:
         "operations": {f"{_verb(name)}_{name}": _operation(name) for name in MessageType},
         "components": {
             "messages": {str(name): _message(name) for name in MessageType},
-            "schemas": components("#/components/schemas/{name}"),
+            "schemas": _schemas(),
         },
     }
+
+
+def _schemas() -> Document:
+    """JSON Schemas; objects may hold more fields: later versions add some."""
+    _, found = msgspec.json.schema_components(
+        TYPES.values(), ref_template="#/components/schemas/{name}"
+    )
+    for kind, rules in _RULES.items():
+        found[TYPES[kind].__name__] |= rules
+    return found
 
 
 def _types(kind: TopicKind) -> list[MessageType]:

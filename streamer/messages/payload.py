@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import Any, Final
 from classifier.labels import MODEL_LABELS
 from streamer.core.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.heart_rate import HeartRateConfig, heart_rate_bpm
+from streamer.messages.fields import SOURCE_PATTERN
 from streamer.messages.wire import (
     SCHEMA_VERSION,
     AlarmMessage,
@@ -28,22 +28,11 @@ TOPIC_PREFIX: Final = "ecg"
 _MICROS: Final = 1_000_000
 _LABELS: Final = tuple(label.value for label in MODEL_LABELS)
 _RATE: Final = HeartRateConfig()
-_SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayloadConfig:
-    """How numbers are rounded; finer digits would be noise."""
-
-    digits: int = 4
-    """Decimals of probabilities, mV, ms and quality: finer than one ADC step or sample."""
-    rate_digits: int = 2
-    """Decimals of heart rates, 1/min."""
-
-
-CONFIG: Final = PayloadConfig()
-_SCALE: Final = 10.0**CONFIG.digits
-_RATE_SCALE: Final = 10.0**CONFIG.rate_digits
+_SCALE: Final = 10.0**4
+"""Parts of probabilities, mV, ms and quality that are kept: finer than an ADC step or sample."""
+_RATE_SCALE: Final = 10.0**2
+"""Parts of heart rates, 1/min; finer digits would be noise."""
+_SOURCE_NAME: Final = re.compile(SOURCE_PATTERN, re.ASCII)
 
 
 class TopicKind(StrEnum):

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.messages.wire import MAX_INDEX
+from streamer.messages.fields import MAX_INDEX
 
 _MAGIC: Final = b"ECG1"
 _HEADER: Final = struct.Struct("<4sBBHQqdd")

@@ -11,27 +11,37 @@ An alert says something about an event and carries that event's `seq`; on `alert
 once at most.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Final, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from classifier.labels import MODEL_LABELS, Label
-from streamer.core.events import GapReason, Priority, Rhythm
+from streamer.core.events import GapReason
+from streamer.messages.fields import (
+    MAX_INTEGER,
+    ConditionName,
+    Count,
+    NotNegative,
+    Number,
+    Positive,
+    PriorityName,
+    Quantiles,
+    Rate,
+    RhythmName,
+    Sample,
+    Source,
+    Text,
+    Time,
+    Unit,
+    keys,
+    said,
+    words,
+)
 from streamer.messages.outgoing import Rank
-from streamer.rhythm.ectopy import Condition
 
 SCHEMA_VERSION: Final = 1
-MAX_INTEGER: Final = 2**53
-"""Largest that JSON readers agree on (RFC 8259, section 6)."""
-MAX_INDEX: Final = 1 << 60
-"""Leaves room for arithmetic on sample indices in 64 bits."""
-QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-"""Those of latencies that are published."""
-
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 class MessageType(StrEnum):
@@ -47,56 +57,6 @@ class MessageType(StrEnum):
     WARD_STATISTICS = "ward-stats"
     ACTIVE = "active"
     ACKNOWLEDGE = "acknowledge"
-
-
-def _said(description: str, **schema: Any) -> Meta:
-    return Meta(description=description, extra_json_schema=schema or None)
-
-
-def _words(description: str, words: Iterable[str | None]) -> Meta:
-    """Name the words that this version says; the decoder lets later ones pass."""
-    return _said(description, enum=list(words))
-
-
-def _keys(description: str, names: Iterable[str]) -> Meta:
-    return _said(description, propertyNames={"enum": list(names)})
-
-
-Text = Annotated[str, Meta(max_length=256)]
-Source = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="name of the source, as in the topic",
-    ),
-]
-Time = Annotated[
-    str,
-    Meta(
-        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
-        max_length=27,
-        description="UTC, ISO 8601",
-    ),
-]
-Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
-Sample = Annotated[
-    int, Meta(ge=-MAX_INDEX, le=MAX_INDEX, description="sample index at the source's fs")
-]
-Number = Annotated[float, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-NotNegative = Annotated[float, Meta(ge=0, le=MAX_INTEGER)]
-Positive = Annotated[float, Meta(gt=0, le=MAX_INTEGER)]
-Unit = Annotated[float, Meta(ge=0, le=1)]
-Rate = Annotated[Positive | None, _said("1/min")]
-RhythmName = Annotated[Text, _words("name of the rhythm", Rhythm)]
-PriorityName = Annotated[
-    Text, _words("in the sense of IEC 60601-1-8", [item.name.lower() for item in Priority])
-]
-ConditionName = Annotated[
-    Text, _words("what an alert is about", sorted({*map(str, Condition), *map(str, Rhythm)}))
-]
-Quantiles = Annotated[
-    dict[str, NotNegative | None], _keys("ms; null while nothing was measured", QUANTILES)
-]
 
 
 class Message(Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
@@ -121,36 +81,36 @@ class _Dated(Message, frozen=True, kw_only=True):
 
 
 class _OfSource(_Dated, frozen=True, kw_only=True):
-    fs: Annotated[Positive, _said("sampling frequency of the source, Hz")]
+    fs: Annotated[Positive, said("sampling frequency of the source, Hz")]
 
 
 class EventMessage(_OfSource, frozen=True, kw_only=True):
     """An event, or what is said about one."""
 
-    seq: Annotated[Count, _said("counts a source's events from 0, without holes")]
+    seq: Annotated[Count, said("counts a source's events from 0, without holes")]
     sample: Sample
-    decided_at: Annotated[Sample, _said("sample whose arrival made it known")]
-    compute_ms: Annotated[NotNegative | None, _said("ms")]
+    decided_at: Annotated[Sample, said("sample whose arrival made it known")]
+    compute_ms: Annotated[NotNegative | None, said("ms")]
 
 
 class BeatMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.BEAT.value):
     """A beat with its label: provisional (revision 0), then confirmed (1)."""
 
-    label: Annotated[Text | None, _words("null only when late", [*map(str, Label), None])]
+    label: Annotated[Text | None, words("null only when late", [*map(str, Label), None])]
     probabilities: Annotated[
         dict[str, Unit | None],
-        _keys("by label; empty without a label", [str(label) for label in MODEL_LABELS]),
+        keys("by label; empty without a label", [str(label) for label in MODEL_LABELS]),
     ]
     revision: Annotated[int, Meta(ge=0, le=1, description="0 provisional, 1 confirmed")]
-    rr_ms: Annotated[Positive | None, _said("ms; interval that ends at this beat")]
+    rr_ms: Annotated[Positive | None, said("ms; interval that ends at this beat")]
     heart_rate_bpm: Rate
-    amplitude_mv: Annotated[Number | None, _said("mV, signed")]
-    quality: Annotated[Unit | None, _said("0 noise to 1 clean")]
-    search_back: Annotated[bool, _said("found by looking back over a long silence")]
-    late: Annotated[bool, _said("the latency budget was missed")]
+    amplitude_mv: Annotated[Number | None, said("mV, signed")]
+    quality: Annotated[Unit | None, said("0 noise to 1 clean")]
+    search_back: Annotated[bool, said("found by looking back over a long silence")]
+    late: Annotated[bool, said("the latency budget was missed")]
     reason: Annotated[
         Text | None,
-        _said(
+        said(
             "why the label is Q; `overload` also where a confirmed label repeats the provisional "
             "one for lack of time"
         ),
@@ -176,20 +136,20 @@ class AlarmMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALAR
 class GapMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.GAP.value):
     """Samples without a usable signal."""
 
-    stop: Annotated[Sample, _said("one past the last unusable sample (so far)")]
-    reason: Annotated[Text, _words("why they are lost or unusable", GapReason)]
-    ongoing: Annotated[bool, _said("a second message tells its end")]
+    stop: Annotated[Sample, said("one past the last unusable sample (so far)")]
+    reason: Annotated[Text, words("why they are lost or unusable", GapReason)]
+    ongoing: Annotated[bool, said("a second message tells its end")]
 
 
 class AlertMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALERT.value):
     """The alert policy calls for attention; carries the seq of its event."""
 
-    seq: Annotated[Count, _said("of the event that raised it")]
+    seq: Annotated[Count, said("of the event that raised it")]
     condition: ConditionName
     priority: PriorityName
     beats: list[Sample]
-    provisional: Annotated[bool, _said("labels may still change")]
-    latched: Annotated[bool, _said("stays active until acknowledged")]
+    provisional: Annotated[bool, said("labels may still change")]
+    latched: Annotated[bool, said("stays active until acknowledged")]
     occurrences: Annotated[
         int,
         Meta(
@@ -203,30 +163,30 @@ class AlertMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALER
 class StatusMessage(_OfSource, frozen=True, kw_only=True, tag=MessageType.STATUS.value):
     """How the source stands with its broker; retained, and the last will."""
 
-    state: Annotated[Text, _words("of the connection", ["online", "degraded", "offline"])]
-    reason: Annotated[Text | None, _said("why it is offline or degraded")]
-    started_at: Annotated[Time, _said("UTC, ISO 8601; differs for each run of a source")]
-    leads: Annotated[list[Text], _said("names, primary first")]
+    state: Annotated[Text, words("of the connection", ["online", "degraded", "offline"])]
+    reason: Annotated[Text | None, said("why it is offline or degraded")]
+    started_at: Annotated[Time, said("UTC, ISO 8601; differs for each run of a source")]
+    leads: Annotated[list[Text], said("names, primary first")]
     first_sample: Sample
-    n_samples: Annotated[Count | None, _said("how many will be played; null when live")]
-    training_record: Annotated[bool, _said("the shipped model was trained on it")]
+    n_samples: Annotated[Count | None, said("how many will be played; null when live")]
+    training_record: Annotated[bool, said("the shipped model was trained on it")]
     first_seq: Annotated[
         Count,
-        _said(
+        said(
             "seq of this run's first event; above 0 when numbers go on from the run before",
         ),
     ]
-    events: Annotated[Count, _said("one past the highest seq so far")]
-    waiting: Annotated[Count, _said("messages that wait to be sent")]
-    shed: Annotated[Count, _said("messages dropped so far because the queue was full")]
+    events: Annotated[Count, said("one past the highest seq so far")]
+    waiting: Annotated[Count, said("messages that wait to be sent")]
+    shed: Annotated[Count, said("messages dropped so far because the queue was full")]
     shed_by_rank: Annotated[
         dict[str, Count],
-        _keys("the same, from what goes first to what goes last", [r.name.lower() for r in Rank]),
+        keys("the same, from what goes first to what goes last", [r.name.lower() for r in Rank]),
     ]
-    expired: Annotated[Count, _said("messages dropped because they had become stale")]
+    expired: Annotated[Count, said("messages dropped because they had become stale")]
     # A ward has one connection, and so one last will: that on its own status.
     via: Annotated[
-        Source | UnsetType, _said("the ward that publishes for this source: offline with it")
+        Source | UnsetType, said("the ward that publishes for this source: offline with it")
     ] = UNSET
 
 
@@ -234,12 +194,12 @@ class StatisticsMessage(_OfSource, frozen=True, kw_only=True, tag=MessageType.ST
     """Latencies so far: what a beat costs; shed first when time is short."""
 
     budget_ms: Positive
-    beats: Annotated[Count, _said("beats published so far")]
-    late: Annotated[Count, _said("those whose first label missed the budget")]
-    overload: Annotated[Count, _said("those whose confirmed label there was no time to work out")]
-    decision_delay_ms: Annotated[Quantiles, _said("signal time from R peak to decision")]
-    compute_ms: Annotated[Quantiles, _said("until the label was out")]
-    latency_ms: Annotated[Quantiles, _said("the sum of both")]
+    beats: Annotated[Count, said("beats published so far")]
+    late: Annotated[Count, said("those whose first label missed the budget")]
+    overload: Annotated[Count, said("those whose confirmed label there was no time to work out")]
+    decision_delay_ms: Annotated[Quantiles, said("signal time from R peak to decision")]
+    compute_ms: Annotated[Quantiles, said("until the label was out")]
+    latency_ms: Annotated[Quantiles, said("the sum of both")]
 
 
 class WardStatisticsMessage(
@@ -247,18 +207,18 @@ class WardStatisticsMessage(
 ):
     """Figures of a whole ward, under its own name; shed first when time is short."""
 
-    patients: Annotated[Count, _said("sources that are there")]
-    beats: Annotated[Count, _said("beats published so far")]
-    late: Annotated[Count, _said("those whose first label missed the budget")]
-    unlabelled: Annotated[Count, _said("those of them that were first published without a label")]
+    patients: Annotated[Count, said("sources that are there")]
+    beats: Annotated[Count, said("beats published so far")]
+    late: Annotated[Count, said("those whose first label missed the budget")]
+    unlabelled: Annotated[Count, said("those of them that were first published without a label")]
     budget_ms: Positive
-    added_ms: Annotated[Quantiles, _said("what the ward adds to the decision delay")]
-    late_ticks: Annotated[Count, _said("turns that began late")]
-    rejected: Annotated[dict[str, Count], _said("messages turned away, by reason")]
+    added_ms: Annotated[Quantiles, said("what the ward adds to the decision delay")]
+    late_ticks: Annotated[Count, said("turns that began late")]
+    rejected: Annotated[dict[str, Count], said("messages turned away, by reason")]
     lost_samples: Count
-    duplicates: Annotated[Count, _said("messages with samples that had come before")]
-    reordered: Annotated[Count, _said("messages with samples that came out of order")]
-    clock_drift_ppm: Annotated[dict[str, Number | None], _said("clock of each source against ours")]
+    duplicates: Annotated[Count, said("messages with samples that had come before")]
+    reordered: Annotated[Count, said("messages with samples that came out of order")]
+    clock_drift_ppm: Annotated[dict[str, Number | None], said("clock of each source against ours")]
 
 
 class ActiveAlert(Struct, frozen=True, kw_only=True):
@@ -271,20 +231,20 @@ class ActiveAlert(Struct, frozen=True, kw_only=True):
     time: Time
     latched: bool
     acknowledged: bool
-    ended: Annotated[bool, _said("over, but not acknowledged")]
+    ended: Annotated[bool, said("over, but not acknowledged")]
 
 
 class ActiveMessage(_OfSource, frozen=True, kw_only=True, tag=MessageType.ACTIVE.value):
     """Alerts that are not over or not acknowledged; retained."""
 
-    rejected: Annotated[Count, _said("acknowledgements that were turned away so far")]
+    rejected: Annotated[Count, said("acknowledgements that were turned away so far")]
     alerts: list[ActiveAlert]
 
 
 class AcknowledgeMessage(Message, frozen=True, kw_only=True, tag=MessageType.ACKNOWLEDGE.value):
     """A person has seen one active alert, or all of them."""
 
-    condition: Annotated[Text | None, _said("null is all of them")] = None
+    condition: Annotated[Text | None, said("null is all of them")] = None
 
 
 AnyMessage = (
@@ -304,13 +264,6 @@ TYPES: Final[dict[MessageType, type[Message]]] = {
 }
 """The form of each type of message."""
 
-_RULES: Final = {
-    # Only a late beat may lack its label.
-    MessageType.BEAT: {
-        "if": {"properties": {"label": {"const": None}}},
-        "then": {"properties": {"late": {"const": True}}},
-    }
-}
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODER: Final[msgspec.json.Decoder[AnyMessage]] = msgspec.json.Decoder(AnyMessage)
 
@@ -336,27 +289,3 @@ def loads(data: bytes) -> AnyMessage:
         return _DECODER.decode(data)
     except (ValueError, RecursionError) as error:
         raise MalformedError(str(error)) from error
-
-
-def components(reference: str) -> dict[str, Any]:
-    """Return the JSON Schema of every message and of its parts, by the names of their classes.
-
-    Parameters
-    ----------
-    reference : str
-        How one refers to another, with its `{name}`.
-    """
-    _, found = msgspec.json.schema_components(TYPES.values(), ref_template=reference)
-    for kind, rules in _RULES.items():
-        found[TYPES[kind].__name__] |= rules
-    return found
-
-
-def schema(kind: MessageType) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of one type of message.
-
-    Objects may hold more fields than stated there: later versions add some.
-    """
-    parts = msgspec.json.schema(TYPES[kind])["$defs"]
-    own = parts.pop(TYPES[kind].__name__) | _RULES.get(kind, {})
-    return {"$schema": _DIALECT, **own, "$defs": parts}

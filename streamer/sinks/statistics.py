@@ -8,8 +8,9 @@ from replay.chunk import Chunk
 from streamer.beats.ledger import BeatLedger
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.core.histogram import QuantileHistogram
+from streamer.messages.fields import QUANTILES
 from streamer.messages.payload import utc_time
-from streamer.messages.wire import QUANTILES, SCHEMA_VERSION, StatisticsMessage
+from streamer.messages.wire import SCHEMA_VERSION, StatisticsMessage
 
 _EVERY_S: Final = 5.0
 _DIGITS: Final = 3

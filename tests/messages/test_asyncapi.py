@@ -6,12 +6,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from message_schema import schema
 from sample_events import one_of_each, published, stream_info
 
 from streamer.messages.alerting import alert_message
 from streamer.messages.asyncapi import document, to_text
 from streamer.messages.payload import MAIN_KIND, to_payload, topic_of
-from streamer.messages.wire import MessageType, dumps, schema
+from streamer.messages.wire import MessageType, dumps
 from streamer.rhythm.alert_policy import AlertPolicy
 
 FILE = Path(__file__).parents[2] / "docs" / "mqtt" / "asyncapi.json"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from message_schema import schema
 from sample_events import (
     alarm,
     fields,
@@ -28,7 +29,7 @@ from streamer.messages.payload import (
     topic_of,
     utc_time,
 )
-from streamer.messages.wire import MessageType, dumps, schema
+from streamer.messages.wire import MessageType, dumps
 
 
 @pytest.mark.parametrize("event", one_of_each(), ids=lambda event: type(event).__name__)

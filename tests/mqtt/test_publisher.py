@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from message_schema import schema
 from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, subscriber
 from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_event, stream_info
@@ -18,7 +19,7 @@ from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_ev
 from classifier.labels import Label
 from streamer.core.errors import BrokerError
 from streamer.core.events import Rhythm
-from streamer.messages.wire import MessageType, dumps, schema
+from streamer.messages.wire import MessageType, dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import Version, connect, parse_url

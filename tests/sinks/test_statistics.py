@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 from jsonschema import Draft202012Validator
+from message_schema import schema
 from sample_events import labeled, stream_info
 
 from replay.chunk import Chunk
 from streamer.core.events import Published
 from streamer.messages.payload import utc_time
-from streamer.messages.wire import MessageType, StatisticsMessage, dumps, schema
+from streamer.messages.wire import MessageType, StatisticsMessage, dumps
 from streamer.sinks.statistics import StatisticsSink
 
 

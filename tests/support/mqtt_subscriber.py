@@ -9,8 +9,9 @@ from typing import Any
 
 import aiomqtt
 import jsonschema
+from message_schema import schema
 
-from streamer.messages.wire import MessageType, schema
+from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import ConnectionConfig, backoff, connect, parse_url
 from streamer.mqtt.publisher import MqttSinkConfig
