@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from streamer.core.text import say
@@ -31,14 +32,16 @@ def run(args: argparse.Namespace) -> int:
     from streamer.report.page import write_page
 
     path = Path(args.source)
-    if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
-        record = None if args.record is None else open_record(args.record, lead=args.lead)
-        data = from_events(path, record)
-    else:
-        record = open_record(args.source, lead=args.lead)
-        with _progress(record.name) as on_part:
+    with _progress() as show:
+        if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
+            record = None if args.record is None else open_record(args.record, lead=args.lead)
+            data = from_events(path, record)
+        else:
+            record = open_record(args.source, lead=args.lead)
+            on_part = partial(show, f"{record.name}: beats")
             data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
-    write_page(args.out, report_page(data))
+        content = report_page(data, on_part=partial(show, f"{data.source}: page"))
+    write_page(args.out, content)
     say(
         f"{args.out}: {len(data.beats)} beats, {len(data.alarms)} alarms, "
         f"{data.seconds / 60:.1f} minutes"
@@ -47,14 +50,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on a terminal until the block is left; nothing otherwise."""
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """Show what is being done, and how far it is, on a terminal; nothing otherwise."""
     if not sys.stderr.isatty():
-        yield lambda _part: None
+        yield lambda _what, _part: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=1.0)
-        yield lambda part: bar.update(task, completed=part)
+        task = bar.add_task("starting", total=1.0)
+        yield lambda what, part: bar.update(task, description=what, completed=part)

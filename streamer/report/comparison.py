@@ -19,11 +19,11 @@ _STRIPS: Final = 6
 """Kinds of disagreement that are shown, the most frequent first."""
 
 
-def against_reference(data: ReportData, config: StripConfig) -> str | None:
-    """Mark up the comparison; None without a reference that has beats."""
+def against_reference(data: ReportData, config: StripConfig) -> str:
+    """Mark up the comparison; nothing without a reference that has beats."""
     found = data.reference
     if found is None or not any(symbol in SYMBOL_TO_LABEL for symbol in found.symbols):
-        return None
+        return ""
     reference = BeatAnnotations.from_symbols(found.samples, found.symbols)
     labelled = [(beat.sample, Label(beat.label)) for beat in data.beats if beat.label is not None]
     own = BeatAnnotations.of([sample for sample, _ in labelled], [label for _, label in labelled])

@@ -27,7 +27,7 @@ from streamer.patient.chain import Chain
 _MS: Final = 1000.0
 
 
-def _ignore(_part: float) -> None:
+def ignore(_part: float) -> None:
     """Show nothing."""
 
 
@@ -98,7 +98,7 @@ def from_record(
     *,
     start: str | None = None,
     stop: str | None = None,
-    on_part: Callable[[float], None] = _ignore,
+    on_part: Callable[[float], None] = ignore,
 ) -> ReportData:
     """Play a record through the chain as fast as it goes.
 

@@ -1,6 +1,7 @@
 """The report of one recording as a page that a cardiology technician would recognise."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +19,7 @@ from streamer.report.counts import (
     rr_intervals,
     sinus_intervals,
 )
-from streamer.report.data import ReportData
+from streamer.report.data import ReportData, ignore
 from streamer.report.hrv import Variability, variability
 from streamer.report.plots import delay_histogram
 from streamer.report.strips import StripConfig, alarms, beats
@@ -46,7 +47,12 @@ class ReportConfig:
     """Stretches without a signal that are listed."""
 
 
-def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
+def report_page(
+    data: ReportData,
+    config: ReportConfig | None = None,
+    *,
+    on_part: Callable[[float], None] = ignore,
+) -> str:
     """Put the whole page together.
 
     Parameters
@@ -55,6 +61,8 @@ def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
         What was found.
     config : ReportConfig, optional
         How much is shown.
+    on_part : callable
+        Gets the part of it that is done, 0 to 1, again and again.
 
     Returns
     -------
@@ -71,20 +79,23 @@ def report_page(data: ReportData, config: ReportConfig | None = None) -> str:
     if data.training_record:
         lines.append("The shipped model was trained on this record.")
     whole = variability(*sinus_intervals(data))
-    sections = [
-        page.Section(title="Summary", body=summary(data)),
-        page.Section(title="Trends", body=_trends(data)),
-        page.Section(title="Rhythm and alarms over time", body=_rhythm(data)),
-        page.Section(title="Beats and burden by hour", body=page.table(_burden(data))),
-        page.Section(title="Heart-rate variability", body=_variability(data, whole, config)),
-        page.Section(title="Alarms", body=alarms(data, config.strips)),
-        page.Section(title="Beats of each class", body=beats(data, config.strips)),
-        page.Section(title="Signal quality", body=_quality(data, config)),
-        page.Section(title="Decision delay", body=_delays(data)),
-    ]
-    score = against_reference(data, config.strips)
-    if score is not None:
-        sections.append(page.Section(title="Against reference annotations", body=score))
+    drawn: dict[str, Callable[[], str]] = {
+        "Summary": lambda: summary(data),
+        "Trends": lambda: _trends(data),
+        "Rhythm and alarms over time": lambda: _rhythm(data),
+        "Beats and burden by hour": lambda: page.table(_burden(data)),
+        "Heart-rate variability": lambda: _variability(data, whole, config),
+        "Alarms": lambda: alarms(data, config.strips),
+        "Beats of each class": lambda: beats(data, config.strips),
+        "Signal quality": lambda: _quality(data, config),
+        "Decision delay": lambda: _delays(data),
+        "Against reference annotations": lambda: against_reference(data, config.strips),
+    }
+    sections = []
+    for done, (title, draw) in enumerate(drawn.items(), start=1):
+        sections.append(page.Section(title=title, body=draw()))
+        on_part(done / len(drawn))
+    sections = [section for section in sections if section.body]
     top = headline(data, whole)
     return page.page(f"Report of {data.source}", lines, top, sections)
 
