@@ -8,8 +8,8 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def sample_time(sample: int, fs: float) -> str:
-    """Return the time of a sample in its record as m:ss.mmm; minutes may exceed 59."""
+def record_time(sample: int, fs: float) -> str:
+    """Return the time in its record of a sample as m:ss.mmm; minutes may exceed 59."""
     milliseconds = round(sample / fs * 1000.0)
     minutes, rest = divmod(milliseconds, 60_000)
     return f"{minutes}:{rest // 1000:02}.{rest % 1000:03}"

@@ -42,7 +42,7 @@ class MonitorConfig:
     alarm_hold_s: float = 10.0
     """How long an alarm stays in the banner after its rhythm has ended."""
     dead_s: float = 1.0
-    """Stretch without any change that is shown as a lost signal."""
+    """Time without any change that is shown as a lost signal."""
     dead_mv: float = 0.002
     """Less change than this is none: a step of 11 bits over 10 mV is 0.005 mV."""
     gain_every_s: float = 0.5

@@ -5,7 +5,7 @@ from typing import Final
 from rich.style import Style
 from rich.text import Text
 
-from streamer.core.clock_format import clock, sample_time
+from streamer.core.clock_format import clock, record_time
 from streamer.core.histogram import QuantileHistogram
 from streamer.core.text import clean
 from streamer.monitor.summary import Summary
@@ -55,8 +55,8 @@ def _plain(*words: str) -> _Words:
 
 def _played(summary: Summary) -> _Rows:
     info = summary.info
-    start, stop = (sample_time(n, info.fs) for n in (info.first_sample, summary.now))
-    duration = sample_time(summary.now - info.first_sample, info.fs)
+    start, stop = (record_time(n, info.fs) for n in (info.first_sample, summary.now))
+    duration = record_time(summary.now - info.first_sample, info.fs)
     words = _plain(f"{duration} played, {start} to {stop}")
     if info.training_record:
         words.append(("  training record", palette.NOTE))

@@ -94,8 +94,8 @@ def rates(data: ReportData, intervals: Intervals, window_s: float) -> list[Rate]
     return found
 
 
-def rhythm_stretches(data: ReportData) -> list[tuple[str, int, int]]:
-    """Return each stretch of a rhythm: its name, and its first sample and the one past its last."""
+def rhythm_segments(data: ReportData) -> list[tuple[str, int, int]]:
+    """Return each segment of a rhythm: its name, and its first sample and the one past its last."""
     known = timeline((onset, Rhythm(name)) for name, onset in data.rhythms)
     edges = [*((onset, str(rhythm)) for onset, rhythm in known), (data.stop, "")]
     return [(name, onset, max(end, onset)) for (onset, name), (end, _) in pairwise(edges)]
@@ -106,7 +106,7 @@ def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
     samples, labels = [beat.sample for beat in data.beats], [beat.label for beat in data.beats]
     fibrillation = [
         (onset, stop)
-        for name, onset, stop in rhythm_stretches(data)
+        for name, onset, stop in rhythm_segments(data)
         if name == Rhythm.ATRIAL_FIBRILLATION
     ]
     return hrv.sinus_intervals(samples, labels, data.fs, fibrillation)

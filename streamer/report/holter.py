@@ -15,7 +15,7 @@ from streamer.report.comparison import against_reference
 from streamer.report.counts import (
     ectopy,
     rates,
-    rhythm_stretches,
+    rhythm_segments,
     rr_intervals,
     sinus_intervals,
 )
@@ -44,7 +44,7 @@ class ReportConfig:
     rows: int = 24
     """A longer table of windows opens on a click."""
     gaps: int = 50
-    """Stretches without a signal that are listed."""
+    """Gaps that are listed."""
 
 
 def report_page(
@@ -108,7 +108,7 @@ def _trends(data: ReportData) -> str:
 
 def _rhythm(data: ReportData) -> str:
     found: dict[str, list[int]] = {}
-    for name, onset, end in rhythm_stretches(data):
+    for name, onset, end in rhythm_segments(data):
         found.setdefault(name, []).append(end - onset)
     seen = max(data.stop - data.first, 1)
     rows = [

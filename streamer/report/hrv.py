@@ -71,7 +71,7 @@ def sinus_intervals(
     samples, labels, fs
         As `nn_intervals` takes them.
     fibrillation : iterable of (int, int)
-        First sample of each stretch of it, and the one past its last.
+        First sample of each segment of it, and the one past its last.
 
     Returns
     -------

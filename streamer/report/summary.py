@@ -16,7 +16,7 @@ from streamer.report.counts import (
     Intervals,
     ectopy,
     rates,
-    rhythm_stretches,
+    rhythm_segments,
     rr_intervals,
 )
 from streamer.report.data import ReportData
@@ -87,7 +87,7 @@ def _heart_rate(data: ReportData, intervals: Intervals) -> Table:
 def _fibrillation(data: ReportData) -> tuple[str, str, str]:
     """Say how much of the recording was atrial fibrillation."""
     name = str(Rhythm.ATRIAL_FIBRILLATION)
-    inside = sum(stop - onset for found, onset, stop in rhythm_stretches(data) if found == name)
+    inside = sum(stop - onset for found, onset, stop in rhythm_segments(data) if found == name)
     share = 100 * inside / max(data.stop - data.first, 1)
     return name.capitalize(), clock(inside / data.fs), f"{share:.1f} %"
 

@@ -3,7 +3,7 @@
 As EC57's `epicmp` does it: an episode counts as found if any part of it was named, and by
 duration the common time is set against the time of either. For fibrillation of the atria the
 segments of reference flutter don't count against what was named (`agreement`, `excluded`), and
-fibrillation of the ventricles is told by [ and ]. `epicmp` compares no other rhythm; the rest are
+fibrillation of the ventricles is marked by [ and ]. `epicmp` compares no other rhythm; the rest are
 compared in the same way. Runs are compared run by run.
 """
 
@@ -32,7 +32,7 @@ MARKS: Final[dict[str, tuple[str, ...]]] = {
     "SVT": ("(SVTA",),
     "idioventricular": ("(IVR",),
 }
-"""How the auxiliary text of a rhythm change begins. `(BII` is no bigeminy, and `[` and `]` tell of
+"""How the auxiliary text of a rhythm change begins. `(BII` is no bigeminy, and `[` and `]` mark
 VF: see `spans_of`."""
 EXCLUDED: Final[dict[str, tuple[str, ...]]] = {"AF": ("(AFL",)}
 """Marks of what is neither right nor wrong to be named so."""

@@ -77,7 +77,7 @@ def runs_of(
     episodes : sequence of (int, int)
         Segments that count as a long run, such as ventricular flutter.
     left_out : sequence of (int, int)
-        Stretches whose beats are passed over; they end a run.
+        Segments whose beats are passed over; they end a run.
     """
     codes = {LABELS.index(label) for label in members}
     marks: list[tuple[int, int, Span | None]] = [

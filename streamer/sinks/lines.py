@@ -7,7 +7,7 @@ from typing import Final, TextIO
 from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.beats.ledger import BeatLedger
-from streamer.core.clock_format import sample_time
+from streamer.core.clock_format import record_time
 from streamer.core.events import Alarm, Event, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.text import clean
 
@@ -106,7 +106,7 @@ class LinesSink:
     def _write_known(self, sample: int, words: str) -> None:
         # What the network took long for is known later than the signal says.
         self._known = max(self._known, sample)
-        self._write(f"{sample_time(self._known, self._started().fs)}  {words}")
+        self._write(f"{record_time(self._known, self._started().fs)}  {words}")
 
     def _write(self, line: str) -> None:
         if self._broken:
@@ -155,11 +155,11 @@ def event_words(event: Event, fs: float) -> str | None:
     if isinstance(event, RhythmEvent):
         rate = event.heart_rate_bpm
         words = "" if rate is None else f", {rate:.0f} bpm"
-        return f"rhythm {event.rhythm} since {sample_time(event.onset, fs)}{words}"
+        return f"rhythm {event.rhythm} since {record_time(event.onset, fs)}{words}"
     if isinstance(event, Alarm):
-        since, priority = sample_time(event.onset, fs), event.priority.name.lower()
+        since, priority = record_time(event.onset, fs), event.priority.name.lower()
         return f"ALARM {event.rhythm} since {since}, {priority} priority"
-    start, duration = sample_time(event.start, fs), (event.stop - event.start) / fs
+    start, duration = record_time(event.start, fs), (event.stop - event.start) / fs
     if event.ongoing:
         return f"gap {event.reason} since {start}, no signal"
     return f"gap {event.reason} at {start}, {duration:.3f} s without signal"
@@ -171,4 +171,4 @@ def _beat_words(event: LabeledBeat, fs: float) -> str | None:
     rr_s = event.beat.rr_s
     interval = f"  RR {float(rr_s[-1]) * 1000.0:.0f} ms" if rr_s.size else ""
     reason = f"  ({event.reason})" if event.reason else ""
-    return f"beat {event.label} at {sample_time(event.beat.rpeak.sample, fs)}{interval}{reason}"
+    return f"beat {event.label} at {record_time(event.beat.rpeak.sample, fs)}{interval}{reason}"

@@ -1,6 +1,6 @@
 import pytest
 
-from streamer.core.clock_format import clock, sample_time
+from streamer.core.clock_format import clock, record_time
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_clock(seconds: float, text: str) -> None:
     ],
 )
 def test_sample_time(sample: int, fs: float, text: str) -> None:
-    assert sample_time(sample, fs) == text
+    assert record_time(sample, fs) == text
