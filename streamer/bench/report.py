@@ -33,7 +33,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that a benchmark has to say."""
+    """Everything that a benchmark reports."""
 
     title: str
     introduction: Sequence[str] = ()

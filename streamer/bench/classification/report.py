@@ -86,7 +86,7 @@ def classification_report(measured: Sequence[Measured], config: BootstrapConfig)
 def _introduction(
     results: ClassificationResults, config: BootstrapConfig, *, is_noisy: bool
 ) -> list[str]:
-    """Say in a few lines what was measured on what, and what to be wary of."""
+    """Describe in a few lines what was measured on what, and what to be wary of."""
     model = results.model
     hours = sum(record.hours for record in results.records if record.name in results.names)
     beats = sum(int(s.matrix[: len(LABELS)].sum()) for s in results.scores("confirmed"))

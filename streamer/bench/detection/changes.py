@@ -208,7 +208,7 @@ def resampled(excerpt: Excerpt, fs: float, order: tuple[int, ...] | None = None)
 
 
 def _moved(beats: BeatAnnotations, factor: float) -> BeatAnnotations:
-    """Stretch the time of the reference."""
+    """Scale the times of the reference."""
     return BeatAnnotations(
         samples=np.rint(beats.samples * factor).astype(np.int64),
         codes=beats.codes,

@@ -2,7 +2,7 @@
 
 Moody, Muldrow & Mark 1984 (Computers in Cardiology 11:381-384): records 118 and 119 with electrode
 motion added at six signal-to-noise ratios, in two minutes of every four after the first five.
-Only the noisy segments count for the scores; the clean ones say what a quality threshold costs.
+Only the noisy segments count for the scores; the clean ones show what a quality threshold costs.
 """
 
 import re
@@ -108,7 +108,7 @@ def noise_records(wanted: Sequence[str] | None = None) -> list[NoiseRecord]:
     RecordNotFoundError
         If the database is not at hand.
     ScoringError
-        If a name doesn't say its signal-to-noise ratio as `118e06` does.
+        If a name doesn't hold its signal-to-noise ratio as `118e06` does.
     """
     at_hand = {Path(path).name: path for path in records_of(DATABASE)} if wanted is None else {}
     names = wanted or [name for name in at_hand if _NAME.fullmatch(name)]

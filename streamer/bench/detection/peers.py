@@ -162,7 +162,7 @@ def select_peers(keys: Sequence[str] | None) -> tuple[list[Peer], list[Peer]]:
 
 
 def not_installed(missing: Sequence[Peer]) -> list[str]:
-    """Say which peers are missing, and how to get them."""
+    """Return a line for each missing peer on how to get it."""
     return [f"Not installed, so not measured: {peer.title}; {INSTALL}." for peer in missing]
 
 

@@ -53,7 +53,7 @@ def detection_report(
 
 
 def _introduction(results: DetectionResults) -> list[str]:
-    """Say in a few lines what was measured on what, and by which rules."""
+    """Describe in a few lines what was measured on what, and by which rules."""
     hours = sum(result.n_samples / result.fs for result in results.records) / 3600
     scored = {
         span.start: results.summary(OWN, span).gross

@@ -38,7 +38,7 @@ from streamer.core.events import Alarm, Event, Rhythm
 Noises = Mapping[tuple[str, float], NDArray[np.float32]]
 """Recorded noise in mV by name and sampling frequency."""
 Change = Callable[[SimulatedRecord, int], SimulatedRecord]
-"""Changes a record; the seed tells trials apart."""
+"""Changes a record, by the seed of a trial."""
 
 CHOSEN_ON: Final = ("ma", "bw")
 """Noise that constants may be chosen on; `em` is for testing only."""
@@ -80,7 +80,7 @@ class NoiseSettings:
 def settings_of(
     noises: Sequence[str], *, trials: int, records: Sequence[str], stop: str | None
 ) -> NoiseSettings:
-    """Take over what the command line says; a quarter as many steady patients as trials."""
+    """Return the settings for these options; a quarter as many steady patients as trials."""
     default = NoiseSettings()
     return NoiseSettings(
         noises=tuple(noises) or default.noises,

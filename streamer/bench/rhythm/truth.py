@@ -32,7 +32,7 @@ class TruthConfig:
 
 
 class Truth:
-    """What the reference of one record says.
+    """Confirms alarms by the reference annotations of one record.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Truth:
         return joined(sorted(span for group in groups for span in group))
 
     def confirms(self, alarm: Alarm) -> bool:
-        """Tell whether the alarm is true."""
+        """Return whether the alarm is true."""
         if alarm.rhythm in self._episodes:
             return self._overlaps(alarm, self._episodes[alarm.rhythm])
         if alarm.rhythm in {Rhythm.PAUSE, Rhythm.ASYSTOLE}:
@@ -101,7 +101,7 @@ class Truth:
         return any(a < stop and start < b for a, b in spans)
 
     def _is_silent(self, alarm: Alarm) -> bool:
-        """Whether the reference has no beat for as long as the alarm says."""
+        """Return whether the reference has no beat for as long as the alarm claims."""
         needed_s = _SILENCE_S[alarm.rhythm] - self._config.silence_tolerance_s
         after = np.searchsorted(
             self._beats, alarm.onset + self._config.silence_tolerance_s * self._fs
@@ -113,7 +113,7 @@ class Truth:
         )
 
     def _has_rate(self, alarm: Alarm) -> bool:
-        """Whether the reference has that rate somewhere about the alarm's beats."""
+        """Return whether the reference has that rate about the alarm's beats."""
         limit, sign = _RATE_SIGN[alarm.rhythm]
         reach = self._config.reach_s * self._fs
         inside = self._beats[
