@@ -106,14 +106,10 @@ def _describe(
     template, nearest = window, window
     if match.any_known:
         template, nearest = _shape_mv(state, match.template), _shape_mv(state, match.nearest)
-    aligned = np.empty(_WINDOW, np.float32)
-    move(window, match.template_shift, aligned)
-    unit = unit_of(aligned, template, c.qrs)
-    for i in range(_WINDOW):
-        signal[0, i] = aligned[i] / np.float32(unit)
-        signal[1, i] = template[i] / np.float32(unit)
+    _write_signal(window, template, match, c, signal)
     features[Feature.QRS_SIMILARITY] = match.template_similarity
     describe_shape(signal[0], signal[1], c, features)
+    aligned = np.empty(_WINDOW, np.float32)
     move(window, match.nearest_shift, aligned)
     residual, roughness = noise_of(aligned, nearest, window, c)
     is_known = state.counts[match.nearest] > 0.0 and match.nearest_similarity >= c.match_min
@@ -188,6 +184,19 @@ def _shape_mv(state: Any, shape: int) -> FloatArray:
     unpacked = np.empty(_WINDOW, np.float32)
     unpack(state.shapes[shape], state.unit_mv[shape], unpacked)
     return unpacked
+
+
+@inlined
+def _write_signal(
+    window: FloatArray, template: FloatArray, match: Match, c: Any, signal: FloatArray
+) -> None:
+    """Write what the network sees: beat over template, in units of the template's amplitude."""
+    aligned = np.empty(_WINDOW, np.float32)
+    move(window, match.template_shift, aligned)
+    unit = unit_of(aligned, template, c.qrs)
+    for i in range(_WINDOW):
+        signal[0, i] = aligned[i] / np.float32(unit)
+        signal[1, i] = template[i] / np.float32(unit)
 
 
 @inlined

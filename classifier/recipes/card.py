@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from classifier.training.evaluation import percent
+
 Table = list[str]
 
 _PROTOCOL_TEXT = {
@@ -78,7 +80,7 @@ def _protocol(protocol: str, found: dict[str, Any], classes: list[str]) -> Table
         "| class | Se % | +P % | F1 | beats |",
         "|---|---|---|---|---|",
         *(
-            f"| {name} | {_percent(one['sensitivity'])} | {_percent(one['ppv'])} | "
+            f"| {name} | {percent(one['sensitivity'], 2)} | {percent(one['ppv'], 2)} | "
             f"{one['f1']:.4f} | {one['n_reference']} |"
             for name, one in scores["classes"].items()
         ),
@@ -90,7 +92,3 @@ def _protocol(protocol: str, found: dict[str, Any], classes: list[str]) -> Table
             for name, row in zip(classes, scores["confusion"], strict=True)
         ),
     ]
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"

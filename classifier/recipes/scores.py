@@ -10,18 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.recipes.beats import IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlainFigures:
-    """Figures of one class; None where the denominator is zero."""
-
-    sensitivity: float | None
-    ppv: float | None
-    f1: float
-    """0 where nothing is right."""
-    n_reference: int
-    n_predicted: int
+from classifier.training.evaluation import PlainFigures, plain_figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +59,7 @@ def score_labels(reference: IntArray, predicted: IntArray, classes: Sequence[str
 
 
 def _figures(counts: IntArray, row: int) -> PlainFigures:
-    right = int(counts[row, row])
-    n_reference, n_predicted = int(counts[row].sum()), int(counts[:, row].sum())
-    return PlainFigures(
-        sensitivity=right / n_reference if n_reference else None,
-        ppv=right / n_predicted if n_predicted else None,
-        f1=2.0 * right / max(n_reference + n_predicted, 1),
-        n_reference=n_reference,
-        n_predicted=n_predicted,
-    )
+    return plain_figures(int(counts[row, row]), int(counts[row].sum()), int(counts[:, row].sum()))
 
 
 def _macro_f1(found: dict[str, PlainFigures]) -> float:

@@ -1,6 +1,6 @@
 """Beat-by-beat figures as ANSI/AAMI EC57:2012 asks: sensitivity, +P, false-positive rate, F1."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -25,16 +25,38 @@ _NOT_FALSE: Final[dict[Label, tuple[Label, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFigures:
+class PlainFigures:
     """Figures of one class; None where the denominator is zero."""
 
     sensitivity: float | None
     ppv: float | None
-    false_positive_rate: float | None
     f1: float
     """0 where nothing is right."""
     n_reference: int
     n_predicted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFigures(PlainFigures):
+    """Those figures, and what EC57 asks for besides."""
+
+    false_positive_rate: float | None
+
+
+def plain_figures(right: int, n_reference: int, n_predicted: int) -> PlainFigures:
+    """Compute the figures of one class from its counts."""
+    return PlainFigures(
+        sensitivity=_share(right, n_reference),
+        ppv=_share(right, n_predicted),
+        f1=2.0 * right / max(n_reference + n_predicted, 1),
+        n_reference=n_reference,
+        n_predicted=n_predicted,
+    )
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage; a dash where it is unknown."""
+    return "-" if share is None else f"{100 * share:.{digits}f}"
 
 
 def confusion(reference: IntArray, predicted: IntArray, missed: IntArray | None = None) -> IntArray:
@@ -72,16 +94,9 @@ def class_figures(counts: IntArray, label: Label) -> ClassFigures:
     n_reference = int(counts[own].sum())
     others = [row for row in range(N_CLASSES + 1) if row != own and row not in excused]
     false_positives = int(counts[others, own].sum())
-    n_others = int(counts[others].sum())
-    n_predicted = true_positives + false_positives
-    return ClassFigures(
-        sensitivity=_share(true_positives, n_reference),
-        ppv=_share(true_positives, n_predicted),
-        false_positive_rate=_share(false_positives, n_others),
-        f1=2.0 * true_positives / max(n_reference + n_predicted, 1),
-        n_reference=n_reference,
-        n_predicted=n_predicted,
-    )
+    plain = plain_figures(true_positives, n_reference, true_positives + false_positives)
+    rate = _share(false_positives, int(counts[others].sum()))
+    return ClassFigures(**asdict(plain), false_positive_rate=rate)
 
 
 def figures(counts: IntArray) -> dict[str, ClassFigures]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from classifier.inputs.geometry import GEOMETRY
 from classifier.labels import MODEL_LABELS
 from classifier.training.calibration import TOP
+from classifier.training.evaluation import percent
 
 Table = list[str]
 
@@ -90,8 +91,8 @@ def _figures_table(report: dict[str, Any], key: str = "figures") -> Table:
     for revision in ("provisional", "confirmed"):
         for name, found in report[revision][key].items():
             rows.append(
-                f"| {revision} | {name} | {_percent(found['sensitivity'])} | "
-                f"{_percent(found['ppv'])} | {_percent(found['false_positive_rate'])} | "
+                f"| {revision} | {name} | {percent(found['sensitivity'])} | "
+                f"{percent(found['ppv'])} | {percent(found['false_positive_rate'])} | "
                 f"{found['f1']:.3f} |"
             )
     return rows
@@ -121,7 +122,7 @@ def _ds2(report: dict[str, Any]) -> Table:
         *(
             f"| {name} | "
             + " | ".join(
-                f"{_percent(found[c]['sensitivity'])} | {_percent(found[c]['ppv'])}" for c in "SVF"
+                f"{percent(found[c]['sensitivity'])} | {percent(found[c]['ppv'])}" for c in "SVF"
             )
             + " |"
             for name, found in report["confirmed"]["per_record"].items()
@@ -143,7 +144,3 @@ def _experiments(tried: Sequence[dict[str, Any]]) -> Table:
         cells = (f"{one['provisional'][name]:.3f} / {one['confirmed'][name]:.3f}" for name in "SVF")
         rows.append(f"| {one['name']} | {one['change']} | {one['epochs']} | {' | '.join(cells)} |")
     return rows
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"

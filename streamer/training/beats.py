@@ -25,10 +25,11 @@ from classifier.training.artefacts import (
 )
 from classifier.training.config import TrainingConfig, with_settings
 from classifier.training.dataset import BeatDataset, concatenate, require_disjoint
+from classifier.training.evaluation import percent
 from classifier.training.train import cross_validate, fit_all
 from replay.records import open_record, records_of
 from streamer.training.cut_dataset import cut_records
-from streamer.training.progress import Report, percent, progress_bars
+from streamer.training.progress import Report, progress_bars
 from streamer.training.report import write_training_report
 
 Cut = Callable[..., BeatDataset]
@@ -123,7 +124,7 @@ def _print(console: Console, metrics: dict[str, Any]) -> None:
         table = Table("label", "class", "Se %", "+P %", "F1", title=title)
         for revision in REVISION_NAMES:
             for name, found in metrics[part][revision][key].items():
-                shares = percent(found["sensitivity"]), percent(found["ppv"])
+                shares = percent(found["sensitivity"], 2), percent(found["ppv"], 2)
                 table.add_row(revision, name, *shares, f"{found['f1']:.4f}")
         console.print(table)
     console.print(f"epochs {metrics['cross_validation']['epochs']}")

@@ -23,8 +23,3 @@ def progress_bars(console: Console) -> Iterator[Report]:
             progress.update(tasks[title], completed=done)
 
         yield report
-
-
-def percent(share: float | None, digits: int = 2) -> str:
-    """Write a share as a percentage; a dash where it is unknown."""
-    return "-" if share is None else f"{100 * share:.{digits}f}"

@@ -23,8 +23,9 @@ from classifier.recipes.recipe import RECIPES, Recipe
 from classifier.recipes.training import fit, score
 from classifier.splits import DS1, DS2
 from classifier.training.config import with_settings
+from classifier.training.evaluation import percent
 from replay.records import open_record, records_of
-from streamer.training.progress import Report, percent, progress_bars
+from streamer.training.progress import Report, progress_bars
 from streamer.training.recipe_data import prepare
 
 DATABASE: Final = "mitdb"
@@ -151,6 +152,6 @@ def _print(console: Console, metrics: dict[str, Any]) -> None:
     table = Table("protocol", "class", "Se %", "+P %", "F1", "beats", title=metrics["title"])
     for protocol, found in metrics["protocols"].items():
         for name, one in found["scores"]["classes"].items():
-            shares = percent(one["sensitivity"]), percent(one["ppv"])
+            shares = percent(one["sensitivity"], 2), percent(one["ppv"], 2)
             table.add_row(protocol, name, *shares, f"{one['f1']:.4f}", str(one["n_reference"]))
     console.print(table)

@@ -13,6 +13,7 @@ import numpy as np
 from classifier.labels import SCORED_LABELS
 from classifier.training.calibration import TOP
 from classifier.training.dataset import CLASSES
+from classifier.training.evaluation import percent
 from streamer.report import page
 from streamer.scoring.report import Table
 from streamer.training import plots as training_plots
@@ -26,15 +27,14 @@ _ECTOPIC: Final = ("S", "V", "F")
 _ROWS: Final = (*(label.value for label in CLASSES), "no beat")
 _COLUMNS: Final = (*(label.value for label in CLASSES), "missed")
 _CV: Final = "training records, held out"
-_WORDY_TABLE: Final = (
-    "<style>.wordy td:last-child, .wordy th:last-child {{ text-align: left; white-space: normal; }}"
-    '</style><div class="wordy">{}</div>'
+_WORDY: Final = (
+    "<style>.wordy td:last-child, .wordy th:last-child { text-align: left; white-space: normal; }"
+    "</style>"
 )
-"""Around a table whose last column holds sentences."""
 
 
 def training_page(metrics: Metrics, tried: Sequence[Metrics] = ()) -> str:
-    """Put the whole page together.
+    """Return the whole page, HTML that loads nothing.
 
     Parameters
     ----------
@@ -42,11 +42,6 @@ def training_page(metrics: Metrics, tried: Sequence[Metrics] = ()) -> str:
         What `metrics.json` holds; the part about DS2 may be absent.
     tried : sequence of dict
         Experiments, as `classifier.training.artefacts.experiments` returns them.
-
-    Returns
-    -------
-    str
-        HTML that loads nothing.
     """
     lines = [
         f"Trained on {len(metrics['trained_on'])} records: {' '.join(metrics['trained_on'])}.",
@@ -85,7 +80,7 @@ def write_training_report(out: Path, metrics: Metrics, tried: Sequence[Metrics] 
 
 
 def _sets(metrics: Metrics) -> list[tuple[str, Metrics]]:
-    """Return the scored sets with their titles, the one to be judged by first."""
+    """Return the scored sets with their titles, the one that counts first."""
     scored = [("DS2, end to end", metrics["ds2"])] if "ds2" in metrics else []
     return [*scored, (_CV, metrics["cross_validation"])]
 
@@ -149,8 +144,8 @@ def _epochs(found: Metrics) -> str:
         ("held-out score", found["scores"], "weighted F1"),
     ]
     if found.get("accuracies"):
-        percent = [100.0 * share for share in found["accuracies"]]
-        panels.append(("held-out accuracy", percent, "% of labels right"))
+        shares = [100.0 * share for share in found["accuracies"]]
+        panels.append(("held-out accuracy", shares, "% of labels right"))
     words = (
         f"{len(found['folds'])} folds of whole records. The score is the weighted F1 of what was "
         "held out, by which the number of epochs was chosen (dashed); the loss is the mean over "
@@ -162,9 +157,7 @@ def _epochs(found: Metrics) -> str:
         rows=tuple((str(n), " ".join(fold)) for n, fold in enumerate(found["folds"], start=1)),
     )
     drawn = training_plots.epoch_curves(panels, found["epochs"])
-    return (
-        page.paragraph(words) + drawn + page.folded("Folds", _WORDY_TABLE.format(page.table(folds)))
-    )
+    return page.paragraph(words) + drawn + page.folded("Folds", _wordy(folds))
 
 
 def _figures(metrics: Metrics) -> str:
@@ -183,7 +176,7 @@ def _figure_table(found: Metrics, title: str, key: str) -> Table:
     for revision in REVISIONS:
         for name, one in found[revision][key].items():
             shares = (one["sensitivity"], one["ppv"], one["false_positive_rate"])
-            cells = [*map(_percent, shares), f"{one['f1']:.3f}"]
+            cells = [*map(percent, shares), f"{one['f1']:.3f}"]
             if has_intervals:
                 low, high = found[revision]["f1_confidence_95"][name]
                 cells.append(f"{low:.3f} to {high:.3f}")
@@ -236,7 +229,7 @@ def _record_table(records: Metrics) -> Table:
         cells = [str(sum(one["n_reference"] for one in found.values()))]
         for label in _LABELS:
             one = found[label]
-            cells += [str(one["n_reference"]), _percent(one["sensitivity"]), _percent(one["ppv"])]
+            cells += [str(one["n_reference"]), percent(one["sensitivity"]), percent(one["ppv"])]
         rows.append((name, *cells))
     header = ["record", "beats", *(f"{c} {k}" for c in _LABELS for k in ("beats", "Se %", "+P %"))]
     return Table(title="Confirmed labels", header=tuple(header), rows=tuple(rows))
@@ -269,21 +262,19 @@ def _experiments(tried: Sequence[Metrics]) -> str:
     if not tried:
         return ""
     rows = tuple(
-        (
-            one["name"],
-            str(one["epochs"]),
-            *(
-                f"{one['provisional'][c]:.3f} / {one['confirmed'][c]:.3f}" if c in one["confirmed"]
-                else "-"
-                for c in _ECTOPIC
-            ),
-            one["change"],
-        )
+        (one["name"], str(one["epochs"]), *(_f1_pair(one, c) for c in _ECTOPIC), one["change"])
         for one in tried
-    )  # fmt: skip
+    )
     title = "F1 on held-out training records, provisional / confirmed; DS2 was not looked at"
     header = ("experiment", "epochs", *_ECTOPIC, "change")
-    return _WORDY_TABLE.format(page.table(Table(title=title, header=header, rows=rows)))
+    return _wordy(Table(title=title, header=header, rows=rows))
+
+
+def _f1_pair(one: Metrics, label: str) -> str:
+    """Write a class's F1 of both revisions; a dash where it was not scored."""
+    if label not in one["confirmed"]:
+        return "-"
+    return f"{one['provisional'][label]:.3f} / {one['confirmed'][label]:.3f}"
 
 
 def _settings(metrics: Metrics) -> str:
@@ -294,9 +285,12 @@ def _settings(metrics: Metrics) -> str:
         for name, value in values.items()
     )
     table = Table(title="As `--set NAME=VALUE` takes them", header=("setting", "value"), rows=rows)
-    return page.paragraph(f"Made with {versions}.") + page.folded(
-        "Settings", _WORDY_TABLE.format(page.table(table))
-    )
+    return page.paragraph(f"Made with {versions}.") + page.folded("Settings", _wordy(table))
+
+
+def _wordy(table: Table) -> str:
+    """Show a table whose last column holds sentences."""
+    return f'{_WORDY}<div class="wordy">{page.table(table)}</div>'
 
 
 def _parts(config: Metrics) -> list[tuple[str, Metrics]]:
@@ -304,7 +298,3 @@ def _parts(config: Metrics) -> list[tuple[str, Metrics]]:
     top = {name: value for name, value in config.items() if not isinstance(value, dict)}
     inner = [(f"{name}.", value) for name, value in config.items() if isinstance(value, dict)]
     return [("", top), *inner]
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
