@@ -1,243 +1,426 @@
-"""aiomqtt's client with what it leaves out.
+"""Keeps a connection to a broker through all its failures: messages out of an outbox, others in.
 
-What aiomqtt and paho don't offer in public is touched in this file alone.
+Messages are delivered at least once and in order. A connection that breaks takes nothing along:
+after the reconnect the stream goes on from the oldest message that the outbox keeps. Subscribers
+may so see a message twice, never miss one.
 """
 
 import asyncio
 import contextlib
-import socket
-import struct
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from enum import StrEnum
-from itertools import takewhile
-from typing import Any, Final
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 import aiomqtt
-from paho.mqtt.client import MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode
 
-from streamer.mqtt.address import Address
+from streamer.messages.outgoing import Outgoing
+from streamer.messages.payload import TOPIC_PREFIX
+from streamer.messages.source_status import ConnectionState
+from streamer.mqtt.access import Credentials, TlsFiles
+from streamer.mqtt.connection import (
+    AUTO,
+    Connection,
+    ConnectionConfig,
+    MessageRefusedError,
+    Version,
+    Versions,
+    backoff,
+    client_identifier,
+    connect,
+    explain,
+    is_login_refused,
+    is_refused,
+    parse_url,
+    unreachable,
+)
+from streamer.mqtt.delivery import Delivery, Present
+from streamer.mqtt.outbox import MemoryOutbox, Outbox
 
-_CLOSED_EARLY: Final = "it closed the connection without an answer"
-_MOST_IN_FLIGHT: Final = 65_535
-"""MQTT 5, section 3.2.2.3.3: what holds where the broker names no limit."""
-_AT_LEAST_ONCE: Final = 1
-_SENT: Final = MQTTMessage()
-"""Stands for every message in flight; who sent one keeps it until it is acknowledged."""
-_SENT.qos = _AT_LEAST_ONCE
-_ACKNOWLEDGED: Final = struct.Struct("!HH")
-_PLAIN_PUBACK: Final = 0x4002
-"""Type and length of a PUBACK that brings the message's number and nothing else: success, in either
-version (MQTT 5, section 3.4.2.1)."""
-_TYPE: Final = 0xF0
-_PUBLISH: Final = 0x30
-_WRITTEN: Final = 262_144
-"""Bytes written at a time, about."""
-_GATHER_S: Final = 0.002
-"""For so long acknowledgements gather before they are read."""
-_PEEKED: Final = 2000 * _ACKNOWLEDGED.size
+QUEUE_SIZE: Final = 20_000
+"""Messages kept while the broker is away: two hours of one patient, some 12 MB."""
+SAMPLES: Final = "samples"
+"""Last level of the topic that live samples come on: `ecg/<source>/samples`."""
+
+Incoming = Callable[[str, bytes, float], None]
+"""Gets source name, payload and time of arrival (event loop's clock) of a message."""
 
 
-class Version(StrEnum):
-    """Versions of the protocol."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """Bounds."""
 
-    V5 = "5"
-    V311 = "3.1.1"
+    in_flight: int = 2000
+    """Messages sent but not acknowledged: hides the broker's delay at thousands a second."""
+    drain_to: int = 200
+    """Queue length at which a replay that isn't in real time may go on."""
+    flush_timeout_s: float = 5.0
+    """How long `close` waits for the queue to empty."""
+    settle_s: float = 2.0
+    """How long a broker that has lost our session is given, before anything is sent again: its
+    other clients have to come back too, and what comes before them is lost to them."""
 
 
-class Connection(aiomqtt.Client):
-    """aiomqtt's client, and what it doesn't tell of MQTT 5: the broker's limit and its refusals.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What a client asks of who uses it; each is called on the event loop and returns at once."""
+
+    will: Callable[[Version], aiomqtt.Will | None] = lambda version: None
+    """What the broker is to publish when it loses us."""
+    on_connect: Callable[[], None] = lambda: None
+    """Called on every connection, the first one included, to tell of the present."""
+    on_turn: Callable[[], None] = lambda: None
+    """Called before messages are sent."""
+    on_finish: Callable[[], None] = lambda: None
+    """Called once everything is delivered and the client closes."""
+    readers: Mapping[str, Incoming] = field(default_factory=dict)
+    """Who reads `<prefix>/<source>/<kind>`, by kind."""
+
+
+class MqttClient:
+    """A client of one broker.
+
+    Parameters
+    ----------
+    url : str
+        `mqtt://HOST[:PORT]`, or `mqtts://...` for TLS.
+    client_id : str, optional
+        Name shown in the broker's log; unique by default, or that of an outbox on disk.
+    outbox : Outbox, optional
+        Where messages wait, in place of a queue in memory; the client closes it.
+    hooks : Hooks, optional
+    source : str
+        Whose messages are read; all by default.
+    prefix : str
+        First level of every topic.
+    session_s : int
+        How long the broker keeps our subscriptions when we are away (MQTT 5).
+    credentials : Credentials, optional
+        From the environment by default.
+    tls : TlsFiles, optional
+        For `mqtts`; the system's authorities by default.
+    version : str
+        MQTT version: `5`, `3.1.1`, or `auto` (5 unless the broker refuses it).
+    forgives : bool
+        Whether a message that the broker refuses is dropped, once the first were taken; otherwise
+        it ends the connection.
+    on_notice : callable, optional
+        Gets one line when the broker is lost, when it is back, and when it refuses something.
+    advice : str
+        What to do about a broker that can't be used from the start.
+    config, connection_config : dataclasses
+        Bounds and times.
+    sleep, random_source, wall_time : injected for tests
 
     Attributes
     ----------
-    version : Version
-        Protocol spoken.
-    receive_maximum : int
-        Messages that the broker lets us have in flight.
-    refusal : str or None
-        Why the broker refused one of our messages, in its words.
-    on_acknowledged : callable
-        Gets the number of each message that the broker has; see `send`.
+    state : ConnectionState
+        Never degraded: that is for those who know what waits.
+    sent : int
+        Messages of the outbox that the broker has, each counted once.
+    undelivered : int
+        Messages still unacknowledged when `close` gave up.
+    reconnects : int
+        How often a lost connection came back.
+    last_error : str or None
+        Why the connection was last lost.
+
+    Raises
+    ------
+    ValueError
+        If `url` is none.
     """
 
-    def __init__(self, address: Address, *, version: Version, **options: Any) -> None:
-        self.version = version
-        self.receive_maximum = _MOST_IN_FLIGHT
-        self.refusal: str | None = None
-        self.on_acknowledged: Callable[[int], None] = lambda number: None
-        protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
-        super().__init__(address.host, address.port, protocol=protocol, **options)
-        self._read_packets = self._client.loop_read
-        self._client.loop_read = self._read  # type: ignore[method-assign]
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str | None = None,
+        outbox: Outbox | None = None,
+        hooks: Hooks | None = None,
+        source: str = "+",
+        prefix: str = TOPIC_PREFIX,
+        session_s: int = 0,
+        credentials: Credentials | None = None,
+        tls: TlsFiles | None = None,
+        version: str = AUTO,
+        forgives: bool = False,
+        on_notice: Callable[[str], None] | None = None,
+        advice: str = "name another one",
+        config: ClientConfig | None = None,
+        connection_config: ConnectionConfig | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random_source: random.Random | None = None,
+        wall_time: Callable[[], float] = time.time,
+    ) -> None:
+        self.address = parse_url(url)
+        self.state = ConnectionState.CONNECTING
+        self.sent = self.undelivered = self.reconnects = 0
+        self.last_error: str | None = None
+        self.outbox: Outbox = outbox or MemoryOutbox(QUEUE_SIZE, wall_time=wall_time)
+        self.notice = on_notice or (lambda line: None)
+        self._client_id = client_id or client_identifier("client")
+        self._hooks = hooks or Hooks()
+        self.source = source
+        self._prefix = prefix
+        self._session_s = session_s
+        self._credentials = credentials or Credentials.from_environment(os.environ)
+        self._tls = tls
+        self._versions = Versions(version)
+        self._forgives = forgives
+        self._advice = advice
+        self._config = config or ClientConfig()
+        self._times = connection_config or ConnectionConfig()
+        self._sleep = sleep
+        self._random = random_source or random.Random()
+        self._wall_time = wall_time
+        self._delivery: Delivery | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._is_closing = self._has_subscribed = self._has_finished = False
+        self._held_until_s = 0.0
 
-    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        """Hand over a message at QoS 1 without waiting; return its number.
+    @property
+    def url(self) -> str:
+        """Address of the broker."""
+        return self.address.url
 
-        For thousands a second: aiomqtt's `publish` costs a task each, paho's a lock.
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._is_closing
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the broker may not have all yet that tells of the present."""
+        return self._delivery is None or self._delivery.has_present
+
+    async def start(self) -> None:
+        """Connect.
+
+        With an outbox on disk a broker that can't be reached is waited for in the background.
+
+        Raises
+        ------
+        BrokerError
+            If the broker can't be reached or refuses us.
         """
-        client = self._client
-        number = int(client._mid_generate())
-        client._out_messages[number] = _SENT
-        client._inflight_messages += 1
-        client._send_publish(number, topic.encode(), payload, _AT_LEAST_ONCE, retain)
-        return number
+        self._first = asyncio.get_running_loop().create_future()
+        self._worker = asyncio.create_task(self._work(), name="mqtt-client")
+        self._worker.add_done_callback(lambda _: self._settled.set())
+        await asyncio.wait({self._worker, self._first}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._first.done():
+            self._worker.result()
+        self._first.result()
 
-    def _read(self, max_packets: int = 1) -> Any:
-        """Take all acknowledgements that wait at once, and leave the rest to paho.
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Queue a message that is no JSON; never blocks."""
+        self.outbox.put(Outgoing(topic=topic, payload=payload))
+        self.wake()
 
-        It reads and unpacks them one by one, which takes longer than sending the messages.
+    def send_present(self, message: Present) -> None:
+        """Send what tells of the present; dropped while there is no connection."""
+        if self._delivery is not None:
+            self._delivery.send_present(message)
+            self.wake()
+
+    def wake(self) -> None:
+        """Look again whether there is something to do."""
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Wait until the queue is short; as long as it takes while the broker is away."""
+        await self._wait_for(lambda: self.outbox.waiting <= self._config.drain_to)
+
+    async def delivered(self) -> None:
+        """Wait until the broker has every message."""
+        await self._wait_for(lambda: self.outbox.is_idle)
+
+    async def _wait_for(self, condition: Callable[[], bool]) -> None:
+        await asyncio.sleep(0)
+        while not condition() and self._worker is not None and not self._worker.done():
+            self._settled.clear()
+            await self._settled.wait()
+
+    async def close(self) -> None:
+        """Send what is queued, within `flush_timeout_s`, and leave.
+
+        What could not be sent is counted in `undelivered`; the broker then publishes the will.
         """
-        client = self._client
-        # An encrypted connection can't be looked into; nor may a packet be half read.
-        if type(client._sock) is socket.socket and client._in_packet["command"] == 0:
-            numbers = taken_acknowledgements(client._sock)
-            for number in numbers:
-                self._take_acknowledgement(number)
-            if numbers:
-                self._pause_reading(client._sock)
-                return MQTTErrorCode.MQTT_ERR_SUCCESS
-        return self._read_packets(max_packets)
-
-    def _pause_reading(self, sock: socket.socket) -> None:
-        """Let acknowledgements gather: the broker sends each by itself."""
-        self._loop.remove_reader(sock.fileno())
-        self._loop.call_later(_GATHER_S, self._resume_reading, sock)
-
-    def _resume_reading(self, sock: socket.socket) -> None:
-        if self._client._sock is sock and sock.fileno() >= 0:
-            self._loop.add_reader(sock.fileno(), self._on_readable)
-
-    def _on_readable(self) -> None:
+        self._is_closing = True
+        self.wake()
         try:
-            self._client.loop_read()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
-            self._break(error)
+            if self._worker is not None:
+                await self._end(self._worker)
+        finally:
+            self.undelivered = self.outbox.unacknowledged
+            self.state = ConnectionState.OFFLINE
+            self.outbox.close()
 
-    def _break(self, error: Exception) -> None:
-        if not self._disconnected.done():
-            self._disconnected.set_exception(error)
+    async def _end(self, worker: "asyncio.Task[None]") -> None:
+        """Give the worker its time, then cancel it; only a programming error comes out."""
+        idle = self.state is ConnectionState.OFFLINE and self.outbox.is_idle
+        await asyncio.wait({worker}, timeout=0 if idle else self._config.flush_timeout_s)
+        worker.cancel()
+        result = (await asyncio.gather(worker, return_exceptions=True))[0]
+        if isinstance(result, Exception):
+            raise result
 
-    def _take_acknowledgement(self, number: int) -> None:
-        """Do what paho and aiomqtt do about a PUBACK."""
-        if self._client._out_messages.pop(number, None) is None:
+    async def _work(self) -> None:
+        """Connect, serve, and do it again whenever the connection breaks."""
+        delays = backoff(self._times, self._random)
+        while True:
+            connected = False
+            try:
+                version = await self._versions.settle(self.address, self._times, self._tls)
+                async with self._connect(version) as connection:
+                    connected = True
+                    await self._serve(connection)
+                return
+            except aiomqtt.MqttError as error:
+                if not self._may_retry(error):
+                    return
+                self._lost(error)
+            if self._is_closing and self.outbox.is_idle:
+                return
+            if connected:
+                delays = backoff(self._times, self._random)
+            await self._sleep(next(delays))
+
+    def _connect(self, version: Version) -> contextlib.AbstractAsyncContextManager[Connection]:
+        return connect(
+            self.address,
+            identifier=self._client_id,
+            credentials=self._credentials,
+            config=self._times,
+            version=version,
+            tls=self._tls,
+            will=self._hooks.will(version),
+            in_flight=self._config.in_flight,
+            session_s=self._session_s,
+            resume=self._session_s > 0,
+        )
+
+    def _may_retry(self, error: aiomqtt.MqttError) -> bool:
+        """Whether to go on; before the first success only if a disk keeps what is published."""
+        if self._first is None or self._first.done():
+            return True
+        if self.outbox.is_durable and not is_login_refused(error):
+            self.notice(f"MQTT broker {self.url} is away ({explain(error)}); trying again")
+            self._first.set_result(None)
+            return True
+        self._first.set_exception(unreachable(self.address, error, self._advice))
+        return False
+
+    def _lost(self, error: aiomqtt.MqttError) -> None:
+        was_online = self.state is ConnectionState.ONLINE
+        self.state = ConnectionState.OFFLINE
+        self.last_error = explain(error)
+        if was_online:
+            self.notice(f"MQTT broker {self.url} is lost ({self.last_error}); trying again")
+
+    def _connected(self, connection: Connection) -> None:
+        """Say so, and give a broker that has forgotten us time for its other clients."""
+        was_offline = self.state is ConnectionState.OFFLINE
+        self.state = ConnectionState.ONLINE
+        if not was_offline:
             return
-        self._client._inflight_messages -= 1
-        self.on_acknowledged(number)
-        pending = self._pending_publishes.pop(number, None)
-        if pending is not None:
-            pending.set()
+        self.reconnects += 1
+        has_lost = not connection.socket.session_present
+        is_known = connection.version is Version.V5 and self._session_s > 0
+        lost = " but has lost its sessions, as without persistence" if has_lost and is_known else ""
+        self.notice(f"MQTT broker {self.url} is back{lost}; {self.outbox.waiting} messages to send")
+        if has_lost:
+            self._held_until_s = asyncio.get_running_loop().time() + self._config.settle_s
 
-    def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
-    ) -> None:
-        self.receive_maximum = getattr(properties, "ReceiveMaximum", None) or _MOST_IN_FLIGHT
-        super()._on_connect(client, userdata, flags, reason_code, properties)
-
-    def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
-    ) -> None:
-        """Notice an end before the answer too, for which aiomqtt would wait until its time-out."""
-        if not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError(_CLOSED_EARLY))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
-
-    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
-        self._loop.call_soon_threadsafe(self._watch_for_room, client, sock)
-
-    def _watch_for_room(self, client: Any, sock: Any) -> None:
-        """Write when the socket can take more, if it is still open when the loop comes to it.
-
-        aiomqtt remembers the bare number of the socket, by then perhaps that of no socket or of
-        another one.
-        """
-        if sock.fileno() >= 0:
-            self._loop.add_writer(sock.fileno(), self._write, client)
-
-    def _write(self, client: Any) -> None:
+    async def _serve(self, connection: Connection) -> None:
+        """Send and receive until everything is out and we are closing, or the connection breaks."""
+        self._delivery = delivery = Delivery(
+            connection,
+            self.outbox,
+            in_flight=self._config.in_flight,
+            wall_time=self._wall_time,
+            wake=self.wake,
+        )
+        receiving = asyncio.create_task(self._receive(connection), name="mqtt-receive")
+        receiving.add_done_callback(lambda _: self.wake())
+        self._has_subscribed = self._has_finished = False
         try:
-            join(client._out_packet)
-            client.loop_write()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
-            self._break(error)
+            self._connected(connection)
+            self._hooks.on_connect()
+            while not self._is_over(delivery):
+                self._wake.clear()
+                self._hooks.on_turn()
+                self.outbox.commit()
+                delivery.fill(is_held=self._hold_s() > 0)
+                await self._wait(delivery)
+                self._settle(connection, delivery)
+                if receiving.done():
+                    receiving.result()
+        finally:
+            self._delivery = None
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+            self.outbox.recall()
 
-    def _on_publish(
-        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
-    ) -> None:
-        if reason_code.is_failure:
-            self.refusal = str(reason_code)
-        self.on_acknowledged(mid)
-        super()._on_publish(client, userdata, mid, reason_code, properties)
+    def _is_over(self, delivery: Delivery) -> bool:
+        """Whether we are closing and all is said; the last of all is said here."""
+        if not (self._is_closing and self.outbox.is_idle):
+            return False
+        if not self._has_finished:
+            self._has_finished = True
+            self._hooks.on_finish()
+        return not delivery.has_present
 
+    def _hold_s(self) -> float:
+        return self._held_until_s - asyncio.get_running_loop().time()
 
-def taken_acknowledgements(sock: socket.socket) -> list[int]:
-    """Take from the socket the plain acknowledgements that come next; return their numbers."""
-    with contextlib.suppress(OSError):  # nothing has come, or paho will find what is wrong
-        waiting = sock.recv(_PEEKED, socket.MSG_PEEK)
-        packets = _ACKNOWLEDGED.iter_unpack(waiting[: len(waiting) // 4 * 4])
-        plain = takewhile(lambda packet: packet[0] == _PLAIN_PUBACK, packets)
-        numbers = [number for _, number in plain]
-        if numbers:
-            sock.recv(len(numbers) * _ACKNOWLEDGED.size)
-        return numbers
-    return []
+    async def _wait(self, delivery: Delivery) -> None:
+        """Wait until something happens; a broker that no longer answers is lost."""
+        bounds = [self._times.timeout_s] if delivery.in_flight else []
+        if self._hold_s() > 0:
+            bounds.append(self._hold_s())
+        try:
+            async with asyncio.timeout(min(bounds, default=None)):
+                await self._wake.wait()
+        except TimeoutError:
+            silent_s = asyncio.get_running_loop().time() - delivery.progress_s
+            if delivery.in_flight and silent_s >= self._times.timeout_s:
+                raise aiomqtt.MqttError("Operation timed out") from None
 
+    def _settle(self, connection: Connection, delivery: Delivery) -> None:
+        """Count what the broker has; its first answers show whether we may publish."""
+        first = self._first
+        is_first = first is not None and not first.done()
+        refusal, connection.socket.refusal = connection.socket.refusal, None
+        if refusal is not None:
+            if is_first or not self._forgives:
+                raise MessageRefusedError(f"it refuses our messages: {refusal}")
+            self.notice(f"MQTT broker {self.url} refuses a message: {refusal}")
+        self.sent += delivery.settle()
+        is_taken = self._has_subscribed and not delivery.has_present
+        if first is not None and is_taken and not first.done():
+            first.set_result(None)
+        self._settled.set()
 
-def join(packets: deque[dict[str, Any]]) -> None:
-    """Make one of the messages that wait to be written, up to the first that isn't at QoS 1.
-
-    paho writes each by itself, and the calls to the system take longer than all the rest.
-    """
-    joined: list[bytes] = []
-    size = 0
-    while packets and size < _WRITTEN:
-        if (packets[0]["command"] & _TYPE) != _PUBLISH or packets[0]["qos"] != 1:
-            break
-        packet = packets.popleft()
-        joined.append(packet["packet"][packet["pos"] :])
-        size += len(joined[-1])
-    if joined:
-        whole = b"".join(joined)
-        packets.appendleft({**packet, "pos": 0, "to_process": len(whole), "packet": whole})
-
-
-@contextlib.asynccontextmanager
-async def entered(client: Connection) -> AsyncIterator[None]:
-    """Connect and say goodbye; leave nothing open."""
-    try:
-        await _enter(client)
-        yield
-        await client.__aexit__(None, None, None)
-    finally:
-        await _abandon(client)
-
-
-async def _enter(client: aiomqtt.Client) -> None:
-    """Connect; a cancellation waits, because the thread that connects can't be interrupted."""
-    entering = asyncio.ensure_future(client.__aenter__())
-    try:
-        await asyncio.shield(entering)
-    except asyncio.CancelledError:
-        await asyncio.wait({entering})
-        if not entering.cancelled():
-            entering.exception()
-        raise
-    except ValueError as error:
-        # A host name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
-        raise aiomqtt.MqttError(str(error)) from error
-
-
-async def _abandon(client: aiomqtt.Client) -> None:
-    """Close what aiomqtt leaves open after a failed attempt or a broken connection.
-
-    It has no public call for that: a CONNACK that never came leaves its socket, reader and
-    timer task behind, and an error that nobody waited for is logged at garbage collection.
-    """
-    client._client._sock_close()
-    timer = client._misc_task
-    if timer is not None:
-        timer.cancel()
-        await asyncio.gather(timer, return_exceptions=True)
-    disconnected = client._disconnected
-    if disconnected.done() and not disconnected.cancelled():
-        disconnected.exception()
+    async def _receive(self, connection: Connection) -> None:
+        """Hand on what comes, until the connection breaks, which raises."""
+        readers = self._hooks.readers
+        topics = [f"{self._prefix}/{self.source}/{kind}" for kind in readers]
+        if topics:
+            codes = await connection.subscribe([(topic, 1) for topic in topics])
+            for topic, code in zip(topics, codes, strict=True):
+                if is_refused(code):
+                    self.notice(f"the MQTT broker {self.url} doesn't let us read {topic}")
+        self._has_subscribed = True
+        self.wake()
+        loop = asyncio.get_running_loop()
+        async for message in connection.messages:
+            _, source, kind = str(message.topic).split("/", 2)
+            reader = readers.get(kind)
+            if reader is not None and isinstance(message.payload, bytes):
+                reader(source, message.payload, loop.time())

@@ -1,27 +1,22 @@
-"""What publisher and listener share: one connection to a broker, in either protocol version.
+"""What all who talk to a broker share: one connection, in either version of the protocol."""
 
-Only the `mqtt_*` modules, those that publish and those that subscribe know aiomqtt; what aiomqtt
-and paho don't offer in public is touched in `streamer.mqtt.client` alone.
-"""
-
+import asyncio
 import contextlib
 import itertools
 import logging
 import math
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from streamer.mqtt.access import Credentials, TlsFiles, tls_context
 from streamer.mqtt.address import Address, parse_url
-from streamer.mqtt.client import Connection, Version, entered
 from streamer.mqtt.errors import (
     VERSION_REFUSED,
     MessageRefusedError,
@@ -30,6 +25,8 @@ from streamer.mqtt.errors import (
     is_refused,
     unreachable,
 )
+from streamer.mqtt.packet_socket import PacketSocket, PacketSocketContext
+from streamer.mqtt.protocol import AUTO, Version, message_properties, new_properties
 
 __all__ = [
     "AUTO",
@@ -54,8 +51,9 @@ _LOGGER: Final = logging.getLogger(__name__)
 # Lost connections are reported in our own words; a program that wants the library's may listen.
 _LOGGER.addHandler(logging.NullHandler())
 
-CONTENT_TYPE: Final = "application/json"
-AUTO: Final = "auto"
+_CLOSED_EARLY: Final = "it closed the connection without an answer"
+_LEAVE_S: Final = 1.0
+"""How long the end of a connection may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +87,124 @@ def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[
 def client_identifier(role: str) -> str:
     """Name for one connection; unique, since a broker drops the older of two equal ones."""
     return f"ecg-stream-{role}-{uuid.uuid4().hex[:8]}"
+
+
+class Connection(aiomqtt.Client):
+    """aiomqtt's client on a socket of ours, which publishes in bulk and knows what the broker says.
+
+    Attributes
+    ----------
+    version : Version
+        Protocol spoken.
+    context : PacketSocketContext
+        Holds the socket.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        version: Version,
+        tls: TlsFiles | None = None,
+        ends_session: bool = True,
+        **options: Any,
+    ) -> None:
+        self.version = version
+        self.context = PacketSocketContext(tls_context(tls) if address.tls else None)
+        self.ends_session = ends_session and version is Version.V5
+        protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
+        super().__init__(
+            address.host,
+            address.port,
+            protocol=protocol,
+            logger=_LOGGER,
+            tls_context=self.context,
+            **options,
+        )
+
+    @property
+    def socket(self) -> PacketSocket:
+        """What it publishes through, once it is connected."""
+        if self.context.socket is None:
+            raise aiomqtt.MqttError("not connected")
+        return self.context.socket
+
+    def send(
+        self, topic: str, payload: bytes, *, retain: bool = False, properties: bytes = b""
+    ) -> int:
+        """Hand over a message at QoS 1 without waiting; return its number.
+
+        For thousands a second: aiomqtt's `publish` costs many times as much.
+        `PacketSocket.on_acknowledged` tells when the broker has it.
+        """
+        return self.socket.publish(topic, payload, retain=retain, properties=properties)
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises
+        ------
+        aiomqtt.MqttError
+            If the broker can't be reached or refuses us.
+        """
+        entering = asyncio.ensure_future(self.__aenter__())
+        try:
+            either: set[asyncio.Future[Any]] = {entering, self.context.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The thread that connects can't be interrupted.
+            await asyncio.wait({entering})
+            if not entering.cancelled():
+                entering.exception()
+            raise
+        if not entering.done() and self.socket.is_welcome is None:
+            # aiomqtt would wait for the answer until its time-out.
+            entering.cancel()
+            await asyncio.gather(entering, return_exceptions=True)
+            raise aiomqtt.MqttError(_CLOSED_EARLY)
+        try:
+            await entering
+        except ValueError as error:
+            # A name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
+            raise aiomqtt.MqttError(str(error)) from error
+        self.socket.ends_session = self.ends_session
+
+    async def leave(self) -> None:
+        """Say goodbye.
+
+        Raises
+        ------
+        aiomqtt.MqttError
+            If that fails.
+        """
+        await self.__aexit__(None, None, None)
+
+    async def abandon(self, *, was_open: bool) -> None:
+        """Leave nothing open, whatever has happened; a broken or failed connection does that."""
+        sock = self.context.socket
+        if sock is None:
+            return
+        sock.abort()
+        await asyncio.wait({self.context.ended}, timeout=_LEAVE_S)
+        if was_open:
+            # Nobody may have waited for the error that this end is.
+            with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_S):
+                    async for _ in self.messages:
+                        pass
+
+
+@contextlib.asynccontextmanager
+async def _entered(client: Connection) -> AsyncIterator[None]:
+    """Connect and say goodbye; leave nothing open."""
+    was_open = False
+    try:
+        await client.open()
+        was_open = True
+        yield
+        await client.leave()
+    finally:
+        await client.abandon(was_open=was_open)
 
 
 @contextlib.asynccontextmanager
@@ -131,55 +247,24 @@ async def connect(
     """
     dialect: dict[str, Any] = {"clean_session": True}
     if version is Version.V5:
-        properties = _properties(PacketTypes.CONNECT)
+        properties = new_properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = session_s
         properties.ReceiveMaximum = in_flight
         dialect = {"clean_start": not resume, "properties": properties}
     client = Connection(
         address,
         version=version,
+        tls=tls,
         username=credentials.username,
         password=credentials.password,
-        logger=_LOGGER,
         identifier=identifier,
         will=will,
         timeout=config.timeout_s,
         keepalive=config.keepalive_s,
-        # No limit: who sends keeps his own, and paho would look through all messages in flight at
-        # each acknowledgement.
-        max_inflight_messages=0,
-        tls_context=tls_context(tls) if address.tls else None,
         **dialect,
     )
-    client.pending_calls_threshold = in_flight
-    async with entered(client):
+    async with _entered(client):
         yield client
-
-
-def message_properties(
-    version: Version,
-    fields: Mapping[str, str],
-    *,
-    expires_in_s: float | None = None,
-    will: bool = False,
-) -> Properties | None:
-    """Say what a JSON message is, and how long it is worth reading; None before MQTT 5.
-
-    Topic aliases are not used: a topic is a few percent of a message.
-    """
-    if version is not Version.V5:
-        return None
-    properties = _properties(PacketTypes.WILLMESSAGE if will else PacketTypes.PUBLISH)
-    properties.ContentType = CONTENT_TYPE
-    properties.PayloadFormatIndicator = 1
-    properties.UserProperty = list(fields.items())
-    if expires_in_s is not None:
-        properties.MessageExpiryInterval = max(1, round(expires_in_s))
-    return properties
-
-
-def _properties(packet_type: int) -> Properties:
-    return Properties(packet_type)  # type: ignore[no-untyped-call]
 
 
 class Versions:
@@ -225,13 +310,12 @@ class Versions:
         probe = Connection(
             address,
             version=Version.V5,
-            logger=_LOGGER,
+            tls=tls,
             identifier=client_identifier("probe"),
             timeout=config.timeout_s,
-            tls_context=tls_context(tls) if address.tls else None,
         )
         try:
-            async with entered(probe):
+            async with _entered(probe):
                 pass
         except MqttConnectError as error:
             if str(error.rc) == VERSION_REFUSED:

@@ -2,251 +2,138 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from streamer.core.events import StreamInfo
-from streamer.messages.alerting import Alerting
-from streamer.messages.payload import TopicKind, topic
-from streamer.messages.source_status import (
-    FINISHED,
-    ConnectionState,
-    DeliveryCounts,
-    Health,
-    status_payload,
-)
-from streamer.messages.wire import SCHEMA_VERSION, MessageType
-from streamer.mqtt.connection import (
-    Connection,
-    MessageRefusedError,
-    is_refused,
-    message_properties,
-)
+from streamer.messages.outgoing import Outgoing
+from streamer.mqtt.connection import Connection
 from streamer.mqtt.outbox import Outbox
+from streamer.mqtt.protocol import (
+    message_properties,
+    pack,
+    packed_properties,
+    user_properties,
+)
 
 
-@dataclass(slots=True, kw_only=True)
-class Mailbox:
-    """What one source has to say, whatever becomes of its connections."""
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A retained message that tells of the present: no part of the outbox."""
 
-    info: StreamInfo
-    prefix: str
-    outbox: Outbox
-    alerting: Alerting
-    announcements: list[tuple[str, bytes]]
-    """Topics and payloads to retain besides, such as those for Home Assistant."""
-    first_seq: int
-    health: Health
-    wall_time: Callable[[], float]
-    wake: asyncio.Event
-    """Set whenever there may be something to do."""
-    closing: bool = False
-    """Whether nothing more will be put into the outbox."""
-
-    def topic(self, kind: TopicKind) -> str:
-        """Topic of one kind of this source's messages."""
-        return topic(self.info.source, kind, self.prefix)
-
-    def status(self, state: ConnectionState, reason: str | None = None) -> bytes:
-        """Encode a status message."""
-        outbox = self.outbox
-        return status_payload(
-            self.info,
-            DeliveryCounts(
-                events=outbox.next_seq,
-                waiting=outbox.waiting,
-                shed=outbox.shed,
-                expired=outbox.expired,
-            ),
-            state=state,
-            reason=reason,
-            now=self.wall_time(),
-            first_seq=self.first_seq,
-        )
+    topic: str
+    payload: bytes
+    kind: str | None
+    """`type` of the payload; None if it isn't ours."""
 
 
-def user_properties(kind: str) -> dict[str, str]:
-    """Enough to route a message without opening it."""
-    return {"schema": str(SCHEMA_VERSION), "type": kind}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sending:
-    """The task that ends with a message's acknowledgement."""
-
-    task: asyncio.Task[None]
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    number: int
     is_present: bool
-    """Whether it tells of the present (status and such): no part of the outbox."""
 
 
 class Delivery:
-    """Serves one connection.
+    """What is on its way over one connection.
 
     Parameters
     ----------
-    client : Connection
-    mailbox : Mailbox
+    connection : Connection
+    outbox : Outbox
     in_flight : int
         Messages that may be sent and not yet acknowledged.
-    on_settled : callable
-        Gets how many messages the broker has for the first time, and whether it has taken one of
-        the present.
-    on_state : callable
-        Gets the state whenever that changes.
-    on_notice : callable
-        Gets one line about what a person should know.
+    wall_time : callable
+        Seconds since the epoch.
+    wake : callable
+        Called when the broker's answers make room or leave nothing in flight.
+
+    Attributes
+    ----------
+    progress_s : float
+        Time of the event loop at which the broker last acknowledged something, or had nothing to.
     """
 
     def __init__(
         self,
-        client: Connection,
-        mailbox: Mailbox,
+        connection: Connection,
+        outbox: Outbox,
         *,
         in_flight: int,
-        on_settled: Callable[[int, bool], None],
-        on_state: Callable[[ConnectionState], None],
-        on_notice: Callable[[str], None],
+        wall_time: Callable[[], float],
+        wake: Callable[[], None],
     ) -> None:
-        self._client = client
-        self._mailbox = mailbox
-        self._limit = min(in_flight, client.receive_maximum)
-        self._on_settled = on_settled
-        self._on_state = on_state
-        self._notice = on_notice
-        self._state = mailbox.health.judge(mailbox.outbox.waiting)
-        self._sending: deque[_Sending] = deque()
-        self._present: deque[tuple[str, bytes, str | None]] = deque()
+        self._connection = connection
+        self._outbox = outbox
+        self._limit = min(in_flight, connection.socket.receive_maximum)
+        self._wall_time = wall_time
+        self._wake = wake
+        self._present: deque[Present] = deque()
+        self._sent: deque[_Sent] = deque()
+        self._n_present = 0
+        self._acknowledged: set[int] = set()
+        self._loop = asyncio.get_running_loop()
+        self.progress_s = self._loop.time()
+        connection.socket.on_acknowledged = self._take
 
-    async def run(self) -> None:
-        """Send in order until everything is out and the mailbox closes.
+    @property
+    def in_flight(self) -> int:
+        """Messages sent and not yet acknowledged."""
+        return len(self._sent)
 
-        Raises
-        ------
-        aiomqtt.MqttError
-            When the connection breaks or the broker refuses a message; what was not acknowledged
-            is back in the outbox then.
-        """
-        mailbox = self._mailbox
-        hearing = asyncio.create_task(self._hear(), name="mqtt-hear")
-        hearing.add_done_callback(lambda _: mailbox.wake.set())
-        self._introduce()
-        try:
-            while not (mailbox.closing and mailbox.outbox.is_idle):
-                self._follow_health()
-                await self._step(hearing)
-            self._send_status(ConnectionState.OFFLINE, FINISHED)
-            while self._present or self._sending:
-                await self._step(hearing)
-        finally:
-            await self._recall(hearing)
+    @property
+    def has_present(self) -> bool:
+        """Whether something that tells of the present isn't acknowledged yet."""
+        return bool(self._present or self._n_present)
 
-    async def _step(self, hearing: asyncio.Task[None]) -> None:
-        """Send what may be sent, wait until something happens, and settle it."""
-        self._mailbox.wake.clear()
-        self._tell_active()
-        self._fill()
-        await self._mailbox.wake.wait()
-        self._settle()
-        if hearing.done():
-            hearing.result()
+    def send_present(self, message: Present) -> None:
+        """Send, before anything that waits, what describes the present."""
+        self._present.append(message)
 
-    def _introduce(self) -> None:
-        """Say all that describes the present: the broker may know none of it, or old news."""
-        self._send_status(self._state)
-        self._mailbox.alerting.forget_told()
-        self._present.extend((name, payload, None) for name, payload in self._mailbox.announcements)
-
-    def _settle(self) -> None:
-        """Forget what was acknowledged, oldest first; an attempt that failed raises."""
-        if self._client.refusal is not None:
-            where = self._mailbox.topic(TopicKind.STATUS).rpartition("/")[0]
-            raise MessageRefusedError(
-                f"it refuses our messages under {where}/: {self._client.refusal}"
-            )
-        acknowledged, present = 0, False
-        failed: asyncio.Task[None] | None = None
-        while self._sending and self._sending[0].task.done():
-            if self._sending[0].task.exception() is not None:
-                failed = self._sending[0].task
-                break
-            is_present = self._sending.popleft().is_present
-            present |= is_present
-            acknowledged += not is_present
-        self._on_settled(self._mailbox.outbox.acknowledge(acknowledged), present)
-        if failed is not None:
-            failed.result()
-
-    def _fill(self) -> None:
-        for _ in range(self._limit - len(self._sending)):
-            if self._present:
-                self._publish_present(*self._present.popleft())
-                continue
-            message = self._mailbox.outbox.take()
+    def fill(self, *, is_held: bool) -> None:
+        """Send what may be sent; of the outbox nothing while it is held back."""
+        if not self._sent:
+            self.progress_s = self._loop.time()
+        while self._present and len(self._sent) < self._limit:
+            self._send_retained(self._present.popleft())
+        while not is_held and len(self._sent) < self._limit:
+            message = self._outbox.take()
             if message is None:
                 return
-            left_s = (
-                None
-                if message.expires_at is None
-                else message.expires_at - self._mailbox.wall_time()
+            number = self._connection.send(
+                message.topic, message.payload, properties=self._properties(message)
             )
-            fields = user_properties(message.kind)
-            properties = message_properties(self._client.version, fields, expires_in_s=left_s)
-            self._send(
-                self._client.publish(message.topic, message.payload, qos=1, properties=properties)
-            )
+            self._sent.append(_Sent(number, is_present=False))
 
-    def _follow_health(self) -> None:
-        """Tell subscribers when we fall far behind, and when we have caught up."""
-        state = self._mailbox.health.judge(self._mailbox.outbox.waiting)
-        if state is not self._state:
-            self._state = state
-            self._on_state(state)
-            self._send_status(state)
+    def settle(self) -> int:
+        """Forget what was acknowledged, oldest first; return how much of the outbox, anew."""
+        events = 0
+        while self._sent and self._sent[0].number in self._acknowledged:
+            sent = self._sent.popleft()
+            self._acknowledged.remove(sent.number)
+            events += not sent.is_present
+            self._n_present -= sent.is_present
+        return self._outbox.acknowledge(events)
 
-    async def _hear(self) -> None:
-        """Take acknowledgements until the connection breaks, which raises."""
-        alerting = self._mailbox.alerting
-        codes = await self._client.subscribe(alerting.ack_topic, qos=1)
-        if any(is_refused(code) for code in codes):
-            self._notice(f"the MQTT broker doesn't let us read {alerting.ack_topic}")
-        async for message in self._client.messages:
-            if alerting.acknowledge(message.payload):
-                self._mailbox.wake.set()
+    def _take(self, number: int) -> None:
+        self._acknowledged.add(number)
+        self.progress_s = self._loop.time()
+        self._wake()
 
-    def _tell_active(self) -> None:
-        """Publish the alerts that are not over, whenever they change."""
-        payload = self._mailbox.alerting.changed()
-        if payload is not None:
-            self._send_present(TopicKind.ACTIVE, payload, MessageType.ACTIVE)
+    def _send_retained(self, present: Present) -> None:
+        version = self._connection.version
+        if present.kind is None:
+            properties = pack(message_properties(version, {}))
+        else:
+            properties = packed_properties(version, present.kind)
+        number = self._connection.send(
+            present.topic, present.payload, retain=True, properties=properties
+        )
+        self._sent.append(_Sent(number, is_present=True))
+        self._n_present += 1
 
-    def _send_status(self, state: ConnectionState, reason: str | None = None) -> None:
-        if state is ConnectionState.DEGRADED:
-            reason = f"{self._mailbox.outbox.waiting} messages behind"
-        payload = self._mailbox.status(state, reason)
-        self._send_present(TopicKind.STATUS, payload, MessageType.STATUS)
-
-    def _send_present(self, where: TopicKind, payload: bytes, kind: MessageType) -> None:
-        """Send, before anything that waits, what describes the present."""
-        self._present.append((self._mailbox.topic(where), payload, kind))
-
-    def _publish_present(self, name: str, payload: bytes, kind: str | None) -> None:
-        fields = {} if kind is None else user_properties(kind)
-        properties = message_properties(self._client.version, fields)
-        publishing = self._client.publish(name, payload, qos=1, retain=True, properties=properties)
-        self._send(publishing, is_present=True)
-
-    def _send(self, publishing: Coroutine[Any, Any, None], *, is_present: bool = False) -> None:
-        """Start one publish; tasks first run in the order of their creation, so order is kept."""
-        task = asyncio.create_task(publishing)
-        task.add_done_callback(lambda _: self._mailbox.wake.set())
-        self._sending.append(_Sending(task=task, is_present=is_present))
-
-    async def _recall(self, hearing: asyncio.Task[None]) -> None:
-        """Stop what is under way; what was not acknowledged will be sent again."""
-        tasks = [hearing, *(sending.task for sending in self._sending)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._sending.clear()
-        self._mailbox.outbox.recall()
+    def _properties(self, message: Outgoing) -> bytes:
+        version = self._connection.version
+        if message.expires_at is None:
+            return packed_properties(version, message.kind)
+        left_s = message.expires_at - self._wall_time()
+        fields = user_properties(message.kind)
+        return pack(message_properties(version, fields, expires_in_s=left_s))

@@ -1,23 +1,24 @@
-"""Publishes events over MQTT, at least once and in order.
+"""Publishes the events of any number of sources over MQTT, at least once and in order.
 
-Every message waits in an outbox until the broker has acknowledged it (QoS 1), and a while longer.
-A connection that breaks takes nothing along: after the reconnect the stream goes on from the oldest
-message that is kept. Subscribers may so see a message twice, never miss one.
+Each source has its own topics: events, alerts by a policy of its own, active alerts,
+acknowledgements, status. They share one connection and one outbox. There is but one last will a
+connection: of a single source it is on its own status; of a ward it is on the ward's,
+`ecg/<ward>/status`, and the status of each source names the ward in `via`. So a reader who sees the
+ward offline knows that all its sources are.
 """
 
 import asyncio
-import contextlib
-import os
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import aiomqtt
 
 from replay.chunk import Chunk
-from streamer.core.events import Published, StreamInfo
+from streamer.core.errors import SnapshotError
+from streamer.core.events import CHAIN_FS, Published, StreamInfo
 from streamer.messages.alerting import Alerting, AlertingConfig
 from streamer.messages.home_assistant import discovery
 from streamer.messages.outgoing import Outgoing, Rank
@@ -26,64 +27,59 @@ from streamer.messages.payload import (
     TopicKind,
     check_source,
     to_payload,
-    topic_of,
 )
 from streamer.messages.source_status import (
     CONNECTION_LOST,
+    FINISHED,
     ConnectionState,
     Health,
+    HealthConfig,
 )
-from streamer.messages.wire import BeatMessage, Message, MessageType, StatisticsMessage, dumps
+from streamer.messages.wire import MessageType, StatisticsMessage, WardStatisticsMessage
 from streamer.mqtt.access import Credentials, TlsFiles
-from streamer.mqtt.connection import (
-    AUTO,
-    Connection,
-    ConnectionConfig,
-    Version,
-    Versions,
-    backoff,
-    client_identifier,
-    connect,
-    explain,
-    is_login_refused,
-    message_properties,
-    parse_url,
-    unreachable,
+from streamer.mqtt.client import (
+    QUEUE_SIZE,
+    SAMPLES,
+    ClientConfig,
+    Hooks,
+    Incoming,
+    MqttClient,
 )
-from streamer.mqtt.delivery import Delivery, Mailbox, user_properties
-from streamer.mqtt.outbox import Outbox
+from streamer.mqtt.connection import AUTO, ConnectionConfig, Version, client_identifier
+from streamer.mqtt.delivery import Present
+from streamer.mqtt.outbox import MemoryOutbox, Outbox, OutboxConfig
+from streamer.mqtt.protocol import message_properties, user_properties
+from streamer.mqtt.sources import PublishedSource, addressed, rank_of
 
-__all__ = ["ConnectionState", "MqttSink", "MqttSinkConfig"]
+__all__ = ["ClientConfig", "ConnectionState", "MqttPublisher"]
 
-QUEUE_SIZE: Final = 20_000
-"""Messages kept while the broker is away: two hours of one patient, some 12 MB."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttSinkConfig:
-    """Bounds of the sink."""
-
-    in_flight: int = 20
-    """Messages sent but not yet acknowledged; hides the round trip at full speed."""
-    drain_to: int = 200
-    """Queue length at which a replay that isn't in real time may go on."""
-    flush_timeout_s: float = 5.0
-    """How long `close` waits for the queue to empty."""
+WARD: Final = "ward"
+"""Name that a ward's own status goes by, unless it is given another."""
+WARD_QUEUE_SIZE: Final = 500_000
+"""Messages kept for a ward while the broker is away."""
+WARD_OUTBOX: Final = OutboxConfig(keep=50_000, keep_s=15.0)
+"""What a ward's publisher keeps after its acknowledgement: the last seconds of thousands."""
+_WARD_HEALTH: Final = HealthConfig(degraded_from=20_000, healthy_from=2000)
+_SESSION_S: Final = 300
+"""How long a broker keeps our subscriptions; that it has lost them tells that it was restarted."""
+_ADVICE: Final = "name another one with --mqtt URL, or go without: --mqtt off"
 
 
-class MqttSink:
-    """Publishes one source's events under `ecg/<source>/`.
+class MqttPublisher:
+    """Publishes for one source or a ward of them under `ecg/<source>/`; a `Sink`.
 
     Parameters
     ----------
     url : str
         `mqtt://HOST[:PORT]`, or `mqtts://...` for TLS.
+    ward : str, optional
+        Name of the ward for its own status; without it there is one source, opened before `start`.
     client_id : str, optional
         Name shown in the broker's log; unique by default, or that of an outbox on disk.
-    queue_size : int
+    queue_size : int, optional
         Messages kept while the broker is slow or away; beyond it the least important is shed.
     outbox : Outbox, optional
-        Where messages wait, in place of a queue in memory; the sink closes it.
+        Where messages wait, in place of a queue in memory; the publisher closes it.
     credentials : Credentials, optional
         From the environment by default.
     tls : TlsFiles, optional
@@ -93,39 +89,30 @@ class MqttSink:
     prefix : str
         First level of every topic.
     alerting : AlertingConfig, optional
-        Which events become alerts.
+        Which events become alerts, of every source.
     ha_discovery : bool
-        Whether to announce the source to Home Assistant.
+        Whether to announce the sources to Home Assistant.
+    on_samples : callable, optional
+        Gets source, payload and arrival of every message on `ecg/<source>/samples`.
     on_notice : callable, optional
         Gets one line when the broker is lost and when it is back.
     config, connection_config : dataclasses
         Bounds and times.
     sleep, random_source, wall_time : injected for tests
 
-    Attributes
-    ----------
-    state : ConnectionState
-    sent : int
-        Messages acknowledged by the broker, each counted once.
-    undelivered : int
-        Messages still unacknowledged when `close` gave up.
-    reconnects : int
-        How often a lost connection came back.
-    last_error : str or None
-        Why the connection was last lost.
-
     Raises
     ------
     ValueError
-        If `url` is none or `queue_size` is not positive.
+        If `url` is none, `queue_size` is not positive, or `ward` can't stand in a topic.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        ward: str | None = None,
         client_id: str | None = None,
-        queue_size: int = QUEUE_SIZE,
+        queue_size: int | None = None,
         outbox: Outbox | None = None,
         credentials: Credentials | None = None,
         tls: TlsFiles | None = None,
@@ -133,42 +120,88 @@ class MqttSink:
         prefix: str = TOPIC_PREFIX,
         alerting: AlertingConfig | None = None,
         ha_discovery: bool = False,
+        on_samples: Incoming | None = None,
         on_notice: Callable[[str], None] | None = None,
-        config: MqttSinkConfig | None = None,
+        config: ClientConfig | None = None,
         connection_config: ConnectionConfig | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random_source: random.Random | None = None,
         wall_time: Callable[[], float] = time.time,
     ) -> None:
-        self.address = parse_url(url)
-        self.state = ConnectionState.CONNECTING
-        self.sent = self.undelivered = self.reconnects = 0
-        self.last_error: str | None = None
-        self._outbox = outbox or Outbox(queue_size, wall_time=wall_time)
-        self._first_seq: int = self._outbox.next_seq
-        self._client_id = client_id or self._default_client_id()
-        self._credentials = credentials or Credentials.from_environment(os.environ)
-        self._tls = tls
-        self._versions = Versions(version)
-        self._prefix = prefix
         self._alerting_config = alerting
+        self._prefix = prefix
         self._ha_discovery = ha_discovery
-        self._notice = on_notice or (lambda line: None)
-        self._config = config or MqttSinkConfig()
-        self._connection_config = connection_config or ConnectionConfig()
-        self._sleep = sleep
-        self._random = random_source or random.Random()
         self._wall_time = wall_time
-        self._health = Health(self._outbox.capacity)
-        self._mailbox: Mailbox | None = None
-        self._worker: asyncio.Task[None] | None = None
-        self._first: asyncio.Future[None] | None = None
-        self._room = asyncio.Event()
+        self._config = config or ClientConfig()
+        self._outbox = outbox or _memory(ward, queue_size, wall_time)
+        self._sources: dict[str, PublishedSource] = {}
+        self._changed: set[str] = set()
+        self._puts = self._outbox.unacknowledged
+        self._leaving: deque[tuple[int, PublishedSource]] = deque()
+        """Sources that have ended, with the number of messages to be delivered before."""
+        self._left: list[PublishedSource] = []
+        """Sources that were said to have ended; the broker may not have it yet."""
+        self._reason = FINISHED
+        self._health = Health(self._outbox.capacity, None if ward is None else _WARD_HEALTH)
+        self._told = ConnectionState.ONLINE
+        self._ward = None if ward is None else self._ward_itself(check_source(ward))
+        readers = {TopicKind.ACKNOWLEDGE.value: self._acknowledge, SAMPLES: on_samples}
+        self._client = MqttClient(
+            url,
+            client_id=client_id or self._default_client_id(),
+            outbox=self._outbox,
+            hooks=Hooks(
+                will=self._will,
+                on_connect=self._introduce,
+                on_turn=self._take_turn,
+                on_finish=self._finish,
+                readers={kind: reader for kind, reader in readers.items() if reader is not None},
+            ),
+            prefix=prefix,
+            session_s=_SESSION_S,
+            credentials=credentials,
+            tls=tls,
+            version=version,
+            forgives=ward is not None,
+            on_notice=on_notice,
+            advice=_ADVICE,
+            config=self._config,
+            connection_config=connection_config,
+            sleep=sleep,
+            random_source=random_source,
+            wall_time=wall_time,
+        )
 
     @property
     def url(self) -> str:
         """Address of the broker."""
-        return self.address.url
+        return self._client.url
+
+    @property
+    def state(self) -> ConnectionState:
+        """How we stand with the broker."""
+        state = self._client.state
+        return self._told if state is ConnectionState.ONLINE else state
+
+    @property
+    def sent(self) -> int:
+        """Messages acknowledged by the broker, each counted once; status and such not counted."""
+        return self._client.sent
+
+    @property
+    def undelivered(self) -> int:
+        """Messages still unacknowledged when `close` gave up."""
+        return self._client.undelivered
+
+    @property
+    def reconnects(self) -> int:
+        """How often a lost connection came back."""
+        return self._client.reconnects
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the connection was last lost."""
+        return self._client.last_error
 
     @property
     def queued(self) -> int:
@@ -181,17 +214,21 @@ class MqttSink:
         return sum(self._outbox.shed.values())
 
     @property
-    def first_seq(self) -> int:
-        """Number that the first event of this run must have."""
-        return self._first_seq
-
-    @property
     def is_durable(self) -> bool:
         """Whether what is undelivered at the end waits on disk for the next start."""
         return self._outbox.is_durable
 
-    async def start(self, info: StreamInfo) -> None:
-        """Connect and say that the source is online.
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than what is on its way in good times."""
+        return self._outbox.waiting > (0 if self._ward is None else self._config.in_flight)
+
+    def next_seq(self, source: str) -> int:
+        """Return the number of a source's next event; with a disk it goes on from run to run."""
+        return self._outbox.next_seq(source)
+
+    async def start(self) -> None:
+        """Connect and say that all is online.
 
         With an outbox on disk a broker that can't be reached is waited for in the background.
 
@@ -200,204 +237,252 @@ class MqttSink:
         BrokerError
             If the broker can't be reached or refuses us.
         ValueError
-            If the source's name can't stand in a topic.
+            If it is to publish for one source and none is open.
         """
-        check_source(info.source)
-        self._mailbox = self._make_mailbox(info)
-        self._first = asyncio.get_running_loop().create_future()
-        self._worker = asyncio.create_task(self._work(self._mailbox), name="mqtt-sink")
-        self._worker.add_done_callback(lambda _: self._room.set())
-        await asyncio.wait({self._worker, self._first}, return_when=asyncio.FIRST_COMPLETED)
-        if not self._first.done():
-            self._worker.result()
-        self._first.result()
+        if self._ward is None and not self._sources:
+            raise ValueError("no source is open; open one before the start, or name a ward")
+        await self._client.start()
 
-    def _make_mailbox(self, info: StreamInfo) -> Mailbox:
-        return Mailbox(
-            info=info,
-            prefix=self._prefix,
-            outbox=self._outbox,
-            alerting=Alerting(info, self._prefix, self._alerting_config, self._wall_time),
-            announcements=discovery(info, self._prefix) if self._ha_discovery else [],
-            first_seq=self._first_seq,
-            health=self._health,
-            wall_time=self._wall_time,
-            wake=asyncio.Event(),
-        )
+    def open(self, info: StreamInfo, *, first_seq: int | None = None) -> None:
+        """Say that a source is online.
 
-    def observe(self, chunk: Chunk) -> None:
-        """Ignore raw samples."""
-
-    def publish(self, message: Published) -> None:
-        """Queue one event; when the queue is full the least important message is shed.
+        Parameters
+        ----------
+        info : StreamInfo
+        first_seq : int, optional
+            Number of its first event; by default the next one, or that of the event that comes.
 
         Raises
         ------
         ValueError
-            If the number of the event was used before; start at `Outbox.next_seq`.
+            If the source's name can't stand in a topic, or it is a second one outside of a ward.
+        """
+        name = check_source(info.source)
+        if self._ward is None:
+            if self._sources.keys() - {name}:
+                raise ValueError(f"source {name} is a second one; name a ward to publish for many")
+            self._client.source = name
+        self._leaving = deque(entry for entry in self._leaving if entry[1].info.source != name)
+        self._left = [left for left in self._left if left.info.source != name]
+        first_seq = max(first_seq or 0, self._outbox.next_seq(name))
+        self._sources[name] = source = PublishedSource(
+            info=info,
+            prefix=self._prefix,
+            outbox=self._outbox,
+            wall_time=self._wall_time,
+            alerting=Alerting(info, self._prefix, self._alerting_config, self._wall_time),
+            first_seq=first_seq,
+            events=first_seq,
+            via=None if self._ward is None else self._ward.info.source,
+        )
+        self._tell_present(source)
+
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
+        """Ignore raw samples."""
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
+        """Queue one event of an open source, and the alert that it raises, if any.
+
+        When the queue is full the least important message is shed.
+
+        Raises
+        ------
+        ValueError
+            If the number of the event was used before; start at `next_seq`.
         OutputError
             If the outbox's disk is full or fails.
         """
-        mailbox = self._mailbox
-        if mailbox is None or mailbox.closing:
+        if self._client.is_closing:
             return
-        if message.seq < self._outbox.next_seq:
+        source = self._sources[info.source]
+        if message.seq < source.events:
             raise ValueError(
-                f"event {message.seq} of {mailbox.info.source} was published before; "
-                f"go on at {self._outbox.next_seq}"
+                f"event {message.seq} of {info.source} was published before; "
+                f"go on at {source.events}"
             )
-        payload = to_payload(message, mailbox.info)
-        alerts = mailbox.alerting.outgoing(message.event, payload)
-        rank = _rank(payload)
-        self._outbox.put(_outgoing(payload, self._prefix, rank), *alerts, next_seq=message.seq + 1)
-        mailbox.wake.set()
+        if source.events == source.first_seq != message.seq:
+            source.first_seq = message.seq  # It goes on from a snapshot.
+            self._client.send_present(source.status(self._told))
+        source.events = message.seq + 1
+        payload = to_payload(message, source.info)
+        alerting = source.alerting
+        alerts = [] if alerting is None else alerting.outgoing(message.event, payload)
+        self._put(
+            addressed(payload, self._prefix, rank_of(payload)),
+            *alerts,
+            source=info.source,
+            next_seq=message.seq + 1,
+        )
+        self._changed.add(info.source)
 
-    def publish_statistics(self, message: StatisticsMessage) -> None:
-        """Queue statistics, unless messages wait already: those come first."""
-        mailbox = self._mailbox
-        if mailbox is None or mailbox.closing or self._outbox.waiting:
-            return
-        self._outbox.put(_outgoing(message, self._prefix, Rank.STATISTICS))
-        mailbox.wake.set()
+    def publish_statistics(self, message: StatisticsMessage | WardStatisticsMessage) -> None:
+        """Queue statistics, of a source or the ward, unless messages wait: those come first."""
+        if not (self._client.is_closing or self.is_behind):
+            self._put(addressed(message, self._prefix, Rank.STATISTICS))
+
+    def tell_active(self) -> None:
+        """Publish active alerts where they changed, and save what was put; called once a turn."""
+        self._tell_changed()
+        self._outbox.commit()
+
+    def alert_state(self, source: str) -> dict[str, Any]:
+        """Return what a snapshot must hold of a source's alerts, as JSON can hold it."""
+        return self._alerting(source).policy.state()
+
+    def restore_alerts(self, source: str, state: Mapping[str, Any]) -> None:
+        """Go on with the alerts of a source that has just been opened.
+
+        Raises
+        ------
+        SnapshotError
+            If the state isn't ours.
+        """
+        try:
+            self._alerting(source).policy.restore(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SnapshotError(
+                f"snapshot of {source} has no usable alerts ({error}); remove it"
+            ) from error
+        self._changed.add(source)
+
+    def close_source(self, source: str) -> None:
+        """Say that a source's stream has ended, once all its events are delivered."""
+        if self._ward is None:
+            return  # `close` says so.
+        self._tell_changed()
+        self._changed.discard(source)
+        self._leaving.append((self._puts, self._sources.pop(source)))
+        self._outbox.forget(source)
+        self._client.wake()
 
     async def drain(self) -> None:
         """Wait until the queue is short; as long as it takes while the broker is away."""
-        await asyncio.sleep(0)
-        while self._outbox.waiting > self._config.drain_to and not self._finished():
-            self._room.clear()
-            await self._room.wait()
+        await self._client.drain()
 
-    async def close(self) -> None:
-        """Send what is queued, within `flush_timeout_s`, say that the source is offline, and leave.
+    async def delivered(self) -> None:
+        """Wait until the broker has every message."""
+        await self._client.delivered()
+
+    async def close(self, reason: str = FINISHED) -> None:
+        """Send what is queued, within `flush_timeout_s`, say that we are offline, and leave.
 
         What could not be sent is counted in `undelivered`; the broker then publishes the last will.
         """
-        if self._mailbox is not None:
-            self._mailbox.closing = True
-            self._mailbox.wake.set()
-        try:
-            if self._worker is not None:
-                await self._end(self._worker)
-        finally:
-            self.undelivered = self.queued
-            self.state = ConnectionState.OFFLINE
-            self._outbox.close()
+        self._reason = reason
+        await self._client.close()
 
-    async def _end(self, worker: asyncio.Task[None]) -> None:
-        """Give the worker its time, then cancel it; only a programming error comes out."""
-        idle = self.state is ConnectionState.OFFLINE and self._outbox.is_idle
-        await asyncio.wait({worker}, timeout=0 if idle else self._config.flush_timeout_s)
-        worker.cancel()
-        result = (await asyncio.gather(worker, return_exceptions=True))[0]
-        if isinstance(result, Exception):
-            raise result
+    def _alerting(self, source: str) -> Alerting:
+        alerting = self._sources[source].alerting
+        if alerting is None:
+            raise KeyError(source)
+        return alerting
 
-    def _finished(self) -> bool:
-        return self._worker is None or self._worker.done()
+    def _ward_itself(self, name: str) -> PublishedSource:
+        info = StreamInfo(
+            source=name,
+            fs=CHAIN_FS,
+            leads=(),
+            first_sample=0,
+            n_samples=None,
+            training_record=False,
+            started_at=self._wall_time(),
+        )
+        return PublishedSource(
+            info=info, prefix=self._prefix, outbox=self._outbox, wall_time=self._wall_time
+        )
 
     def _default_client_id(self) -> str:
         """Keep the name of an outbox on disk, so that a broker ends our last, broken connection."""
-        if self._outbox.is_durable:
-            return f"ecg-stream-replay-{self._outbox.client_id}"
-        return client_identifier("replay")
+        role = "replay" if self._ward is None else "ward"
+        name = self._outbox.client_id
+        return client_identifier(role) if name is None else f"ecg-stream-{role}-{name}"
 
-    async def _work(self, mailbox: Mailbox) -> None:
-        """Connect, serve, and do it again whenever the connection breaks."""
-        delays = backoff(self._connection_config, self._random)
-        while True:
-            try:
-                version = await self._versions.settle(
-                    self.address, self._connection_config, self._tls
-                )
-                async with self._connect(mailbox, version) as client:
-                    self._connected()
-                    delays = backoff(self._connection_config, self._random)
-                    await self._deliver(client, mailbox)
-                return
-            except aiomqtt.MqttError as error:
-                if not self._may_retry(error):
-                    return
-                self._lost(error)
-            if mailbox.closing and self._outbox.is_idle:
-                return
-            await self._sleep(next(delays))
+    def _put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
+        self._outbox.put(*messages, source=source, next_seq=next_seq)
+        self._puts += len(messages)
+        if self._ward is None:
+            self._outbox.commit()
+        self._client.wake()
 
-    def _may_retry(self, error: aiomqtt.MqttError) -> bool:
-        """Whether to go on; before the first success only if a disk keeps what is published."""
-        if self._first is None or self._first.done():
-            return True
-        if self._outbox.is_durable and not is_login_refused(error):
-            self._notice(f"MQTT broker {self.url} is away ({explain(error)}); trying again")
-            self._first.set_result(None)
-            return True
-        advice = "name another one with --mqtt URL, or go without: --mqtt off"
-        self._first.set_exception(unreachable(self.address, error, advice))
-        return False
+    def _speaker(self) -> PublishedSource:
+        """Return whose status bears the last will."""
+        return self._ward or next(iter(self._sources.values()))
 
-    def _connect(
-        self, mailbox: Mailbox, version: Version
-    ) -> contextlib.AbstractAsyncContextManager[Connection]:
-        will = aiomqtt.Will(
-            mailbox.topic(TopicKind.STATUS),
-            mailbox.status(ConnectionState.OFFLINE, CONNECTION_LOST),
+    def _will(self, version: Version) -> aiomqtt.Will:
+        status = self._speaker().status(ConnectionState.OFFLINE, CONNECTION_LOST)
+        fields = user_properties(MessageType.STATUS)
+        return aiomqtt.Will(
+            status.topic,
+            status.payload,
             qos=1,
             retain=True,
-            properties=message_properties(version, user_properties(MessageType.STATUS), will=True),
-        )
-        return connect(
-            self.address,
-            identifier=self._client_id,
-            credentials=self._credentials,
-            config=self._connection_config,
-            version=version,
-            tls=self._tls,
-            will=will,
-            in_flight=self._config.in_flight,
+            properties=message_properties(version, fields, will=True),
         )
 
-    def _connected(self) -> None:
-        was_offline = self.state is ConnectionState.OFFLINE
-        self.state = self._health.judge(self._outbox.waiting)
-        if was_offline:
-            self.reconnects += 1
-            self._notice(f"MQTT broker {self.url} is back; {self.queued} messages to send")
+    def _introduce(self) -> None:
+        """Say all that describes the present: the broker may know none of it, or old news."""
+        self._told = self._health.judge(self._outbox.waiting)
+        if self._ward is not None:
+            # First of all: until then our last will may stand there.
+            self._client.send_present(self._ward.status(self._told))
+        for source in self._sources.values():
+            if source.alerting is not None:
+                source.alerting.forget_told()
+            self._tell_present(source)
+        for source in self._left:
+            self._client.send_present(source.status(ConnectionState.OFFLINE, FINISHED))
 
-    def _lost(self, error: aiomqtt.MqttError) -> None:
-        was_online = self.state in {ConnectionState.ONLINE, ConnectionState.DEGRADED}
-        self.state = ConnectionState.OFFLINE
-        self.last_error = explain(error)
-        if was_online:
-            self._notice(f"MQTT broker {self.url} is lost ({self.last_error}); trying again")
+    def _tell_present(self, source: PublishedSource) -> None:
+        self._client.send_present(source.status(self._told))
+        if self._ha_discovery:
+            for name, payload in discovery(source.info, self._prefix):
+                self._client.send_present(Present(name, payload, None))
+        self._changed.add(source.info.source)
 
-    async def _deliver(self, client: Connection, mailbox: Mailbox) -> None:
-        await Delivery(
-            client,
-            mailbox,
-            in_flight=self._config.in_flight,
-            on_settled=self._settled,
-            on_state=self._set_state,
-            on_notice=self._notice,
-        ).run()
+    def _take_turn(self) -> None:
+        """Tell what has changed since the last turn, before more is sent."""
+        state = self._health.judge(self._outbox.waiting)
+        if state is not self._told and not (self._client.is_closing and self._outbox.is_idle):
+            self._told = state
+            for source in [self._ward, *self._sources.values()]:
+                if source is not None:
+                    self._client.send_present(source.status(state))
+        self._tell_changed()
+        self._tell_ended()
 
-    def _settled(self, acknowledged: int, present: bool) -> None:
-        """Count; the first status that is taken shows that we may publish."""
-        self.sent += acknowledged
-        if present and self._first is not None and not self._first.done():
-            self._first.set_result(None)
-        if self._outbox.waiting <= self._config.drain_to:
-            self._room.set()
+    def _tell_ended(self) -> None:
+        """Say that sources have ended whose last message is delivered."""
+        if not self._client.is_telling:
+            self._left.clear()
+        passed = self._puts - self._outbox.unacknowledged
+        while self._leaving and self._leaving[0][0] <= passed:
+            source = self._leaving.popleft()[1]
+            self._left.append(source)
+            self._client.send_present(source.status(ConnectionState.OFFLINE, FINISHED))
 
-    def _set_state(self, state: ConnectionState) -> None:
-        self.state = state
+    def _tell_changed(self) -> None:
+        for name in self._changed:
+            present = self._sources[name].changed_alerts()
+            if present is not None:
+                self._client.send_present(present)
+        self._changed.clear()
+
+    def _finish(self) -> None:
+        """Say that we are offline; the sources of a ward are so by its own status."""
+        self._client.send_present(self._speaker().status(ConnectionState.OFFLINE, self._reason))
+
+    def _acknowledge(self, source: str, payload: bytes, _: float) -> None:
+        known = self._sources.get(source)
+        if known is not None and known.alerting is not None:
+            known.alerting.acknowledge(payload)
+            self._changed.add(source)
+            self._client.wake()
 
 
-def _rank(message: Message) -> Rank:
-    is_provisional = isinstance(message, BeatMessage) and message.revision == 0
-    return Rank.PROVISIONAL if is_provisional else Rank.EVENT
-
-
-def _outgoing(message: Message, prefix: str, rank: Rank) -> Outgoing:
-    """Address one message to its topic."""
-    return Outgoing(
-        topic=topic_of(message, prefix), payload=dumps(message), rank=rank, kind=message.type
-    )
+def _memory(
+    ward: str | None, queue_size: int | None, wall_time: Callable[[], float]
+) -> MemoryOutbox:
+    if ward is None:
+        return MemoryOutbox(QUEUE_SIZE if queue_size is None else queue_size, wall_time=wall_time)
+    size = WARD_QUEUE_SIZE if queue_size is None else queue_size
+    return MemoryOutbox(size, config=WARD_OUTBOX, wall_time=wall_time)

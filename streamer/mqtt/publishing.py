@@ -1,4 +1,4 @@
-"""From the options of a command to the sink that publishes over MQTT."""
+"""From the options of a command to the publisher over MQTT."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from typing import Final
 
 from streamer.mqtt.access import TlsFiles
 from streamer.mqtt.broker import EMBEDDED, OFF, check_option
+from streamer.mqtt.client import Incoming
 from streamer.mqtt.connection import AUTO, Version
-from streamer.mqtt.outbox import Outbox, outbox_path
-from streamer.mqtt.publisher import QUEUE_SIZE, MqttSink
+from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
+from streamer.mqtt.publisher import WARD_OUTBOX, WARD_QUEUE_SIZE, MqttPublisher
 
 OUTBOX_SIZE: Final = 100_000
 """Messages that an outbox on disk holds: half a day of one patient, some 60 MB."""
@@ -49,8 +50,16 @@ class Publishing:
         """Whether the broker is our own."""
         return self.mqtt == EMBEDDED or self.mqtt.startswith(f"{EMBEDDED}:")
 
-    def sink(self, url: str, source: str, on_notice: Callable[[str], None]) -> MqttSink:
-        """Make the sink of one source.
+    def publisher(
+        self,
+        url: str,
+        name: str,
+        on_notice: Callable[[str], None],
+        *,
+        is_ward: bool = False,
+        on_samples: Incoming | None = None,
+    ) -> MqttPublisher:
+        """Make the publisher of one source, or of a ward.
 
         Raises
         ------
@@ -59,15 +68,18 @@ class Publishing:
         """
         outbox = None
         if self.outbox is not None:
-            outbox = Outbox(self.outbox_size or OUTBOX_SIZE, path=outbox_path(self.outbox, source))
+            size = self.outbox_size or (WARD_QUEUE_SIZE if is_ward else OUTBOX_SIZE)
+            kept = WARD_OUTBOX if is_ward else None
+            outbox = DiskOutbox(size, outbox_path(self.outbox, name), config=kept)
         # What the embedded broker speaks is known; another one is asked.
         version = Version.V311.value if self.is_embedded else self.version
-        return MqttSink(
+        return MqttPublisher(
             url,
-            queue_size=QUEUE_SIZE,
+            ward=name if is_ward else None,
             outbox=outbox,
             tls=self.tls,
             version=version,
             ha_discovery=self.ha_discovery,
+            on_samples=on_samples,
             on_notice=on_notice,
         )

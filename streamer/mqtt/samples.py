@@ -1,4 +1,4 @@
-"""Publishes the raw samples of a replay, so that another instance can label them."""
+"""Publishes the raw samples of sources, so that another instance can label them."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from replay.chunk import Chunk
 from streamer.core.events import Published, StreamInfo
 from streamer.messages.payload import TOPIC_PREFIX
 from streamer.messages.samples import SampleMessage, encode
-from streamer.mqtt.ward_connection import SAMPLES, WardMqtt
+from streamer.mqtt.client import SAMPLES, ClientConfig, MqttClient
 
 _MESSAGE_S = 0.1
 """Signal in one message: ten a second are few for a broker and soon enough for a label."""
@@ -20,52 +20,64 @@ class SamplesSink:
     url : str
         Broker.
     name : str, optional
-        Source that the samples are published for; that of the replay if None.
+        Source that the samples are published for, if there is but one; its own if None.
     """
 
     def __init__(self, url: str, *, name: str | None = None) -> None:
-        self._mqtt = WardMqtt(url)
+        # Nobody wants samples late.
+        self._client = MqttClient(url, config=ClientConfig(settle_s=0.0))
         self._name = name
-        self._info: StreamInfo | None = None
-        self._chunks: list[Chunk] = []
-        self._seq = 0
+        self._chunks: dict[str, list[Chunk]] = {}
+        self._infos: dict[str, StreamInfo] = {}
+        self._seqs: dict[str, int] = {}
 
-    async def start(self, info: StreamInfo) -> None:
+    async def start(self) -> None:
         """Connect."""
-        self._info = info
-        await self._mqtt.start()
+        await self._client.start()
 
-    def observe(self, chunk: Chunk) -> None:
+    def open(self, info: StreamInfo) -> None:
+        """Begin a source."""
+        self._infos[info.source] = info
+        self._chunks[info.source] = []
+        self._seqs[info.source] = 0
+
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
         """Take samples; a jump in their index ends a message."""
-        if self._chunks and chunk.start != self._chunks[-1].stop:
-            self._send()
-        self._chunks.append(chunk)
-        if self._info is not None:
-            held = chunk.stop - self._chunks[0].start
-            if held >= _MESSAGE_S * self._info.fs:
-                self._send()
+        chunks = self._chunks[info.source]
+        if chunks and chunk.start != chunks[-1].stop:
+            self._send(info)
+        chunks.append(chunk)
+        if chunk.stop - chunks[0].start >= _MESSAGE_S * info.fs:
+            self._send(info)
 
-    def publish(self, message: Published) -> None:
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Ignore events."""
+
+    def close_source(self, source: str) -> None:
+        """Send the rest of a source."""
+        self._send(self._infos.pop(source))
+        del self._chunks[source], self._seqs[source]
 
     async def drain(self) -> None:
         """Return at once: the queue is long."""
 
     async def close(self) -> None:
         """Send the rest and leave."""
-        self._send()
-        await self._mqtt.close()
+        for source in list(self._infos):
+            self.close_source(source)
+        await self._client.close()
 
-    def _send(self) -> None:
-        if not self._chunks or self._info is None:
+    def _send(self, info: StreamInfo) -> None:
+        chunks = self._chunks[info.source]
+        if not chunks:
             return
         message = SampleMessage(
-            seq=self._seq,
-            first_sample=self._chunks[0].start,
-            fs=self._info.fs,
-            samples=np.concatenate([chunk.samples for chunk in self._chunks], axis=1),
+            seq=self._seqs[info.source],
+            first_sample=chunks[0].start,
+            fs=info.fs,
+            samples=np.concatenate([chunk.samples for chunk in chunks], axis=1),
         )
-        self._seq += 1
-        self._chunks = []
-        name = self._name or self._info.source
-        self._mqtt.publish(f"{TOPIC_PREFIX}/{name}/{SAMPLES}", encode(message))
+        self._seqs[info.source] += 1
+        chunks.clear()
+        name = self._name or info.source
+        self._client.publish(f"{TOPIC_PREFIX}/{name}/{SAMPLES}", encode(message))

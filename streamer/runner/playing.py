@@ -22,12 +22,13 @@ from streamer.monitor.summary_view import render_summary
 from streamer.monitor.terminal import palette
 from streamer.mqtt.broker import broker_for
 from streamer.mqtt.options import tls_files
-from streamer.mqtt.publisher import MqttSink
+from streamer.mqtt.publisher import MqttPublisher
 from streamer.mqtt.samples import SamplesSink
 from streamer.patient.chain import Chain
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.engine import Engine, EngineConfig, RunReport
+from streamer.runner.one_source import OneSource
 from streamer.runner.replay_options import ReplayOptions, file_sinks, publishing, wants_monitor
 from streamer.sinks.jsonl import STANDARD_OUTPUT
 from streamer.sinks.lines import LinesSink
@@ -98,7 +99,7 @@ class Playing:
         async with broker_for(self._options.mqtt) as url:
             mqtt = None
             if url is not None:
-                mqtt = self._publishing.sink(url, source_name(record.name), self._notice)
+                mqtt = self._publishing.publisher(url, source_name(record.name), self._notice)
                 say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(
                 budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
@@ -113,15 +114,16 @@ class Playing:
         command = "ecg-stream listen"
         return command if self._publishing.is_embedded else f"{command} {url}"
 
-    def _engine(self, mqtt: MqttSink | None, summary: SummarySink) -> Engine:
+    def _engine(self, mqtt: MqttPublisher | None, summary: SummarySink) -> Engine:
         """Join everything; files come first, so that one that can't be written stops the start."""
         sinks: list[Sink] = [*self._file_sinks, summary]
         if mqtt is not None:
             # Before the sink that it publishes through, so that it is closed before.
-            sinks += [StatisticsSink(mqtt, budget_ms=self._options.budget_ms), mqtt]
+            sinks += [StatisticsSink(mqtt, budget_ms=self._options.budget_ms), OneSource(mqtt)]
             if self._options.publish_samples:
                 # A name of its own: the ward labels it on topics of its own.
-                sinks.append(SamplesSink(mqtt.url, name=f"{self._info().source}.live"))
+                name = f"{self._info().source}.live"
+                sinks.append(OneSource(SamplesSink(mqtt.url, name=name)))
         sinks += self._display(mqtt)
         source = self._transport or self._player
         engine = Engine(
@@ -133,7 +135,7 @@ class Playing:
             schedule=source.due if self._options.speed == 1.0 else None,
             config=EngineConfig(budget_ms=self._options.budget_ms),
             on_failure=self._notice,
-            first_seq=0 if mqtt is None else mqtt.first_seq,
+            first_seq=0 if mqtt is None else mqtt.next_seq(source_name(self._record.name)),
         )
         self._engine_to_stop = engine
         return engine
@@ -143,7 +145,7 @@ class Playing:
         if self._engine_to_stop is not None:
             self._engine_to_stop.stop()
 
-    def _display(self, mqtt: MqttSink | None) -> list[Sink]:
+    def _display(self, mqtt: MqttPublisher | None) -> list[Sink]:
         """Return the monitor or plain lines; nothing where JSON lines have standard output."""
         if self._monitor:
             options = self._options
@@ -189,7 +191,7 @@ class Playing:
         """Print on standard output, or beside it where JSON lines have that for themselves."""
         Console(stderr=self._options.events == STANDARD_OUTPUT).print(text)
 
-    def _conclude(self, report: RunReport, mqtt: MqttSink | None) -> int:
+    def _conclude(self, report: RunReport, mqtt: MqttPublisher | None) -> int:
         lost = 0 if mqtt is None else mqtt.shed
         if mqtt is not None and mqtt.undelivered and mqtt.is_durable:
             say(

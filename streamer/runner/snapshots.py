@@ -11,13 +11,13 @@ from streamer.patient.snapshot_file import SUFFIX, read_snapshot, write_snapshot
 
 
 class Memory(Protocol):
-    """What belongs to a patient's snapshot beside the ward's own; `WardPublisher` is one."""
+    """What belongs to a patient's snapshot beside the ward's own; `MqttPublisher` is one."""
 
-    def state(self, source: str) -> dict[str, Any]:
+    def alert_state(self, source: str) -> dict[str, Any]:
         """Return what to keep of a source."""
         ...
 
-    def restore(self, source: str, state: Mapping[str, Any]) -> None:
+    def restore_alerts(self, source: str, state: Mapping[str, Any]) -> None:
         """Go on with a source that has just come."""
         ...
 

@@ -20,9 +20,10 @@ from streamer.messages.payload import TOPIC_PREFIX, check_source, to_payload, ut
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage, dumps
 from streamer.monitor.terminal import palette
 from streamer.monitor.ward.screen import WardScreen
-from streamer.mqtt.broker import broker_for, check_option
+from streamer.mqtt.broker import EMBEDDED, broker_for, check_option
+from streamer.mqtt.connection import AUTO, Version
 from streamer.mqtt.options import tls_files
-from streamer.mqtt.ward_publisher import WARD, WardPublisher
+from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.runner.beds import Beds
@@ -91,7 +92,7 @@ class WardPlaying:
         check_source(options.name)
         self._tls = tls_files(dataclasses.asdict(options), options.mqtt)
         self._options = options
-        self._publisher: WardPublisher | None = None
+        self._publisher: MqttPublisher | None = None
         self._file: TextIO | None = None
         self._stats_due_s = 0.0
         self._began_s = time.monotonic()
@@ -133,9 +134,11 @@ class WardPlaying:
     async def _run_with(self, url: str | None) -> None:
         options, looped = self._options, self._looped
         if url is not None:
-            self._publisher = WardPublisher(
+            self._publisher = MqttPublisher(
                 url,
-                name=options.name,
+                ward=options.name,
+                # What the embedded broker speaks is known; another one is asked.
+                version=Version.V311.value if options.mqtt.startswith(EMBEDDED) else AUTO,
                 on_samples=self._receive if looped is None else None,
                 on_notice=self._notice,
                 tls=self._tls,
@@ -213,28 +216,26 @@ class WardPlaying:
                 why = ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
                 lines.append(f"{rejected.total()} messages turned away{f': {why}' if why else ''}")
         if self._publisher is not None:
-            mqtt = self._publisher.mqtt
+            mqtt = self._publisher
             lines.append(f"MQTT: {mqtt.sent} sent, {mqtt.queued} not sent, {mqtt.shed} shed")
         return lines
 
     def _publish(self, info: StreamInfo, message: Published) -> None:
         if self._publisher is None and self._file is None:
             return
-        payload = to_payload(message, info)
-        encoded = dumps(payload)
         if self._publisher is not None:
-            self._publisher.publish(message, payload, encoded)
+            self._publisher.publish(info, message)
         if self._file is not None:
-            self._file.write(encoded.decode() + "\n")
+            self._file.write(dumps(to_payload(message, info)).decode() + "\n")
 
     def _announce(self, info: StreamInfo, came: bool) -> None:
         """Publish that a source has come or left."""
         if self._publisher is None:
             return
         if came:
-            self._publisher.come(info, self._beds.beds[info.source].seq)
+            self._publisher.open(info, first_seq=self._beds.beds[info.source].seq)
         else:
-            self._publisher.leave(info.source)
+            self._publisher.close_source(info.source)
 
     def _tick(self, now_s: float) -> None:
         """Write what the file has, and publish what changed; statistics now and then."""
@@ -242,7 +243,7 @@ class WardPlaying:
             self._file.flush()
         if self._publisher is None:
             return
-        self._publisher.tell_alerts()
+        self._publisher.tell_active()
         if now_s >= self._stats_due_s:
             self._stats_due_s = now_s + _STATS_EVERY_S
             self._publisher.publish_statistics(self.statistics())

@@ -292,7 +292,7 @@ class WardRun:
         bed.last_sample = following - 1
         self._on_source(bed.info, True)
         if self._memory is not None and saved.get("memory") is not None:
-            self._memory.restore(source, saved["memory"])
+            self._memory.restore_alerts(source, saved["memory"])
         return following
 
     def _leave(self, source: str) -> None:
@@ -326,7 +326,7 @@ class WardRun:
             "bed": self._beds.state(source),
             "chain": chain,
             "next_sample": self._ward.patients[source].chain.next_sample or 0,
-            "memory": None if self._memory is None else self._memory.state(source),
+            "memory": None if self._memory is None else self._memory.alert_state(source),
         }
 
     async def _wait_until(self, due_s: float) -> None:

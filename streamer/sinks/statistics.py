@@ -17,7 +17,7 @@ _DIGITS: Final = 3
 
 
 class TakesStatistics(Protocol):
-    """Where statistics go; `streamer.mqtt.publisher.MqttSink` is one."""
+    """Where statistics go; `streamer.mqtt.publisher.MqttPublisher` is one."""
 
     def publish_statistics(self, message: StatisticsMessage) -> None:
         """Take statistics; never blocks."""
@@ -28,7 +28,7 @@ class StatisticsSink:
     """Keeps account of latencies and hands them on every `every_s` of signal.
 
     They are shed first: the engine shows no samples while it is behind schedule, so that nothing
-    is counted up then, and `MqttSink` drops them while other messages wait.
+    is counted up then, and `MqttPublisher` drops them while other messages wait.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from streamer.messages.payload import TOPIC_PREFIX, check_source
 from streamer.messages.samples import SampleMessage, SamplesError, decode
 from streamer.mqtt.access import TlsFiles
 from streamer.mqtt.address import parse_url
-from streamer.mqtt.ward_connection import SAMPLES, WardMqtt
+from streamer.mqtt.client import SAMPLES, Hooks, MqttClient
 from streamer.sources.intake import IntakeConfig, LiveIntake
 from streamer.sources.track import SampleTrack
 
@@ -94,9 +94,9 @@ class LiveFeed:
         self._notice = on_notice or (lambda line: None)
         # However long it is silent, it is the source that was asked for.
         self._config = config or IntakeConfig(absent_s=float("inf"))
-        self._mqtt = WardMqtt(
+        self._mqtt = MqttClient(
             broker,
-            on_samples=self._receive,
+            hooks=Hooks(readers={SAMPLES: self._receive}),
             source=self.name,
             on_notice=self._notice,
             tls=tls,
@@ -117,7 +117,7 @@ class LiveFeed:
         """
         await self._mqtt.start()
         topic = f"{TOPIC_PREFIX}/{self.name}/{SAMPLES}"
-        self._notice(f"waiting for samples on {topic} at {self._mqtt.address.url}")
+        self._notice(f"waiting for samples on {topic} at {self._mqtt.url}")
         await self._came.wait()
 
     async def close(self) -> None:

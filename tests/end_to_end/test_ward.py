@@ -14,8 +14,8 @@ from stage_cases import ecg
 
 from streamer.messages.samples import SampleMessage, encode
 from streamer.mqtt.access import Credentials
+from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import ConnectionConfig, connect, parse_url
-from streamer.mqtt.ward_connection import WardMqtt
 from streamer.runner.ward_playing import WardOptions, WardPlaying
 
 FS = 360.0
@@ -79,7 +79,7 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
         statistics = asyncio.create_task(
             first(broker.url, "ecg/ward/stats", lambda m: m["rejected"])
         )
-        strangers = WardMqtt(broker.url)
+        strangers = MqttClient(broker.url)
         await strangers.start()
         strangers.publish("ecg/x/samples", b"hello")
         for block in blocks:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import Mosquitto
-from mqtt_subscriber import PATIENT, QUICK, subscriber
+from mqtt_subscriber import PATIENT, QUICK, begin, subscriber
 from sample_events import labeled_beat, published, stream_info
 
 from streamer.messages.home_assistant import discovery
 from streamer.messages.payload import to_payload, topic_of
 from streamer.mqtt.access import Credentials
-from streamer.mqtt.publisher import MqttSink
+from streamer.mqtt.publisher import MqttPublisher
 
 
 def announced(source: str = "208") -> dict[str, dict[str, object]]:
@@ -52,14 +52,14 @@ async def test_a_late_home_assistant_finds_the_retained_announcement(
     mosquitto: str, tmp_path: Path, wanted: bool
 ) -> None:
     async with Mosquitto(mosquitto, tmp_path) as broker:
-        sink = MqttSink(
+        sink = MqttPublisher(
             broker.url,
             credentials=Credentials(),
             config=PATIENT,
             connection_config=QUICK,
             ha_discovery=wanted,
         )
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         await sink.close()
         async with subscriber(broker.url, "#") as seen:
             await seen.wait_for(lambda c: c.states() == ["offline"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import free_port
-from mqtt_subscriber import PATIENT, QUICK, WAIT_S, subscriber
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, begin, subscriber
 from sample_events import labeled_beat, published, stream_info
 
 from classifier.labels import Label
@@ -17,7 +17,7 @@ from streamer.mqtt import broker_note
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import BrokerConfig, EmbeddedBroker, broker_for, check_option
 from streamer.mqtt.broker_note import read_note, remove_note, write_note
-from streamer.mqtt.publisher import MqttSink
+from streamer.mqtt.publisher import MqttPublisher
 
 
 @pytest.fixture(autouse=True)
@@ -106,12 +106,12 @@ async def test_nothing_is_lost_when_all_stops_right_after_the_last_message(
     broker = EmbeddedBroker(free_port(), config=BrokerConfig(settle_timeout_s=WAIT_S))
     await broker.start()
     async with subscriber(broker.url) as seen:
-        sink = MqttSink(
+        sink = MqttPublisher(
             broker.url, credentials=Credentials(), config=PATIENT, connection_config=QUICK
         )
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         for seq in range(count):
-            sink.publish(published(labeled_beat(label=Label.N), seq=seq))
+            sink.publish(stream_info(), published(labeled_beat(label=Label.N), seq=seq))
         await sink.close()
         await broker.stop()
         await seen.wait_for(lambda c: c.states() == ["online", "offline"])
@@ -134,8 +134,10 @@ async def test_strangers_and_broken_packets_do_not_disturb_it(
             writer.close()
             await writer.wait_closed()
         async with subscriber(url) as seen:
-            sink = MqttSink(url, credentials=Credentials(), config=PATIENT, connection_config=QUICK)
-            await sink.start(stream_info())
+            sink = MqttPublisher(
+                url, credentials=Credentials(), config=PATIENT, connection_config=QUICK
+            )
+            await begin(sink, stream_info())
             await sink.close()
             await seen.wait_for(lambda c: len(c.states()) == 2)
     assert capfd.readouterr().err == ""
@@ -228,14 +230,14 @@ async def test_beyond_loopback_only_the_right_password_lets_in() -> None:
             Credentials(username="s3cret", password="s3cret"),
         ]
         for credentials in wrong:
-            sink = MqttSink(
+            sink = MqttPublisher(
                 broker.url, credentials=credentials, config=PATIENT, connection_config=QUICK
             )
             with pytest.raises(BrokerError, match="refuses us") as caught:
-                await sink.start(stream_info())
+                await begin(sink, stream_info())
             assert "cret" not in str(caught.value)
-        sink = MqttSink(broker.url, credentials=right, config=PATIENT, connection_config=QUICK)
-        await sink.start(stream_info())
+        sink = MqttPublisher(broker.url, credentials=right, config=PATIENT, connection_config=QUICK)
+        await begin(sink, stream_info())
         await sink.close()
     finally:
         await broker.stop()

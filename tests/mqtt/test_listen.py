@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import ECG_STREAM
 from mosquitto_broker import Mosquitto, free_port
-from mqtt_subscriber import PATIENT, QUICK, WAIT_S
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, begin
 from sample_events import (
     alarm,
     alert_fields,
@@ -36,7 +36,7 @@ from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import connect, parse_url
 from streamer.mqtt.listen import Listener, ListenOptions, parse_duration
-from streamer.mqtt.publisher import MqttSink
+from streamer.mqtt.publisher import MqttPublisher
 
 
 @pytest.fixture(autouse=True)
@@ -107,16 +107,16 @@ async def running(listening: Listener) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def sink(url: str) -> MqttSink:
-    return MqttSink(url, credentials=Credentials(), config=PATIENT, connection_config=QUICK)
+def sink(url: str) -> MqttPublisher:
+    return MqttPublisher(url, credentials=Credentials(), config=PATIENT, connection_config=QUICK)
 
 
 async def play(url: str, count: int = 1, source: str = "208") -> None:
     """Publish one run with every kind of event, `count` times over."""
     publisher = sink(url)
-    await publisher.start(stream_info(source))
+    await begin(publisher, stream_info(source))
     for seq, event in enumerate(one_of_each() * count):
-        publisher.publish(published(event, seq=seq))
+        publisher.publish(stream_info(source), published(event, seq=seq))
     await publisher.close()
 
 
@@ -187,10 +187,10 @@ async def test_a_missing_event_is_an_exit_code_for_scripts(embedded: EmbeddedBro
     process = await command(embedded.url, "--strict", "--count", "2", "--alarms")
     await read_until(process.stderr, "listening to")
     publisher = sink(embedded.url)
-    await publisher.start(stream_info())
+    await begin(publisher, stream_info())
     for seq in (0, 5):
-        publisher.publish(published(alarm(), seq=seq))
-        publisher.publish(published(labeled_beat(label=Label.N), seq=seq + 1))
+        publisher.publish(stream_info(), published(alarm(), seq=seq))
+        publisher.publish(stream_info(), published(labeled_beat(label=Label.N), seq=seq + 1))
     await publisher.close()
     output, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
     assert process.returncode == 3
@@ -256,9 +256,9 @@ async def test_it_survives_a_killed_broker(mosquitto: str, tmp_path: Path) -> No
         listening = listener(terminal, url=broker.url, all_beats=True)
         async with running(listening):
             await terminal.until_noticed("listening to")
-            await publisher.start(stream_info())
+            await begin(publisher, stream_info())
             for seq in range(count // 2):
-                publisher.publish(published(labeled_beat(label=Label.N), seq=seq))
+                publisher.publish(stream_info(), published(labeled_beat(label=Label.N), seq=seq))
             # All came before the end: what the broker loses on its own is another matter.
             await terminal.until_shown(1 + count // 2)
             broker.kill()
@@ -266,7 +266,7 @@ async def test_it_survives_a_killed_broker(mosquitto: str, tmp_path: Path) -> No
             await broker.start()
             await terminal.until_noticed(f"listening to {broker.url} again")
             for seq in range(count // 2, count):
-                publisher.publish(published(labeled_beat(label=Label.N), seq=seq))
+                publisher.publish(stream_info(), published(labeled_beat(label=Label.N), seq=seq))
             await publisher.close()
             async with asyncio.timeout(WAIT_S):
                 while not has_ended(terminal):
@@ -514,9 +514,9 @@ async def test_with_mqtt_5_a_broken_connection_costs_a_listener_nothing(
         listening = listener(terminal, url=link.url, all_beats=True)
         async with running(listening):
             await terminal.until_noticed("listening to")
-            await publisher.start(stream_info())
+            await begin(publisher, stream_info())
             for seq in range(count):
-                publisher.publish(published(labeled_beat(label=Label.N), seq=seq))
+                publisher.publish(stream_info(), published(labeled_beat(label=Label.N), seq=seq))
                 if seq == count // 2:
                     await terminal.until_shown(1 + seq)
                     link.freeze()

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from message_schema import schema
 from mosquitto_broker import Mosquitto, free_port
-from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, subscriber
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, begin, subscriber
 from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_event, stream_info
 
 from classifier.labels import Label
@@ -23,8 +23,9 @@ from streamer.messages.wire import MessageType, dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import Version, connect, parse_url
-from streamer.mqtt.outbox import Outbox, outbox_path
-from streamer.mqtt.publisher import ConnectionState, MqttSink, MqttSinkConfig
+from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
+from streamer.mqtt.outbox import MemoryOutbox
+from streamer.mqtt.publisher import ClientConfig, ConnectionState, MqttPublisher
 from streamer.rhythm.ectopy import Condition
 
 QUIET_BEAT = labeled_beat(label=Label.N)
@@ -54,8 +55,8 @@ async def broker_url(
     await embedded.stop()
 
 
-def quick_sink(url: str, **options: object) -> MqttSink:
-    return MqttSink(
+def quick_sink(url: str, **options: object) -> MqttPublisher:
+    return MqttPublisher(
         url,
         credentials=Credentials(),
         connection_config=QUICK,
@@ -72,10 +73,10 @@ def ended(count: int):
 async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_url: str) -> None:
     async with subscriber(broker_url) as seen:
         sink = quick_sink(broker_url)
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         events = one_of_each() * 5
         for seq, event in enumerate(events):
-            sink.publish(published(event, seq=seq))
+            sink.publish(stream_info(), published(event, seq=seq))
         await sink.close()
         await seen.wait_for(ended(len(events)))
     for _, payload in seen.messages:
@@ -102,9 +103,9 @@ async def test_a_full_speed_replay_loses_nothing(broker_url: str) -> None:
     count = 600
     async with subscriber(broker_url) as seen:
         sink = quick_sink(broker_url, queue_size=50, config=replace(PATIENT, drain_to=20))
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         for seq in range(count):
-            sink.publish(published(QUIET_BEAT, seq=seq))
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
             await sink.drain()
         await sink.close()
         await seen.wait_for(ended(count))
@@ -114,7 +115,7 @@ async def test_a_full_speed_replay_loses_nothing(broker_url: str) -> None:
 
 async def test_status_is_retained_for_late_subscribers(broker_url: str) -> None:
     sink = quick_sink(broker_url)
-    await sink.start(stream_info())
+    await begin(sink, stream_info())
     async with subscriber(broker_url) as seen:
         await seen.wait_for(lambda c: c.states() == ["online"])
     await sink.close()
@@ -129,9 +130,9 @@ async def test_a_broker_killed_in_mid_stream_costs_no_message(real_broker: Mosqu
     count, kill_at = 900, (200, 500)
     async with subscriber(real_broker.url) as seen:
         sink = quick_sink(real_broker.url, on_notice=notices.append)
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         for seq in range(count):
-            sink.publish(published(QUIET_BEAT, seq=seq))
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
             if seq in kill_at:
                 # In mid-flight: the queue is being sent and not all of it is acknowledged.
                 sent, reconnects, connections = sink.sent, sink.reconnects, seen.connections
@@ -168,14 +169,14 @@ async def test_after_an_outage_the_stream_goes_on_in_order_without_holes(
     count = 400
     async with subscriber(real_broker.url) as seen:
         sink = quick_sink(real_broker.url, sleep=sleep_until_the_subscriber_is_back)
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         for seq in range(count // 2):
-            sink.publish(published(QUIET_BEAT, seq=seq))
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
         await seen.wait_for(lambda c: len(c.of("beats")) > 20)
         real_broker.kill()
         await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
         for seq in range(count // 2, count):
-            sink.publish(published(QUIET_BEAT, seq=seq))
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
         connections = seen.connections
         await real_broker.start()
         await seen.wait_for(lambda c: c.connections > connections)
@@ -199,13 +200,13 @@ async def test_when_the_queue_is_full_the_oldest_is_shed_and_counted(
 ) -> None:
     gate = asyncio.Event()
     sink = quick_sink(real_broker.url, queue_size=10, sleep=lambda _: gate.wait())
-    await sink.start(stream_info())
+    await begin(sink, stream_info())
     real_broker.kill()
     await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
     for seq in range(25):
-        sink.publish(published(QUIET_BEAT, seq=seq))
+        sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
     assert (sink.queued, sink.shed) == (10, 15)
-    sink.publish(published(labeled_beat(revision=0), seq=25))
+    sink.publish(stream_info(), published(labeled_beat(revision=0), seq=25))
     assert (sink.queued, sink.shed) == (10, 16), "a provisional label is worth less than old news"
     await real_broker.start()
     async with subscriber(real_broker.url) as seen:
@@ -225,12 +226,12 @@ async def test_when_the_queue_is_full_the_oldest_is_shed_and_counted(
 async def test_closing_gives_up_on_a_dead_broker_and_counts_what_is_left(
     real_broker: Mosquitto,
 ) -> None:
-    sink = quick_sink(real_broker.url, config=MqttSinkConfig(flush_timeout_s=0.2))
-    await sink.start(stream_info())
+    sink = quick_sink(real_broker.url, config=ClientConfig(flush_timeout_s=0.2))
+    await begin(sink, stream_info())
     real_broker.kill()
     await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
     for seq in range(3):
-        sink.publish(published(QUIET_BEAT, seq=seq))
+        sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
     async with asyncio.timeout(WAIT_S):
         await sink.close()
     assert sink.undelivered == 3
@@ -242,12 +243,13 @@ PUBLISHER = """
     import asyncio, sys
     sys.path.insert(0, {tests!r})
     from sample_events import labeled_beat, published, stream_info
-    from streamer.mqtt.publisher import MqttSink
+    from streamer.mqtt.publisher import MqttPublisher
 
     async def main():
-        sink = MqttSink({url!r})
-        await sink.start(stream_info())
-        sink.publish(published(labeled_beat()))
+        sink = MqttPublisher({url!r})
+        sink.open(stream_info())
+        await sink.start()
+        sink.publish(stream_info(), published(labeled_beat()))
         await asyncio.Event().wait()
 
     asyncio.run(main())
@@ -279,11 +281,11 @@ async def test_mosquitto_sub_receives_every_beat(real_broker: Mosquitto) -> None
     try:
         # mosquitto_sub doesn't tell when it has subscribed; a retained status does.
         sink = quick_sink(real_broker.url)
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         assert process.stdout is not None
         first = await asyncio.wait_for(process.stdout.readline(), WAIT_S)
         for seq in range(50):
-            sink.publish(published(QUIET_BEAT, seq=seq))
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
         await sink.close()
         rest, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
     finally:
@@ -297,7 +299,7 @@ async def test_an_absent_broker_is_one_clear_line() -> None:
     port = free_port()
     sink = quick_sink(f"mqtt://127.0.0.1:{port}")
     with pytest.raises(BrokerError, match=r"Connection refused.*--mqtt off") as caught:
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
     assert f"mqtt://127.0.0.1:{port}" in str(caught.value)
     assert "\n" not in str(caught.value)
     await sink.close()
@@ -305,7 +307,7 @@ async def test_an_absent_broker_is_one_clear_line() -> None:
 
 async def test_a_host_that_no_name_server_knows() -> None:
     with pytest.raises(BrokerError, match="can't be used"):
-        await quick_sink("mqtt://a..b").start(stream_info())
+        await begin(quick_sink("mqtt://a..b"), stream_info())
 
 
 async def test_a_server_that_never_answers_is_given_up() -> None:
@@ -318,10 +320,12 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     config = replace(QUICK, timeout_s=0.05)
-    sink = MqttSink(f"mqtt://127.0.0.1:{port}", credentials=Credentials(), connection_config=config)
+    sink = MqttPublisher(
+        f"mqtt://127.0.0.1:{port}", credentials=Credentials(), connection_config=config
+    )
     try:
         with pytest.raises(BrokerError, match="timed out"):
-            await sink.start(stream_info())
+            await begin(sink, stream_info())
         await asyncio.wait_for(hung_up.wait(), WAIT_S)
     finally:
         silent.close()
@@ -337,13 +341,13 @@ async def test_wrong_credentials_are_refused_clearly(mosquitto: str, tmp_path: P
     assert await make.wait() == 0
     async with Mosquitto(mosquitto, tmp_path, password_file=passwords) as broker:
         for credentials in (Credentials(), Credentials(username="bed4", password="wrong")):
-            sink = MqttSink(broker.url, credentials=credentials, connection_config=QUICK)
+            sink = MqttPublisher(broker.url, credentials=credentials, connection_config=QUICK)
             with pytest.raises(BrokerError, match=r"refuses us: .*ECG_STREAM_MQTT_PASSWORD") as e:
-                await sink.start(stream_info())
+                await begin(sink, stream_info())
             assert "wrong" not in str(e.value)
         welcome = Credentials(username="bed4", password="right")
-        sink = MqttSink(broker.url, credentials=welcome, connection_config=QUICK)
-        await sink.start(stream_info())
+        sink = MqttPublisher(broker.url, credentials=welcome, connection_config=QUICK)
+        await begin(sink, stream_info())
         assert sink.state is ConnectionState.ONLINE
         await sink.close()
 
@@ -355,17 +359,18 @@ async def test_a_tls_set_up_that_fails_is_not_waited_for(monkeypatch: pytest.Mon
     monkeypatch.setattr("streamer.mqtt.access.ssl.create_default_context", fail)
     sink = quick_sink("mqtts://127.0.0.1:1")
     with pytest.raises(BrokerError, match="no certificates"):
-        await asyncio.wait_for(sink.start(stream_info()), WAIT_S)
+        await asyncio.wait_for(begin(sink, stream_info()), WAIT_S)
 
 
 async def test_a_source_name_that_is_no_topic_level_is_refused() -> None:
     with pytest.raises(ValueError, match="choose another name"):
-        await quick_sink("mqtt://127.0.0.1:1").start(stream_info(source="a/b"))
+        await begin(quick_sink("mqtt://127.0.0.1:1"), stream_info(source="a/b"))
 
 
 async def test_a_sink_that_was_never_started_closes_quietly() -> None:
     sink = quick_sink("mqtt://127.0.0.1:1")
-    sink.publish(published(alarm()))
+    sink.open(stream_info())
+    sink.publish(stream_info(), published(alarm()))
     await sink.drain()
     await sink.close()
     assert sink.state is ConnectionState.OFFLINE
@@ -374,9 +379,9 @@ async def test_a_sink_that_was_never_started_closes_quietly() -> None:
 async def test_counters_while_the_sink_works(broker_url: str) -> None:
     sink = quick_sink(broker_url)
     assert sink.state is ConnectionState.CONNECTING
-    await sink.start(stream_info())
+    await begin(sink, stream_info())
     assert sink.state is ConnectionState.ONLINE
-    sink.publish(published(rhythm_event()))
+    sink.publish(stream_info(), published(rhythm_event()))
     assert sink.queued == 1
     await wait_until(lambda: sink.sent == 1)
     assert sink.queued == 0
@@ -389,8 +394,8 @@ def test_collector_keeps_first_occurrences() -> None:
     assert seen.unique_seqs("beats") == [0, 1, 2]
 
 
-def durable(folder: Path, capacity: int = 1000) -> Outbox:
-    return Outbox(capacity, path=outbox_path(folder, "208"))
+def durable(folder: Path, capacity: int = 1000) -> DiskOutbox:
+    return DiskOutbox(capacity, outbox_path(folder, "208"))
 
 
 @pytest.mark.mosquitto
@@ -403,11 +408,11 @@ async def test_an_outbox_on_disk_waits_for_a_broker_and_goes_on_after_a_restart(
         real_broker.url,
         outbox=durable(tmp_path),
         on_notice=notices.append,
-        config=MqttSinkConfig(flush_timeout_s=0.01),
+        config=ClientConfig(flush_timeout_s=0.01),
     )
-    await first.start(stream_info())
+    await begin(first, stream_info())
     for seq in range(30):
-        first.publish(published(QUIET_BEAT, seq=seq))
+        first.publish(stream_info(), published(QUIET_BEAT, seq=seq))
     await first.close()
     assert (first.sent, first.undelivered, first.is_durable) == (0, 30, True)
     assert "is away (" in notices[0]
@@ -415,13 +420,13 @@ async def test_an_outbox_on_disk_waits_for_a_broker_and_goes_on_after_a_restart(
     await real_broker.start()
     async with subscriber(real_broker.url) as seen:
         outbox = durable(tmp_path)
-        assert outbox.next_seq == 30
+        assert outbox.next_seq("208") == 30
         second = quick_sink(real_broker.url, outbox=outbox)
-        await second.start(stream_info(started_at=1_700_000_500.0))
+        await begin(second, stream_info(started_at=1_700_000_500.0))
         with pytest.raises(ValueError, match=r"event 29 of 208 was published before; go on at 30"):
-            second.publish(published(QUIET_BEAT, seq=29))
+            second.publish(stream_info(), published(QUIET_BEAT, seq=29))
         for seq in range(30, 40):
-            second.publish(published(QUIET_BEAT, seq=seq))
+            second.publish(stream_info(), published(QUIET_BEAT, seq=seq))
         await second.close()
         await seen.wait_for(ended(40))
     assert seen.seqs("beats") == list(range(40))
@@ -434,15 +439,15 @@ async def test_a_reset_connection_right_after_the_start_loses_nothing(tmp_path: 
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    sink = MqttSink(
+    sink = MqttPublisher(
         f"mqtt://127.0.0.1:{port}",
         outbox=durable(tmp_path),
         credentials=Credentials(),
-        config=MqttSinkConfig(flush_timeout_s=0.01),
+        config=ClientConfig(flush_timeout_s=0.01),
         connection_config=replace(QUICK, timeout_s=0.05),
     )
-    await sink.start(stream_info())
-    sink.publish(published(QUIET_BEAT))
+    await begin(sink, stream_info())
+    sink.publish(stream_info(), published(QUIET_BEAT))
     await sink.close()
     server.close()
     outbox = durable(tmp_path)
@@ -457,8 +462,8 @@ async def test_both_protocol_versions(real_broker: Mosquitto, version: str) -> N
     if executable is None:
         pytest.skip("mosquitto_sub is not installed")
     sink = quick_sink(real_broker.url, version=version)
-    await sink.start(stream_info())
-    sink.publish(published(QUIET_BEAT))
+    await begin(sink, stream_info())
+    sink.publish(stream_info(), published(QUIET_BEAT))
     await sink.close()
     process = await asyncio.create_subprocess_exec(
         executable, "-V", "5", "-p", str(real_broker.port), "-t", "ecg/208/status",
@@ -483,7 +488,7 @@ async def test_a_version_that_the_broker_does_not_speak(
     await embedded.start()
     try:
         with pytest.raises(BrokerError, match="Unsupported protocol version; try another --mqtt-v"):
-            await quick_sink(embedded.url, version="5").start(stream_info())
+            await begin(quick_sink(embedded.url, version="5"), stream_info())
     finally:
         await embedded.stop()
 
@@ -491,9 +496,9 @@ async def test_a_version_that_the_broker_does_not_speak(
 async def test_a_person_acknowledges_a_latched_alert(broker_url: str) -> None:
     async with subscriber(broker_url) as seen:
         sink = quick_sink(broker_url)
-        await sink.start(stream_info())
-        sink.publish(published(alarm()))
-        sink.publish(published(QUIET_BEAT, seq=1))
+        await begin(sink, stream_info())
+        sink.publish(stream_info(), published(alarm()))
+        sink.publish(stream_info(), published(QUIET_BEAT, seq=1))
         await seen.wait_for(lambda c: any(a["alerts"] for a in c.of("active")))
         latched = seen.of("active")[-1]["alerts"][0]
         assert (latched["condition"], latched["latched"]) == (Rhythm.VENTRICULAR_TACHYCARDIA, True)
@@ -523,13 +528,13 @@ async def test_ten_minutes_without_a_broker_at_full_rate_cost_nothing(
     gate = asyncio.Event()
     outbox = durable(tmp_path, capacity=100_000)
     sink = quick_sink(real_broker.url, outbox=outbox, sleep=lambda _: gate.wait())
-    await sink.start(stream_info())
+    await begin(sink, stream_info())
     real_broker.kill()
     await wait_until(lambda: sink.state is ConnectionState.OFFLINE)
     count = 2 * 200 * 10
     for seq in range(count):
         event = alarm() if seq % 500 == 0 else labeled_beat(label=Label.N, revision=seq % 2)
-        sink.publish(published(event, seq=seq))
+        sink.publish(stream_info(), published(event, seq=seq))
     assert sink.queued >= count
     await real_broker.start()
     async with subscriber(real_broker.url) as seen:
@@ -554,9 +559,9 @@ async def test_alerts_expire_with_mqtt_5_and_events_do_not(real_broker: Mosquitt
     )  # fmt: skip
     assert process.stdout is not None
     sink = quick_sink(real_broker.url)
-    await sink.start(stream_info())
+    await begin(sink, stream_info())
     lines = [await asyncio.wait_for(process.stdout.readline(), WAIT_S)]
-    sink.publish(published(alarm()))
+    sink.publish(stream_info(), published(alarm()))
     rest, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
     await sink.close()
     expiry = {}
@@ -578,13 +583,13 @@ async def test_no_more_is_in_flight_than_the_broker_allows(mosquitto: str, tmp_p
             config=QUICK,
             version=Version.V5,
         ) as client:
-            assert client.receive_maximum == 3
-        outbox = Outbox(1000)
+            assert client.socket.receive_maximum == 3
+        outbox = MemoryOutbox(1000)
         sink = quick_sink(broker.url, outbox=outbox)
-        await sink.start(stream_info())
+        await begin(sink, stream_info())
         most = 0
         for seq in range(100):
-            sink.publish(published(QUIET_BEAT, seq=seq))
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
             await sink.drain()
             most = max(most, len(outbox._in_flight))
         await sink.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import Mosquitto, free_port
-from mqtt_subscriber import PATIENT, QUICK, WAIT_S
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, begin
 from sample_events import (
     alarm,
     alert_fields,
@@ -22,15 +22,13 @@ from sample_events import (
 )
 
 from streamer.core.errors import BrokerError
-from streamer.messages.payload import to_payload
 from streamer.messages.received import Received
 from streamer.messages.wire import StatusMessage, dumps
 from streamer.mqtt.access import Credentials, TlsFiles, tls_context
+from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import Version, connect, parse_url
 from streamer.mqtt.listen import Listener, ListenOptions
-from streamer.mqtt.publisher import MqttSink, MqttSinkConfig
-from streamer.mqtt.ward_connection import WardMqtt
-from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 DOCS = Path(__file__).parents[2] / "docs" / "mqtt"
 SETTINGS = {"config": PATIENT, "connection_config": QUICK}
@@ -90,10 +88,10 @@ class Ward:
     def tls(self) -> TlsFiles:
         return TlsFiles(ca=self.keys / "ca.crt")
 
-    def sink(self, user: str | None, **options: object) -> MqttSink:
+    def sink(self, user: str | None, **options: object) -> MqttPublisher:
         credentials = Credentials(username=user, password=PASSWORDS[user] if user else None)
         settings = {"tls": self.tls, "credentials": credentials, **SETTINGS}
-        return MqttSink(self.password_url, **{**settings, **options})
+        return MqttPublisher(self.password_url, **{**settings, **options})
 
 
 @pytest.fixture
@@ -111,10 +109,10 @@ async def ward(keys: Path, mosquitto: str, tmp_path: Path) -> AsyncIterator[Ward
         yield Ward(f"mqtts://127.0.0.1:{b.port}", f"mqtts://127.0.0.1:{certificate_port}", keys)
 
 
-async def refusal(sink: MqttSink, source: str = "bed4") -> str:
+async def refusal(sink: MqttPublisher, source: str = "bed4") -> str:
     """Start, which must fail; return the one line."""
     with pytest.raises(BrokerError) as caught:
-        await asyncio.wait_for(sink.start(stream_info(source)), WAIT_S)
+        await asyncio.wait_for(begin(sink, stream_info(source)), WAIT_S)
     await sink.close()
     message = str(caught.value)
     assert "\n" not in message
@@ -122,9 +120,9 @@ async def refusal(sink: MqttSink, source: str = "bed4") -> str:
     return message
 
 
-async def works(sink: MqttSink, source: str = "bed4") -> None:
-    await sink.start(stream_info(source))
-    sink.publish(published(labeled_beat()))
+async def works(sink: MqttPublisher, source: str = "bed4") -> None:
+    await begin(sink, stream_info(source))
+    sink.publish(stream_info(source), published(labeled_beat()))
     await sink.close()
     assert (sink.undelivered, sink.reconnects) == (0, 0)
 
@@ -163,7 +161,7 @@ async def test_a_certificate_for_another_host_is_refused(
         f"keyfile {keys}/other.key\nuser root\nlog_dest none\n"
     )
     async with Mosquitto(mosquitto, tmp_path, config=config) as broker:
-        sink = MqttSink(
+        sink = MqttPublisher(
             f"mqtts://127.0.0.1:{broker.port}",
             tls=TlsFiles(ca=keys / "ca.crt"),
             credentials=Credentials(),
@@ -173,7 +171,7 @@ async def test_a_certificate_for_another_host_is_refused(
 
 
 async def test_without_tls_nothing_gets_through(ward: Ward) -> None:
-    plain = MqttSink(
+    plain = MqttPublisher(
         ward.password_url.replace("mqtts", "mqtt"),
         credentials=Credentials(username="bed4", password="pw4"),
         **SETTINGS,
@@ -182,9 +180,9 @@ async def test_without_tls_nothing_gets_through(ward: Ward) -> None:
     await refusal(plain)
 
 
-def with_certificate(ward: Ward, place: Path) -> MqttSink:
+def with_certificate(ward: Ward, place: Path) -> MqttPublisher:
     tls = TlsFiles(ca=ward.keys / "ca.crt", certificate=place / "bed4.crt", key=place / "bed4.key")
-    return MqttSink(ward.certificate_url, tls=tls, credentials=Credentials(), **SETTINGS)
+    return MqttPublisher(ward.certificate_url, tls=tls, credentials=Credentials(), **SETTINGS)
 
 
 async def test_a_client_certificate_is_name_enough(ward: Ward) -> None:
@@ -194,7 +192,7 @@ async def test_a_client_certificate_is_name_enough(ward: Ward) -> None:
 
 async def test_a_certificate_of_a_stranger_or_none_is_refused(ward: Ward) -> None:
     await refusal(with_certificate(ward, ward.keys / "stranger"))
-    none = MqttSink(ward.certificate_url, tls=ward.tls, credentials=Credentials(), **SETTINGS)
+    none = MqttPublisher(ward.certificate_url, tls=ward.tls, credentials=Credentials(), **SETTINGS)
     await refusal(none)
 
 
@@ -221,11 +219,11 @@ async def test_a_display_can_read_but_not_forge(ward: Ward) -> None:
     ) as forger:
         forged = dumps(alert_fields(source="bed4", condition="asystole"))
         await forger.publish("ecg/bed4/alerts", forged, qos=1)
-        assert forger.refusal == "Not authorized"
+        assert forger.socket.refusal == "Not authorized"
         await forger.publish("ecg/bed4/alerts/ack", b"{}", qos=1)
-        assert forger.refusal == "Not authorized"
+        assert forger.socket.refusal == "Not authorized"
     sink = ward.sink("bed4")
-    await sink.start(stream_info("bed4"))
+    await begin(sink, stream_info("bed4"))
     await sink.close()
     await asyncio.wait_for(task, WAIT_S)
     states = [r.message.state for r in shown if isinstance(r.message, StatusMessage)]
@@ -234,8 +232,8 @@ async def test_a_display_can_read_but_not_forge(ward: Ward) -> None:
 
 async def test_a_source_may_publish_statistics_too(ward: Ward) -> None:
     """With MQTT 5 a refusal would cost the connection."""
-    sink = ward.sink("bed4", version="5", config=MqttSinkConfig())
-    await sink.start(stream_info("bed4"))
+    sink = ward.sink("bed4", version="5", config=ClientConfig())
+    await begin(sink, stream_info("bed4"))
     sink.publish_statistics(statistics_message("bed4"))
     await sink.close()
     assert (sink.undelivered, sink.reconnects, sink.last_error) == (0, 0, None)
@@ -253,8 +251,8 @@ async def test_a_ward_labels_what_a_source_sends_and_no_other_sends_in_its_name(
     def login(user: str) -> Credentials:
         return Credentials(username=user, password=PASSWORDS[user])
 
-    labelling = WardPublisher(
-        ward.password_url, on_samples=take, tls=ward.tls, credentials=login("ward")
+    labelling = MqttPublisher(
+        ward.password_url, ward="ward", on_samples=take, tls=ward.tls, credentials=login("ward")
     )
     shown: list[Received] = []
     display = Listener(
@@ -269,17 +267,15 @@ async def test_a_ward_labels_what_a_source_sends_and_no_other_sends_in_its_name(
     await asyncio.wait_for(listening.wait(), WAIT_S)
     await labelling.start()
     for user, last in (("bed5", b"forged"), ("bed4", b"last")):
-        maker = WardMqtt(ward.password_url, tls=ward.tls, credentials=login(user))
+        maker = MqttClient(ward.password_url, tls=ward.tls, credentials=login(user))
         await maker.start()
         maker.publish("ecg/bed4/samples", last)
         await maker.close()
     await asyncio.wait_for(arrived.wait(), WAIT_S)
     assert came == [("bed4", b"last")]
-    labelling.come(stream_info("bed4"), 0)
-    message = published(alarm())
-    payload = to_payload(message, stream_info("bed4"))
-    labelling.publish(message, payload, dumps(payload))
-    labelling.leave("bed4")
+    labelling.open(stream_info("bed4"))
+    labelling.publish(stream_info("bed4"), published(alarm()))
+    labelling.close_source("bed4")
     await labelling.close()
     await asyncio.wait_for(task, WAIT_S)
     assert [r.message.type for r in shown] == ["status", "alert", "status"]

@@ -22,8 +22,8 @@ from streamer.core.errors import SnapshotError
 from streamer.core.events import Event, LabeledBeat, Published, StreamInfo
 from streamer.messages.guard import Rejection
 from streamer.messages.samples import SampleMessage, encode
+from streamer.mqtt.client import SAMPLES, Hooks, MqttClient
 from streamer.mqtt.samples import SamplesSink
-from streamer.mqtt.ward_connection import WardMqtt
 from streamer.patient.chain import Chain
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
 from streamer.patient.ward import Ward
@@ -203,8 +203,8 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
             Beds(published),
             config=PATIENT,
         )
-        inward = WardMqtt(broker.url, on_samples=run.receive)
-        outward = WardMqtt(broker.url)
+        inward = MqttClient(broker.url, hooks=Hooks(readers={SAMPLES: run.receive}))
+        outward = MqttClient(broker.url)
         await inward.start()
         await outward.start()
         running = asyncio.create_task(run.run_live(None))
@@ -214,6 +214,8 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
         last = {"lossy": 12 * 360, "messy": 12 * 360}
         async with asyncio.timeout(WAIT_S):
             while {n: live.track.next_sample for n, live in run.intake.sources.items()} != last:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            while not run.intake.rejected:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         lossy, messy = (run.intake.sources[name].track.counts for name in ("lossy", "messy"))
         run.stop()
@@ -248,7 +250,7 @@ async def test_a_damaged_snapshot_of_a_live_source_ends_the_run_in_words(tmp_pat
 
 
 def _send(
-    mqtt: WardMqtt, name: str, signal_: np.ndarray[Any, np.dtype[np.float32]], size: int
+    mqtt: MqttClient, name: str, signal_: np.ndarray[Any, np.dtype[np.float32]], size: int
 ) -> None:
     messages = [
         encode(SampleMessage(seq=k, first_sample=s, fs=FS, samples=signal_[:, s : s + size]))
@@ -282,12 +284,16 @@ async def test_a_replay_publishes_its_samples_for_another_instance(
         ward = Ward(SumModel(), n_leads=N_LEADS)
         published = Collected()
         run = WardRun(ward, Beds(published), config=PATIENT)
-        inward, sink = WardMqtt(broker.url, on_samples=run.receive), SamplesSink(broker.url)
+        inward, sink = (
+            MqttClient(broker.url, hooks=Hooks(readers={SAMPLES: run.receive})),
+            SamplesSink(broker.url),
+        )
         await inward.start()
-        await sink.start(info)
+        sink.open(info)
+        await sink.start()
         running = asyncio.create_task(run.run_live(None))
         for n in range(samples.shape[1]):
-            sink.observe(Chunk(start=n, samples=samples[:, n : n + 1]))
+            sink.observe(info, Chunk(start=n, samples=samples[:, n : n + 1]))
         await sink.close()
         async with asyncio.timeout(WAIT_S):
             while _position(run) != samples.shape[1]:  # noqa: ASYNC110 (the ward tells nobody)

@@ -15,7 +15,7 @@ from stage_cases import ecg
 
 from replay.chunk import Chunk
 from streamer.messages.samples import SampleMessage, encode
-from streamer.mqtt.ward_connection import WardMqtt
+from streamer.mqtt.client import MqttClient
 from streamer.sources.intake import IntakeConfig
 from streamer.sources.live_feed import LiveFeed, is_live, parse_source
 from streamer.sources.track import TrackConfig
@@ -62,7 +62,7 @@ async def test_samples_come_in_order_from_the_first_message_on(
 ) -> None:
     notices: list[str] = []
     async with Mosquitto(mosquitto, tmp_path) as broker:
-        maker = WardMqtt(broker.url)
+        maker = MqttClient(broker.url)
         feed = LiveFeed(f"{broker.url}/bed4", config=PATIENT, on_notice=notices.append)
         await maker.start()
         beginning = asyncio.create_task(feed.begin())
@@ -95,7 +95,7 @@ async def test_a_source_that_starts_anew_ends_the_stream_with_what_had_come(
 ) -> None:
     notices: list[str] = []
     async with Mosquitto(mosquitto, tmp_path) as broker:
-        maker = WardMqtt(broker.url)
+        maker = MqttClient(broker.url)
         feed = LiveFeed(f"{broker.url}/bed4", config=PATIENT, on_notice=notices.append)
         await maker.start()
         beginning = asyncio.create_task(feed.begin())
@@ -119,7 +119,7 @@ async def test_replay_plays_a_live_source(mosquitto: str, tmp_path: Path) -> Non
     samples = ecg(round(12 * FS), FS)
     events = tmp_path / "events.jsonl"
     async with Mosquitto(mosquitto, tmp_path) as broker:
-        maker = WardMqtt(broker.url)
+        maker = MqttClient(broker.url)
         await maker.start()
         command = [*ECG_STREAM, "replay", f"{broker.url}/bed4"]
         replay = await asyncio.create_subprocess_exec(

@@ -11,16 +11,17 @@ import aiomqtt
 import jsonschema
 from message_schema import schema
 
+from streamer.core.events import StreamInfo
 from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import ConnectionConfig, backoff, connect, parse_url
-from streamer.mqtt.publisher import MqttSinkConfig
+from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 VALIDATORS = {kind.value: jsonschema.Draft202012Validator(schema(kind)) for kind in MessageType}
 WAIT_S = 60.0
 """For what comes at once, on a machine that has much else to do."""
 QUICK = ConnectionConfig(timeout_s=WAIT_S, backoff_first_s=0.01, backoff_cap_s=0.05)
-PATIENT = MqttSinkConfig(flush_timeout_s=10 * WAIT_S)
+PATIENT = ClientConfig(flush_timeout_s=10 * WAIT_S, settle_s=0.05)
 """For a sink that is closed and must have sent everything."""
 
 
@@ -67,6 +68,12 @@ class Collector:
 
     def states(self) -> list[str]:
         return [payload["state"] for payload in self.of("status")]
+
+
+async def begin(publisher: MqttPublisher, info: StreamInfo) -> None:
+    """Publish for one source."""
+    publisher.open(info)
+    await publisher.start()
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from classifier.labels import Label
 from streamer.core.events import Beat, LabeledBeat, Published, RPeak, StreamInfo
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import ConnectionConfig, Version
-from streamer.mqtt.outbox import Outbox, outbox_path
-from streamer.mqtt.publisher import MqttSink, MqttSinkConfig
+from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
+from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 SOURCE: Final = "faults"
 SAMPLES_APART: Final = 300
@@ -57,16 +57,16 @@ def numbered_beat(number: int) -> LabeledBeat:
     )
 
 
-async def publish(url: str, outbox: Outbox, accepted: Path, rate: float) -> int:
+async def publish(url: str, outbox: DiskOutbox, accepted: Path, rate: float) -> int:
     """Publish until SIGTERM; return how many events there are in all."""
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    sink = MqttSink(
+    publisher = MqttPublisher(
         url,
         outbox=outbox,
         credentials=Credentials(),
         connection_config=IMPATIENT,
-        config=MqttSinkConfig(flush_timeout_s=_FLUSH_TIMEOUT_S),
+        config=ClientConfig(flush_timeout_s=_FLUSH_TIMEOUT_S),
         version=Version.V5.value,
     )
     info = StreamInfo(
@@ -78,25 +78,27 @@ async def publish(url: str, outbox: Outbox, accepted: Path, rate: float) -> int:
         training_record=False,
         started_at=_STARTED_AT,
     )
-    await sink.start(info)
+    publisher.open(info)
+    await publisher.start()
     log = os.open(accepted, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    number = sink.first_seq
+    number = publisher.next_seq(SOURCE)
     while not stopping.is_set():
         for _ in range(max(1, round(rate * _EVERY_S))):
-            sink.publish(Published(seq=number, event=numbered_beat(number), compute_ms=0.0))
+            message = Published(seq=number, event=numbered_beat(number), compute_ms=0.0)
+            publisher.publish(info, message)
             os.write(log, b"%d\n" % number)
             number += 1
         await asyncio.sleep(_EVERY_S)
-    await sink.close()
-    if sink.undelivered or sink.shed:
-        raise SystemExit(f"{sink.undelivered} undelivered, {sink.shed} shed")
+    await publisher.close()
+    if publisher.undelivered or publisher.shed:
+        raise SystemExit(f"{publisher.undelivered} undelivered, {publisher.shed} shed")
     return number
 
 
 def main() -> None:
     """Run as a process."""
     url, folder, accepted, rate = sys.argv[1:]
-    outbox = Outbox(_CAPACITY, path=outbox_path(Path(folder), SOURCE))
+    outbox = DiskOutbox(_CAPACITY, outbox_path(Path(folder), SOURCE))
     sys.stdout.write(f"{asyncio.run(publish(url, outbox, Path(accepted), float(rate)))}\n")
 
 

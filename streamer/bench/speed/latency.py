@@ -26,11 +26,12 @@ from streamer.bench.report import Report, columns, table
 from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
-from streamer.mqtt.publisher import MqttSink
+from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.chain import Chain
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.engine import Engine, EngineConfig, RunReport
+from streamer.runner.one_source import OneSource
 from streamer.runner.playing import START_LEAD_S, source_name
 
 SCHEMA_VERSION: Final = 1
@@ -164,7 +165,7 @@ async def _replay(
     engine = Engine(
         player,
         Chain(fs=record.fs, n_leads=len(record.leads), model=model),
-        [notes, MqttSink(url)],
+        [notes, OneSource(MqttPublisher(url))],
         info,
         schedule=lambda sample: lateness.of(player, sample),
         config=EngineConfig(budget_ms=settings.budget_ms),

@@ -20,10 +20,8 @@ from replay.records import open_record
 from streamer.beats.batched_model import BatchedModel
 from streamer.bench.report import Column, Report, columns, table
 from streamer.bench.speed.mosquitto import broker
-from streamer.core.events import CHAIN_FS, Published, StreamInfo
-from streamer.messages.payload import to_payload
-from streamer.messages.wire import dumps
-from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.core.events import CHAIN_FS, StreamInfo
+from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.runner.beds import Beds
@@ -133,26 +131,21 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
     model.warm_up()
     warm_up(model, n_leads=2)
     records = LoopedRecords([open_record(name) for name in config.records])
-    publisher = WardPublisher(url)
-    mqtt = publisher.mqtt
+    publisher = MqttPublisher(url, ward=WARD)
     await publisher.start()
-
-    def publish(info: StreamInfo, message: Published) -> None:
-        payload = to_payload(message, info)
-        publisher.publish(message, payload, dumps(payload))
 
     def announce(info: StreamInfo, came: bool) -> None:
         if came:
-            publisher.come(info, beds.beds[info.source].seq)
+            publisher.open(info, first_seq=beds.beds[info.source].seq)
         else:
-            publisher.leave(info.source)
+            publisher.close_source(info.source)
 
-    ward, beds = Ward(model), Beds(publish)
+    ward, beds = Ward(model), Beds(publisher.publish)
     readings: list[Reading] = []
     began_s = asyncio.get_running_loop().time()
 
     def read(now_s: float) -> None:
-        publisher.tell_alerts()
+        publisher.tell_active()
         elapsed_s = now_s - began_s
         if readings and elapsed_s - readings[-1].at_s < config.every_s:
             return
@@ -163,7 +156,7 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
                 memory_mb=memory_mb(),
                 behind_s=elapsed_s - taken_s,
                 late=beds.totals.late,
-                queued=mqtt.queued,
+                queued=publisher.queued,
             )
         )
 
@@ -176,9 +169,9 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
         readings=tuple(readings),
         beats=totals.beats,
         late=totals.late,
-        sent=mqtt.sent,
-        shed=mqtt.shed,
-        not_sent=mqtt.queued,
+        sent=publisher.sent,
+        shed=publisher.shed,
+        not_sent=publisher.queued,
     )
 
 

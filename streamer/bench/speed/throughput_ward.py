@@ -26,7 +26,8 @@ from streamer.bench.report import Column, Report, columns, table
 from streamer.core.events import CHAIN_FS, Published, StreamInfo
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
-from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.mqtt.publisher import WARD as WARD_NAME
+from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.runner.beds import Beds
@@ -177,10 +178,10 @@ async def _measure(
     def publish(info: StreamInfo, message: Published) -> None:
         nonlocal events
         events += 1
-        payload = to_payload(message, info)
-        encoded = dumps(payload)
-        if voice is not None:
-            voice.publisher.publish(message, payload, encoded)
+        if voice is None:
+            dumps(to_payload(message, info))
+        else:
+            voice.publisher.publish(info, message)
 
     beds = Beds(publish)
     async with contextlib.nullcontext() if voice is None else voice:
@@ -188,7 +189,7 @@ async def _measure(
             ward.admit(f"p{k}")
             beds.open(_info(f"p{k}"), began_s=0.0)
             if voice is not None:
-                voice.publisher.come(_info(f"p{k}"), 0)
+                voice.publisher.open(_info(f"p{k}"))
         turns = looped_turns(config.run, round((config.settle_s + config.seconds) * CHAIN_FS))
         settled = round(config.settle_s * CHAIN_FS)
         times, n_before = [], 0
@@ -223,7 +224,7 @@ class _Voice:
     """The ward's own publisher, and the wait until the broker has everything."""
 
     def __init__(self, url: str) -> None:
-        self.publisher = WardPublisher(url)
+        self.publisher = MqttPublisher(url, ward=WARD_NAME)
 
     async def __aenter__(self) -> None:
         await self.publisher.start()
@@ -233,8 +234,8 @@ class _Voice:
 
     async def delivered(self) -> None:
         """Return once every message has been acknowledged."""
-        self.publisher.tell_alerts()
-        await self.publisher.mqtt.delivered()
+        self.publisher.tell_active()
+        await self.publisher.delivered()
 
 
 def added_latencies(durations_s: NDArray[np.float64], run: WardRunConfig) -> NDArray[np.float64]:

@@ -7,26 +7,23 @@ from pathlib import Path
 import pytest
 from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
-from mqtt_subscriber import QUICK, WAIT_S, Collector, subscriber
+from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, subscriber
 from sample_events import alarm, labeled_beat, published, stream_info
 
 from classifier.labels import Label
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Event, Rhythm
-from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.connection import connect, parse_url
-from streamer.mqtt.ward_publisher import WardPublisher
+from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
 
 pytestmark = pytest.mark.mosquitto
 
 
-def publish(publisher: WardPublisher, source: str, event: Event, seq: int) -> None:
-    message = published(event, seq=seq)
-    payload = to_payload(message, stream_info(source))
-    publisher.publish(message, payload, dumps(payload))
+def publish(publisher: MqttPublisher, source: str, event: Event, seq: int) -> None:
+    publisher.publish(stream_info(source), published(event, seq=seq))
 
 
 def statuses(seen: Collector, source: str) -> list[tuple[str, str | None]]:
@@ -38,14 +35,14 @@ async def test_each_source_has_events_alerts_and_status_of_its_own(
     mosquitto: str, tmp_path: Path
 ) -> None:
     async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
-        publisher = WardPublisher(broker.url, name="east")
+        publisher = MqttPublisher(broker.url, ward="east", config=PATIENT)
         await publisher.start()
         for source, first_seq in (("a", 0), ("b", 40)):
-            publisher.come(stream_info(source), first_seq)
+            publisher.open(stream_info(source), first_seq=first_seq)
         publish(publisher, "a", alarm(), 0)
         publish(publisher, "b", labeled_beat(label=Label.N), 40)
-        publisher.tell_alerts()
-        publisher.leave("a")
+        publisher.tell_active()
+        publisher.close_source("a")
         await publisher.close()
         await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "east"))
     assert statuses(seen, "a") == [("online", None), ("offline", "finished")]
@@ -69,13 +66,13 @@ async def test_an_acknowledgement_reaches_the_source_that_it_is_for(
     mosquitto: str, tmp_path: Path
 ) -> None:
     async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
-        publisher = WardPublisher(broker.url)
+        publisher = MqttPublisher(broker.url, ward=WARD, config=PATIENT)
         await publisher.start()
         for source in "ab":
-            publisher.come(stream_info(source), 0)
+            publisher.open(stream_info(source))
             publish(publisher, source, alarm(), 0)
             publish(publisher, source, labeled_beat(label=Label.N), 1)
-        publisher.tell_alerts()
+        publisher.tell_active()
         async with connect(
             parse_url(broker.url), identifier="nurse", credentials=Credentials(), config=QUICK
         ) as nurse:
@@ -88,7 +85,7 @@ async def test_an_acknowledgement_reaches_the_source_that_it_is_for(
 
         async with asyncio.timeout(WAIT_S):
             while not active("a") or active("a")[-1]:
-                publisher.tell_alerts()
+                publisher.tell_active()
                 await asyncio.sleep(0.01)
         assert len(active("b")) == 1
         assert active("b")[-1]
@@ -101,16 +98,16 @@ async def test_after_an_outage_the_broker_knows_again_how_all_stand(
     """The broker keeps nothing on disk: what was retained is gone with it."""
     notices: list[str] = []
     async with Mosquitto(mosquitto, tmp_path) as broker:
-        publisher = WardPublisher(broker.url, on_notice=notices.append)
+        publisher = MqttPublisher(broker.url, ward=WARD, config=PATIENT, on_notice=notices.append)
         await publisher.start()
-        publisher.come(stream_info("a"), 0)
+        publisher.open(stream_info("a"))
         publish(publisher, "a", alarm(), 0)
-        publisher.tell_alerts()
+        publisher.tell_active()
         broker.kill()
         await broker.start()
         async with subscriber(broker.url) as seen:
             await seen.wait_for(lambda c: statuses(c, "a") and statuses(c, "ward"))
-            publisher.tell_alerts()
+            publisher.tell_active()
             await seen.wait_for(lambda c: c.of("active"))
             await publisher.close()
         # What the dead broker hadn't acknowledged comes as well.
@@ -125,18 +122,18 @@ async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
     mosquitto: str, tmp_path: Path
 ) -> None:
     async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
-        killed = WardPublisher(broker.url)
-        killed.come(stream_info("a"), 0)
+        killed = MqttPublisher(broker.url, ward=WARD, config=PATIENT)
+        killed.open(stream_info("a"))
         publish(killed, "a", alarm(), 0)
         publish(killed, "a", labeled_beat(label=Label.N), 1)
         saved = tmp_path / "a.snapshot"
-        write_snapshot(saved, {"memory": killed.state("a")})
+        write_snapshot(saved, {"memory": killed.alert_state("a")})
 
-        resumed = WardPublisher(broker.url)
+        resumed = MqttPublisher(broker.url, ward=WARD, config=PATIENT)
         await resumed.start()
-        resumed.come(stream_info("a"), 2)
-        resumed.restore("a", read_snapshot(saved)["memory"])
-        resumed.tell_alerts()
+        resumed.open(stream_info("a"), first_seq=2)
+        resumed.restore_alerts("a", read_snapshot(saved)["memory"])
+        resumed.tell_active()
         await resumed.close()
         await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "ward"))
     (active,) = seen.of("active")
@@ -144,7 +141,7 @@ async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
         (Rhythm.VENTRICULAR_TACHYCARDIA, True)
     ]
     with pytest.raises(SnapshotError, match="no usable alerts"):
-        resumed.restore("a", {"active": [[]]})
+        resumed.restore_alerts("a", {"active": [[]]})
 
 
 async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_path: Path) -> None:

@@ -1,0 +1,334 @@
+"""The socket between aiomqtt and the network, with a quick way through for what comes by thousands.
+
+Messages at QoS 1 and their acknowledgements are written and read here, by the standard (MQTT 5,
+sections 3.3 and 3.4), many at a time; every other packet is aiomqtt's. The place is a public one:
+what a TLS context's `wrap_socket` returns is the socket that aiomqtt's paho reads and writes.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+_CONNACK: Final = 0x20
+_PUBLISH_ONCE_OR_MORE: Final = 0x32
+_PUBACK: Final = 0x40
+_DISCONNECT: Final = 0xE0
+_TYPE: Final = 0xF0
+_END_SESSION: Final = b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
+"""A DISCONNECT of MQTT 5 with a session expiry of 0: nothing need be kept for us."""
+_FIRST_NUMBER: Final = 0x8000
+"""paho numbers its own few packets from 1; ours begin here."""
+_LAST_NUMBER: Final = 0xFFFF
+_FAILURE: Final = 0x80
+"""MQTT 5, section 2.4: reason codes from here on are refusals."""
+_READ: Final = 65_536
+_RETRY_S: Final = 0.002
+"""Until a full socket is tried again."""
+MOST_IN_FLIGHT: Final = 30_000
+"""Messages that can have numbers of ours at the same time."""
+
+
+class PacketSocket:
+    """Stands in for a connected socket.
+
+    Parameters
+    ----------
+    sock : socket
+        The real one, encrypted or not.
+    loop : event loop
+        That of the connection; only opening happens in another thread.
+    ended : future
+        Done as soon as the connection has ended.
+
+    Attributes
+    ----------
+    session_present : bool
+        Whether the broker has kept a session for us.
+    receive_maximum : int
+        Messages that the broker lets us have in flight.
+    is_welcome : bool or None
+        What the broker has answered; None before.
+    refusal : str or None
+        Why the broker refused one of our messages, in its words.
+    on_acknowledged : callable
+        Gets the number of each message of ours that the broker has taken or refused.
+    """
+
+    def __init__(
+        self, sock: socket.socket, loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[None]"
+    ) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.session_present = False
+        self.receive_maximum = MOST_IN_FLIGHT
+        self.is_welcome: bool | None = None
+        self.refusal: str | None = None
+        self.ends_session = False
+        self.on_acknowledged: Callable[[int], None] = lambda number: None
+        self._sock = sock
+        self._loop = loop
+        self._ended = ended
+        self._read = bytearray()
+        """What has come and isn't a whole packet yet."""
+        self._for_client = bytearray()
+        self._out = bytearray()
+        self._is_aborted = self._is_closed = self._is_flush_due = self._is_raw = False
+        self._number = _FIRST_NUMBER - 1
+        self._open: set[int] = set()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool, properties: bytes) -> int:
+        """Hand over a message at QoS 1; return its number.
+
+        Parameters
+        ----------
+        properties : bytes
+            As MQTT 5 packs them; empty in 3.1.1.
+        """
+        number = self._next_number()
+        name = topic.encode()
+        size = 4 + len(name) + len(properties) + len(payload)
+        out = self._out
+        out.append(_PUBLISH_ONCE_OR_MORE | retain)
+        out += _length(size)
+        out += struct.pack("!H", len(name))
+        out += name
+        out += struct.pack("!H", number)
+        out += properties
+        out += payload
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+        return number
+
+    def abort(self) -> None:
+        """Break the connection off, without a goodbye."""
+        self._is_aborted = True
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    # What paho asks of a socket, and aiomqtt of an encrypted one.
+
+    def recv(self, size: int) -> bytes:
+        """Return bytes for paho; raise BlockingIOError if there are none."""
+        while not self._for_client:
+            try:
+                data = b"" if self._is_aborted else self._sock.recv(_READ)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except OSError:
+                self._note_end()
+                raise
+            if not data:
+                self._note_end()
+                return b""
+            self._take(data)
+        taken = bytes(self._for_client[:size])
+        del self._for_client[:size]
+        return taken
+
+    def pending(self) -> int:
+        """Return how many bytes can be read without waiting for the socket."""
+        pending = len(self._for_client)
+        if isinstance(self._sock, ssl.SSLSocket) and not (self._is_closed or self._is_aborted):
+            pending += self._sock.pending()
+        return pending
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Take a packet of paho's, behind what waits."""
+        if self.ends_session and data and data[0] == _DISCONNECT:
+            self._out += _END_SESSION
+        else:
+            self._out += data
+        self._flush()
+        return len(data)
+
+    def fileno(self) -> int:
+        """Return the descriptor; -1 once closed."""
+        return -1 if self._is_closed else self._sock.fileno()
+
+    def setblocking(self, flag: bool) -> None:
+        """Set whether calls wait."""
+        self._sock.setblocking(flag)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set how long calls wait."""
+        self._sock.settimeout(seconds)
+
+    def do_handshake(self) -> None:
+        """Perform the TLS handshake; a socket whose handshake fails is closed."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            try:
+                self._sock.do_handshake()
+            except BaseException:
+                self._sock.close()
+                raise
+
+    def close(self) -> None:
+        """Send what is left, and let go of the socket.
+
+        Its descriptor is let go of a little later: aiomqtt may just have asked the event loop to
+        watch its bare number, which by then must not belong to another socket.
+        """
+        if self._is_closed:
+            return
+        self._flush()
+        self._is_closed = True
+        try:
+            self._loop.call_soon_threadsafe(self._let_go)
+        except RuntimeError:  # The loop has ended.
+            self._sock.close()
+
+    def _let_go(self) -> None:
+        descriptor = self._sock.fileno()
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(descriptor)
+        self._sock.close()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _next_number(self) -> int:
+        while True:
+            self._number = _FIRST_NUMBER if self._number == _LAST_NUMBER else self._number + 1
+            if self._number not in self._open:
+                self._open.add(self._number)
+                return self._number
+
+    def _flush(self) -> None:
+        """Write what waits; what the socket doesn't take is tried again soon."""
+        self._is_flush_due = False
+        if not self._out or self._is_closed or self._is_aborted:
+            return
+        try:
+            sent = self._sock.send(self._out)
+            del self._out[:sent]
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            self.abort()  # paho reads the end and reports it.
+            return
+        if self._out:
+            self._is_flush_due = True
+            self._loop.call_later(_RETRY_S, self._flush)
+
+    def _take(self, data: bytes) -> None:
+        """Take what has come: our acknowledgements out of it, the rest for paho."""
+        read = self._read
+        read += data
+        start = 0
+        while not self._is_raw:
+            try:
+                end = _packet_end(read, start)
+            except ValueError:
+                self._is_raw = True  # paho complains of it.
+                break
+            if end is None:
+                break
+            kind = read[start] & _TYPE
+            is_ours = kind == _PUBACK and end - start >= 4 and self._acknowledge(read[start:end])
+            if not is_ours:
+                if kind == _CONNACK and end - start >= 4:
+                    self._take_welcome(read[start:end])
+                self._for_client += read[start:end]
+            start = end
+        if self._is_raw:
+            self._for_client += read[start:]
+            start = len(read)
+        del read[:start]
+
+    def _acknowledge(self, packet: bytearray) -> bool:
+        """Note what became of a message; return whether it was one of ours."""
+        number = (packet[2] << 8) + packet[3]
+        if len(packet) > 4 and packet[4] >= _FAILURE:
+            self.refusal = str(ReasonCode(PacketTypes.PUBACK, identifier=packet[4]))
+        if number not in self._open:
+            return False
+        self._open.remove(number)
+        self.on_acknowledged(number)
+        return True
+
+    def _take_welcome(self, packet: bytearray) -> None:
+        self.session_present = bool(packet[2] & 1)
+        self.is_welcome = packet[3] == 0
+        if len(packet) > 4:
+            properties: Any = Properties(PacketTypes.CONNACK)  # type: ignore[no-untyped-call]
+            with contextlib.suppress(Exception):  # paho complains of it.
+                properties.unpack(bytes(packet[4:]))
+                limit = getattr(properties, "ReceiveMaximum", MOST_IN_FLIGHT)
+                self.receive_maximum = min(limit, MOST_IN_FLIGHT)
+
+
+class PacketSocketContext(ssl.SSLContext):
+    """What aiomqtt takes for a TLS context; puts a `PacketSocket` around its socket.
+
+    Parameters
+    ----------
+    tls : SSLContext, optional
+        The real one; without it nothing is encrypted.
+
+    Attributes
+    ----------
+    socket : PacketSocket or None
+        None until there is a socket.
+    ended : future
+        Done as soon as the connection has ended.
+    """
+
+    def __new__(cls, tls: ssl.SSLContext | None) -> "PacketSocketContext":
+        """Make a context for a client."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self.tls = tls
+        self.socket: PacketSocket | None = None
+        self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> Any:
+        """Return ours around a socket, which is encrypted if there is TLS."""
+        if self.tls is not None:
+            sock = self.tls.wrap_socket(sock, *args, **options)
+        self.socket = PacketSocket(sock, self.loop, self.ended)
+        return self.socket
+
+
+def _length(size: int) -> bytes:
+    """Write the length of the rest of a packet (MQTT 5, section 1.5.5)."""
+    if size < 0x80:
+        return bytes((size,))
+    digits = bytearray()
+    while size >= 0x80:
+        digits.append(size & 0x7F | 0x80)
+        size >>= 7
+    digits.append(size)
+    return bytes(digits)
+
+
+def _packet_end(data: bytearray, start: int) -> int | None:
+    """Return where the packet that starts there ends; None if it hasn't come whole.
+
+    Raises
+    ------
+    ValueError
+        If its length is none.
+    """
+    size = shift = 0
+    for index in range(start + 1, start + 5):
+        if index >= len(data):
+            return None
+        size |= (data[index] & 0x7F) << shift
+        if data[index] < 0x80:
+            end = index + 1 + size
+            return end if end <= len(data) else None
+        shift += 7
+    raise ValueError("malformed length")
