@@ -61,7 +61,7 @@ def command_lines(text: str) -> set[str]:
     } | {
         code
         for code in inline
-        if " " in code.removeprefix("ecg-stream ") and not re.search(r"[A-Z]{3,}|\||\[", code)
+        if " " in code.removeprefix("ecg-stream ") and not re.search(r"\b[A-Z]{2,}\b|\||\[", code)
     }
 
 
