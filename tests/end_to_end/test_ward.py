@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from message_schema import schema
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import WAIT_S
 from stage_cases import ecg
 
 from streamer.messages.samples import SampleMessage, encode
+from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import ConnectionConfig, connect, parse_url
@@ -86,7 +89,8 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
             strangers.publish("ecg/good/samples", block)
             for topic in ("ecg/x/samples", "ecg/y/samples", "ecg/good/alerts/ack"):
                 strangers.publish(topic, malformed(rng, block))
-        await asyncio.wait_for(asyncio.gather(beats, statistics), WAIT_S)
+        _, figures = await asyncio.wait_for(asyncio.gather(beats, statistics), WAIT_S)
+        jsonschema.validate(figures, schema(MessageType.WARD_STATISTICS))
         assert not run.done()
         playing.stop()
         assert await asyncio.wait_for(run, WAIT_S) == 0

@@ -1,8 +1,10 @@
 import json
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from message_schema import schema
 from sample_events import (
     alarm,
     alert_fields,
@@ -14,6 +16,7 @@ from sample_events import (
     statistics_message,
     status_fields,
     stream_info,
+    ward_statistics_message,
 )
 
 from streamer.messages.payload import to_payload, topic_of
@@ -57,8 +60,9 @@ def test_everything_that_we_publish_comes_back_as_it_was() -> None:
         received = receive(topic_of(message), dumps(message))
         assert received.message == message
         assert received.data == dumps(message)
-    figures = statistics_message()
-    assert receive("ecg/208/stats", dumps(figures)).message == figures
+    for figures in (statistics_message(), ward_statistics_message("208")):
+        assert receive("ecg/208/stats", dumps(figures)).message == figures
+        jsonschema.validate(json.loads(dumps(figures)), schema(figures.type))
 
 
 def test_a_later_version_may_add_fields_and_words() -> None:

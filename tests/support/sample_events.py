@@ -32,6 +32,7 @@ from streamer.messages.wire import (
     SCHEMA_VERSION,
     AlertMessage,
     StatisticsMessage,
+    WardStatisticsMessage,
     dumps,
 )
 
@@ -198,3 +199,23 @@ def samples_json(message: SampleMessage) -> bytes:
     leads = message.samples.astype(float).tolist()
     fields = {"seq": message.seq, "first_sample": message.first_sample, "fs": message.fs}
     return dumps({**fields, "mv": leads})
+
+
+def ward_statistics_message(name: str = "ward") -> WardStatisticsMessage:
+    return WardStatisticsMessage(
+        schema=SCHEMA_VERSION,
+        source=name,
+        time=utc_time(0.0),
+        patients=2,
+        beats=7,
+        late=1,
+        unlabelled=1,
+        budget_ms=500.0,
+        added_ms={"median": 20.0, "p99": None},
+        late_ticks=0,
+        rejected={"not JSON": 3},
+        lost_samples=36,
+        duplicates=1,
+        reordered=2,
+        clock_drift_ppm={"bed4": 12.5, "bed5": None},
+    )
