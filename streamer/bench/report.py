@@ -1,11 +1,12 @@
 """What a benchmark reports, in one form: printed as text, written as JSON, laid out as a page."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -138,17 +139,15 @@ def write_figures(report: Report, path: Path) -> None:
 
 def plain(value: Any) -> Any:
     """Turn dataclasses, mappings, arrays and paths into what JSON has."""
-    if is_dataclass(value):
-        return {part.name: plain(getattr(value, part.name)) for part in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, Path):
         return str(value)
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    return [plain(part) for part in value]
+    raise TypeError(f"a {type(value).__name__} is no figure for programs")
 
 
 def page_of(report: Report) -> str:
