@@ -9,6 +9,7 @@ from typing import Any, Final, TextIO
 
 from classifier.splits import DS2, PACED
 from streamer.core.errors import OutputError
+from streamer.core.text import clean
 from streamer.scoring.ec57 import ROWS, STATISTICS, RecordScore, Summary, aggregate
 
 SCHEMA_VERSION: Final = 1
@@ -143,23 +144,24 @@ def print_table(table: Table, stream: TextIO | None = None) -> None:
 def _draw_plain(table: Table, stream: TextIO) -> None:
     lines = (table.header, *table.rows)
     widths = [max(len(line[k]) for line in lines) for k in range(len(table.header))]
-    stream.write(f"\n{table.title}\n")
+    stream.write(f"\n{clean(table.title)}\n")
     for line in lines:
         cells = [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
-        stream.write("  ".join(cells).rstrip() + "\n")
+        stream.write(clean("  ".join(cells).rstrip()) + "\n")
 
 
 def _draw_rich(table: Table, stream: TextIO) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to import
     from rich.table import Table as RichTable  # noqa: PLC0415
 
-    drawn = RichTable(title=table.title, title_justify="left")
+    drawn = RichTable(title=clean(table.title), title_justify="left")
     for k, name in enumerate(table.header):
         drawn.add_column(name, justify="right" if k else "left")
     first_summary = len(table.rows) - table.summary_rows
     for k, row in enumerate(table.rows):
         last_record = table.summary_rows > 0 and k == first_summary - 1
-        drawn.add_row(*row, end_section=last_record, style="bold" if k >= first_summary else None)
+        style = "bold" if k >= first_summary else None
+        drawn.add_row(*map(clean, row), end_section=last_record, style=style)
     Console(file=stream).print(drawn)
 
 

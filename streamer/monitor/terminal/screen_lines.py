@@ -103,7 +103,8 @@ def rule(titles: list[tuple[int, str]], width: int) -> Line:
     """Draw a horizontal rule with titles at the given columns."""
     parts: list[Part] = []
     used = 0
-    for column, title in titles:
+    for column, raw in titles:
+        title = single_cells(raw)
         if column + len(title) + 3 > width or column < used:
             continue
         parts += [("─" * (column - used) + "╴", palette.FRAME), (title, palette.TITLE)]

@@ -175,7 +175,7 @@ def trace_title(one: BedLine | None, lead: str, width: int) -> Line:
     if one is None:
         return rule([(1, "no patient yet")], width)
     since = "" if one.since_s is None else f" for {clock(one.since_s)}"
-    words = f"{single_cells(one.source)}  {lead}  {one.what}{since}"
+    words = f"{one.source}  {lead}  {one.what}{since}"
     return rule([(1, words)], width)
 
 

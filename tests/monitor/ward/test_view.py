@@ -23,7 +23,7 @@ from streamer.core.events import (
 from streamer.monitor.terminal.screen_lines import Frame
 from streamer.monitor.ward.screen import WardScreen
 from streamer.monitor.ward.trace import WardTrace
-from streamer.monitor.ward.view import bed_line, render, urgency
+from streamer.monitor.ward.view import bed_line, render, trace_title, urgency
 from streamer.patient.ward import Ward
 from streamer.runner.beds import Bed, Beds, WardTotals
 from streamer.signal.ring import SampleRing
@@ -200,3 +200,11 @@ def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
     }
     assert "SVT" in shown[80]
     assert "supraventricular tachycardia" in shown[120]
+
+
+def test_names_from_outside_are_cleaned() -> None:
+    nasty = "bed\x1b]0;t\x07"
+    title = trace_title(bed_line(beds(nasty).beds[nasty]), "V1\x1b[2J", 120)
+    words = "".join(segment.text for segment in title)
+    assert "bed?]0;t?  V1?[2J" in words
+    assert words.isprintable()
