@@ -180,7 +180,7 @@ def rhythm(args: argparse.Namespace) -> "Report":
 def _rhythm_noise(args: argparse.Namespace) -> "Report":
     from streamer.bench.excerpt import choose_records
     from streamer.bench.rhythm import noise
-    from streamer.bench.rhythm.report import noise_report
+    from streamer.bench.rhythm.report import alarm_noise_report
     from streamer.bench.work import progress
 
     names = args.records or noise.RECORDS
@@ -190,6 +190,6 @@ def _rhythm_noise(args: argparse.Namespace) -> "Report":
         records=[] if args.only_simulated else choose_records(args.database, names),
         stop=args.stop,
     )
-    plan = noise.plan_noise(settings)
+    plan = noise.plan_alarm_noise(settings)
     with progress("bench rhythm", plan.steps) as advance:
-        return noise_report(noise.measure_noise(plan, advance=advance))
+        return alarm_noise_report(noise.measure_alarm_noise(plan, advance=advance))

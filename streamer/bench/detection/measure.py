@@ -27,7 +27,7 @@ CROSS_VALIDATION: Final = "weights/peak_scorer.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ScoringRule:
     """One way to score: from when on, and how close a beat must be."""
 
     start: str
@@ -53,10 +53,12 @@ class DetectionSettings:
     """Keys of the peers; None for none of them, empty for all."""
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def rules(self) -> tuple[ScoringRule, ...]:
         """Every combination, the first being the headline."""
         return tuple(
-            Span(start, tolerance) for tolerance in self.tolerances_ms for start in self.starts
+            ScoringRule(start, tolerance)
+            for tolerance in self.tolerances_ms
+            for start in self.starts
         )
 
 
@@ -72,14 +74,14 @@ class RecordResult:
     n_samples: int
     own: Detected
     missed: NDArray[np.int64]
-    """Reference beats that this detector missed in the first span."""
+    """Reference beats that this detector missed by the first rule."""
     false: NDArray[np.int64]
     """Beats that it invented there."""
     delay_from_reference_ms: NDArray[np.float64]
     """From the reference R peak to the sample at which the beat was decided on, for each beat
     found (whole record)."""
-    scores: dict[str, dict[Span, RecordScore]]
-    """By detector's title and span; spans that start after the end are left out."""
+    scores: dict[str, dict[ScoringRule, RecordScore]]
+    """By detector's title and rule; rules that start after the end are left out."""
     failures: dict[str, str]
     """What stopped a peer, by its title."""
 
@@ -107,20 +109,20 @@ class DetectionResults:
         return tuple(dict.fromkeys(name for result in self.records for name in result.scores))
 
     @property
-    def spans(self) -> tuple[Span, ...]:
-        """The spans in which at least one record could be scored."""
-        scored = {span for result in self.records for span in result.scores[OWN]}
-        return tuple(span for span in self.settings.spans if span in scored)
+    def rules(self) -> tuple[ScoringRule, ...]:
+        """The rules by which at least one record could be scored."""
+        scored = {rule for result in self.records for rule in result.scores[OWN]}
+        return tuple(rule for rule in self.settings.rules if rule in scored)
 
     @property
-    def headline(self) -> Span:
-        """The span that the worst records are worst in."""
-        return self.spans[0]
+    def headline(self) -> ScoringRule:
+        """The rule that the worst records are worst by."""
+        return self.rules[0]
 
     @property
-    def headline_spans(self) -> tuple[Span, ...]:
-        """The spans that start where the headline does."""
-        return tuple(span for span in self.spans if span.start == self.headline.start)
+    def headline_rules(self) -> tuple[ScoringRule, ...]:
+        """The rules that start where the headline does."""
+        return tuple(rule for rule in self.rules if rule.start == self.headline.start)
 
     @property
     def delay_ms(self) -> NDArray[np.float64]:
@@ -133,13 +135,15 @@ class DetectionResults:
         delays = (result.delay_from_reference_ms for result in self.records)
         return np.concatenate([np.empty(0), *delays])
 
-    def summary(self, detector: str, span: Span, names: Sequence[str] | None = None) -> Summary:
+    def summary(
+        self, detector: str, rule: ScoringRule, names: Sequence[str] | None = None
+    ) -> Summary:
         """Sum up a detector over all records, or over those named."""
         return aggregate(
             [
-                result.scores[detector][span]
+                result.scores[detector][rule]
                 for result in self.records
-                if span in result.scores[detector] and (names is None or result.name in names)
+                if rule in result.scores[detector] and (names is None or result.name in names)
             ]
         )
 
@@ -149,7 +153,7 @@ class DetectionResults:
         return tuple(result.name for result in self.records if result.name in DS2)
 
     def worst(self) -> list[RecordResult]:
-        """Return the records with the most errors in the headline span, worst first."""
+        """Return the records with the most errors by the headline rule, worst first."""
 
         def errors(result: RecordResult) -> int:
             score = result.scores[OWN].get(self.headline)
@@ -184,7 +188,7 @@ def measure_detection(
     Raises
     ------
     ScoringError
-        If there is no record, or none reaches into a span.
+        If there is no record, or none reaches into a part that is scored.
     ValueError
         If a time or tolerance makes no sense, or a peer is unknown.
     """
@@ -218,7 +222,7 @@ def measure_excerpt(
     """Run every detector over one record and score them."""
     own = detect(excerpt)
     others, failures = find_with_peers(excerpt, select_peers(settings.peers)[0])
-    missed, false = errors_of(excerpt, own.samples, settings.spans[0])
+    missed, false = errors_of(excerpt, own.samples, settings.rules[0])
     return RecordResult(
         name=excerpt.name,
         source=source,
@@ -239,22 +243,22 @@ def measure_excerpt(
 
 def _scores(
     excerpt: Excerpt, found: NDArray[np.int64], settings: DetectionSettings
-) -> dict[Span, RecordScore]:
-    starts = {span: parse_time(span.start, excerpt.fs) for span in settings.spans}
+) -> dict[ScoringRule, RecordScore]:
+    starts = {rule: parse_time(rule.start, excerpt.fs) for rule in settings.rules}
     return {
-        span: excerpt.score(found, start=start, tolerance_ms=span.tolerance_ms)
-        for span, start in starts.items()
+        rule: excerpt.score(found, start=start, tolerance_ms=rule.tolerance_ms)
+        for rule, start in starts.items()
         if start < excerpt.n_samples
     }
 
 
 def errors_of(
-    excerpt: Excerpt, found: NDArray[np.int64], span: Span
+    excerpt: Excerpt, found: NDArray[np.int64], rule: ScoringRule
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the samples of missed and of false beats, as they are counted."""
     reference = excerpt.beats
-    tolerance = tolerance_samples(span.tolerance_ms, excerpt.fs)
-    start = parse_time(span.start, excerpt.fs)
+    tolerance = tolerance_samples(rule.tolerance_ms, excerpt.fs)
+    start = parse_time(rule.start, excerpt.fs)
     matching = match_beats(reference.samples, found, tolerance, start=start)
     false = found[matching.extra]
     for first, last in reference.vf:

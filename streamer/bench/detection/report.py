@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from streamer.bench.detection import strips
-from streamer.bench.detection.measure import DetectionResults, RecordResult, Span
+from streamer.bench.detection.measure import DetectionResults, RecordResult, ScoringRule
 from streamer.bench.detection.peers import not_installed
 from streamer.bench.detection.tables import (
     RATES,
@@ -56,9 +56,9 @@ def _introduction(results: DetectionResults) -> list[str]:
     """Describe in a few lines what was measured on what, and by which rules."""
     hours = sum(result.n_samples / result.fs for result in results.records) / 3600
     scored = {
-        span.start: results.summary(OWN, span).gross
-        for span in results.spans
-        if span.tolerance_ms == results.headline.tolerance_ms
+        rule.start: results.summary(OWN, rule).gross
+        for rule in results.rules
+        if rule.tolerance_ms == results.headline.tolerance_ms
     }
     beats = (f"{gross.tp + gross.fn:,} from {start}" for start, gross in scored.items())
     lines = [
@@ -101,13 +101,13 @@ def _figures(results: DetectionResults) -> dict[str, Any]:
         "detectors": {
             detector: [
                 {
-                    **_span(span),
-                    "all": _summed(results.summary(detector, span)),
-                    "ds2": _summed(results.summary(detector, span, results.ds2))
+                    **_rule(rule),
+                    "all": _summed(results.summary(detector, rule)),
+                    "ds2": _summed(results.summary(detector, rule, results.ds2))
                     if results.ds2
                     else None,
                 }
-                for span in results.spans
+                for rule in results.rules
             ]
             for detector in results.detectors
         },
@@ -122,8 +122,8 @@ def _figures(results: DetectionResults) -> dict[str, Any]:
     }
 
 
-def _span(span: Span) -> dict[str, Any]:
-    return {"from": span.start, "tolerance_ms": span.tolerance_ms}
+def _rule(rule: ScoringRule) -> dict[str, Any]:
+    return {"from": rule.start, "tolerance_ms": rule.tolerance_ms}
 
 
 def _summed(summary: Summary) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _record(result: RecordResult) -> dict[str, Any]:
         "delay_ms": quantiles(result.delay_ms),
         "failures": result.failures,
         "scores": {
-            detector: [{**_span(span), **score_figures(score)} for span, score in scores.items()]
+            detector: [{**_rule(rule), **score_figures(score)} for rule, score in scores.items()]
             for detector, scores in result.scores.items()
         },
     }
@@ -165,9 +165,9 @@ def _record(result: RecordResult) -> dict[str, Any]:
 def _tiles(results: DetectionResults) -> list[tuple[str, str]]:
     share = Column("", SHARE)
     tiles = []
-    for span in results.headline_spans:
-        gross = results.summary(OWN, span).gross
-        what = f"F1 {span.title}: {gross.fn:,} missed, {gross.fp:,} false"
+    for rule in results.headline_rules:
+        gross = results.summary(OWN, rule).gross
+        what = f"F1 {rule.title}: {gross.fn:,} missed, {gross.fp:,} false"
         tiles.append((f"{share.cell(gross.value('qrs_f1'))} %", what))
     delays = quantiles(results.delay_ms)
     error = results.summary(OWN, results.headline).gross.error_ms(QUANTILES["p95"])
@@ -206,7 +206,7 @@ def _sections(results: DetectionResults, read: Callable[[RecordResult], Excerpt]
 def _comparison(results: DetectionResults) -> list[Part]:
     parts: list[Part] = []
     if len(results.detectors) > 1:
-        wide, tight = results.headline, results.headline_spans[-1]
+        wide, tight = results.headline, results.headline_rules[-1]
         errors = [results.summary(name, wide).gross for name in results.detectors]
         closer = [results.summary(name, tight).gross for name in results.detectors]
         parts.append(
@@ -218,29 +218,29 @@ def _comparison(results: DetectionResults) -> list[Part]:
                 (wide.title, tight.title),
             )
         )
-    parts += [comparison_table(results, span) for span in results.spans]
+    parts += [comparison_table(results, rule) for rule in results.rules]
     if results.ds2:
-        parts += [comparison_table(results, span, results.ds2) for span in results.headline_spans]
+        parts += [comparison_table(results, rule, results.ds2) for rule in results.headline_rules]
     return parts
 
 
 def _by_record(results: DetectionResults) -> list[Part]:
-    span = results.headline
-    scores = [result.scores[OWN][span] for result in results.records if span in result.scores[OWN]]
+    rule = results.headline
+    scores = [result.scores[OWN][rule] for result in results.records if rule in result.scores[OWN]]
     names, missed, false = ([getattr(s, what) for s in scores] for what in ("name", "fn", "fp"))
     return [
-        f"Errors {span.title}.",
+        f"Errors {rule.title}.",
         partial(plots.error_bars, names, missed, false),
         partial(page.folded, "Table of all records", page.table(record_table(results))),
     ]
 
 
 def _timing(results: DetectionResults) -> list[Part]:
-    delays, span = results.delay_ms, results.headline_spans[0]
+    delays, rule = results.delay_ms, results.headline_rules[0]
     found = quantiles(delays)
     marks = {name: ms for name in _MARKED if (ms := found[name]) is not None}
     errors = {
-        name: results.summary(name, span).gross.errors_ms
+        name: results.summary(name, rule).gross.errors_ms
         for name in results.detectors[: PEERS_DRAWN + 1]
     }
     parts: list[Part] = [partial(page.heading, "Decision delay, search-back and start included")]

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from classifier.splits import DS1
-from streamer.bench.detection.measure import DetectionResults, Span
+from streamer.bench.detection.measure import DetectionResults, ScoringRule
 from streamer.bench.excerpt import WHOLE
 from streamer.bench.report import NONE, OWN, QUANTILES, Column, columns, quantiles, table
 from streamer.scoring.ec57 import RecordScore
@@ -32,20 +32,20 @@ def tables(results: DetectionResults) -> list[Table]:
     if results.cross_validation is not None:
         found.append(cross_validation_table(results, results.cross_validation))
     if results.ds2:
-        found += [comparison_table(results, span, results.ds2) for span in results.headline_spans]
-    return found + [comparison_table(results, span) for span in reversed(results.spans)]
+        found += [comparison_table(results, rule, results.ds2) for rule in results.headline_rules]
+    return found + [comparison_table(results, rule) for rule in reversed(results.rules)]
 
 
 def comparison_table(
-    results: DetectionResults, span: Span, names: Sequence[str] | None = None
+    results: DetectionResults, rule: ScoringRule, names: Sequence[str] | None = None
 ) -> Table:
     """Put every detector's gross and average scores side by side."""
-    summaries = {name: results.summary(name, span, names) for name in results.detectors}
+    summaries = {name: results.summary(name, rule, names) for name in results.detectors}
     own = summaries[OWN]
     which = "" if names is None else f"DS2, {len(own.records)} records, "
     header = columns("detector", "FN", "FP")
     return table(
-        f"QRS detection, {which}{span.title}, {own.gross.tp + own.gross.fn:,} beats, %",
+        f"QRS detection, {which}{rule.title}, {own.gross.tp + own.gross.fn:,} beats, %",
         header + columns("Se", "+P", "F1", "avg Se", "avg +P", "avg F1", form=SHARE),
         [
             (name, s.gross.fn, s.gross.fp, *rates(s.gross), *map(s.average.get, RATES.values()))
@@ -56,10 +56,10 @@ def comparison_table(
 
 def record_table(results: DetectionResults) -> Table:
     """List this detector's errors, fiducial errors and delays, record by record."""
-    spans = results.spans
+    rules = results.rules
     header = (
         *columns("record", "leads", "beats"),
-        *columns(*(f"{span.start} {span.tolerance_ms:g} ms" for span in spans)),
+        *columns(*(f"{rule.start} {rule.tolerance_ms:g} ms" for rule in rules)),
         Column("F1", SHARE),
         *columns("error p50", "p95", "delay p50", "p99", "max ms", form=_MS),
     )
@@ -67,21 +67,21 @@ def record_table(results: DetectionResults) -> Table:
         (
             result.name,
             "+".join(result.leads[:2]),
-            *_errors(result.scores[OWN], spans),
+            *_errors(result.scores[OWN], rules),
             *_delays(quantiles(result.delay_ms)),
         )
         for result in results.records
     ]
-    gross = {span: results.summary(OWN, span).gross for span in spans}
-    rows.append(("gross", "", *_errors(gross, spans), *_delays(quantiles(results.delay_ms))))
+    gross = {rule: results.summary(OWN, rule).gross for rule in rules}
+    rows.append(("gross", "", *_errors(gross, rules), *_delays(quantiles(results.delay_ms))))
     title = f"{OWN} by record: missed/false beats by start and tolerance"
     return table(title, header, rows, summary_rows=1)
 
 
-def _errors(scores: dict[Span, RecordScore], spans: Sequence[Span]) -> list[object]:
-    """Return the first span's beats, errors in each, and the first one's F1 and fiducial error."""
-    first = scores.get(spans[0])
-    errors = [_both(scores[span]) if span in scores else None for span in spans]
+def _errors(scores: dict[ScoringRule, RecordScore], rules: Sequence[ScoringRule]) -> list[object]:
+    """Return the first rule's beats, errors in each, and the first one's F1 and fiducial error."""
+    first = scores.get(rules[0])
+    errors = [_both(scores[rule]) if rule in scores else None for rule in rules]
     if first is None:
         return [None, *errors, None, None, None]
     return [first.tp + first.fn, *errors, first.value("qrs_f1"), *_fiducial(first)]
@@ -101,10 +101,10 @@ def _fiducial(score: RecordScore) -> tuple[float | None, float | None]:
 
 def timing_table(results: DetectionResults) -> Table:
     """List how late and how far off beats are reported, search-back included."""
-    span = max(results.headline_spans, key=lambda span: span.tolerance_ms)
+    rule = max(results.headline_rules, key=lambda rule: rule.tolerance_ms)
     rows: list[tuple[object, ...]] = []
     for detector in results.detectors:
-        gross = results.summary(detector, span).gross
+        gross = results.summary(detector, rule).gross
         bias = float(np.median(gross.errors_ms)) if gross.errors_ms.size else None
         delays: Sequence[object] = ("whole record", "", "", "")
         if detector == OWN:
@@ -114,7 +114,7 @@ def timing_table(results: DetectionResults) -> Table:
     rows.append((f"{OWN}, from its own R peak", "", "", "", *own))
     titles = ("error p50", "p95", "bias", "delay p50", "p95", "p99", "max")
     return table(
-        f"Timing, ms ({span.title}): distance from the reference R peak, and decision delay "
+        f"Timing, ms ({rule.title}): distance from the reference R peak, and decision delay "
         "from it",
         (Column("detector"), *columns(*titles, form=_MS)),
         rows,
@@ -123,12 +123,12 @@ def timing_table(results: DetectionResults) -> Table:
 
 def worst_table(results: DetectionResults) -> Table:
     """List the worst records, with every detector's errors there."""
-    span = results.headline
+    rule = results.headline
     return table(
-        f"Worst records of {OWN}, {span.title}: missed/false beats",
+        f"Worst records of {OWN}, {rule.title}: missed/false beats",
         columns("record", *results.detectors),
         [
-            (result.name, *(_both(result.scores[name][span]) for name in results.detectors))
+            (result.name, *(_both(result.scores[name][rule]) for name in results.detectors))
             for result in results.worst()
         ],
     )
@@ -167,10 +167,10 @@ def _cross_validated(
         sum(counts[f"{kind}{suffix}"] for counts in held_out.values()) for kind in ("fn", "fp")
     )
     row = (f"{tolerance_ms:g} ms", fn, fp)
-    span = Span(WHOLE, tolerance_ms)
+    rule = ScoringRule(WHOLE, tolerance_ms)
     complete = set(held_out) <= {result.name for result in results.records}
-    if not complete or span not in results.spans or results.settings.stop is not None:
+    if not complete or rule not in results.rules or results.settings.stop is not None:
         return (*row, *[NONE] * 4)
-    gross = results.summary(OWN, span, tuple(held_out)).gross
+    gross = results.summary(OWN, rule, tuple(held_out)).gross
     tp = gross.tp + gross.fn - fn
     return (*row, 2 * tp / (2 * tp + fn + fp), gross.fn, gross.fp, gross.value("qrs_f1"))

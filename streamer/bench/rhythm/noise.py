@@ -37,7 +37,7 @@ from streamer.core.events import Alarm, Event, Rhythm
 
 Noises = Mapping[tuple[str, float], NDArray[np.float32]]
 """Recorded noise in mV by name and sampling frequency."""
-Change = Callable[[SimulatedRecord, int], SimulatedRecord]
+RecordChange = Callable[[SimulatedRecord, int], SimulatedRecord]
 """Changes a record, by the seed of a trial."""
 
 CHOSEN_ON: Final = ("ma", "bw")
@@ -57,7 +57,7 @@ _RECORD_NOISE: Final = NoiseConfig(learning_s=60.0, period_s=60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseSettings:
+class AlarmNoiseSettings:
     """How much is measured."""
 
     noises: tuple[str, ...] = CHOSEN_ON
@@ -79,10 +79,10 @@ class NoiseSettings:
 
 def settings_of(
     noises: Sequence[str], *, trials: int, records: Sequence[str], stop: str | None
-) -> NoiseSettings:
+) -> AlarmNoiseSettings:
     """Return the settings for these options; a quarter as many steady patients as trials."""
-    default = NoiseSettings()
-    return NoiseSettings(
+    default = AlarmNoiseSettings()
+    return AlarmNoiseSettings(
         noises=tuple(noises) or default.noises,
         trials=trials,
         steady=-(-trials // 4),
@@ -112,37 +112,37 @@ class FalseAlarms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoisePlan:
+class AlarmNoisePlan:
     """What is to be measured."""
 
-    settings: NoiseSettings
+    settings: AlarmNoiseSettings
     conditions: dict[str, Sequence[Scenario]]
     """Onsets that are simulated under each condition."""
     cases: tuple[Case, ...]
 
     @property
     def steps(self) -> int:
-        """How often `measure_noise` reports progress."""
+        """How often `measure_alarm_noise` reports progress."""
         return len(self.conditions) + len(self.cases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseResults:
+class AlarmNoiseResults:
     """Times to alarm by condition, and false alarms."""
 
-    settings: NoiseSettings
+    settings: AlarmNoiseSettings
     onsets: dict[str, tuple[TimeToAlarm, ...]]
     steady: tuple[FalseAlarms, ...]
 
 
-def plan_noise(settings: NoiseSettings | None = None) -> NoisePlan:
+def plan_alarm_noise(settings: AlarmNoiseSettings | None = None) -> AlarmNoisePlan:
     """Read the noise, and list every condition and case."""
-    settings = settings or NoiseSettings()
+    settings = settings or AlarmNoiseSettings()
     noise = {
         (name, fs): read_noise(name, fs)
         for name, fs in product(settings.noises, settings.sampling_hz)
     }
-    return NoisePlan(
+    return AlarmNoisePlan(
         settings=settings,
         conditions=_conditions(settings, noise) if settings.trials else {},
         cases=(
@@ -152,7 +152,7 @@ def plan_noise(settings: NoiseSettings | None = None) -> NoisePlan:
     )
 
 
-def measure_noise(plan: NoisePlan, *, advance: Advance = silent) -> NoiseResults:
+def measure_alarm_noise(plan: AlarmNoisePlan, *, advance: Advance = silent) -> AlarmNoiseResults:
     """Measure everything that is planned."""
     settings, onsets, steady = plan.settings, {}, []
     for condition, scenarios in plan.conditions.items():
@@ -165,7 +165,7 @@ def measure_noise(plan: NoisePlan, *, advance: Advance = silent) -> NoiseResults
     for case in plan.cases:
         steady.append(_measure_case(case))
         advance(f"{case.group}, {case.name}")
-    return NoiseResults(settings=settings, onsets=onsets, steady=tuple(steady))
+    return AlarmNoiseResults(settings=settings, onsets=onsets, steady=tuple(steady))
 
 
 def _measure_case(case: Case) -> FalseAlarms:
@@ -187,7 +187,7 @@ def false_alarms(events: Iterable[Event], record: Record) -> Counter[Rhythm]:
     )
 
 
-def _conditions(settings: NoiseSettings, noise: Noises) -> dict[str, Sequence[Scenario]]:
+def _conditions(settings: AlarmNoiseSettings, noise: Noises) -> dict[str, Sequence[Scenario]]:
     """Return what is simulated clean, with low voltage, and in each noise."""
     beating = [s for s in SCENARIOS if Rhythm.VENTRICULAR_FIBRILLATION not in s.rhythms]
     return {
@@ -204,7 +204,7 @@ def _conditions(settings: NoiseSettings, noise: Noises) -> dict[str, Sequence[Sc
     }
 
 
-def _changed(scenario: Scenario, change: Change) -> Scenario:
+def _changed(scenario: Scenario, change: RecordChange) -> Scenario:
     def make(fs: float, seed: int) -> SimulatedOnset:
         onset = scenario.make(fs, seed)
         return replace(onset, record=change(onset.record, seed))
@@ -226,7 +226,7 @@ def _shrunk(record: SimulatedRecord, seed: int) -> SimulatedRecord:
     return replace(record, signal=(small + hiss).astype(np.float32))
 
 
-def _simulated_cases(settings: NoiseSettings, noise: Noises) -> Iterator[Case]:
+def _simulated_cases(settings: AlarmNoiseSettings, noise: Noises) -> Iterator[Case]:
     """Yield steady rhythms, sinus rhythm with faults and in noise, and noise by itself."""
 
     def patients(make: Callable[[float, int], Record]) -> Iterator[Record]:
@@ -254,14 +254,14 @@ def _noisy_sinus(noise: Noises, name: str, snr_db: int, fs: float, seed: int) ->
     return _with_noise(noise, name, snr_db, _SINUS(fs, seed), seed)
 
 
-def _alone(noise: Noises, name: str, settings: NoiseSettings) -> Iterator[SimulatedRecord]:
+def _alone(noise: Noises, name: str, settings: AlarmNoiseSettings) -> Iterator[SimulatedRecord]:
     """Yield noise with no heart beneath it."""
     for fs, gain in product(settings.sampling_hz, _ALONE_GAINS):
         samples = noise[name, fs][:, : round(_ALONE_S * fs)] * gain
         yield SimulatedRecord(name=name, fs=fs, leads=("1", "2"), signal=samples.astype(np.float32))
 
 
-def _recorded_cases(settings: NoiseSettings) -> Iterator[Case]:
+def _recorded_cases(settings: AlarmNoiseSettings) -> Iterator[Case]:
     """Yield records with noise in every second minute."""
 
     def noisy(name: str, snr_db: int) -> Iterator[Record]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from classifier.splits import DS1, DS2
 from streamer.bench.report import Column, Report, columns, plain, table
 from streamer.bench.rhythm.measure import RUNS, START, RecordRhythms
-from streamer.bench.rhythm.noise import CHOSEN_ON, FalseAlarms, NoiseResults
+from streamer.bench.rhythm.noise import CHOSEN_ON, AlarmNoiseResults, FalseAlarms
 from streamer.bench.rhythm.onsets import TimeToAlarm
 from streamer.core.events import Rhythm
 from streamer.scoring.episodes import MARKS, Agreement
@@ -135,7 +135,7 @@ def _onset_table(onsets: Sequence[TimeToAlarm]) -> Table:
     )
 
 
-def noise_report(results: NoiseResults) -> Report:
+def alarm_noise_report(results: AlarmNoiseResults) -> Report:
     """Report what noise and faults do to alarms."""
     settings = results.settings
     hours = sum(part.hours for part in results.steady)
@@ -184,7 +184,7 @@ def _false_table(title: str, parts: Sequence[FalseAlarms]) -> Table:
     return table(title, header, rows)
 
 
-def _noise_figures(results: NoiseResults) -> dict[str, Any]:
+def _noise_figures(results: AlarmNoiseResults) -> dict[str, Any]:
     """Everything for programs."""
     return {
         "schema": NOISE_SCHEMA_VERSION,

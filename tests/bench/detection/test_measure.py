@@ -12,7 +12,7 @@ from streamer.bench.detection.measure import (
     OWN,
     DetectionResults,
     DetectionSettings,
-    Span,
+    ScoringRule,
     errors_of,
     measure_detection,
     measure_excerpt,
@@ -28,7 +28,7 @@ from streamer.core.errors import ScoringError
 from streamer.scoring.ec57 import BeatAnnotations
 
 SETTINGS = DetectionSettings(starts=("0:00", "0:10"))
-WIDE = Span("0:00", 150.0)
+WIDE = ScoringRule("0:00", 150.0)
 
 
 def doubled(excerpt):
@@ -76,7 +76,7 @@ def test_worst_records_are_those_with_errors(results):
 
 
 def test_later_start_counts_fewer_beats(results):
-    late = results.summary(OWN, Span("0:10", 150.0)).gross
+    late = results.summary(OWN, ScoringRule("0:10", 150.0)).gross
     assert 0 < late.tp + late.fn < 54
 
 
@@ -92,7 +92,7 @@ def test_delay_is_measured_from_the_peak_found_and_from_the_reference(results):
 def test_span_after_the_end_is_left_out():
     settings = DetectionSettings(starts=("0:00", "5:00"))
     result = measure_excerpt(short_excerpt(3.0), settings)
-    assert {span.start for span in result.scores[OWN]} == {"0:00"}
+    assert {rule.start for rule in result.scores[OWN]} == {"0:00"}
 
 
 def test_nothing_to_score_is_an_error():

@@ -13,16 +13,16 @@ from replay.simulate.rhythms import TEMPTING_RHYTHMS
 from streamer.bench.report import plain
 from streamer.bench.rhythm import noise as rhythm_noise
 from streamer.bench.rhythm.noise import (
+    AlarmNoiseResults,
+    AlarmNoiseSettings,
     FalseAlarms,
-    NoiseResults,
-    NoiseSettings,
     false_alarms,
-    measure_noise,
-    plan_noise,
+    measure_alarm_noise,
+    plan_alarm_noise,
     settings_of,
 )
 from streamer.bench.rhythm.onsets import TimeToAlarm
-from streamer.bench.rhythm.report import noise_report
+from streamer.bench.rhythm.report import alarm_noise_report
 from streamer.commands.cli import main
 from streamer.core.events import Alarm, Priority, Rhythm
 
@@ -77,12 +77,12 @@ def test_a_short_form_with_made_up_noise(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(rhythm_noise, "FAULTS", {"tremor": rhythm_noise.FAULTS["tremor"]})
     monkeypatch.setattr(rhythm_noise, "SCENARIOS", rhythm_noise.SCENARIOS[1:2])
     monkeypatch.setattr(rhythm_noise, "ARREST_SCENARIOS", rhythm_noise.ARREST_SCENARIOS[:1])
-    settings = NoiseSettings(
+    settings = AlarmNoiseSettings(
         noises=("ma",), ratios_db=(12,), sampling_hz=(250.0,), trials=1, steady=1, records=()
     )
     told: list[str] = []
-    plan = plan_noise(settings)
-    results = measure_noise(plan, advance=told.append)
+    plan = plan_alarm_noise(settings)
+    results = measure_alarm_noise(plan, advance=told.append)
     assert len(told) == plan.steps
     found = {(c, o.name): o.missed for c, onsets in results.onsets.items() for o in onsets}
     assert found["arrests, clean", "coarse fibrillation"] == 0
@@ -94,25 +94,25 @@ def test_a_short_form_with_made_up_noise(monkeypatch: pytest.MonkeyPatch) -> Non
     assert steady.hours == pytest.approx(120 / 3600)
 
 
-def made_up() -> NoiseResults:
+def made_up() -> AlarmNoiseResults:
     onset = TimeToAlarm(name="asystole", limit_s=5.0, delays_s=(4.5, 6.0), missed=1)
     counts = Counter({Rhythm.VENTRICULAR_FIBRILLATION: 2, Rhythm.V_COUPLET: 1})
-    return NoiseResults(
-        settings=NoiseSettings(noises=("em",), records=()),
+    return AlarmNoiseResults(
+        settings=AlarmNoiseSettings(noises=("em",), records=()),
         onsets={"em at 6 dB": (onset,)},
         steady=(FalseAlarms(group="fault", name="tremor", hours=0.5, counts=counts),),
     )
 
 
 def test_tables_say_what_is_late_and_how_often_alarms_are_false() -> None:
-    first, second = noise_report(made_up()).tables
+    first, second = alarm_noise_report(made_up()).tables
     assert first.rows == (("asystole", "3", "1", "5.25", "6.00", "1", "5"),)
     assert second.rows == (("tremor", "0.50", "0.0", "0.0", "4.0", "0.0", "0.0", "0.0", "2.0"),)
-    assert noise_report(made_up()).introduction[-1] == "Nothing was chosen on em."
+    assert alarm_noise_report(made_up()).introduction[-1] == "Nothing was chosen on em."
 
 
 def test_programs_get_every_count() -> None:
-    found = json.loads(json.dumps(plain(noise_report(made_up()).figures)))
+    found = json.loads(json.dumps(plain(alarm_noise_report(made_up()).figures)))
     assert found["onsets"][0]["delays_s"] == [4.5, 6.0]
     assert found["false_alarms"][0]["counts"] == {
         "ventricular fibrillation": 2,
