@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.plugins.base import BaseAuthPlugin
 
@@ -17,6 +18,10 @@ from streamer.mqtt.access import Credentials
 
 _POLL_S = 0.01
 _CLOSE_TIMEOUT_S = 1.0
+_QUIET = 5
+"""Looks at which no message must be seen."""
+_TYPE = 0xF0
+_DISCONNECT = 0xE0
 _ANONYMOUS = "amqtt.plugins.authentication.AnonymousAuthPlugin"
 
 
@@ -82,7 +87,8 @@ class SmallBroker(Broker):  # type: ignore[misc]
         # asyncio started this task and mistakes its cancellation for a failure; it ends either way.
         with contextlib.suppress(asyncio.CancelledError):
             try:
-                await super().stream_connected(reader, writer, listener_name)
+                patient = _PatientReader(reader, self.passed_on)
+                await self.external_connected(patient, StreamWriterAdapter(writer), listener_name)
             finally:
                 await _close(writer)
 
@@ -94,24 +100,64 @@ class SmallBroker(Broker):  # type: ignore[misc]
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until subscribers have acknowledged everything, or the time is over."""
-        try:
+        quiet = 0
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._is_busy():  # noqa: ASYNC110 - amqtt has no event for it
+                # Between two queues a message is nowhere to be seen for a moment.
+                while quiet < _QUIET:
+                    quiet = 0 if self._is_busy() else quiet + 1
                     await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            return
+
+    async def passed_on(self) -> None:
+        """Wait until what clients have sent is on its way to subscribers, within a bound."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                while any(  # noqa: ASYNC110 - amqtt has no event for it
+                    not session.delivered_message_queue.empty() for session in self._connected()
+                ):
+                    await asyncio.sleep(0)
 
     def _is_busy(self) -> bool:
-        """Whether a message is still on its way through, or to a subscriber that is there."""
-        return not self._broadcast_queue.empty() or any(
+        """Whether a message is seen on its way through, or to a subscriber that is there."""
+        return any(
             not session.delivered_message_queue.empty() or session.inflight_out
-            for session, _ in self.sessions.values()
-            if session.transitions.state == "connected"
+            for session in self._connected()
         )
 
-    async def _client_message_loop(self, client_session: Any, handler: Any) -> None:
-        handler.wait_disconnect = _after_deliveries(client_session, handler.wait_disconnect)
-        await super()._client_message_loop(client_session, handler)
+    def _connected(self) -> list[Any]:
+        sessions = [session for session, _ in self.sessions.values()]
+        return [session for session in sessions if session.transitions.state == "connected"]
+
+
+class _PatientReader(StreamReaderAdapter):  # type: ignore[misc]
+    """Lets a client's goodbye be read only once its messages are passed on.
+
+    amqtt reads a packet's type, each digit of its length, and its body by calls of their own.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, passed_on: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(reader)
+        self.passed_on = passed_on
+        self.body = 0
+        """Bytes of the packet that are still to come, once its length is known."""
+        self.shift: int | None = None
+        """Place of the next digit of the length; None outside of it."""
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read as the base does."""
+        data: bytes = await super().read(n)
+        if self.shift is not None and data:
+            self.body += (data[0] & 0x7F) << self.shift
+            self.shift = self.shift + 7 if data[0] & 0x80 else None
+        elif self.body > 0:
+            self.body -= len(data)
+        elif data:
+            self.shift = 0
+            if data[0] & _TYPE == _DISCONNECT:
+                await self.passed_on()
+        return data
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
@@ -122,18 +168,3 @@ async def _close(writer: asyncio.StreamWriter) -> None:
             await asyncio.wait_for(writer.wait_closed(), _CLOSE_TIMEOUT_S)
     finally:
         writer.transport.abort()
-
-
-def _after_deliveries(
-    session: Any,
-    wait_disconnect: Callable[[], Awaitable[Any]],
-) -> Callable[[], Awaitable[Any]]:
-    """Wrap the wait for a client's goodbye so that its messages are passed on first."""
-
-    async def wait() -> Any:
-        packet = await wait_disconnect()
-        while not session.delivered_message_queue.empty():  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0)
-        return packet
-
-    return wait

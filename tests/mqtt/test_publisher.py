@@ -151,6 +151,36 @@ async def test_a_broker_killed_in_mid_stream_costs_no_message(real_broker: Mosqu
     assert "is back" in notices[1]
 
 
+@pytest.mark.mosquitto
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_one_kill_of_a_broker_without_persistence_costs_no_event(
+    real_broker: Mosquitto, version: str
+) -> None:
+    """Its subscribers come back later than the publisher, and their sessions are gone."""
+    slow = replace(QUICK, backoff_first_s=0.5, backoff_cap_s=0.5)
+    notices: list[str] = []
+    count, kill_at = 300, 150
+    async with subscriber(real_broker.url, config=slow) as seen:
+        sink = quick_sink(
+            real_broker.url,
+            version=version,
+            on_notice=notices.append,
+            config=replace(PATIENT, settle_s=2.0),
+        )
+        await begin(sink, stream_info())
+        for seq in range(count):
+            sink.publish(stream_info(), published(QUIET_BEAT, seq=seq))
+            await asyncio.sleep(0.005)
+            if seq == kill_at:
+                real_broker.kill()
+                await real_broker.start()
+        await sink.close()
+        await seen.wait_for(ended(count))
+    assert seen.unique_seqs("beats") == list(range(count))
+    assert sink.reconnects == 1
+    assert ("has lost its sessions" in notices[1]) == (version == "5")
+
+
 async def wait_until(condition) -> None:
     async with asyncio.timeout(WAIT_S):
         while not condition():  # noqa: ASYNC110

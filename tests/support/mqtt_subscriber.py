@@ -77,9 +77,11 @@ async def begin(publisher: MqttPublisher, info: StreamInfo) -> None:
 
 
 @asynccontextmanager
-async def subscriber(url: str, topics: str = "ecg/#") -> AsyncIterator[Collector]:
+async def subscriber(
+    url: str, topics: str = "ecg/#", config: ConnectionConfig = QUICK
+) -> AsyncIterator[Collector]:
     collector = Collector()
-    task = asyncio.create_task(_collect(url, topics, collector))
+    task = asyncio.create_task(_collect(url, topics, collector, config))
     try:
         await collector.wait_for(lambda c: c.connections)
         yield collector
@@ -89,11 +91,11 @@ async def subscriber(url: str, topics: str = "ecg/#") -> AsyncIterator[Collector
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _collect(url: str, topics: str, collector: Collector) -> None:
-    for delay in backoff(QUICK, random.Random(1)):
+async def _collect(url: str, topics: str, collector: Collector, config: ConnectionConfig) -> None:
+    for delay in backoff(config, random.Random(1)):
         try:
             async with connect(
-                parse_url(url), identifier="", credentials=Credentials(), config=QUICK
+                parse_url(url), identifier="", credentials=Credentials(), config=config
             ) as client:
                 await client.subscribe(topics, qos=1)
                 await collector.connected()
