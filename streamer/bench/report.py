@@ -1,7 +1,7 @@
 """What a benchmark reports, in one form: printed as text, written as JSON, laid out as a page."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.report import page
-from streamer.scoring.report import Table, print_table, write_json
+from streamer.report.table import Table, print_table, write_json
 
 OWN: Final = "ecg-stream"
 """What tables call this project; its rows stand out on a page."""
-NONE: Final = "–"
-"""Stands for a figure that is not defined."""
 QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 """Of latencies; one number never describes them."""
 
@@ -52,60 +50,6 @@ class Report:
     passed: bool = True
     others: Sequence["Report"] = ()
     """Printed after this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table: its title, and the format specification of the numbers in it.
-
-    `.1%` writes a share of 1 in percent, without the sign, which stands in the table's title.
-    """
-
-    title: str
-    form: str = ""
-
-    def cell(self, value: object, missing: str = NONE) -> str:
-        """Write one value; text stays as it is."""
-        if value is None:
-            return missing
-        return str(value) if isinstance(value, str) else format(value, self.form).removesuffix("%")
-
-
-def columns(*titles: str, form: str = "") -> tuple[Column, ...]:
-    """Return columns whose numbers are written alike."""
-    return tuple(Column(title, form) for title in titles)
-
-
-def table(
-    title: str,
-    header: Sequence[Column],
-    rows: Iterable[Sequence[object]],
-    *,
-    summary_rows: int = 0,
-    missing: str = NONE,
-) -> Table:
-    """Lay out a table.
-
-    Parameters
-    ----------
-    title : str
-    header : sequence of Column
-    rows : iterable of sequences
-        Text, numbers, and None where nothing is defined; one for each column.
-    summary_rows : int
-        The last so many sum up those above.
-    missing : str
-        Stands for None.
-    """
-    return Table(
-        title=title,
-        header=tuple(column.title for column in header),
-        rows=tuple(
-            tuple(c.cell(value, missing) for c, value in zip(header, row, strict=True))
-            for row in rows
-        ),
-        summary_rows=summary_rows,
-    )
 
 
 def quantiles(values: NDArray[np.float64]) -> dict[str, float | None]:

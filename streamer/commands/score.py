@@ -23,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print the tables, and return 1 if the prediction covers a part only."""
+    from streamer.report.score import make_report, print_report, to_json
+    from streamer.report.table import write_json
     from streamer.scoring.folders import Comparison, name_some, score_folder, select_records
-    from streamer.scoring.report import make_report, print_report, to_json, write_json
 
     comparison = Comparison(
         reference=args.reference,

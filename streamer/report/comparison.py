@@ -8,9 +8,9 @@ from replay.player import format_time
 from streamer.report import page
 from streamer.report.data import ReportData
 from streamer.report.strips import StripConfig, beat_strip
+from streamer.report.table import Column, Table, columns, table
 from streamer.scoring.ec57 import ROWS, TOLERANCE_MS, BeatAnnotations, RecordScore, score_record
 from streamer.scoring.matching import match_beats, tolerance_samples
-from streamer.scoring.report import Table
 
 _CLASSES: Final = tuple(label.value for label in Label)
 _NO_BEAT: Final = "no beat"
@@ -41,31 +41,24 @@ def against_reference(data: ReportData, config: StripConfig) -> str:
 
 
 def _ratios(score: RecordScore) -> Table:
-    return Table(
-        title=f"Beats, within {TOLERANCE_MS:g} ms",
-        header=("", "Se %", "", "+P %", ""),
-        rows=tuple(
-            (name.upper(), *_ratio(score, name, "se"), *_ratio(score, name, "ppv"))
-            for name in ("qrs", *(label.lower() for label in _CLASSES))
-        ),
+    rows = (
+        (name.upper(), *_ratio(score, name, "se"), *_ratio(score, name, "ppv"))
+        for name in ("qrs", *(label.lower() for label in _CLASSES))
     )
+    header = (Column(""), Column("Se %", ".2%"), Column(""), Column("+P %", ".2%"), Column(""))
+    return table(f"Beats, within {TOLERANCE_MS:g} ms", header, rows, missing="--")
 
 
-def _ratio(score: RecordScore, name: str, kind: str) -> tuple[str, str]:
+def _ratio(score: RecordScore, name: str, kind: str) -> tuple[float | None, str]:
     ratio = score.ratio(f"{name}_{kind}")
-    value = "--" if ratio.value is None else f"{100 * ratio.value:.2f}"
-    return value, f"{ratio.numerator}/{ratio.denominator}"
+    return ratio.value, f"{ratio.numerator}/{ratio.denominator}"
 
 
 def _confusion(score: RecordScore) -> Table:
     n = len(_CLASSES)
-    matrix = score.matrix.tolist()
-    named = zip((*ROWS[:n], _NO_BEAT), matrix[: n + 1], strict=True)
-    return Table(
-        title="Reference (rows) and label (columns)",
-        header=("", *ROWS[:n], _MISSED),
-        rows=tuple((str(name), *map(str, counts[: n + 1])) for name, counts in named),
-    )
+    named = zip((*ROWS[:n], _NO_BEAT), score.matrix.tolist()[: n + 1], strict=True)
+    rows = ((name, *counts[: n + 1]) for name, counts in named)
+    return table("Reference (rows) and label (columns)", columns("", *ROWS[:n], _MISSED), rows)
 
 
 def disagreements(

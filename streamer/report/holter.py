@@ -24,8 +24,8 @@ from streamer.report.hrv import Variability, variability
 from streamer.report.plots import delay_histogram
 from streamer.report.strips import StripConfig, alarms, beats
 from streamer.report.summary import headline, summary
+from streamer.report.table import Column, Table, columns, table
 from streamer.report.trends import rhythm_chart, trends, variability_chart
-from streamer.scoring.report import Table
 
 _CLASSES: Final = tuple(label.value for label in Label)
 _HOUR_S: Final = 3600.0
@@ -114,16 +114,20 @@ def _rhythm(data: ReportData) -> str:
     rows = [
         (
             name,
-            str(len(times)),
+            len(times),
             clock(sum(times) / data.fs),
-            f"{100 * sum(times) / seen:.1f}",
+            sum(times) / seen,
             _length(max(times) / data.fs),
         )
         for name, times in sorted(found.items(), key=lambda item: -sum(item[1]))
     ]
-    header = ("Rhythm", "Times", "Together", "% of the time", "Longest")
-    table = Table(title="Time in each rhythm", header=header, rows=tuple(rows))
-    return rhythm_chart(data) + page.table(table)
+    header = (
+        *columns("Rhythm", "Times", "Together"),
+        Column("% of the time", ".1%"),
+        Column("Longest"),
+    )
+    content = table("Time in each rhythm", header, rows)
+    return rhythm_chart(data) + page.table(content)
 
 
 def _length(seconds: float) -> str:
@@ -144,23 +148,26 @@ def _burden(data: ReportData) -> Table:
         rows.append(
             (
                 clock(start),
-                str(len(inside)),
-                "--" if rate is None else f"{rate.mean_bpm:.0f}",
-                *(str(counts[label]) for label in _CLASSES),
-                f"{100 * counts['V'] / max(len(inside), 1):.1f}",
-                f"{counts['V'] / ((stop - start) / _HOUR_S):.0f}",
-                str(found.couplets),
-                str(len(found.runs)),
-                str(len(ectopy(inside, Label.S, data.fs).runs)),
+                len(inside),
+                None if rate is None else rate.mean_bpm,
+                *(counts[label] for label in _CLASSES),
+                counts["V"] / max(len(inside), 1),
+                counts["V"] / ((stop - start) / _HOUR_S),
+                found.couplets,
+                len(found.runs),
+                len(ectopy(inside, Label.S, data.fs).runs),
             )
         )
-    header = ("From", "Beats", "Rate /min", *_CLASSES, "V %", "V an hour")
-    title = "by the hour" if window == _HOUR_S else "by ten minutes"
-    return Table(
-        title=f"Beats {title}",
-        header=(*header, "V couplets", "V runs", "S runs"),
-        rows=tuple(rows),
+    header = (
+        *columns("From", "Beats"),
+        Column("Rate /min", ".0f"),
+        *columns(*_CLASSES),
+        Column("V %", ".1%"),
+        Column("V an hour", ".0f"),
+        *columns("V couplets", "V runs", "S runs"),
     )
+    title = "by the hour" if window == _HOUR_S else "by ten minutes"
+    return table(f"Beats {title}", header, rows, missing="--")
 
 
 def _variability(data: ReportData, whole: Variability | None, config: ReportConfig) -> str:
@@ -176,30 +183,23 @@ def _variability(data: ReportData, whole: Variability | None, config: ReportConf
     chart = variability_chart(data, rows, config.trend_s) if len(rows) > 1 else ""
     named = [(clock(begin), found) for begin, found in rows] if len(rows) > 1 else []
     words = "Intervals between normal beats; those in atrial fibrillation are left out."
-    table = page.table(_variability_table([*named, ("all", whole)]))
+    content = page.table(_variability_table([*named, ("all", whole)]))
     if len(named) > config.rows:
         overall = page.table(_variability_table([("all", whole)]))
-        table = overall + page.folded("Every window", table)
-    return page.paragraph(words) + chart + table
+        content = overall + page.folded("Every window", content)
+    return page.paragraph(words) + chart + content
 
 
 def _variability_table(named: list[tuple[str, Variability]]) -> Table:
-    return Table(
-        title="Variability of the NN intervals (neurokit2)",
-        header=("From", "NN intervals", "Mean NN ms", "SDNN ms", "RMSSD ms", "pNN50 %"),
-        rows=tuple(
-            (
-                name,
-                str(v.n_intervals),
-                f"{v.mean_nn_ms:.0f}",
-                f"{v.sdnn_ms:.1f}",
-                f"{v.rmssd_ms:.1f}",
-                f"{v.pnn50:.1f}",
-            )
-            for name, v in named
-        ),
-        summary_rows=1,
+    header = (
+        *columns("From", "NN intervals"),
+        Column("Mean NN ms", ".0f"),
+        *columns("SDNN ms", "RMSSD ms", "pNN50 %", form=".1f"),
     )
+    rows = (
+        (name, v.n_intervals, v.mean_nn_ms, v.sdnn_ms, v.rmssd_ms, v.pnn50) for name, v in named
+    )
+    return table("Variability of the NN intervals (neurokit2)", header, rows, summary_rows=1)
 
 
 def _quality(data: ReportData, config: ReportConfig) -> str:
@@ -215,12 +215,12 @@ def _quality(data: ReportData, config: ReportConfig) -> str:
     if not data.gaps:
         return page.paragraph(words)
     longest = sorted(data.gaps, key=lambda gap: gap[0] - gap[1])[: config.gaps]
-    rows = tuple(
-        (format_time(start, data.fs), f"{(stop - start) / data.fs:.1f}", reason)
+    rows = (
+        (format_time(start, data.fs), (stop - start) / data.fs, reason)
         for start, stop, reason in sorted(longest)
     )
-    table = Table(title="Without a signal", header=("From", "s", "Why"), rows=rows)
-    return page.paragraph(words) + page.table(table)
+    header = (Column("From"), Column("s", ".1f"), Column("Why"))
+    return page.paragraph(words) + page.table(table("Without a signal", header, rows))
 
 
 def _delays(data: ReportData) -> str:

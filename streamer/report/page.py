@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from streamer.core.errors import OutputError
-from streamer.scoring.report import Table
+from streamer.report.table import Table
 
 STYLE: Final = """
 :root { --ink: #1b2733; --soft: #5b6b7b; --line: #dde4ea; --paper: #ffffff; --back: #f4f6f8;

@@ -15,8 +15,8 @@ from streamer.report.data import AlarmRow, BeatRow, ReportData
 from streamer.report.plots import SOFT, figure
 from streamer.report.strip.paper import LETTER_COLOURS, Paper, StripMark, StripSpan, describe_strip
 from streamer.report.strip.writers import strip_svg
+from streamer.report.table import Column, Table, columns, table
 from streamer.report.trends import PRIORITY_COLOURS
-from streamer.scoring.report import Table
 
 _ORDER: Final = ("high", "medium", "low")
 _CLASSES: Final = tuple(label.value for label in Label)
@@ -73,30 +73,25 @@ def _how_often(data: ReportData) -> Table:
     for alarm in data.alarms:
         delays[alarm.rhythm, alarm.priority].append((alarm.decided_at - alarm.onset) / data.fs)
     ordered = sorted(counts.items(), key=lambda item: (_ORDER.index(item[0][1]), -item[1]))
-    return Table(
-        title="How often",
-        header=("Alarm", "Priority", "Times", "Onset to alarm, median s"),
-        rows=tuple(
-            (rhythm, priority, str(n), f"{np.median(delays[rhythm, priority]):.1f}")
-            for (rhythm, priority), n in ordered
-        ),
+    header = (*columns("Alarm", "Priority", "Times"), Column("Onset to alarm, median s", ".1f"))
+    rows = (
+        (rhythm, priority, n, np.median(delays[rhythm, priority]))
+        for (rhythm, priority), n in ordered
     )
+    return table("How often", header, rows)
 
 
 def _every_alarm(data: ReportData) -> Table:
-    return Table(
-        title="Alarms",
-        header=("Onset", "Known", "Alarm", "Priority"),
-        rows=tuple(
-            (
-                format_time(alarm.onset, data.fs),
-                format_time(alarm.decided_at, data.fs),
-                alarm.rhythm,
-                alarm.priority,
-            )
-            for alarm in data.alarms
-        ),
+    rows = (
+        (
+            format_time(alarm.onset, data.fs),
+            format_time(alarm.decided_at, data.fs),
+            alarm.rhythm,
+            alarm.priority,
+        )
+        for alarm in data.alarms
     )
+    return table("Alarms", columns("Onset", "Known", "Alarm", "Priority"), rows)
 
 
 def chosen_alarms(found: Sequence[AlarmRow], config: StripConfig) -> list[AlarmRow]:

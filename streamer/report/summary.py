@@ -21,7 +21,7 @@ from streamer.report.counts import (
 )
 from streamer.report.data import ReportData
 from streamer.report.hrv import Variability
-from streamer.scoring.report import Table
+from streamer.report.table import Table
 
 _MS = 1000.0
 _NONE = "--"

@@ -15,7 +15,7 @@ from classifier.training.calibration import TOP
 from classifier.training.dataset import CLASSES
 from classifier.training.evaluation import percent
 from streamer.report import page
-from streamer.scoring.report import Table
+from streamer.report.table import Table
 from streamer.training import plots as training_plots
 
 Metrics = dict[str, Any]

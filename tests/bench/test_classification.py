@@ -31,10 +31,10 @@ from streamer.bench.work import fan_out
 from streamer.commands.cli import main
 from streamer.core.errors import ScoringError, StreamerError
 from streamer.core.events import LabeledBeat
+from streamer.report.score import make_report
+from streamer.report.score import to_json as score_json
 from streamer.scoring.bootstrap import BootstrapConfig, intervals
 from streamer.scoring.ec57 import RecordScore, aggregate
-from streamer.scoring.report import make_report
-from streamer.scoring.report import to_json as score_json
 
 FS = 360.0
 STEP = 300

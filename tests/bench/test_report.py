@@ -11,17 +11,15 @@ import numpy as np
 import pytest
 
 from streamer.bench.report import (
-    Column,
     Report,
     Section,
-    columns,
     page_of,
     print_report,
     quantiles,
-    table,
     write_figures,
 )
 from streamer.commands.cli import build_parser
+from streamer.report.table import Column, columns, table
 
 
 class Colour(StrEnum):

@@ -21,11 +21,10 @@ from streamer.bench.classification.results import (
     RecordLabels,
 )
 from streamer.bench.detection.noise import noise_records
-from streamer.bench.report import columns, table
 from streamer.bench.work import Advance, silent
 from streamer.core.errors import ScoringError
+from streamer.report.table import Table, columns, table
 from streamer.scoring.ec57 import LABELS, RecordScore, aggregate
-from streamer.scoring.report import Table
 from streamer.sinks.annotations import REVISIONS, Which
 
 BASE: Final = "118"

@@ -19,7 +19,8 @@ from streamer.bench.classification.tables import (
     model_table,
     tables,
 )
-from streamer.bench.report import Column, Report, Section, quantiles
+from streamer.bench.report import Report, Section, quantiles
+from streamer.report.table import Column
 from streamer.scoring.bootstrap import BootstrapConfig
 from streamer.scoring.ec57 import LABELS, TOLERANCE_MS, Ratio
 from streamer.scoring.runs import LENGTHS, RunCounts

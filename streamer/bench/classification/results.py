@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from classifier.network.runtime import ModelSpec
 from classifier.splits import DS1, DS2, PACED
 from streamer.bench.excerpt import WHOLE
+from streamer.report.score import MAJORITY_S_RECORD
 from streamer.scoring.ec57 import RecordScore, Summary, aggregate
-from streamer.scoring.report import MAJORITY_S_RECORD
 from streamer.scoring.runs import RunCounts
 from streamer.sinks.annotations import Which
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from streamer.bench.classification.noise import NoisyLabels, noise_table
 from streamer.bench.classification.peers import PEERS
 from streamer.bench.classification.results import ClassificationResults, Group
-from streamer.bench.report import NONE, OWN, QUANTILES, Column, columns, quantiles, table
+from streamer.bench.report import OWN, QUANTILES, quantiles
+from streamer.report.score import MAJORITY_S_RECORD, matrix_table
+from streamer.report.table import NONE, Column, Table, columns, table
 from streamer.scoring.bootstrap import BootstrapConfig, Interval, intervals
 from streamer.scoring.ec57 import LABELS, Ratio
-from streamer.scoring.report import MAJORITY_S_RECORD, Table, matrix_table
 from streamer.scoring.runs import LENGTHS
 from streamer.sinks.annotations import REVISIONS, Which
 

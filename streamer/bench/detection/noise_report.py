@@ -6,10 +6,10 @@ from typing import Any, Final
 from streamer.bench.detection.noise import THRESHOLDS, NoiseResults
 from streamer.bench.detection.peers import not_installed
 from streamer.bench.detection.report import score_figures
-from streamer.bench.report import OWN, Column, Report, Section, columns, table
+from streamer.bench.report import OWN, Report, Section
 from streamer.report import plots
+from streamer.report.table import Column, Table, columns, table
 from streamer.scoring.ec57 import TOLERANCE_MS, RecordScore
-from streamer.scoring.report import Table
 
 SCHEMA_VERSION: Final = 1
 LEAST_SE: Final = 0.02

@@ -18,9 +18,10 @@ from streamer.bench.detection.tables import (
     worst_table,
 )
 from streamer.bench.excerpt import Excerpt, read_excerpt
-from streamer.bench.report import OWN, QUANTILES, Column, Part, Report, Section, quantiles
+from streamer.bench.report import OWN, QUANTILES, Part, Report, Section, quantiles
 from streamer.bench.work import progress
 from streamer.report import page, plots
+from streamer.report.table import Column
 from streamer.scoring.ec57 import RecordScore, Summary
 
 SCHEMA_VERSION: Final = 1

@@ -13,10 +13,10 @@ from streamer.bench.detection.report import score_figures
 from streamer.bench.detection.stages import detect
 from streamer.bench.detection.tables import SHARE, rates
 from streamer.bench.excerpt import Excerpt
-from streamer.bench.report import Column, Report, columns, table
+from streamer.bench.report import Report
 from streamer.bench.work import Advance, silent
+from streamer.report.table import Column, Table, columns, table
 from streamer.scoring.ec57 import RecordScore, Summary, aggregate
-from streamer.scoring.report import Table
 
 DEFAULT_RECORDS: Final = tuple("100 105 111 117 200 210 221 228 231 233".split())
 """Ten of DS2: clean and noisy, upright and inverted, narrow and wide beats, regular and not."""

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from replay.player import format_time
 from streamer.bench.detection.measure import RecordResult
 from streamer.bench.excerpt import Excerpt
-from streamer.bench.report import Column, columns, table
 from streamer.report import page
 from streamer.report.plots import FALSE, MISSED, OWN, SOFT
 from streamer.report.strip.paper import Paper, StripSpan, Word, describe_strip
 from streamer.report.strip.writers import strip_svg
+from streamer.report.table import Column, columns, table
 
 STRIP_S: Final = 6.0
 STRIPS_PER_RECORD: Final = 6

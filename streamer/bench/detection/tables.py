@@ -8,9 +8,9 @@ import numpy as np
 from classifier.splits import DS1
 from streamer.bench.detection.measure import DetectionResults, ScoringRule
 from streamer.bench.excerpt import WHOLE
-from streamer.bench.report import NONE, OWN, QUANTILES, Column, columns, quantiles, table
+from streamer.bench.report import OWN, QUANTILES, quantiles
+from streamer.report.table import NONE, Column, Table, columns, table
 from streamer.scoring.ec57 import RecordScore
-from streamer.scoring.report import Table
 
 RATES: Final = {"se": "qrs_se", "ppv": "qrs_ppv", "f1": "qrs_f1"}
 """Statistics of detection by their keys in the figures for programs."""

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from classifier.splits import DS1, DS2
-from streamer.bench.report import Column, Report, columns, plain, table
+from streamer.bench.report import Report, plain
 from streamer.bench.rhythm.measure import RUNS, START, RecordRhythms
 from streamer.bench.rhythm.noise import CHOSEN_ON, AlarmNoiseResults, FalseAlarms
 from streamer.bench.rhythm.onsets import TimeToAlarm
 from streamer.core.events import Rhythm
+from streamer.report.table import Column, Table, columns, table
 from streamer.scoring.episodes import MARKS, Agreement
-from streamer.scoring.report import Table
 
 SCHEMA_VERSION: Final = 2
 NOISE_SCHEMA_VERSION: Final = 1

@@ -22,13 +22,14 @@ from replay.chunk import Chunk
 from replay.player import Player
 from replay.record import Record
 from replay.records import open_record
-from streamer.bench.report import Report, columns, table
+from streamer.bench.report import Report
 from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.chain import Chain
 from streamer.patient.warm_up import warm_up
+from streamer.report.table import columns, table
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.engine import Engine, EngineConfig, RunReport
 from streamer.runner.one_source import OneSource

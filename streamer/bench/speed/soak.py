@@ -18,16 +18,16 @@ import numpy as np
 from classifier.network.runtime import load_model
 from replay.records import open_record
 from streamer.beats.batched_model import BatchedModel
-from streamer.bench.report import Column, Report, columns, table
+from streamer.bench.report import Report
 from streamer.bench.speed.mosquitto import broker
 from streamer.core.events import CHAIN_FS, StreamInfo
 from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
+from streamer.report.table import Column, Table, columns, table
 from streamer.runner.beds import Beds
 from streamer.runner.ward_playing import bed_names
 from streamer.runner.ward_run import WardRun, WardRunConfig
-from streamer.scoring.report import Table
 from streamer.sources.looped import LoopedRecords
 
 SCHEMA_VERSION: Final = 1

@@ -17,8 +17,9 @@ from replay.chunk import Chunk
 from replay.noise import at_rate
 from replay.simulate.demo import simulate_demo
 from streamer.bench.detection.stages import DetectionStages
-from streamer.bench.report import Column, Report, columns, table
+from streamer.bench.report import Report
 from streamer.core.events import CHAIN_FS
+from streamer.report.table import Column, columns, table
 from streamer.signal.bandpass import BandPass
 from streamer.signal.detector.qrs_detector import QRSDetector
 from streamer.signal.resample import Resampler

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from classifier.network.runtime import load_model
 from replay.simulate.demo import simulate_demo
 from streamer.beats.batched_model import BatchedModel
-from streamer.bench.report import Column, Report, columns, table
+from streamer.bench.report import Report
 from streamer.core.events import CHAIN_FS, Published, StreamInfo
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
@@ -30,10 +30,10 @@ from streamer.mqtt.publisher import WARD as WARD_NAME
 from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
+from streamer.report.table import Column, Table, columns, table
 from streamer.runner.beds import Beds
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.ward_run import WardRunConfig, looped_turns
-from streamer.scoring.report import Table
 from streamer.sources.looped import LoopedRecords
 
 SCHEMA_VERSION: Final = 2

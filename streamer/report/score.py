@@ -1,34 +1,21 @@
 """Scores for people (tables) and for programs (JSON)."""
 
-import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 from classifier.splits import DS2, PACED
-from streamer.core.errors import OutputError
-from streamer.core.text import clean
+from streamer.report.table import Table, columns, print_table, table
 from streamer.scoring.ec57 import ROWS, STATISTICS, RecordScore, Summary, aggregate
 
 SCHEMA_VERSION: Final = 1
 MAJORITY_S_RECORD: Final = "232"
 """Holds about three quarters of DS2's S beats; DS2 is reported with and without it."""
 _P95: Final = 0.95
+_MISSING: Final = "-"
 _DETECTION: Final = ("qrs_se", "qrs_ppv", "qrs_f1")
 _CLASSES: Final = tuple(f"{label}_{kind}" for label in "vsfq" for kind in ("se", "ppv", "fpr"))
 _TITLES: Final = {"se": "Se", "ppv": "+P", "fpr": "FPR"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table before it is drawn; the last `summary_rows` sum up those above."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    summary_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,90 +66,48 @@ def tables(report: Report) -> list[Table]:
 
 
 def _detection_table(summary: Summary, *, every_record: bool = True) -> Table:
-    def row(score: RecordScore) -> tuple[str, ...]:
+    def row(score: RecordScore) -> tuple[object, ...]:
         counts = (score.tp + score.fn, score.tp, score.fn, score.fp)
-        scores = (_percent(score.value(name)) for name in _DETECTION)
-        errors = (_ms(score.error_ms(0.5)), _ms(score.error_ms(_P95)))
-        return (score.name, *map(str, counts), *scores, *errors)
+        scores = (score.value(name) for name in _DETECTION)
+        return (score.name, *counts, *scores, score.error_ms(0.5), score.error_ms(_P95))
 
-    average = ("average", *[""] * 4, *(_percent(summary.average[n]) for n in _DETECTION), "", "")
-    header = ("record", "beats", "TP", "FN", "FP", "Se", "+P", "F1", "error ms", "p95 ms")
-    return _table(
-        f"QRS detection, {summary.name} records, %", header, row, average, summary, every_record
+    header = (
+        *columns("record", "beats", "TP", "FN", "FP"),
+        *columns("Se", "+P", "F1", form=".2%"),
+        *columns("error ms", "p95 ms", form=".1f"),
     )
+    average = ("average", *[""] * 4, *(summary.average[name] for name in _DETECTION), "", "")
+    title = f"QRS detection, {summary.name} records, %"
+    rows = [*map(row, _shown(summary, every_record=every_record)), average]
+    return table(title, header, rows, summary_rows=2, missing=_MISSING)
 
 
 def _label_table(summary: Summary, title: str, *, every_record: bool = True) -> Table:
-    def row(score: RecordScore) -> tuple[str, ...]:
-        return (score.name, *(_percent(score.value(name)) for name in _CLASSES))
+    def row(score: RecordScore) -> tuple[object, ...]:
+        return (score.name, *(score.value(name) for name in _CLASSES))
 
-    average = ("average", *(_percent(summary.average[name]) for name in _CLASSES))
-    header = ("record", *(f"{n[0].upper()} {_TITLES[n[2:]]}" for n in _CLASSES))
-    return _table(title, header, row, average, summary, every_record)
+    titles = (f"{name[0].upper()} {_TITLES[name[2:]]}" for name in _CLASSES)
+    header = (*columns("record"), *columns(*titles, form=".2%"))
+    average = ("average", *(summary.average[name] for name in _CLASSES))
+    rows = [*map(row, _shown(summary, every_record=every_record)), average]
+    return table(title, header, rows, summary_rows=2, missing=_MISSING)
 
 
-def _table(
-    title: str,
-    header: tuple[str, ...],
-    row: Callable[[RecordScore], tuple[str, ...]],
-    average: tuple[str, ...],
-    summary: Summary,
-    every_record: bool,
-) -> Table:
-    rows = [row(score) for score in summary.records] if every_record else []
-    rows += [row(summary.gross), average]
-    return Table(title=title, header=header, rows=tuple(rows), summary_rows=2)
+def _shown(summary: Summary, *, every_record: bool) -> list[RecordScore]:
+    return [*(summary.records if every_record else ()), summary.gross]
 
 
 def matrix_table(summary: Summary, title: str) -> Table:
     """Lay out the gross confusion matrix."""
     matrix = summary.gross.matrix.tolist()
-    rows = [(name, *map(str, counts)) for name, counts in zip(ROWS, matrix, strict=True)]
-    return Table(title=title, header=("", *(name.lower() for name in ROWS)), rows=tuple(rows))
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+    rows = [(name, *counts) for name, counts in zip(ROWS, matrix, strict=True)]
+    return table(title, columns("", *(name.lower() for name in ROWS)), rows)
 
 
 def print_report(report: Report, stream: TextIO | None = None) -> None:
     """Print every table: drawn on a terminal, plain aligned text otherwise."""
-    for table in tables(report):
-        print_table(table, stream)
-
-
-def print_table(table: Table, stream: TextIO | None = None) -> None:
-    """Print one table: drawn on a terminal, plain aligned text otherwise."""
-    stream = sys.stdout if stream is None else stream
-    (_draw_rich if stream.isatty() else _draw_plain)(table, stream)
-
-
-def _draw_plain(table: Table, stream: TextIO) -> None:
-    lines = (table.header, *table.rows)
-    widths = [max(len(line[k]) for line in lines) for k in range(len(table.header))]
-    stream.write(f"\n{clean(table.title)}\n")
-    for line in lines:
-        cells = [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
-        stream.write(clean("  ".join(cells).rstrip()) + "\n")
-
-
-def _draw_rich(table: Table, stream: TextIO) -> None:
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.table import Table as RichTable  # noqa: PLC0415
-
-    drawn = RichTable(title=clean(table.title), title_justify="left")
-    for k, name in enumerate(table.header):
-        drawn.add_column(name, justify="right" if k else "left")
-    first_summary = len(table.rows) - table.summary_rows
-    for k, row in enumerate(table.rows):
-        last_record = table.summary_rows > 0 and k == first_summary - 1
-        style = "bold" if k >= first_summary else None
-        drawn.add_row(*map(clean, row), end_section=last_record, style=style)
-    Console(file=stream).print(drawn)
+    for content in tables(report):
+        print_table(content, stream)
 
 
 def to_json(report: Report, settings: dict[str, Any]) -> dict[str, Any]:
@@ -212,19 +157,3 @@ def _score_json(score: RecordScore) -> dict[str, Any]:
         "matrix": score.matrix.tolist(),
         "statistics": {n: [r.value, r.numerator, r.denominator] for n, r in ratios.items()},
     }
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write the JSON file.
-
-    Raises
-    ------
-    OutputError
-        If it can't be written.
-    """
-    try:
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"can't write scores to {path}: {error.strerror or error}; choose another --json file"
-        ) from error
