@@ -12,7 +12,7 @@ version does it another way.
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -63,9 +63,16 @@ def _described(value: Any) -> str:
     if isinstance(value, ModuleType):
         return value.__name__
     if callable(value):
-        fields = getattr(value, "_fields", ())
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')} {fields}"
+        named = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+        members = [(name, repr(member.value)) for name, member in _members(value).items()]
+        return f"{named} {getattr(value, '_fields', ())} {members}"
     return repr(value)
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    """Return the members of an enum, whose values are compiled in; of anything else none."""
+    found: Mapping[str, Any] = getattr(value, "__members__", {})
+    return found
 
 
 class _BesideSource(caching._CacheLocator):  # type: ignore[misc]

@@ -33,6 +33,7 @@ from streamer.scoring.matching import match_beats, tolerance_samples
 from streamer.signal.bandpass import BandPass, FilteredChunk
 from streamer.signal.detector.peak_scorer import PeakScorer, amplitude_scorer, save_peak_scorer
 from streamer.signal.detector.qrs_detector import QRSDetector
+from streamer.signal.detector.state import Trace
 from streamer.signal.resample import Resampler
 from streamer.training.augmentation import FS, Recording, Samples, variants
 
@@ -121,8 +122,8 @@ def collect(pool: Sequence[tuple[Recording, FilteredChunk]], scorer: PeakScorer)
     for recording, chunk in pool:
         detector = QRSDetector(n_leads=chunk.raw.shape[0], scorer=scorer)
         _, candidates = detector.trace(chunk)
-        found = label_candidates(candidates[:, 0], recording)
-        features.append(candidates[found >= 0, 2:])
+        found = label_candidates(candidates[:, Trace.PEAK], recording)
+        features.append(candidates[found >= 0, Trace.FEATURES :])
         labels.append(found[found >= 0])
     return np.concatenate(features), np.concatenate(labels)
 

@@ -71,6 +71,31 @@ def test_a_kernel_is_kept_and_found_again(program: Program) -> None:
     assert program.run(10) == (19, 0)
 
 
+COLUMN = """
+from enum import IntEnum
+from classifier.compiled import jit
+
+class Column(IntEnum):
+    FIRST = {first}
+
+@jit
+def first_of(x):
+    return x[Column.FIRST]
+"""
+
+
+def test_a_kernel_is_compiled_anew_when_an_enum_it_uses_gets_other_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for first in (0, 1):
+        (tmp_path / "kernel_column.py").write_text(COLUMN.format(first=first))
+        sys.modules.pop("kernel_column", None)
+        importlib.invalidate_caches()
+        assert importlib.import_module("kernel_column").first_of(np.array([5, 7])) == (5, 7)[first]
+
+
 POINT = """
 from typing import NamedTuple
 from classifier.compiled import jit

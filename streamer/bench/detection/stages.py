@@ -1,7 +1,6 @@
 """The chain's detection stages by themselves, with everything they found in the source's time."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,9 @@ from streamer.bench.excerpt import Excerpt
 from streamer.core.events import Gap, RPeak
 from streamer.signal.bandpass import BandPass
 from streamer.signal.detector.qrs_detector import QRSDetector
+from streamer.signal.detector.state import Trace
 from streamer.signal.resample import Resampler
 
-_SCORE_COLUMN: Final = 1
 """Of `QRSDetector.trace`: peak sample, log-odds, features."""
 
 
@@ -103,7 +102,7 @@ def _trace(
         for filtered in stages.bandpass.push(item):
             found, candidates = stages.detector.trace(filtered)
             events += found
-            judged.append(candidates[:, : _SCORE_COLUMN + 1].copy())
+            judged.append(candidates[:, : Trace.FEATURES].copy())
 
 
 def _at_source(
@@ -114,7 +113,7 @@ def _at_source(
 ) -> Detected:
     peaks = [event for event in events if isinstance(event, RPeak)]
     gaps = [event for event in events if isinstance(event, Gap)]
-    candidates = np.concatenate([np.empty((0, _SCORE_COLUMN + 1), np.float32), *judged])
+    candidates = np.concatenate([np.empty((0, Trace.FEATURES), np.float32), *judged])
     position = resampler.to_source
     # The end of the stream makes things known before their time.
     decided = [min(resampler.arrival(peak.decided_at), last) for peak in peaks]
@@ -123,7 +122,7 @@ def _at_source(
         decided_at=np.array(decided, np.int64),
         quality=np.array([peak.quality for peak in peaks], np.float64),
         search_back=np.array([peak.search_back for peak in peaks], np.bool_),
-        candidates=np.array([position(int(at)) for at in candidates[:, 0]], np.int64),
-        log_odds=candidates[:, _SCORE_COLUMN].astype(np.float64),
+        candidates=np.array([position(int(at)) for at in candidates[:, Trace.PEAK]], np.int64),
+        log_odds=candidates[:, Trace.LOG_ODDS].astype(np.float64),
         gaps=tuple((position(gap.start), position(gap.stop)) for gap in gaps),
     )

@@ -11,7 +11,9 @@ from streamer.signal.detector.state import MASK, PATCH_POINTS, RR_COUNT
 from streamer.signal.position import NEVER
 
 NOISE_RATE: Final = 0.2
+"""Share of the way that the noise moves with each beat."""
 TEMPLATE_RATE: Final = 0.1
+"""Least share of the way that the template moves with each beat."""
 REST_AFTER: Final = 80
 """Samples after a beat at which its T wave is over; with those below, where noise is measured."""
 REST_BEFORE: Final = 45
@@ -30,6 +32,7 @@ def adapt_noise(s: Any, lead: int, at: int) -> None:
     if s.last_at == NEVER or stop - i <= REST_SHORTEST:
         return
     total, count = 0.0, 0
+    # Every fourth sample: the envelope is a mean of thirty.
     while i < stop:
         total += s.envelope[lead, i & MASK]
         count += 1
@@ -44,10 +47,12 @@ def adapt_lead(
     """Move a lead's beat level, amplitude, template and noise towards an accepted beat."""
     value = envelope_peak(s, lead, at, now)
     size = cut_patch(s, lead, peak, now, patch)
+    # A lead that was off while the others learned starts from its first beat.
     if not s.known[lead]:
         s.known[lead] = 1
         s.level[lead] = max(value, p.floor)
         s.noise[lead] = 0.1 * s.level[lead]
+    # By the logarithm: as quick up as down, and one artefact moves it by a factor of e at most.
     s.level[lead] *= np.exp(p.adapt * limit(log_ratio(value, s.level[lead]), -1.0, 1.0))
     s.level_floor[lead] = p.fade_floor * s.level[lead]
     adapt_noise(s, lead, at)
@@ -55,6 +60,7 @@ def adapt_lead(
         s.amplitude[lead] = size
     else:
         s.amplitude[lead] *= np.exp(p.adapt * limit(log_ratio(size, s.amplitude[lead]), -1.0, 1.0))
+    # The mean of the first beats, then a running one.
     rate = max(1.0 / (s.templates[lead] + 1), TEMPLATE_RATE)
     for j in range(PATCH_POINTS):
         s.template[lead, j] += rate * (patch[j] - s.template[lead, j])
@@ -89,12 +95,13 @@ def adapt_rhythm(s: Any, at: int) -> None:
 @jit
 def quality_of(s: Any, p: Any, log_odds: float) -> float:
     """Signal quality: how sure the beat is, times how far the beats stand above the noise."""
-    worst = 0.0
+    best = 0.0
     leads = 0
+    # The better lead counts: it is the one that can be read.
     for lead in range(s.leads):
         if active(s, p, lead):
             ratio = s.noise[lead] / max(s.level[lead], p.floor)
-            worst = ratio if leads == 0 else min(worst, ratio)
+            best = ratio if leads == 0 else min(best, ratio)
             leads += 1
     sure = 1.0 / (1.0 + np.exp(-log_odds))
-    return float(sure / (1.0 + (QUALITY_SLOPE * worst) ** 2))
+    return float(sure / (1.0 + (QUALITY_SLOPE * best) ** 2))

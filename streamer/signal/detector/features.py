@@ -1,7 +1,8 @@
 """What the peak scorer sees of a candidate, compiled.
 
 Everything is relative to the patient's own running beat level, amplitude, template and rhythm, so
-gain does not matter; nothing is later than the sample at which the candidate is decided on.
+gain does not matter; nothing is later than the sample at which the candidate is decided on. The
+names and positions of the features are in `state`.
 """
 
 from typing import Any, Final
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from classifier.compiled import jit
 from streamer.signal.detector.state import (
     ENVELOPE_POINTS,
-    LEAD_EXTRAS,
     LEAD_FEATURES,
     MASK,
-    MAX_LEADS,
     PATCH_POINTS,
     RR_COUNT,
+    TIMING,
+    LeadFeature,
+    TimingFeature,
 )
 from streamer.signal.position import NEVER
 
@@ -26,6 +28,8 @@ PATCH_BEFORE: Final = 48
 BOX: Final = 6
 """Length of the moving average before the patch is thinned: its null is at 60 Hz."""
 ENVELOPE_STEP: Final = 9
+ENVELOPE_AHEAD: Final = 4 * ENVELOPE_STEP
+"""The first envelope points lie after the maximum, as far as is known when it is decided on."""
 PEAK_REACH: Final = 6
 """Leads peak at slightly different times."""
 SHIFTS: Final = 2
@@ -80,10 +84,12 @@ def locate(s: Any, p: Any, lead: int, at: int, now: int) -> tuple[int, float]:
     Prominence adds the deflection from the local mean to that from the flanks, so that of a wide
     complex's several humps the sharp one is taken.
     """
+    # The envelope lags behind the signal by half its window and the filter's delay.
     centre = at - p.lag
     low, high = max(centre - p.reach, 0), min(centre + p.reach, now)
     mean = 0.0
     count = 0
+    # The mean is taken more widely, so that a wide complex doesn't pull it along.
     for i in range(max(low - p.reach, 0), min(high + p.reach, now) + 1):
         mean += s.raw[lead, i & MASK]
         count += 1
@@ -106,6 +112,7 @@ def cut_patch(s: Any, lead: int, peak: int, now: int, out: NDArray[np.float32]) 
         total = 0.0
         for k in range(BOX):
             i = peak - PATCH_BEFORE + PATCH_STEP * j - BOX // 2 + k
+            # What hasn't come yet is taken to stay as it is: nothing waits for it.
             total += s.raw[lead, max(min(i, now), 0) & MASK]
         out[j] = total / BOX
         mean += total / BOX
@@ -121,6 +128,7 @@ def cut_patch(s: Any, lead: int, peak: int, now: int, out: NDArray[np.float32]) 
 def match_template(s: Any, lead: int, patch: NDArray[np.float32]) -> tuple[float, float]:
     """Return the best correlation with the template over small shifts, and the scale there."""
     best, scale = -1.0, 0.0
+    # The R peak that a patch is centred on may jump between humps of one complex.
     for shift in range(-SHIFTS, SHIFTS + 1):
         xx, tt, xt = TINY, TINY, 0.0
         for j in range(SHIFTS, PATCH_POINTS - SHIFTS):
@@ -140,23 +148,24 @@ def lead_features(s: Any, lead: int, peak: int, at: int, now: int, f: NDArray[np
     level, amplitude = s.level[lead], max(s.amplitude[lead], TINY)
     patch = f[:PATCH_POINTS]
     size = cut_patch(s, lead, peak, now, patch)
-    extras = f[LEAD_FEATURES - LEAD_EXTRAS :]
+    # Before the patch is scaled: the template is in mV.
     if s.templates[lead] > 0:
         correlation, scale = match_template(s, lead, patch)
-        extras[3] = correlation
-        extras[4] = limit(scale, -2.0, 2.0)
+        f[LeadFeature.TEMPLATE_CORRELATION] = correlation
+        f[LeadFeature.TEMPLATE_SCALE] = limit(scale, -2.0, 2.0)
     for j in range(PATCH_POINTS):
-        f[j] = limit(f[j] / amplitude, -3.0, 3.0)
+        patch[j] = limit(patch[j] / amplitude, -3.0, 3.0)
     for j in range(ENVELOPE_POINTS):
-        i = min(at + 4 * ENVELOPE_STEP - ENVELOPE_STEP * j, now)
-        f[PATCH_POINTS + j] = log_ratio(s.envelope[lead, i & MASK], level)
+        i = min(at + ENVELOPE_AHEAD - ENVELOPE_STEP * j, now)
+        f[LeadFeature.ENVELOPE + j] = log_ratio(s.envelope[lead, i & MASK], level)
     peak_value = envelope_peak(s, lead, at, now)
-    extras[0] = log_ratio(peak_value, level)
-    extras[1] = 0.5 * log_ratio(peak_value, s.noise[lead])
-    extras[2] = log_ratio(size, amplitude)
-    extras[5] = 0.5 * log_ratio(s.noise[lead], level)
-    extras[6] = 1.0
-    extras[7] = np.log(max(peak_value / max(size, TINY), 1e-3))
+    f[LeadFeature.PEAK_TO_LEVEL] = log_ratio(peak_value, level)
+    # Halved to lie in the range of the others.
+    f[LeadFeature.PEAK_TO_NOISE] = 0.5 * log_ratio(peak_value, s.noise[lead])
+    f[LeadFeature.SIZE_TO_AMPLITUDE] = log_ratio(size, amplitude)
+    f[LeadFeature.NOISE_TO_LEVEL] = 0.5 * log_ratio(s.noise[lead], level)
+    f[LeadFeature.PRESENT] = 1.0
+    f[LeadFeature.PEAK_TO_SIZE] = np.log(max(peak_value / max(size, TINY), 1e-3))
 
 
 @jit
@@ -165,21 +174,22 @@ def timing_features(s: Any, at: int, f: NDArray[np.float32]) -> None:
     median = s.rr_median
     if s.last_at != NEVER:
         since = float(at - s.last_at)
-        f[0] = min(since / RATE, 3.0)
-        f[1] = np.log(max(since, 1.0) / median) if median > 0.0 else 0.0
-        f[2] = limit(f[1], -1.0, 1.5) ** 2
-        f[3] = s.last_ratio
-        f[4] = 0.5 * limit(s.last_score, -4.0, 4.0)
-        f[5] = 1.0
-        f[6] = max(-3.0, s.refused_ratio)
+        ratio = np.float32(np.log(max(since, 1.0) / median) if median > 0.0 else 0.0)
+        f[TimingFeature.SINCE_S] = min(since / RATE, 3.0)
+        f[TimingFeature.SINCE_TO_RR] = ratio
+        f[TimingFeature.SINCE_TO_RR_SQUARED] = limit(ratio, -1.0, 1.5) ** 2
+        f[TimingFeature.LAST_PEAK_TO_LEVEL] = s.last_ratio
+        f[TimingFeature.LAST_LOG_ODDS] = 0.5 * limit(s.last_score, -4.0, 4.0)
+        f[TimingFeature.HAS_LAST] = 1.0
+        f[TimingFeature.REFUSED_PEAK_TO_LEVEL] = max(-3.0, s.refused_ratio)
     known = min(s.rr_n, RR_COUNT)
     if known >= 2:
         spread = 0.0
         for i in range(known):
             spread += abs(s.rr[i] - median)
-        f[7] = min(1.0, spread / known / median)
-        f[8] = median / RATE
-    f[9] = known / RR_COUNT
+        f[TimingFeature.RR_SPREAD] = min(1.0, spread / known / median)
+        f[TimingFeature.RR_S] = median / RATE
+    f[TimingFeature.RR_KNOWN] = known / RR_COUNT
 
 
 @jit
@@ -194,4 +204,4 @@ def candidate_features(
             part = f[slot * LEAD_FEATURES : (slot + 1) * LEAD_FEATURES]
             lead_features(s, lead, peak, at, now, part)
             slot += 1
-    timing_features(s, at, f[MAX_LEADS * LEAD_FEATURES :])
+    timing_features(s, at, f[TIMING:])

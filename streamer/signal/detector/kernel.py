@@ -4,7 +4,7 @@ Each sample goes through these steps, in this order:
 
 1. `follow_lead`: is the lead usable? Hold the last good sample where it is not.
 2. `update_envelope`: slope of the band-passed signal, averaged over a QRS width.
-3. `follow_gap`: tell of a gap when no lead is usable, and of its end when one is again.
+3. `follow_gap`: report a gap when no lead is usable, and its end when one is again.
 4. the leads' envelopes, each relative to its own beat level, are added; a maximum of the sum that
    stands unbeaten is a candidate, on which `decide` decides.
 5. `look_back`: after a long silence the best refused candidate gets a second hearing.
@@ -44,8 +44,9 @@ from streamer.signal.detector.state import (
     MASK,
     PATCH_POINTS,
     PEAK,
-    RATIO,
     RING,
+    LeadFeature,
+    Trace,
 )
 from streamer.signal.position import NEVER
 
@@ -70,6 +71,7 @@ def accept(
     peak, amplitude = locate(s, p, primary(s, p), at, now)
     patch = np.empty(PATCH_POINTS, np.float32)
     lead = primary(s, p)
+    # Against the level as it was before this beat, as the features had it.
     s.last_ratio = log_ratio(envelope_peak(s, lead, at, now), s.level[lead])
     out[count].kind = PEAK
     out[count].sample = peak
@@ -77,6 +79,7 @@ def accept(
     out[count].amplitude = amplitude
     out[count].quality = quality
     out[count].flag = 0
+    # Leads that weren't active learn too: that is how their beats become known.
     for other in range(s.leads):
         if s.usable[other] and now - s.good_since[other] >= p.settle:
             adapt_lead(s, p, other, peak, at, now, patch)
@@ -102,6 +105,7 @@ def decide(
     s: Any, p: Any, net: Any, out: Any, count: int, at: int, now: int, f: Any, trace: Any
 ) -> int:
     """Score a candidate and accept it, or keep the best refused one for search-back."""
+    # No features are made of what can't be a beat: they take most of the time.
     if s.last_at != NEVER and at - s.last_at < p.refractory:
         return count
     peak, _ = locate(s, p, primary(s, p), at, now)
@@ -111,15 +115,14 @@ def decide(
     log_odds = score(net, f)
     if trace.shape[0] > 0:
         row = trace[int(trace[0, 0]) + 1]
-        row[0] = peak
-        row[1] = log_odds
-        for k in range(f.size):
-            row[2 + k] = f[k]
+        row[Trace.PEAK] = peak
+        row[Trace.LOG_ODDS] = log_odds
+        row[Trace.FEATURES :] = f
         trace[0, 0] += 1
     if log_odds > p.threshold:
         quality = quality_of(s, p, log_odds)
         return accept(s, p, out, count, at, now, np.float64(log_odds), quality)
-    s.refused_ratio = max(s.refused_ratio, f[RATIO])
+    s.refused_ratio = max(s.refused_ratio, f[LeadFeature.PEAK_TO_LEVEL])
     if log_odds > s.back_score:
         s.back_score = log_odds
         s.back_at = at
@@ -166,10 +169,12 @@ def end_learning(
         s.noise[lead] = first_noise(s, p, lead, s.level[lead], now)
         s.known[lead] = top > p.floor
         low, high = s.raw[lead, now & MASK], s.raw[lead, now & MASK]
+        # From peak to peak, because which way the beats point isn't known yet.
         for j in range(RING):
             low, high = min(low, s.raw[lead, j]), max(high, s.raw[lead, j])
         s.amplitude[lead] = max(FIRST_AMPLITUDE * (high - low), 1e-3)
     set_weights(s, p)
+    # Silence from end to end: its maxima are dropped.
     if not s.known[0] and not s.known[s.leads - 1]:
         learn_again(s, p, now)
     for h in range(s.held):
@@ -206,11 +211,13 @@ def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     if s.learning:
         return count
     if s.last_at == NEVER:
+        # No beat has confirmed the levels: they may have been learnt from an artefact.
         if now - s.learn_until > p.silence:
             learn_again(s, p, now)
         return count
     silence = now - s.last_at
     if s.back_at != NEVER and s.rr_median > 0.0 and silence > p.back_rr * s.rr_median + p.dominance:
+        # Older ones aren't in the rings any more with all that surrounds them.
         if s.back_score > p.back_threshold and now - s.back_at < RING // 2:
             quality = quality_of(s, p, s.back_score)
             count = accept(s, p, out, count, s.back_at, now, s.back_score, quality)
@@ -249,6 +256,7 @@ def run_detector(
         for lead in range(s.leads):
             follow_lead(s, p, lead, raw[lead, i], now)
             update_envelope(s, p, lead, filtered[lead, i], now)
+            # From this sample on it counts again.
             if now - s.good_since[lead] == p.settle:
                 set_weights(s, p)
         count = follow_gap(s, p, raw, i, out, count)
@@ -257,6 +265,7 @@ def run_detector(
             s.peak_value = value
             s.peak_at = now
         elif now - s.peak_at >= p.dominance:
+            # A maximum where the search began is the tail of the one before.
             if s.peak_at != s.peak_reset:
                 count = candidate(s, p, net, out, count, now, f, trace)
             s.peak_value = value

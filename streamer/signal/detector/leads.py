@@ -38,6 +38,7 @@ def set_weights(s: Any, p: Any) -> None:
             noise = s.noise[lead] / max(s.level[lead], p.floor)
             s.weight[lead] = 1.0 / (1.0 + (NOISE_WEIGHT * noise) ** 2)
             total += s.weight[lead]
+    # In units of its beat level, so that the sum is 1 where all leads are at theirs.
     for lead in range(s.leads):
         if s.weight[lead] > 0.0:
             s.weight[lead] /= total * max(s.level[lead], p.floor)
@@ -56,6 +57,7 @@ def start(s: Any, p: Any, raw: NDArray[np.float32], i: int) -> None:
     for lead in range(s.leads):
         first = raw[lead, i] if np.isfinite(raw[lead, i]) else np.float32(0.0)
         s.midline[lead] = first
+        # Settled from the start: the filters begin at the first sample and don't ring.
         s.usable[lead] = 1
         s.good_since[lead] = s.n - p.settle
         for j in range(RING):
@@ -67,6 +69,7 @@ def follow_lead(s: Any, p: Any, lead: int, x: float, now: int) -> None:
     """Store a sample and follow whether the lead can be used: not if it is invalid or flat."""
     before = s.raw[lead, (now - 1) & MASK]
     finite = np.isfinite(x)
+    # An invalid sample repeats the last good one, so that no step is filtered or measured.
     value = np.float32(x) if finite else before
     s.raw[lead, now & MASK] = value
     s.flat_run[lead] = s.flat_run[lead] + 1 if value == before else 0
@@ -87,6 +90,7 @@ def update_envelope(s: Any, p: Any, lead: int, x: float, now: int) -> None:
     slope = np.float32(abs(x - older))
     s.filtered[lead, now & 1] = x
     oldest = s.slope[lead, (now - p.window) & (SLOPES - 1)]
+    # In double precision a running sum of these hardly drifts in days.
     s.slope_sum[lead] += np.float64(slope) - np.float64(oldest)
     s.slope[lead, now & (SLOPES - 1)] = slope
     s.envelope[lead, now & MASK] = s.slope_sum[lead] / p.window
@@ -119,7 +123,7 @@ def write_gap(s: Any, out: Any, count: int, stop: int, now: int, ongoing: int) -
 
 @jit
 def follow_gap(s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count: int) -> int:
-    """Tell of a gap when no lead is usable, and of its end when one is again."""
+    """Report a gap when no lead is usable, and its end when one is again."""
     usable = False
     flat_run = s.flat_run[0]
     for lead in range(s.leads):
@@ -129,6 +133,7 @@ def follow_gap(s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count
         invalid = False
         for lead in range(s.leads):
             invalid = invalid or not np.isfinite(raw[lead, i])
+        # A flat line was one from its first equal sample on, but is known as one only now.
         s.gap_since = s.n if invalid else max(s.n - flat_run, s.first)
         s.gap_reason = INVALID if invalid else FLAT
         off_centre = abs(s.raw[0, s.n & MASK] - s.midline[0])
@@ -138,5 +143,5 @@ def follow_gap(s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count
     if usable and s.gap_since != NEVER:
         count = write_gap(s, out, count, s.n, s.n, 0)
         forget_refused(s)
-        s.last_at = NEVER  # after a gap the next beat has no predecessor
+        s.last_at = NEVER  # The first beat after a gap has no RR interval.
     return count

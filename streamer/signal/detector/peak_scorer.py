@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classifier.compiled import jit
 from streamer.core.errors import StreamerError
-from streamer.signal.detector.state import FEATURES, LEAD_FEATURES, RATIO
+from streamer.signal.detector.state import FEATURES, LEAD_FEATURES, LeadFeature
 
 WEIGHTS: Final = "weights/peak_scorer.npz"
 
@@ -45,8 +45,8 @@ def amplitude_scorer(hidden: tuple[int, int] = (32, 16)) -> PeakScorer:
         np.zeros(second, np.float32),
         np.zeros(1, np.float32),
     )
-    scorer.w1[RATIO, 0] = 1.0
-    scorer.w1[LEAD_FEATURES + RATIO, 0] = 0.5
+    scorer.w1[LeadFeature.PEAK_TO_LEVEL, 0] = 1.0
+    scorer.w1[LEAD_FEATURES + LeadFeature.PEAK_TO_LEVEL, 0] = 0.5
     scorer.b1[0] = offset
     scorer.w2[0, 0] = 1.0
     scorer.w3[0] = slope
@@ -96,7 +96,7 @@ def score(net: NDArray[np.float32], features: NDArray[np.float32]) -> float:
     first = net[b1:w2].copy()
     for i in range(n):
         x = features[i]
-        if x != 0.0:
+        if x != 0.0:  # Many features are: of an absent lead, or before the first beats.
             row = net[2 + i * n1 : 2 + (i + 1) * n1]
             for j in range(n1):
                 first[j] += x * row[j]

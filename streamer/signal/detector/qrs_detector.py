@@ -19,9 +19,12 @@ from streamer.signal.detector.state import (
     GAP,
     HELD,
     MAX_LEADS,
+    NUMBERS,
     OUTPUT,
     PARAMETERS,
     SLOPES,
+    TIMES,
+    Trace,
     new_state,
 )
 
@@ -150,11 +153,11 @@ class QRSDetector:
         -------
         events : list of RPeak and Gap
             As `push` returns them.
-        candidates : ndarray of float32, shape (n, 2 + features)
-            Peak sample, log-odds, features.
+        candidates : ndarray of float32, shape (n, columns)
+            A row each; `state.Trace` names the columns.
         """
         size = 2 * _output_size(item.raw.shape[1])
-        trace = np.zeros((size + 1, 2 + FEATURES), np.float32)
+        trace = np.zeros((size + 1, Trace.FEATURES + FEATURES), np.float32)
         events = self._run(item, trace)
         return events, trace[1 : 1 + int(trace[0, 0])]
 
@@ -246,13 +249,13 @@ def kernel_parameters(config: DetectorConfig) -> Any:
         If the moving average is longer than the memory of slopes.
     """
     p = records(PARAMETERS, 1)
-    for name in "window lag dominance refractory reach learn settle flat_line silence".split():
+    for name in TIMES:
         p[name] = round(getattr(config, f"{name}_s") * CHAIN_FS)
     if p["window"][0] >= SLOPES:
         raise ValueError(
             f"got window_s = {config.window_s:g}, expected less than {SLOPES / CHAIN_FS:.3f} s"
         )
-    for name in "gate threshold back_rr back_threshold adapt fade_floor rail".split():
+    for name in NUMBERS:
         p[name] = getattr(config, name)
     p["floor"] = config.floor_mv
     p["fade"] = config.fade_per_s ** (1.0 / CHAIN_FS)

@@ -3,6 +3,7 @@
 Numba compiles against these layouts; a ward keeps an array of `STATE`.
 """
 
+from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
@@ -26,13 +27,74 @@ PATCH_POINTS: Final = 27
 """Points of the waveform around a candidate: 11 ms apart, from 133 ms before to 156 ms after."""
 ENVELOPE_POINTS: Final = 18
 """Points of the envelope before a candidate: 25 ms apart."""
-LEAD_EXTRAS: Final = 8
-LEAD_FEATURES: Final = PATCH_POINTS + ENVELOPE_POINTS + LEAD_EXTRAS
-TIMING_FEATURES: Final = 10
-RATIO: Final = PATCH_POINTS + ENVELOPE_POINTS
-"""Index, within a lead's features, of the logarithm of envelope peak over beat level."""
-FEATURES: Final = MAX_LEADS * LEAD_FEATURES + TIMING_FEATURES
+
+
+class LeadFeature(IntEnum):
+    """Inputs of the peak scorer from one lead, by position; ratios are logarithms."""
+
+    PATCH = 0
+    """First of `PATCH_POINTS`: the waveform in beat amplitudes."""
+    ENVELOPE = PATCH_POINTS
+    """First of `ENVELOPE_POINTS`: the envelope over the beat level, newest first."""
+    PEAK_TO_LEVEL = PATCH_POINTS + ENVELOPE_POINTS
+    """Envelope peak over beat level."""
+    PEAK_TO_NOISE = PEAK_TO_LEVEL + 1
+    """Half of envelope peak over noise."""
+    SIZE_TO_AMPLITUDE = PEAK_TO_LEVEL + 2
+    """Largest deflection over beat amplitude."""
+    TEMPLATE_CORRELATION = PEAK_TO_LEVEL + 3
+    TEMPLATE_SCALE = PEAK_TO_LEVEL + 4
+    """Size in templates, negative if upside down."""
+    NOISE_TO_LEVEL = PEAK_TO_LEVEL + 5
+    """Half of noise over beat level."""
+    PRESENT = PEAK_TO_LEVEL + 6
+    """1: tells an absent lead, whose features are all 0."""
+    PEAK_TO_SIZE = PEAK_TO_LEVEL + 7
+    """Envelope peak over largest deflection: steepness."""
+
+
+LEAD_FEATURES: Final = LeadFeature.PEAK_TO_SIZE + 1
+
+
+class TimingFeature(IntEnum):
+    """Inputs of the peak scorer from the rhythm, by position after those of all leads."""
+
+    SINCE_S = 0
+    """Since the last beat; this and the next ones are 0 without one."""
+    SINCE_TO_RR = 1
+    """Logarithm of the time since the last beat over the median RR interval."""
+    SINCE_TO_RR_SQUARED = 2
+    LAST_PEAK_TO_LEVEL = 3
+    """Of the last beat."""
+    LAST_LOG_ODDS = 4
+    """Half of the last beat's."""
+    HAS_LAST = 5
+    """1 if there is a last beat."""
+    REFUSED_PEAK_TO_LEVEL = 6
+    """Largest of what was refused since the last beat."""
+    RR_SPREAD = 7
+    """Mean deviation of the RR intervals from their median, as a share."""
+    RR_S = 8
+    """Median RR interval."""
+    RR_KNOWN = 9
+    """Share of the RR intervals that are known."""
+
+
+TIMING: Final = MAX_LEADS * LEAD_FEATURES
+"""Position of the first `TimingFeature`."""
+FEATURES: Final = TIMING + len(TimingFeature)
 """Inputs of the peak scorer."""
+
+
+class Trace(IntEnum):
+    """Columns of a traced candidate; row 0 of a trace counts them in its first column."""
+
+    PEAK = 0
+    """Sample of the R peak."""
+    LOG_ODDS = 1
+    FEATURES = 2
+    """First of `FEATURES`."""
+
 
 STATE: Final = np.dtype(
     [
@@ -86,23 +148,19 @@ STATE: Final = np.dtype(
 )
 """Everything the detector knows of one patient."""
 
+TIMES: Final = tuple("window lag dominance refractory reach learn settle flat_line silence".split())
+"""Parameters in samples; `DetectorConfig` has them in seconds."""
+NUMBERS: Final = tuple("gate threshold back_rr back_threshold adapt fade_floor rail".split())
+"""Parameters that are as `DetectorConfig` has them."""
 PARAMETERS: Final = np.dtype(
     [
-        *[
-            (name, np.int64)
-            for name in (
-                "window lag dominance refractory reach learn settle flat_line silence".split()
-            )
-        ],
-        *[
-            (name, np.float64)
-            for name in (
-                "floor gate threshold back_rr back_threshold adapt fade fade_floor rail".split()
-            )
-        ],
+        *((name, np.int64) for name in TIMES),
+        *((name, np.float64) for name in NUMBERS),
+        ("floor", np.float64),  # mV
+        ("fade", np.float64),  # a sample
     ]
 )
-"""`DetectorConfig` in samples, as the kernel takes it."""
+"""`DetectorConfig` as the kernel takes it."""
 
 PEAK: Final = 0
 GAP: Final = 1

@@ -21,6 +21,7 @@ from streamer.signal.detector.peak_scorer import (
     save_peak_scorer,
 )
 from streamer.signal.detector.qrs_detector import DetectorConfig, QRSDetector
+from streamer.signal.detector.state import Trace
 
 FS = 360
 NEAR = 6  # samples: 17 ms
@@ -126,7 +127,7 @@ def test_tall_t_waves_are_refused() -> None:
 def candidates_of(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     chunk = BandPass(n_leads=signal.shape[0]).push(Chunk(start=0, samples=signal))[0]
     _, candidates = QRSDetector(n_leads=signal.shape[0]).trace(chunk)
-    return candidates[:, 0]
+    return candidates[:, Trace.PEAK]
 
 
 def weakened(share: float) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
