@@ -91,12 +91,13 @@ def _notice(line: str) -> None:
 
 def _printer(*, as_json: bool) -> "Callable[[Received], None]":
     """Choose how to print: JSON, colour for a terminal, plain columns for anything else."""
-    from streamer.monitor.listen_view import to_json, to_line
+    from streamer.monitor.listen_view import Lines, to_json
 
     if as_json:
         return lambda message: print(to_json(message), flush=True)  # noqa: T201
     if not sys.stdout.isatty():
-        return lambda message: print(to_line(message, time.time()).plain(), flush=True)  # noqa: T201
+        lines = Lines()
+        return lambda message: print(lines.line(message, time.time()).plain(), flush=True)  # noqa: T201
     return _colour_printer()
 
 
@@ -104,12 +105,12 @@ def _colour_printer() -> "Callable[[Received], None]":
     from rich.console import Console
     from rich.text import Text
 
-    from streamer.monitor.listen_view import to_line
+    from streamer.monitor.listen_view import Lines
 
-    console = Console(highlight=False)
+    console, lines = Console(highlight=False), Lines()
 
     def show(message: "Received") -> None:
-        line = to_line(message, time.time())
+        line = lines.line(message, time.time())
         before, what, after = line.parts_within(console.width)
         text = Text.assemble((before, "dim"), (what, line.style), after)
         console.print(text, soft_wrap=True)

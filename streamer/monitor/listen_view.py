@@ -74,25 +74,44 @@ def to_json(message: Received) -> str:
     return json.dumps(json.loads(message.data), separators=(",", ":"), sort_keys=True)
 
 
-def to_line(received: Received, arrived_at: float) -> Line:
-    """Say in words what a message means.
+class Lines:
+    """Says in words what messages mean.
 
-    Parameters
-    ----------
-    received : Received
-    arrived_at : float
-        Seconds since the epoch.
+    When something became known never goes back within a run of a source: a label that the network
+    took long for is told at the time of what came before it.
     """
-    message = received.message
-    what, detail, style = _words(message)
-    return Line(
-        clock=utc_time(arrived_at)[_CLOCK],
-        source=message.source,
-        position=_position(message),
-        what=clean(what),
-        detail=clean(", ".join(word for word in detail if word)),
-        style=style,
-    )
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def line(self, received: Received, arrived_at: float) -> Line:
+        """Lay out one message.
+
+        Parameters
+        ----------
+        received : Received
+        arrived_at : float
+            Seconds since the epoch.
+        """
+        message = received.message
+        what, detail, style = _words(message)
+        return Line(
+            clock=utc_time(arrived_at)[_CLOCK],
+            source=message.source,
+            position=self._position(message),
+            what=clean(what),
+            detail=clean(", ".join(word for word in detail if word)),
+            style=style,
+        )
+
+    def _position(self, message: AnyMessage) -> str:
+        if isinstance(message, StatusMessage):
+            self._known.pop(message.source, None)
+        if not isinstance(message, EventMessage):
+            return ""
+        known = max(message.decided_at, self._known.get(message.source, message.decided_at))
+        self._known[message.source] = known
+        return _clock(known, message)
 
 
 Words = tuple[str, list[str], str]
@@ -180,12 +199,6 @@ def _statistics(message: StatisticsMessage | WardStatisticsMessage, p99: float |
 def _rate(message: BeatMessage | RhythmMessage) -> list[str]:
     rate = message.heart_rate_bpm
     return [] if rate is None else [f"{rate:.0f}/min"]
-
-
-def _position(message: AnyMessage) -> str:
-    if not isinstance(message, EventMessage):
-        return ""
-    return _clock(message.decided_at, message)
 
 
 def _when(message: EventMessage) -> str:

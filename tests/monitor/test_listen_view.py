@@ -19,9 +19,13 @@ from streamer.core.events import Event
 from streamer.messages.payload import to_payload, topic_of
 from streamer.messages.received import Received, receive
 from streamer.messages.wire import MalformedError, dumps, loads
-from streamer.monitor.listen_view import to_json, to_line
+from streamer.monitor.listen_view import Line, Lines, to_json
 
 NOW_S = 1_700_000_000.25
+
+
+def to_line(message: Received, arrived_at: float) -> Line:
+    return Lines().line(message, arrived_at)
 
 
 def received(event: Event, **changes: object) -> Received:
@@ -95,6 +99,17 @@ def test_alert_lines() -> None:
     assert to_line(receive("ecg/208/alerts/active", dumps(active)), NOW_S).detail == "no alert"
     seen = {"type": "acknowledge", "source": "208"}
     assert to_line(receive("ecg/208/alerts/ack", dumps(seen)), NOW_S).detail == "every alert"
+
+
+def test_when_it_became_known_never_goes_back_within_a_run() -> None:
+    lines = Lines()
+
+    def positions(*samples: int) -> list[str]:
+        return [lines.line(received(alarm(onset)), NOW_S).position for onset in samples]
+
+    assert positions(360, 720, 540) == ["0:02.39", "0:03.39", "0:03.39"]
+    lines.line(receive("ecg/208/status", dumps(status_fields())), NOW_S)
+    assert positions(0) == ["0:01.39"]
 
 
 def test_what_is_too_long_goes_on_in_its_column() -> None:
