@@ -14,7 +14,7 @@ LATE_S: Final = 0.010
 """A chunk released more than this after it was due counts as late: a scheduler's usual wake-up
 takes a millisecond or less, a beat at 360 Hz tolerates three samples."""
 
-BREATHE_CHUNKS: Final = 64
+YIELD_CHUNKS: Final = 64
 """While there is no time to sleep, other tasks get their turn once in so many chunks."""
 
 
@@ -139,7 +139,7 @@ class Player:
         now = self._clock.monotonic()
         if due is not None and now < due:
             await self._clock.sleep_until(due)
-        elif self.released % BREATHE_CHUNKS == 0:
+        elif self.released % YIELD_CHUNKS == 0:
             await self._clock.sleep_until(now)
         if due is not None:
             lateness_s = self._clock.monotonic() - due

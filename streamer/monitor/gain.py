@@ -18,7 +18,7 @@ class GainConfig:
     """Scale before the signal is known: an R peak of lead II is 1 to 2 mV tall."""
     margin: float = 0.06
     """Part of the span kept free above and below when a scale is chosen."""
-    calm_s: float = 6.0
+    hold_s: float = 6.0
     """A scale that became too coarse is kept for this long; one that clips changes at once."""
 
 
@@ -33,7 +33,7 @@ class Gain:
 
     def __init__(self, *, fs: float, config: GainConfig | None = None) -> None:
         self._config = config or GainConfig()
-        self._calm = round(self._config.calm_s * fs)
+        self._hold = round(self._config.hold_s * fs)
         half = self._config.first_span_mv / 2.0
         self.bottom_mv, self.top_mv = -half, half
         self._fitting_since: int | None = None
@@ -48,7 +48,7 @@ class Gain:
         """Look at the last seconds of one lead, in mV; NaN is ignored.
 
         A signal that leaves the screen widens it at once; one that would fit a finer scale
-        narrows it after `calm_s` without interruption.
+        narrows it after `hold_s` without interruption.
         """
         known = recent[np.isfinite(recent)]
         if known.size == 0:
@@ -62,7 +62,7 @@ class Gain:
             self._fitting_since = None
         elif self._fitting_since is None:
             self._fitting_since = now
-        elif now - self._fitting_since >= self._calm:
+        elif now - self._fitting_since >= self._hold:
             self._fit(low, high)
 
     def _fit(self, low: float, high: float) -> None:

@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,7 +18,7 @@ from replay.places import HEADER_SUFFIX, locate_name, locate_path
 from replay.record import BLOCK_SAMPLES, Record
 from replay.records import open_record, records_of
 from streamer.core.errors import OutputError, StreamerError
-from streamer.core.events import LabeledBeat
+from streamer.core.events import Event, LabeledBeat
 from streamer.patient.chain import Chain
 from streamer.scoring.annotation_file import (
     DEFAULT_ANNOTATOR,
@@ -59,49 +59,35 @@ class Annotated:
     """One line; None when its file is written."""
 
 
-class BeatAccount:
-    """Makes sure that each beat gets one provisional and one confirmed label, in order."""
+def labels_of(events: Iterable[Event], which: Which) -> list[tuple[int, Label]]:
+    """Return sample and label of each beat, in one of its two revisions.
 
-    def __init__(self, which: Which) -> None:
-        self._wanted = REVISIONS[which]
-        self._samples: dict[int, list[int]] = {revision: [] for revision in REVISIONS.values()}
-        self.beats: list[tuple[int, Label]] = []
-        """Sample and label of each beat in the revision asked for."""
-
-    def add(self, event: LabeledBeat) -> None:
-        """Take one label.
-
-        Raises
-        ------
-        StreamerError
-            If the beat was labelled before, or comes before another one.
-        """
-        sample, samples = event.beat.rpeak.sample, self._samples[event.revision]
-        if samples and sample <= samples[-1]:
+    Raises
+    ------
+    StreamerError
+        If a beat lacks a label, got one twice, or comes before another one.
+    """
+    samples: dict[int, list[int]] = {revision: [] for revision in REVISIONS.values()}
+    found = []
+    for event in events:
+        if not isinstance(event, LabeledBeat):
+            continue
+        sample, before = event.beat.rpeak.sample, samples[event.revision]
+        if before and sample <= before[-1]:
             raise StreamerError(
-                f"beat at sample {sample} came after the one at {samples[-1]} (revision "
+                f"beat at sample {sample} came after the one at {before[-1]} (revision "
                 f"{event.revision}); this is a fault of the program, please report it"
             )
-        samples.append(sample)
-        if event.revision == self._wanted:
-            self.beats.append((sample, event.label or Label.Q))
-
-    def close(self) -> list[tuple[int, Label]]:
-        """Return the beats.
-
-        Raises
-        ------
-        StreamerError
-            If one of them lacks its other label.
-        """
-        first, second = self._samples.values()
-        if first != second:
-            odd = min(set(first) ^ set(second))
-            raise StreamerError(
-                f"beat at sample {odd} has one label instead of two; this is a fault of the "
-                "program, please report it"
-            )
-        return self.beats
+        before.append(sample)
+        if event.revision == REVISIONS[which]:
+            found.append((sample, event.label or Label.Q))
+    first, second = samples.values()
+    if first != second:
+        raise StreamerError(
+            f"beat at sample {min(set(first) ^ set(second))} has one label instead of two; this is "
+            "a fault of the program, please report it"
+        )
+    return found
 
 
 def expand(names: Sequence[str]) -> list[str]:
@@ -142,18 +128,16 @@ def label_beats(
 
     Samples count at the record's own sampling frequency.
     """
+    return labels_of(_events(record, model, moved), which)
+
+
+def _events(record: Record, model: BeatModel, moved: Moved | None) -> Iterator[Event]:
     chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
-    account = BeatAccount(which)
     for chunk in record.chunks(size=BLOCK_SAMPLES):
-        for event in chain.push(chunk):
-            if isinstance(event, LabeledBeat):
-                account.add(event)
+        yield from chain.push(chunk)
         if moved is not None:
             moved(record.name, chunk.stop / record.n_samples)
-    for event in chain.flush():
-        if isinstance(event, LabeledBeat):
-            account.add(event)
-    return account.close()
+    yield from chain.flush()
 
 
 def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = None) -> Annotated:

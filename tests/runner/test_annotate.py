@@ -17,11 +17,11 @@ from streamer.core.events import Beat, LabeledBeat, RPeak
 from streamer.runner.annotate import (
     AnnotateConfig,
     Annotated,
-    BeatAccount,
     Totals,
     annotate,
     expand,
     label_beats,
+    labels_of,
 )
 from streamer.runner.annotate_progress import describe, reporting
 
@@ -96,15 +96,12 @@ def test_every_beat_of_a_record_is_labelled_once(which: str) -> None:
     assert {label for _, label in beats} <= {Label.V, Label.Q}
 
 
-def test_account_refuses_a_doubled_and_a_lost_label() -> None:
-    account = BeatAccount("confirmed")
-    account.add(labeled(100, 0))
+def test_a_doubled_and_a_lost_label_are_refused() -> None:
     with pytest.raises(StreamerError, match="sample 100 came after the one at 100"):
-        account.add(labeled(100, 0))
+        labels_of([labeled(100, 0), labeled(100, 0)], "confirmed")
     with pytest.raises(StreamerError, match="sample 100 has one label instead of two"):
-        account.close()
-    account.add(labeled(100, 1))
-    assert account.close() == [(100, Label.N)]
+        labels_of([labeled(100, 0)], "confirmed")
+    assert labels_of([labeled(100, 0), labeled(100, 1)], "confirmed") == [(100, Label.N)]
 
 
 def test_folder_is_annotated_at_its_own_frequency(

@@ -35,7 +35,7 @@ from streamer.bench.excerpt import (
 from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.errors import ScoringError
 from streamer.core.events import LabeledBeat
-from streamer.runner.annotate import BeatAccount
+from streamer.runner.annotate import labels_of
 from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, score_record
 from streamer.scoring.episodes import spans_of
 from streamer.scoring.matching import tolerance_samples
@@ -152,10 +152,7 @@ def _revision(
     first: int,
 ) -> Revision:
     """Compare one revision of the labels from sample `first` on."""
-    account = BeatAccount(which)
-    for label in labels:
-        account.add(label)
-    found = account.close()
+    found = labels_of(labels, which)
     predicted = BeatAnnotations.of([sample for sample, _ in found], [label for _, label in found])
     counted = [
         label
