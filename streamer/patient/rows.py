@@ -17,6 +17,7 @@ from streamer.signal.bandpass import BandPass
 from streamer.signal.detector import qrs_detector as detector
 from streamer.signal.detector.state import OUTPUT
 
+NEVER_DUE: Final = np.iinfo(np.int64).max
 _OUTPUT_ROWS: Final = 16_384
 """Detector outputs taken from one compiled call; a call that finds more is continued."""
 
@@ -38,7 +39,15 @@ class PatientRows:
     Attributes
     ----------
     memory : ChainMemory
-        Of all patients; replaced when the arrays grow.
+        Of all patients; replaced, as the other arrays are, when they grow.
+    due : ndarray of int64, shape (rows,)
+        Sample at which a time-out is due at the latest; `NEVER_DUE` without one.
+    may_change : ndarray of bool, shape (rows,)
+        Whether the signal alone might change the rhythm; see `RhythmTracker.may_change_by`.
+    runs : ndarray of bool, shape (rows,)
+        Whether there is a patient whose stream has not ended.
+    is_resampled : ndarray of bool, shape (rows,)
+        Whether the patient's samples come at another rate than the chain's.
     """
 
     def __init__(
@@ -71,6 +80,10 @@ class PatientRows:
         self._filtered = np.zeros((n, self._n_leads, self._filtered_capacity), np.float32)
         self._found = np.zeros((n, self._most_found, Column.DEFLECTION_MV + self._n_leads))
         self._n_found = np.zeros(n, np.int64)
+        self.due = np.full(n, NEVER_DUE, np.int64)
+        self.may_change = np.ones(n, np.bool_)
+        self.runs = np.zeros(n, np.bool_)
+        self.is_resampled = np.zeros(n, np.bool_)
 
     @property
     def n_rows(self) -> int:
@@ -89,7 +102,8 @@ class PatientRows:
 
     @property
     def _arrays(self) -> list[NDArray[Any]]:
-        return [*arrays_of(self.memory), self._filtered, self._found, self._n_found]
+        own = (self.due, self.may_change, self.runs, self.is_resampled)
+        return [*arrays_of(self.memory), self._filtered, self._found, self._n_found, *own]
 
     def grow(self, n: int) -> None:
         """Make room for n rows, keeping what there is; views of rows must be taken anew."""
@@ -97,6 +111,16 @@ class PatientRows:
         self._allocate(n)
         for old, new in zip(before, self._arrays, strict=True):
             new[: len(old)] = old
+
+    def begin(self, row: int, *, is_resampled: bool = False) -> None:
+        """Begin with a new patient, whose chain clears the rest itself."""
+        self.due[row], self.may_change[row], self.runs[row] = NEVER_DUE, True, True
+        self.is_resampled[row] = is_resampled
+        self.drop_measurements(row)
+
+    def end(self, row: int) -> None:
+        """Take no more samples of a patient."""
+        self.due[row], self.runs[row] = NEVER_DUE, False
 
     def row(self, row: int) -> ChainMemory:
         """Return views of one patient's memory."""

@@ -14,11 +14,10 @@ from streamer.core.errors import SnapshotError
 from streamer.core.events import CHAIN_FS, Tick
 from streamer.core.stage import Snapshot
 from streamer.patient.chain import Chain
-from streamer.patient.rows import PatientRows
+from streamer.patient.rows import NEVER_DUE, PatientRows
 from streamer.patient.ward_patient import Patient, PatientStep, WardConfig, WardEvent, rounds
 from streamer.signal.detector.qrs_detector import to_event
 
-_NEVER_DUE: Final = np.iinfo(np.int64).max
 _FIRST_ROWS: Final = 64
 
 
@@ -66,10 +65,6 @@ class Ward:
         )
         self._patients: dict[str, Patient] = {}
         self._patient_at: list[Patient | None] = []
-        self._due = np.full(0, _NEVER_DUE, np.int64)
-        self._may_change = np.full(0, fill_value=True)
-        self._runs = np.full(0, fill_value=True)
-        self._is_resampled = np.full(0, fill_value=False)
 
     @property
     def patients(self) -> Mapping[str, Patient]:
@@ -96,19 +91,16 @@ class Ward:
             config=dataclasses.replace(self._config.chain, block_samples=longest),
             memory=self.rows.row(row),
         )
-        self.rows.drop_measurements(row)
+        self.rows.begin(row, is_resampled=fs != CHAIN_FS)
         patient = Patient(source=source, fs=fs, row=row, chain=chain)
         self._patient_at[row] = self._patients[source] = patient
-        self._due[row], self._may_change[row], self._runs[row] = _NEVER_DUE, True, True
-        self._is_resampled[row] = fs != CHAIN_FS
         return patient
 
     def discharge(self, source: str) -> None:
         """Forget a source; its row, and so its chain, is the next one's from now on."""
         patient = self._patients.pop(source)
         self._patient_at[patient.row] = None
-        self._runs[patient.row] = False
-        self._due[patient.row] = _NEVER_DUE
+        self.rows.end(patient.row)
 
     def push(
         self, samples: NDArray[np.float32], counts: NDArray[np.int64] | None = None
@@ -127,14 +119,14 @@ class Ward:
         ValueError
             If the shape is wrong or a patient has another sampling frequency.
         """
-        expected = (len(self._patient_at), self._n_leads)
-        if samples.shape[:2] != expected or samples.shape[2] > self._config.width:
+        rows = len(self._patient_at)
+        if samples.shape[:2] != (rows, self._n_leads) or samples.shape[2] > self._config.width:
             raise ValueError(
                 f"got samples of shape {samples.shape}, expected "
-                f"({expected[0]}, {expected[1]}, up to {self._config.width})"
+                f"({rows}, {self._n_leads}, up to {self._config.width})"
             )
-        n = np.where(self._runs, samples.shape[2] if counts is None else counts, 0)
-        if n[self._is_resampled].any():
+        n = np.where(self.rows.runs[:rows], samples.shape[2] if counts is None else counts, 0)
+        if n[self.rows.is_resampled[:rows]].any():
             raise ValueError("sources of other sampling frequencies go to push_chunks")
         return self._advance(samples, n)
 
@@ -162,19 +154,17 @@ class Ward:
         """Let a patient's signal and time-outs take effect up to the newest sample."""
         patient = self._patients[source]
         stop = patient.chain.path.ring.stop
-        if stop is None or not self._runs[patient.row]:
+        if stop is None or not self.rows.runs[patient.row]:
             return []
         row = np.array([patient.row])
         self.rows.measure(row)
-        self._hand_on(row)
         return [*self._tick(row), (patient, Tick(sample=stop - 1))]
 
     def finish(self, source: str) -> list[PatientStep]:
         """End a source's stream, all but the rhythm, which `Chain.end` ends."""
         steps = self.settle(source)
         patient = self._patients[source]
-        self._runs[patient.row] = False
-        self._due[patient.row] = _NEVER_DUE
+        self.rows.end(patient.row)
         return steps + [(patient, step) for step in patient.chain.finish()]
 
     def label(self, steps: Sequence[PatientStep]) -> list[WardEvent]:
@@ -214,9 +204,8 @@ class Ward:
         except SnapshotError:
             patient.chain.reset()
             raise
-        self._due[patient.row] = 0
-        self._may_change[patient.row] = True
-        self.rows.drop_measurements(patient.row)
+        self.rows.begin(patient.row, is_resampled=patient.fs != CHAIN_FS)
+        self.rows.due[patient.row] = 0
 
     def _push_round(self, chunks: Mapping[str, Chunk]) -> list[PatientStep]:
         steps: list[PatientStep] = []
@@ -239,7 +228,7 @@ class Ward:
         owned = Chunk(start=chunk.start, samples=np.ascontiguousarray(chunk.samples))
         steps += [(patient, step) for step in patient.chain.advance(owned)]
         self._note_due(patient)
-        self._may_change[patient.row] = True
+        self.rows.may_change[patient.row] = True
         return steps
 
     def _advance(
@@ -259,56 +248,33 @@ class Ward:
                     active[row] |= bool(known)
                     self._note_due(patient)
         # A peak alone changes nothing before its window is complete.
-        active |= (self._due < after) & (counts > 0)
+        active |= (self.rows.due[: len(counts)] < after) & (counts > 0)
         unmeasured = self.rows.unmeasured(len(counts))
-        idle = (unmeasured >= self._poll_every) & (counts > 0) & ~active
-        steps += self._poll(np.flatnonzero(idle))
+        idle = np.flatnonzero((unmeasured >= self._poll_every) & (counts > 0) & ~active)
+        self.rows.measure(idle)
+        # Of the others the rhythm trackers get the measurements with the next event.
+        urgent = idle[self.rows.may_change[idle] | self.rows.cannot_wait(idle)]
         rows = np.flatnonzero(active)
         self.rows.measure(rows)
-        self._hand_on(rows)
-        return steps + self._tick(rows)
-
-    def _poll(self, rows: NDArray[np.int64]) -> list[PatientStep]:
-        """Measure the signal of patients of whom nothing else is known or due.
-
-        Their rhythm trackers get the measurements only where that might change something; the
-        others with the next event.
-        """
-        self.rows.measure(rows)
-        steps: list[PatientStep] = []
-        urgent = self._may_change[rows] | self.rows.cannot_wait(rows)
-        for patient, newest in self._hand_on(rows[urgent]):
-            if newest is not None:
-                steps.append((patient, Tick(sample=newest)))
-                self._may_change[patient.row] = patient.chain.path.may_change_by(newest)
-        return steps
-
-    def _hand_on(self, rows: NDArray[np.int64]) -> list[tuple[Patient, int | None]]:
-        """Hand the measurements to the rhythm trackers; return the sample of each one's newest."""
-        newest = []
-        for row in rows.tolist():
-            patient = self._patient_at[row]
-            if patient is not None:
-                start, found = self.rows.take_measurements(row)
-                patient.chain.path.add_measurements(start, found)
-                newest.append((patient, found[-1].sample if found else None))
-        return newest
+        return steps + self._tick(np.concatenate([urgent, rows]))
 
     def _tick(self, rows: NDArray[np.int64]) -> list[PatientStep]:
-        """Let the time-outs of some patients fire, and note when they are due next."""
+        """Hand on what was measured of some patients, and let their time-outs fire."""
         newest = (self.rows.next_samples[rows] - 1).tolist()
         steps: list[PatientStep] = []
         for row, sample in zip(rows.tolist(), newest, strict=True):
             patient = self._patient_at[row]
             if patient is not None:
-                steps += [(patient, step) for step in patient.chain.path.tick(sample)]
+                path = patient.chain.path
+                path.add_measurements(*self.rows.take_measurements(row))
+                steps += [(patient, step) for step in path.tick(sample)]
                 self._note_due(patient)
-                self._may_change[row] = patient.chain.path.may_change_by(sample)
+                self.rows.may_change[row] = path.may_change_by(sample)
         return steps
 
     def _note_due(self, patient: Patient) -> None:
         due = patient.chain.path.next_due
-        self._due[patient.row] = _NEVER_DUE if due is None else due
+        self.rows.due[patient.row] = NEVER_DUE if due is None else due
 
     def _free_row(self) -> int:
         """Return the first free row; make more if there is none."""
@@ -316,10 +282,6 @@ class Ward:
             return self._patient_at.index(None)
         row = len(self._patient_at)
         self._patient_at.append(None)
-        self._due = np.append(self._due, _NEVER_DUE)
-        self._may_change = np.append(self._may_change, values=True)
-        self._runs = np.append(self._runs, values=False)
-        self._is_resampled = np.append(self._is_resampled, values=False)
         if row >= self.rows.n_rows:
             self.rows.grow(max(_FIRST_ROWS, 2 * self.rows.n_rows))
             for patient in self._patients.values():

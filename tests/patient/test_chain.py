@@ -140,3 +140,20 @@ def test_a_snapshot_of_another_source_is_refused() -> None:
 def test_an_impossible_rate_is_refused(fs: float) -> None:
     with pytest.raises(ValueError, match="sampling frequency"):
         chain(fs)
+
+
+@pytest.mark.parametrize(
+    ("n_leads", "shape", "message"),
+    [
+        (1, (500,), r"got samples of shape \(500,\), expected \(1, n\); pass samples\[None\]"),
+        (2, (500,), r"expected \(2, n\); give each lead a row"),
+        (2, (500, 2), r"got samples of shape \(500, 2\), expected \(2, n\); pass samples.T"),
+        (2, (3, 500), r"got samples of shape \(3, 500\), expected \(2, n\); give each lead"),
+    ],
+)
+def test_samples_of_another_shape_are_refused_with_advice(
+    n_leads: int, shape: tuple[int, ...], message: str
+) -> None:
+    chain = Chain(fs=360.0, n_leads=n_leads, model=SumModel())
+    with pytest.raises(ValueError, match=message):
+        chain.push(Chunk(start=0, samples=np.zeros(shape, np.float32)))

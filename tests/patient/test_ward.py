@@ -11,7 +11,7 @@ from stage_cases import N_LEADS, SumModel, ecg, same
 from classifier.network.runtime import BeatModel, load_model
 from replay.chunk import Chunk
 from streamer.beats.batched_model import BatchedModel
-from streamer.core.errors import OverlapError, SnapshotError
+from streamer.core.errors import OverlapError, SnapshotError, StageClosedError
 from streamer.core.events import Event, Gap, GapReason, LabeledBeat
 from streamer.patient.chain import Chain
 from streamer.patient.ward import Ward
@@ -190,6 +190,43 @@ def test_a_patient_moves_from_ward_to_ward_by_snapshot() -> None:
     )
     events += end(second, "bed")
     assert same(of(events, "bed"), alone(signal))
+
+
+def test_own_rate_in_an_array_and_other_rates_in_chunks_share_a_ward() -> None:
+    own, other = signals()[0], signals(250.0)[0]
+    ward = Ward(SumModel(), n_leads=N_LEADS)
+    ward.admit("own")
+    ward.admit("other", fs=250.0)
+    events: list[WardEvent] = []
+    for k in range(SECONDS * 2):
+        samples = np.zeros((2, N_LEADS, 180), np.float32)
+        samples[0] = own[:, 180 * k : 180 * (k + 1)]
+        piece = Chunk(start=125 * k, samples=other[:, 125 * k : 125 * (k + 1)])
+        events += ward.label(
+            ward.push(samples, np.array([180, 0])) + ward.push_chunks({"other": [piece]})
+        )
+    with pytest.raises(ValueError, match="go to push_chunks"):
+        ward.push(np.zeros((2, N_LEADS, 10), np.float32))
+    events += end(ward, "own") + end(ward, "other")
+    assert same(of(events, "own"), alone(own))
+    assert same(of(events, "other"), alone(other, fs=250.0))
+
+
+def test_a_stream_that_has_ended_takes_no_more_until_it_is_admitted_anew() -> None:
+    ward = Ward(SumModel(), n_leads=N_LEADS)
+    patient = ward.admit("bed")
+    chunk = Chunk(start=0, samples=np.ascontiguousarray(signals()[0][:, :1000]))
+    ward.label(ward.push_chunks({"bed": [chunk]}) + ward.finish("bed"))
+    ended = ward.snapshot("bed")
+    assert ward.settle("bed") == []
+    assert ward.push(np.zeros((1, N_LEADS, 10), np.float32)) == []
+    with pytest.raises(StageClosedError, match="reset"):
+        ward.push_chunks({"bed": [Chunk(start=1000, samples=chunk.samples)]})
+    ward.discharge("bed")
+    assert ward.admit("bed").row == patient.row
+    with pytest.raises(SnapshotError, match="had ended"):
+        ward.restore("bed", ended)
+    assert of(ward.label(ward.push_chunks({"bed": [chunk]})), "bed"), "it began anew"
 
 
 def test_errors_say_what_is_wrong() -> None:

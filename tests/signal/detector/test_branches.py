@@ -10,6 +10,7 @@ import pytest
 MODULES = [
     "qrs_detector",
     "adapt",
+    "decide",
     "features",
     "kernel",
     "leads",

@@ -1,0 +1,89 @@
+"""Whether a candidate is a beat, and what follows from that, compiled."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from classifier.compiled import inlined, jit
+from streamer.signal.detector.adapt import adapt_lead, adapt_rhythm, quality_of
+from streamer.signal.detector.features import (
+    active,
+    candidate_features,
+    envelope_peak,
+    locate,
+    log_ratio,
+    primary,
+)
+from streamer.signal.detector.leads import forget_refused, set_weights
+from streamer.signal.detector.peak_scorer import score
+from streamer.signal.detector.state import PATCH_POINTS, PEAK, LeadFeature, Trace
+from streamer.signal.position import NEVER
+
+EDGE: Final = 8
+"""Samples after its peak at which a lead-off step is already flat."""
+
+
+@jit
+def accept(
+    s: Any, p: Any, out: Any, count: int, at: int, now: int, log_odds: float, quality: float
+) -> int:
+    """Write a beat and learn from it."""
+    peak, amplitude = locate(s, p, primary(s, p), at, now)
+    patch = np.empty(PATCH_POINTS, np.float32)
+    lead = primary(s, p)
+    # Against the level as it was before this beat, as the features had it.
+    s.last_ratio = log_ratio(envelope_peak(s, lead, at, now), s.level[lead])
+    out[count].kind = PEAK
+    out[count].sample = peak
+    out[count].decided_at = now
+    out[count].amplitude = amplitude
+    out[count].quality = quality
+    out[count].flag = 0
+    # Leads that weren't active learn too: that is how their beats become known.
+    for other in range(s.leads):
+        if s.usable[other] and now - s.good_since[other] >= p.settle:
+            adapt_lead(s, p, other, peak, at, now, patch)
+    adapt_rhythm(s, at)
+    s.last_at = at
+    s.last_score = log_odds
+    forget_refused(s)
+    set_weights(s, p)
+    return count + 1
+
+
+@inlined
+def is_edge(s: Any, p: Any, peak: int, now: int) -> bool:
+    """Whether the candidate is the step into a flat line (lead-off, saturation) on every lead."""
+    for lead in range(s.leads):
+        if active(s, p, lead) and now - s.flat_run[lead] > peak + EDGE:
+            return False
+    return True
+
+
+@jit
+def decide(
+    s: Any, p: Any, net: Any, out: Any, count: int, at: int, now: int, f: Any, trace: Any
+) -> int:
+    """Score a candidate and accept it, or keep the best refused one for search-back."""
+    # No features are made of what can't be a beat: they take most of the time.
+    if s.last_at != NEVER and at - s.last_at < p.refractory:
+        return count
+    peak, _ = locate(s, p, primary(s, p), at, now)
+    if is_edge(s, p, peak, now):
+        return count
+    candidate_features(s, p, peak, at, now, f)
+    log_odds = score(net, f)
+    if trace.shape[0] > 0:
+        row = trace[int(trace[0, 0]) + 1]
+        row[Trace.PEAK] = peak
+        row[Trace.LOG_ODDS] = log_odds
+        row[Trace.FEATURES :] = f
+        trace[0, 0] += 1
+    if log_odds > p.threshold:
+        quality = quality_of(s, p, log_odds)
+        return accept(s, p, out, count, at, now, np.float64(log_odds), quality)
+    s.refused_ratio = max(s.refused_ratio, f[LeadFeature.PEAK_TO_LEVEL])
+    if log_odds > s.back_score:
+        s.back_score = log_odds
+        s.back_at = at
+    return count
