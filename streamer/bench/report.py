@@ -44,7 +44,7 @@ class Report:
     tiles: Sequence[tuple[str, str]] = ()
     """Headline figures of the page, and what each is."""
     sections: Sequence[Section] = ()
-    """Of the page; all tables in one section if empty."""
+    """Of the page."""
     plot: Callable[[Path], None] | None = None
     """Draws into a file, where the benchmark has a plot of its own."""
     passed: bool = True
@@ -96,14 +96,13 @@ def _plain(value: Any) -> Any:
 
 def page_of(report: Report) -> str:
     """Lay the report out as one HTML file that needs nothing from the network."""
-    sections = report.sections or [Section(title="Tables", parts=report.tables)]
     return page.page(
         report.title,
         report.introduction,
         page.tiles(report.tiles) if report.tiles else "",
         [
             page.Section(title=section.title, body="".join(map(_markup, section.parts)))
-            for section in sections
+            for section in report.sections
         ],
     )
 
