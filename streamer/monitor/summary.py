@@ -20,7 +20,7 @@ from streamer.core.events import (
 )
 from streamer.core.histogram import QuantileHistogram
 from streamer.monitor.status import MqttStatus
-from streamer.report.hrv import Variability, sinus_intervals, variability
+from streamer.report.hrv import Variability, nn_intervals, variability
 from streamer.scoring.running_score import RunningScore
 
 _MOST_NORMAL: Final = 100_000
@@ -138,7 +138,7 @@ class Summary:
         """
         samples, labels = zip(*self._normal, strict=True) if self._normal else ((), ())
         names = [Label.N.value if normal else None for normal in labels]
-        return variability(*sinus_intervals(samples, names, self.info.fs, self._fibrillation))
+        return variability(*nn_intervals(samples, names, self.info.fs, self._fibrillation))
 
     def _end_rhythm(self, stop: int) -> None:
         if self._rhythm is None or self._rhythm.rhythm is Rhythm.UNKNOWN:

@@ -109,7 +109,7 @@ def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
         for name, onset, stop in rhythm_segments(data)
         if name == Rhythm.ATRIAL_FIBRILLATION
     ]
-    return hrv.sinus_intervals(samples, labels, data.fs, fibrillation)
+    return hrv.nn_intervals(samples, labels, data.fs, fibrillation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

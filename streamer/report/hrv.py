@@ -29,9 +29,15 @@ class Variability:
 
 
 def nn_intervals(
-    samples: Sequence[int], labels: Sequence[str | None], fs: float
+    samples: Sequence[int],
+    labels: Sequence[str | None],
+    fs: float,
+    fibrillation: Iterable[tuple[int, int]] = (),
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return intervals between successive N beats, and when each ended.
+
+    Those in atrial fibrillation are left out: there the beats are conducted as normal ones are,
+    and their intervals vary for another reason than the sinus node's.
 
     Parameters
     ----------
@@ -41,35 +47,6 @@ def nn_intervals(
         Class of each.
     fs : float
         Sampling frequency in Hz.
-
-    Returns
-    -------
-    intervals_s, ends_s : ndarray of float64, shape (n,)
-    """
-    times = np.asarray(samples, np.float64) / fs
-    normal = np.array([label == "N" for label in labels], np.bool_)
-    if times.size < 2:
-        return np.empty(0), np.empty(0)
-    intervals = np.diff(times)
-    kept = normal[1:] & normal[:-1] & (intervals >= _SHORTEST_S) & (intervals <= _LONGEST_S)
-    return intervals[kept], times[1:][kept]
-
-
-def sinus_intervals(
-    samples: Sequence[int],
-    labels: Sequence[str | None],
-    fs: float,
-    fibrillation: Iterable[tuple[int, int]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the NN intervals and when each ended, but for those in atrial fibrillation.
-
-    There the beats are conducted as normal ones are, and their intervals vary for another reason
-    than the sinus node's.
-
-    Parameters
-    ----------
-    samples, labels, fs
-        As `nn_intervals` takes them.
     fibrillation : iterable of (int, int)
         First sample of each segment of it, and the one past its last.
 
@@ -77,11 +54,15 @@ def sinus_intervals(
     -------
     intervals_s, ends_s : ndarray of float64, shape (n,)
     """
-    intervals, ends = nn_intervals(samples, labels, fs)
-    sinus = np.ones(ends.size, np.bool_)
+    times = np.asarray(samples, np.float64) / fs
+    if times.size < 2:
+        return np.empty(0), np.empty(0)
+    normal = np.array([label == "N" for label in labels], np.bool_)
+    intervals, ends = np.diff(times), times[1:]
+    kept = normal[1:] & normal[:-1] & (intervals >= _SHORTEST_S) & (intervals <= _LONGEST_S)
     for onset, stop in fibrillation:
-        sinus &= (ends <= onset / fs) | (ends - intervals >= stop / fs)
-    return intervals[sinus], ends[sinus]
+        kept &= (ends <= onset / fs) | (times[:-1] >= stop / fs)
+    return intervals[kept], ends[kept]
 
 
 def variability(
