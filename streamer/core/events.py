@@ -158,7 +158,8 @@ class RhythmEvent:
     """First sample of the rhythm (an R peak, or the start of a silence)."""
     decided_at: int
     heart_rate_bpm: float | None
-    """Trimmed mean of the last seconds (`streamer.core.heart_rate`); None while unknown."""
+    """Trimmed mean of the last seconds (`streamer.core.heart_rate`); None while unknown, as where
+    an episode has just ended."""
     beats: tuple[int, ...]
     """R-peak samples that are the evidence."""
 

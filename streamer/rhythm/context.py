@@ -102,15 +102,15 @@ class RhythmContext:
             self._learn_deflection(sample)
         self.noise_since_beat = inf
 
-    def clear_beats(self) -> None:
-        """Forget the beats, those before the gap; the memory of the signal stays."""
+    def clear_beats(self, before: int) -> None:
+        """Forget the beats, also those before a sample that come later; the signal stays."""
         self.beats.clear()
         self.atria.clear()
         self.peaks.clear()
         self.peak_qualities.clear()
         self.runs.clear()
         self.rate_bpm = self.fast_since = None
-        self.ignored_before = self.gap_start
+        self.ignored_before = before
 
     def add_beat(self, item: LabeledBeat) -> None:
         """Add a confirmed beat."""

@@ -303,6 +303,8 @@ TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = MappingProxyType(
 TRANSITIONS: Final = tuple(row for rows_of_layer in TABLE.values() for row in rows_of_layer)
 EPISODES: Final = frozenset(row.to for row in _EPISODES)
 """States of that layer."""
+DISRUPTIVE: Final[frozenset[State]] = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
+"""Episodes after which the background is unknown until new beats show it."""
 
 
 @cache

@@ -25,7 +25,7 @@ from streamer.rhythm.serialize import (
     plain,
     serialize,
 )
-from streamer.rhythm.table import rows
+from streamer.rhythm.table import DISRUPTIVE, EPISODES, rows
 from streamer.rhythm.waveform.measures import Measurement, SignalWatch
 from streamer.signal.bandpass import FilteredChunk
 
@@ -252,12 +252,16 @@ class RhythmTracker:
             return []
         context.rate_before_gap = context.rate_bpm
         outputs = self._end_streaks()
-        context.clear_beats()
+        self._clear_beats(gap.start)
+        outputs += self._apply(Layer.EPISODE, Trigger.GAP)
+        return outputs + self._announce(Evidence(gap.start))
+
+    def _clear_beats(self, before: int) -> None:
+        """Forget the beats before a sample, and what they said about rhythm and rate."""
+        self._context.clear_beats(before)
         self._states[Layer.RATE] = None
         self._candidate_beats = []
         self._set(Layer.BACKGROUND, Rhythm.UNKNOWN)
-        outputs += self._apply(Layer.EPISODE, Trigger.GAP)
-        return outputs + self._announce(Evidence(gap.start))
 
     def _end_gap(self, gap: Gap) -> list[Output]:
         context = self._context
@@ -291,6 +295,8 @@ class RhythmTracker:
     def _take(self, layer: Layer, row: Transition, evidence: Evidence) -> list[Output]:
         if _DATING_LIMITS & {row.to, self._states[layer]}:
             self._context.atria.note_transition(evidence.onset)
+        if self._states[layer] in DISRUPTIVE:
+            self._clear_beats(evidence.onset)
         if layer is not Layer.MOMENT:
             self._set(layer, row.to)
         outputs: list[Output] = self._announce(evidence)
@@ -348,13 +354,15 @@ class RhythmTracker:
         top = self._states[Layer.EPISODE] or background
         if top is self._announced:
             return []
+        # The intervals of an episode say nothing about the rhythm after it.
+        ends_episode = self._announced in EPISODES and top not in EPISODES
         self._announced = top
         return [
             RhythmEvent(
                 rhythm=top,
                 onset=evidence.onset,
                 decided_at=self._context.now,
-                heart_rate_bpm=self._context.rate_bpm,
+                heart_rate_bpm=None if ends_episode else self._context.rate_bpm,
                 beats=evidence.beats,
             )
         ]

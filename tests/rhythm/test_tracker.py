@@ -242,6 +242,13 @@ def test_three_ectopic_beats_are_a_run(
     assert alarm.beats == tuple(sample for sample, _ in beats[7:10])
 
 
+def test_the_rate_of_a_run_is_not_that_of_the_rhythm_after_it() -> None:
+    events = [o for o in run(items(ectopic_run("V", 130))) if isinstance(o, RhythmEvent)]
+    tachycardia, sinus = events[1:3]
+    assert tachycardia.heart_rate_bpm is not None
+    assert (sinus.rhythm, sinus.heart_rate_bpm) == (Rhythm.SINUS, None)
+
+
 def test_a_slow_run_at_the_usual_pace_is_no_other_pacemaker() -> None:
     assert [e[0] for e in rhythms(run(items(ectopic_run("V", 300))))] == [Rhythm.SINUS]
 

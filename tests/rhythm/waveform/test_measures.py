@@ -20,7 +20,16 @@ from rhythm_cases import (
     with_signal,
 )
 
-from streamer.core.events import Alarm, Gap, GapReason, LabeledBeat, Priority, Rhythm, Tick
+from streamer.core.events import (
+    Alarm,
+    Gap,
+    GapReason,
+    LabeledBeat,
+    Priority,
+    Rhythm,
+    RhythmEvent,
+    Tick,
+)
 from streamer.rhythm.tracker import RhythmConfig
 
 # Silence
@@ -256,7 +265,30 @@ def test_flutter_ends_with_its_waves() -> None:
     n = 9600
     signal = spikes(beats, n) + sine(3300, 5800, n)
     found = [event[0] for event in rhythms(run(with_signal(items(beats, end=n), signal)))]
-    assert found == [Rhythm.SINUS, Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.SINUS]
+    assert found == [
+        Rhythm.SINUS,
+        Rhythm.VENTRICULAR_FIBRILLATION,
+        Rhythm.UNKNOWN,
+        Rhythm.SINUS,
+    ]
+
+
+def test_after_fibrillation_a_rhythm_is_named_from_new_beats_alone() -> None:
+    """What is found in its waves is no rate: 200 a minute would be a tachycardia."""
+    false_beats = steady(22, 108, start=3400)
+    after = steady(12, 300, start=6000)
+    n = 9600
+    beats = [*steady(8, 300), *[(sample, "Q") for sample, _ in false_beats], *after]
+    signal = spikes([*beats[:8], *after], n) + sine(3300, 5800, n)
+    events = [
+        o for o in run(with_signal(items(beats, end=n), signal)) if isinstance(o, RhythmEvent)
+    ]
+    fibrillation, unknown, named = events[-3:]
+    assert fibrillation.rhythm is Rhythm.VENTRICULAR_FIBRILLATION
+    assert (unknown.rhythm, unknown.heart_rate_bpm) == (Rhythm.UNKNOWN, None)
+    assert named.rhythm is Rhythm.SINUS
+    assert named.heart_rate_bpm == pytest.approx(72.0)
+    assert named.onset >= unknown.onset
 
 
 def test_shaking_while_the_heart_beats_well_is_no_flutter() -> None:
