@@ -131,9 +131,7 @@ def new_state(n_leads: int) -> AtriaState:
 
 
 @jit
-def observe(
-    s: AtriaState, sample: int, interval_s: float, segment: NDArray[np.float32]
-) -> float:  # pragma: no cover - compiled
+def observe(s: AtriaState, sample: int, interval_s: float, segment: NDArray[np.float32]) -> float:
     """Take the next N or S beat; return the log-odds of fibrillation after it."""
     n = s.filled[0]
     if n == s.sample.size:
@@ -167,7 +165,7 @@ def observe(
 
 
 @inlined
-def _drop_oldest(s: AtriaState) -> None:  # pragma: no cover - compiled
+def _drop_oldest(s: AtriaState) -> None:
     """Make room for one more."""
     for k in range(s.sample.size - 1):
         s.sample[k] = s.sample[k + 1]
@@ -183,7 +181,7 @@ def _drop_oldest(s: AtriaState) -> None:  # pragma: no cover - compiled
 
 
 @inlined
-def _is_early(s: AtriaState, n: int) -> bool:  # pragma: no cover - compiled
+def _is_early(s: AtriaState, n: int) -> bool:
     """Whether a beat comes well before the median interval is over."""
     if np.isnan(s.interval_s[n]):
         return False
@@ -198,9 +196,7 @@ def _is_early(s: AtriaState, n: int) -> bool:  # pragma: no cover - compiled
 
 
 @jit
-def _similarity(
-    s: AtriaState, n: int, step: int, stop: int, most: int
-) -> float:  # pragma: no cover - compiled
+def _similarity(s: AtriaState, n: int, step: int, stop: int, most: int) -> float:
     """Return the cosine between a segment and the mean of the nearest ones of beats on time.
 
     From the next one in the direction of `step` until before `stop`, `most` at the most.
@@ -219,7 +215,7 @@ def _similarity(
 
 
 @inlined
-def nearest_pair(intervals_s: FloatArray, n: int) -> float:  # pragma: no cover - compiled
+def nearest_pair(intervals_s: FloatArray, n: int) -> float:
     """Return how far an interval and the one before are from the nearest two in a row.
 
     The larger of the two differences of logarithms; NaN if too few are known.
@@ -237,9 +233,7 @@ def nearest_pair(intervals_s: FloatArray, n: int) -> float:  # pragma: no cover 
 
 
 @inlined
-def _add_intervals(
-    s: AtriaState, n: int, log_likelihood: FloatArray
-) -> None:  # pragma: no cover - compiled
+def _add_intervals(s: AtriaState, n: int, log_likelihood: FloatArray) -> None:
     """Add what the intervals say for each state; nothing where one is unknown."""
     if n == 0:
         return
@@ -260,7 +254,7 @@ def _add_intervals(
 
 
 @inlined
-def _log_size(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
+def _log_size(s: AtriaState, n: int) -> float:
     """Return the logarithm of a segment's root mean square in mV, in the lead with the largest."""
     largest = 0.0
     for lead in range(s.segment.shape[1]):
@@ -272,7 +266,7 @@ def _log_size(s: AtriaState, n: int) -> float:  # pragma: no cover - compiled
 
 
 @inlined
-def _fading(s: AtriaState, log_size: float) -> float:  # pragma: no cover - compiled
+def _fading(s: AtriaState, log_size: float) -> float:
     """Return what a segment's size, beside the patient's f waves, says for fibrillation."""
     is_learned = s.f_waves[FWaves.BEATS] >= _MIN_SIZE_BEATS
     if np.isnan(log_size) or not is_learned or log_size > np.log(_FLAT_MV):
@@ -281,7 +275,7 @@ def _fading(s: AtriaState, log_size: float) -> float:  # pragma: no cover - comp
 
 
 @inlined
-def _learn_size(s: AtriaState, log_size: float) -> None:  # pragma: no cover - compiled
+def _learn_size(s: AtriaState, log_size: float) -> None:
     """Learn how large fibrillatory waves are; flat lines among them don't count."""
     mean, beats = s.f_waves[FWaves.LOG_SIZE], s.f_waves[FWaves.BEATS]
     if np.isnan(log_size) or (beats >= _MIN_SIZE_BEATS and log_size < mean + _FADED[-1]):
@@ -292,9 +286,7 @@ def _learn_size(s: AtriaState, log_size: float) -> None:  # pragma: no cover - c
 
 
 @jit
-def transition_index(
-    s: AtriaState, first: int, fibrillating: bool
-) -> int:  # pragma: no cover - compiled
+def transition_index(s: AtriaState, first: int, fibrillating: bool) -> int:
     """Return which of the remembered beats from `first` on was the first of the present state.
 
     Parameters
@@ -327,7 +319,7 @@ def transition_index(
 @jit
 def _pass_forward(
     s: AtriaState, first: int, fibrillating: bool, log_likelihood: FloatArray, forward: FloatArray
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Fill in the likelihood of each beat from `first` on, and the states' probability after it."""
     n = s.filled[0]
     probability = np.zeros(STATES)
@@ -350,7 +342,7 @@ def _pass_forward(
 
 
 @jit
-def is_known(s: AtriaState) -> bool:  # pragma: no cover - compiled
+def is_known(s: AtriaState) -> bool:
     """Whether any two intervals in a row are remembered."""
     known = 0
     for k in range(1, s.filled[0]):

@@ -73,7 +73,7 @@ BEFORE_END: Final = np.array([0.02, 0.02, 0.01, 0.95])
 
 
 @jit
-def log_odds_of(probability: FloatArray) -> float:  # pragma: no cover - compiled
+def log_odds_of(probability: FloatArray) -> float:
     """Return the log-odds of fibrillation against all else."""
     others = 0.0
     for k in range(STATES):
@@ -83,7 +83,7 @@ def log_odds_of(probability: FloatArray) -> float:  # pragma: no cover - compile
 
 
 @jit
-def column_of(edges: FloatArray, value: float) -> int:  # pragma: no cover - compiled
+def column_of(edges: FloatArray, value: float) -> int:
     """Return how many edges are not above a value: its column in a table."""
     column = 0
     while column < edges.size and value >= edges[column]:
@@ -92,7 +92,7 @@ def column_of(edges: FloatArray, value: float) -> int:  # pragma: no cover - com
 
 
 @inlined
-def between(edges: FloatArray, values: FloatArray, at: float) -> float:  # pragma: no cover
+def between(edges: FloatArray, values: FloatArray, at: float) -> float:
     """Interpolate linearly; beyond the edges the value stays."""
     k = min(max(column_of(edges, at) - 1, 0), edges.size - 2)
     part = min(max((at - edges[k]) / (edges[k + 1] - edges[k]), 0.0), 1.0)
@@ -100,9 +100,7 @@ def between(edges: FloatArray, values: FloatArray, at: float) -> float:  # pragm
 
 
 @jit
-def add_similarity(
-    similarity: float, interval_s: float, log_likelihood: FloatArray
-) -> None:  # pragma: no cover - compiled
+def add_similarity(similarity: float, interval_s: float, log_likelihood: FloatArray) -> None:
     """Add what the similarity of the segment before the QRS complex says for each state."""
     if np.isnan(similarity):
         return
@@ -115,16 +113,14 @@ def add_similarity(
 
 
 @inlined
-def advance(
-    probability: FloatArray, log_likelihood: FloatArray
-) -> None:  # pragma: no cover - compiled
+def advance(probability: FloatArray, log_likelihood: FloatArray) -> None:
     """Go on by a beat: a change of state, then the evidence of the beat."""
     change_state(probability)
     multiply_likelihood(probability, log_likelihood)
 
 
 @jit
-def change_state(probability: FloatArray) -> None:  # pragma: no cover - compiled
+def change_state(probability: FloatArray) -> None:
     """Let the state change as it does from one beat to the next."""
     before = probability.copy()
     for to in range(STATES):
@@ -134,9 +130,7 @@ def change_state(probability: FloatArray) -> None:  # pragma: no cover - compile
 
 
 @jit
-def multiply_likelihood(
-    probability: FloatArray, log_likelihood: FloatArray
-) -> None:  # pragma: no cover - compiled
+def multiply_likelihood(probability: FloatArray, log_likelihood: FloatArray) -> None:
     """Multiply by likelihoods and scale to a sum of 1."""
     most, total = log_likelihood[0], 0.0
     for k in range(1, STATES):
@@ -149,7 +143,7 @@ def multiply_likelihood(
 
 
 @inlined
-def step_back(later: FloatArray) -> None:  # pragma: no cover - compiled
+def step_back(later: FloatArray) -> None:
     """Turn the likelihood of what follows, given each state, into that given the state before."""
     after = later.copy()
     for k in range(STATES):

@@ -237,7 +237,7 @@ def _load_kernels(n_leads: int) -> None:
 @jit
 def _match(
     intervals: NDArray[np.float64], first: float, step: float, most: float, least: int
-) -> tuple[int, int, int, float, float]:  # pragma: no cover - compiled
+) -> tuple[int, int, int, float, float]:
     """Count pairs of intervals that match, and of those the ones whose successors match too.
 
     Returns the number of templates (an interval and its successor known), both counts, the

@@ -33,7 +33,7 @@ def segment_before_qrs(window: NDArray[np.float32]) -> Segment:
 
 
 @jit
-def _without_trend(part: Segment, segment: Segment) -> None:  # pragma: no cover - compiled
+def _without_trend(part: Segment, segment: Segment) -> None:
     """Write the means of equal pieces, less the straight line between the ends."""
     n = part.shape[1] // POINTS
     for lead in range(part.shape[0]):
@@ -50,7 +50,7 @@ def _without_trend(part: Segment, segment: Segment) -> None:  # pragma: no cover
 
 
 @jit
-def consistency(segments: Segment) -> float:  # pragma: no cover - compiled
+def consistency(segments: Segment) -> float:
     """Return how much the segments before some beats are alike in one lead, 0 to 1.
 
     The energy of their mean over the mean of their energies, less what chance gives; outliers are
@@ -80,9 +80,7 @@ def consistency(segments: Segment) -> float:  # pragma: no cover - compiled
 
 
 @jit
-def cosine_similarity(
-    others: NDArray[np.float32], segment: Segment
-) -> float:  # pragma: no cover - compiled
+def cosine_similarity(others: NDArray[np.float32], segment: Segment) -> float:
     """Return the cosine between a segment and the mean of others, shape (beats, leads, points).
 
     In the lead in which the others are most alike.

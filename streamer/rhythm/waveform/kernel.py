@@ -80,9 +80,7 @@ def new_state(n_leads: int, sections: int, patients: tuple[int, ...] = ()) -> Wa
 
 
 @jit
-def _unroll(
-    ring: NDArray[np.float32], start: int, window: NDArray[np.float32]
-) -> None:  # pragma: no cover - compiled
+def _unroll(ring: NDArray[np.float32], start: int, window: NDArray[np.float32]) -> None:
     """Write samples from `start` on in their order: a ring is slow to walk through."""
     at = start % ring.size
     for i in range(window.size):
@@ -91,7 +89,7 @@ def _unroll(
 
 
 @jit
-def _span(window: NDArray[np.float32]) -> float:  # pragma: no cover - compiled
+def _span(window: NDArray[np.float32]) -> float:
     low, high = np.inf, -np.inf
     for value in window:
         low = min(low, value)
@@ -102,7 +100,7 @@ def _span(window: NDArray[np.float32]) -> float:  # pragma: no cover - compiled
 @jit
 def describe_windows(
     windows: NDArray[np.float32], c: WatchParameters, f: NDArray[np.float64]
-) -> tuple[float, float]:  # pragma: no cover - compiled
+) -> tuple[float, float]:
     """Fill in the features, averaged over the leads that move.
 
     Returns the span of the lead that moves most, and the mean half period in kept samples; 0 where
@@ -137,7 +135,7 @@ def _describe(
     stop: int,
     c: WatchParameters,
     row: NDArray[np.float64],
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Fill in what the window says of all leads together."""
     windows = np.empty((ring.shape[0], c.window), np.float32)
     for lead in range(ring.shape[0]):
@@ -150,9 +148,7 @@ def _describe(
 
 
 @inlined
-def _filter_sample(
-    c: WatchParameters, s: WatchState, lead: int, sample: float
-) -> None:  # pragma: no cover - compiled
+def _filter_sample(c: WatchParameters, s: WatchState, lead: int, sample: float) -> None:
     """Filter one lead's next sample and add it to its sums; a missing one repeats the last."""
     x = float(sample)
     if not np.isfinite(x):
@@ -168,9 +164,7 @@ def _filter_sample(
 
 
 @inlined
-def _keep_sample(
-    c: WatchParameters, s: WatchState, lead: int
-) -> None:  # pragma: no cover - compiled
+def _keep_sample(c: WatchParameters, s: WatchState, lead: int) -> None:
     """Put one lead's next decimated sample into the ring."""
     # A mean of twice as many samples as are left out takes 60 Hz out, and most of 50.
     mean = (s.sums[lead, 0] + s.sums[lead, 1]) / (2 * c.decimation)
@@ -180,9 +174,7 @@ def _keep_sample(
 
 
 @jit
-def _measure_hop(
-    c: WatchParameters, s: WatchState, sample: int, row: NDArray[np.float64]
-) -> None:  # pragma: no cover - compiled
+def _measure_hop(c: WatchParameters, s: WatchState, sample: int, row: NDArray[np.float64]) -> None:
     """Write the measurement of the hop and of the window that end at `sample`."""
     row[Column.SAMPLE] = sample
     _describe(s.ring, s.kept[0], c, row)
@@ -201,7 +193,7 @@ def measure(
     raw: NDArray[np.float32],
     filtered: NDArray[np.float32],
     out: NDArray[np.float64],
-) -> int:  # pragma: no cover - compiled
+) -> int:
     """Filter, decimate and measure one patient's samples; return how many rows were written."""
     rows = 0
     for i in range(raw.shape[1]):
@@ -235,7 +227,7 @@ def measure_patients(
     filtered_rings: NDArray[np.float32],
     out: NDArray[np.float64],
     counts: NDArray[np.int64],
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Measure some patients' samples, which their rings hold, from the next one up to `stops`.
 
     Of every patient, `out` holds the rows found so far and `counts` how many there are.

@@ -55,7 +55,7 @@ WEIGHTS: Final = np.array([
 
 
 @jit
-def leakage(window: NDArray[np.float32]) -> tuple[float, int]:  # pragma: no cover - compiled
+def leakage(window: NDArray[np.float32]) -> tuple[float, int]:
     """Return the leakage of the VF filter, and half the signal's mean period in samples.
 
     Kuo & Dillman 1978 (Computers in Cardiology, pp. 347-349): what is left of the signal after
@@ -81,9 +81,7 @@ def leakage(window: NDArray[np.float32]) -> tuple[float, int]:  # pragma: no cov
 
 
 @jit
-def describe_shape(
-    window: NDArray[np.float32], leaked: float, f: NDArray[np.float64]
-) -> None:  # pragma: no cover - compiled
+def describe_shape(window: NDArray[np.float32], leaked: float, f: NDArray[np.float64]) -> None:
     """Fill in the `Shape` of one lead's window of 3 s at 120 Hz; `leaked` is its `leakage`."""
     n = window.size
     second, fourth, slopes = _TINY, _TINY, _TINY
@@ -115,9 +113,7 @@ def describe_shape(
 
 
 @jit
-def expand_terms(
-    f: NDArray[np.float64], terms: NDArray[np.float64]
-) -> None:  # pragma: no cover - compiled
+def expand_terms(f: NDArray[np.float64], terms: NDArray[np.float64]) -> None:
     """Fill in the terms of the regression.
 
     Products too, as waves of a low rate may be less like noise than those of a high one.
@@ -132,9 +128,7 @@ def expand_terms(
 
 
 @jit
-def vf_log_odds(
-    f: NDArray[np.float64], weights: NDArray[np.float64]
-) -> float:  # pragma: no cover - compiled
+def vf_log_odds(f: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Return the log-odds of flutter or fibrillation, from the features `f`."""
     terms = np.empty(TERMS)
     expand_terms(f, terms)
