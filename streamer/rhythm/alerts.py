@@ -1,11 +1,10 @@
 """What an alert is, its life from the first to the last of it, and the limits of the policy."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from streamer.core.events import Priority
 from streamer.rhythm.ectopy import Condition, EctopyConfig
@@ -119,32 +118,3 @@ class Active:
         if state is None or (state is AlertState.LATCHED and not self.alert.latched):
             return None
         return Active(self.alert, state)
-
-
-def serialize_alert(alert: Alert) -> dict[str, Any]:
-    """Turn an alert into what JSON can hold."""
-    fields = dataclasses.asdict(alert)
-    return {**fields, "priority": int(alert.priority), "beats": list(alert.beats)}
-
-
-def deserialize_alert(fields: Mapping[str, Any]) -> Alert:
-    """Turn it back.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If it is no alert.
-    """
-    priority, beats = Priority(fields["priority"]), tuple(fields["beats"])
-    return Alert(**{**fields, "priority": priority, "beats": beats})
-
-
-def serialize_active(active: Active) -> list[Any]:
-    """Turn an active alert into what JSON can hold."""
-    return [serialize_alert(active.alert), active.state.value]
-
-
-def deserialize_active(values: Sequence[Any]) -> Active:
-    """Turn it back; errors as those of `deserialize_alert`."""
-    fields, state = values
-    return Active(deserialize_alert(fields), AlertState(state))

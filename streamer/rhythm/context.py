@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
@@ -13,6 +13,7 @@ from streamer.core.heart_rate import heart_rate_bpm
 from streamer.rhythm.atria.measures import HEART, Atria
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.runs import PastBeat, Runs, past_beat, rate_of
+from streamer.rhythm.serialize import plain_fields, restore_fields
 from streamer.rhythm.waveform.measures import Measurement
 
 _NEAR: Final = CHAIN_FS // 4
@@ -76,16 +77,23 @@ class RhythmContext:
     def __post_init__(self) -> None:
         self.runs = Runs(self.config)
         self.atria = Atria(self.config.atria)
-        self.limit_lengths()
+        self.beats = deque(maxlen=self.config.history_beats)
+        self.peaks = deque(maxlen=self.config.extreme_tachycardia_beats + 1)
+        self.peak_qualities = deque(maxlen=self.peaks.maxlen)
+        self.measurements = deque(maxlen=self.config.history_hops)
+        self.deflections = deque(maxlen=self.config.rate.most)
+        self.noise_levels = deque(maxlen=self.config.rate.most)
 
-    def limit_lengths(self) -> None:
-        """Give the histories their maximum lengths."""
-        self.beats = deque(self.beats, maxlen=self.config.history_beats)
-        self.deflections = deque(self.deflections, maxlen=self.config.rate.most)
-        self.noise_levels = deque(self.noise_levels, maxlen=self.config.rate.most)
-        self.measurements = deque(self.measurements, maxlen=self.config.history_hops)
-        self.peaks = deque(self.peaks, maxlen=self.config.extreme_tachycardia_beats + 1)
-        self.peak_qualities = deque(self.peak_qualities, maxlen=self.peaks.maxlen)
+    def state(self) -> dict[str, Any]:
+        """Copy everything but the configuration as plain values."""
+        parts = {"runs": plain_fields(self.runs), "atria": self.atria.state()}
+        return {**plain_fields(self), **parts}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        restore_fields(self, state)
+        restore_fields(self.runs, state["runs"])
+        self.atria.restore(state["atria"])
 
     # Beats
 

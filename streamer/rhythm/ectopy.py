@@ -14,7 +14,7 @@ from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, LabeledBeat
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.runs import PastBeat, Runs, past_beat
-from streamer.rhythm.serialize import deserialize_beats, plain, restore_fields
+from streamer.rhythm.serialize import plain_fields, restore_fields
 
 _MINUTE_S: Final = 60
 
@@ -59,6 +59,20 @@ class EctopyFinding:
     """R-peak samples that are the evidence."""
 
 
+@dataclass(slots=True, kw_only=True)
+class _EctopyState:
+    """What the counter remembers."""
+
+    v_beats: deque[int]
+    """V beats of the last minute."""
+    provisional: deque[PastBeat]
+    """Beats under their provisional labels, at the chain's rate."""
+    newest: deque[int]
+    """Samples of the newest of them, as many as make a run."""
+    last_v: int | None = None
+    ongoing: set[Condition] = field(default_factory=set)
+
+
 class EctopyCounter:
     """Counts ventricular beats.
 
@@ -68,23 +82,23 @@ class EctopyCounter:
         Sampling frequency at which the beats' samples count.
     config : EctopyConfig, optional
         Limits.
-
-    Attributes
-    ----------
-    ongoing : set of Condition
-        Conditions that have begun and aren't over.
     """
 
     def __init__(self, fs: float, config: EctopyConfig | None = None) -> None:
         self._fs = fs
         self._config = config or EctopyConfig()
         rhythm = self._config.rhythm
-        self.ongoing: set[Condition] = set()
-        self._last_v: int | None = None
-        self._v_beats: deque[int] = deque(maxlen=self._config.v_rate_per_min)
         self._provisional_runs = Runs(rhythm)
-        self._provisional_beats: deque[PastBeat] = deque(maxlen=rhythm.history_beats)
-        self._newest: deque[int] = deque(maxlen=rhythm.run_beats)
+        self._state = _EctopyState(
+            v_beats=deque(maxlen=self._config.v_rate_per_min),
+            provisional=deque(maxlen=rhythm.history_beats),
+            newest=deque(maxlen=rhythm.run_beats),
+        )
+
+    @property
+    def ongoing(self) -> frozenset[Condition]:
+        """Conditions that have begun and aren't over."""
+        return frozenset(self._state.ongoing)
 
     def push(self, beat: LabeledBeat) -> EctopyFinding | None:
         """Add a beat under a provisional or a confirmed label; return what begins with it."""
@@ -93,20 +107,13 @@ class EctopyCounter:
     def clear_streaks(self) -> None:
         """Begin anew with beats in a row, after a gap."""
         self._provisional_runs.clear()
-        self._provisional_beats.clear()
-        self._newest.clear()
-        self.ongoing.discard(Condition.V_RUN_WARNING)
+        self._state.provisional.clear()
+        self._state.newest.clear()
+        self._state.ongoing.discard(Condition.V_RUN_WARNING)
 
     def state(self) -> dict[str, Any]:
         """Return everything that is remembered, as JSON can hold it."""
-        return {
-            "ongoing": sorted(self.ongoing),
-            "last_v": self._last_v,
-            "v_beats": list(self._v_beats),
-            "provisional_runs": plain(self._provisional_runs),
-            "provisional_beats": plain(self._provisional_beats),
-            "newest": list(self._newest),
-        }
+        return {"runs": plain_fields(self._provisional_runs), **plain_fields(self._state)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from where `state` was taken.
@@ -116,53 +123,48 @@ class EctopyCounter:
         KeyError, TypeError, ValueError
             If it is no state of a counter.
         """
-        self.ongoing = {Condition(name) for name in state["ongoing"]}
-        self._last_v = state["last_v"]
-        self._v_beats = deque(state["v_beats"], self._v_beats.maxlen)
-        restore_fields(self._provisional_runs, state["provisional_runs"])
-        beats = deserialize_beats(state["provisional_beats"])
-        self._provisional_beats = deque(beats, self._provisional_beats.maxlen)
-        self._newest = deque(state["newest"], self._newest.maxlen)
+        restore_fields(self._state, state)
+        restore_fields(self._provisional_runs, state["runs"])
 
     def _add_provisional(self, item: LabeledBeat) -> EctopyFinding | None:
         """Warn early of a run: that is worth a false one now and then."""
         sample = item.beat.rpeak.sample
         rr = None
-        if self._newest:
-            rr = round((sample - self._newest[-1]) * CHAIN_FS / self._fs)
+        if self._state.newest:
+            rr = round((sample - self._state.newest[-1]) * CHAIN_FS / self._fs)
         at = round(sample * CHAIN_FS / self._fs)
         beat = past_beat(item, at, rr, self._config.rhythm)
-        self._provisional_runs.add(beat, self._provisional_beats)
-        self._provisional_beats.append(beat)
-        self._newest.append(sample)
+        self._provisional_runs.add(beat, self._state.provisional)
+        self._state.provisional.append(beat)
+        self._state.newest.append(sample)
         if self._provisional_runs.ventricular_rhythm() is None:
             return None
-        return self._begin(Condition.V_RUN_WARNING, tuple(self._newest))
+        return self._begin(Condition.V_RUN_WARNING, tuple(self._state.newest))
 
     def _add_confirmed(self, item: LabeledBeat) -> EctopyFinding | None:
         sample = item.beat.rpeak.sample
         self._forget_old(sample)
         if item.label is not Label.V:
-            self.ongoing.discard(Condition.V_RUN_WARNING)
+            self._state.ongoing.discard(Condition.V_RUN_WARNING)
             return None
-        before, self._last_v = self._last_v, sample
-        self._v_beats.append(sample)
+        before, self._state.last_v = self._state.last_v, sample
+        self._state.v_beats.append(sample)
         if before is None or sample - before >= self._config.first_v_after_s * self._fs:
             return EctopyFinding(Condition.V_FIRST, (sample,))
-        if len(self._v_beats) < self._config.v_rate_per_min:
+        if len(self._state.v_beats) < self._config.v_rate_per_min:
             return None
-        return self._begin(Condition.V_RATE, tuple(self._v_beats))
+        return self._begin(Condition.V_RATE, tuple(self._state.v_beats))
 
     def _begin(self, condition: Condition, beats: tuple[int, ...]) -> EctopyFinding | None:
         """Return the finding unless the condition goes on already."""
-        if condition in self.ongoing:
+        if condition in self._state.ongoing:
             return None
-        self.ongoing.add(condition)
+        self._state.ongoing.add(condition)
         return EctopyFinding(condition, beats)
 
     def _forget_old(self, sample: int) -> None:
         """Keep the V beats of the last minute, and end the rate condition when few are left."""
-        while self._v_beats and sample - self._v_beats[0] > _MINUTE_S * self._fs:
-            self._v_beats.popleft()
-        if len(self._v_beats) < self._config.v_rate_clear_per_min:
-            self.ongoing.discard(Condition.V_RATE)
+        while self._state.v_beats and sample - self._state.v_beats[0] > _MINUTE_S * self._fs:
+            self._state.v_beats.popleft()
+        if len(self._state.v_beats) < self._config.v_rate_clear_per_min:
+            self._state.ongoing.discard(Condition.V_RATE)

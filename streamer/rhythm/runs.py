@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from classifier.labels import MODEL_LABELS, Label
 from streamer.core.events import CHAIN_FS, LabeledBeat, Rhythm
@@ -14,8 +14,7 @@ COUPLET: Final = 2
 """Ectopic beats in a row that are a couplet (AAMI EC57)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PastBeat:
+class PastBeat(NamedTuple):
     """A labelled beat that the rules look back on."""
 
     sample: int

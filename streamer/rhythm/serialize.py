@@ -1,84 +1,63 @@
-"""The context of the rhythm rules as plain values and back, for snapshots."""
+"""What the rhythm rules remember as plain values and back, for snapshots."""
 
-import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from classifier.labels import Label
-from streamer.core.events import GapReason, Rhythm
-from streamer.rhythm.atria.measures import Atria
-from streamer.rhythm.config import RhythmConfig
-from streamer.rhythm.context import RhythmContext
-from streamer.rhythm.runs import PastBeat, Runs
-from streamer.rhythm.waveform.measures import Measurement
+import msgspec
 
-_RUNS: Final = tuple(name for name in Runs.__dataclass_fields__ if name != "config")
-
-
-def serialize(context: RhythmContext) -> dict[str, Any]:
-    """Return every field but the configuration as plain values."""
-    names = (name for name in RhythmContext.__dataclass_fields__ if name != "config")
-    return {name: plain(getattr(context, name)) for name in names}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def plain(value: Any) -> Any:
-    """Turn a field into plain values."""
-    if isinstance(value, Atria):
-        return value.state()
-    if isinstance(value, Runs):
-        return {name: plain(getattr(value, name)) for name in _RUNS}
-    if isinstance(value, PastBeat):
-        value = dataclasses.astuple(value)
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, deque | list | tuple):
-        return [plain(item) for item in value]
-    return value
+    """Turn a value of dataclasses, named tuples, enums and collections into what JSON can hold."""
+    return msgspec.to_builtins(value, enc_hook=list, order="deterministic")
 
 
-def deserialize(config: RhythmConfig, state: dict[str, Any]) -> RhythmContext:
-    """Make a context from what `serialize` returned."""
-    context = RhythmContext(config)
-    context.atria.restore(state["atria"])
-    restore_fields(context.runs, state["runs"])
-    restore_fields(context, {k: v for k, v in state.items() if k not in {"atria", "runs"}})
-    context.limit_lengths()
-    return context
+def convert(value: Any, into: Any) -> Any:
+    """Turn what `plain` returned back into a value of a type.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        return msgspec.convert(value, into, dec_hook=_to_deque)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
 
 
-def restore_fields(part: RhythmContext | Runs, state: dict[str, Any]) -> None:
-    """Take over fields that `plain` has turned into plain values."""
-    for name, value in state.items():
-        kind = type(getattr(part, name))
-        restored = value if value is None else _RESTORED.get(name, _unchanged)(value)
-        setattr(part, name, kind(restored) if kind in {deque, list, tuple} else restored)
+def _to_deque(into: Any, value: Any) -> Any:
+    """Turn a list into a deque, the one type here that msgspec doesn't know."""
+    if get_origin(into) is not deque:
+        raise NotImplementedError(f"got a value to turn into {into}, expected a deque")
+    (item,) = get_args(into)
+    return deque(convert(one, item) for one in value)
 
 
-def deserialize_beats(values: Iterable[Sequence[Any]]) -> list[PastBeat]:
-    """Turn the plain values of beats back."""
-    return [PastBeat(sample, Label(label), *rest) for sample, label, *rest in values]
+def plain_fields(part: "DataclassInstance") -> dict[str, Any]:
+    """Return the fields of a dataclass as plain values, but its configuration and its parts."""
+    return {name: plain(getattr(part, name)) for name in _types(type(part))}
 
 
-def deserialize_measurements(values: Iterable[Sequence[Any]]) -> list[Measurement]:
-    """Turn the plain values of measurements back."""
-    return [Measurement._make([*rest, tuple(deflection)]) for *rest, deflection in values]
+def restore_fields(part: "DataclassInstance", state: Mapping[str, Any]) -> None:
+    """Take over what `plain_fields` returned; deques keep their maximum lengths.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If it is something else.
+    """
+    for name, into in _types(type(part)).items():
+        value, before = convert(state[name], into), getattr(part, name)
+        setattr(part, name, deque(value, before.maxlen) if isinstance(before, deque) else value)
 
 
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-_RESTORED: Final[dict[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(
-        ("beats", "v_streak", "v_ended", "s_streak", "s_ended", "steady"), deserialize_beats
-    ),
-    "measurements": deserialize_measurements,
-    "deflections": lambda values: map(tuple, values),
-    "last_interval": tuple,
-    "gap": GapReason,
-    "background": Rhythm,
-    "episode": Rhythm,
-}
-"""How the fields are turned back that aren't plain by themselves."""
+@cache
+def _types(part: "type[DataclassInstance]") -> dict[str, Any]:
+    hints = get_type_hints(part)
+    return {f.name: hints[f.name] for f in fields(part) if f.init and f.name != "config"}

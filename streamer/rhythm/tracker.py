@@ -5,37 +5,19 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamer.core.errors import StageClosedError
-from streamer.core.events import (
-    CHAIN_FS,
-    Alarm,
-    Gap,
-    GapReason,
-    LabeledBeat,
-    Rhythm,
-    RhythmEvent,
-    Tick,
-)
+from streamer.core.events import CHAIN_FS, Gap, GapReason, LabeledBeat, Rhythm, Tick
 from streamer.core.stage import Snapshot
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.context import RhythmContext
-from streamer.rhythm.rule import Evidence, Layer, State, Transition, Trigger
-from streamer.rhythm.serialize import (
-    deserialize,
-    deserialize_measurements,
-    plain,
-    serialize,
-)
-from streamer.rhythm.table import DISRUPTIVE, EPISODES, rows
+from streamer.rhythm.rule import Evidence, Layer, Trigger
+from streamer.rhythm.serialize import convert, plain
+from streamer.rhythm.state_machine import Output, RhythmStateMachine
 from streamer.rhythm.waveform.measures import Measurement, SignalWatch
 from streamer.signal.bandpass import FilteredChunk
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
 _VERSION: Final = 10
-
-Output = RhythmEvent | Alarm
-_DATING_LIMITS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
-"""Fibrillation is not dated back beyond where one of these began or ended."""
 
 
 class RhythmTracker:
@@ -74,16 +56,12 @@ class RhythmTracker:
         self.watch.reset()
         self._clear()
 
-    def _clear(self) -> None:
+    def _clear(self, announced: Rhythm = Rhythm.UNKNOWN) -> None:
         """Forget everything but the watch's part."""
         self._waiting: deque[Measurement] = deque()
         self._vf_is_suspected = False
         self._context = RhythmContext(self._config)
-        self._states: dict[Layer, State] = dict.fromkeys(Layer)
-        self._states[Layer.BACKGROUND] = Rhythm.UNKNOWN
-        self._candidate: State = None
-        self._candidate_beats: list[int] = []
-        self._announced = Rhythm.UNKNOWN
+        self._machine = RhythmStateMachine(self._context, announced)
         self._closed = False
 
     def push(self, item: FilteredChunk | LabeledBeat | Gap | Tick) -> list[Output]:
@@ -145,7 +123,7 @@ class RhythmTracker:
         If not, no row of the table can apply before `max_wait_s` have passed, unless an event comes
         or a measurement with more than `min_vf_log_odds`.
         """
-        if self._states[Layer.EPISODE] is not None or self._vf_is_suspected:
+        if self._machine.episode is not None or self._vf_is_suspected:
             return True
         last_peak = self._context.last_peak
         if last_peak is None or self._context.vf_evidence > 0.0:
@@ -165,13 +143,10 @@ class RhythmTracker:
             stage=type(self).__name__,
             version=_VERSION,
             state={
-                "context": serialize(self._context),
+                "context": self._context.state(),
+                "machine": self._machine.state(),
                 "watch": self.watch.state(),
                 "waiting": plain(self._waiting),
-                "states": {layer.value: plain(state) for layer, state in self._states.items()},
-                "candidate": plain(self._candidate),
-                "candidate_beats": list(self._candidate_beats),
-                "announced": self._announced.value,
                 "closed": self._closed,
             },
         )
@@ -186,13 +161,10 @@ class RhythmTracker:
         """
         state = snapshot.require(type(self).__name__, _VERSION)
         self.reset()
-        self._context = deserialize(self._config, state["context"])
+        self._context.restore(state["context"])
+        self._machine.restore(state["machine"])
         self.watch.restore(state["watch"])
-        self._keep_waiting(deserialize_measurements(state["waiting"]))
-        self._states = {Layer(name): _state(value) for name, value in state["states"].items()}
-        self._candidate = _state(state["candidate"])
-        self._candidate_beats = list(state["candidate_beats"])
-        self._announced = Rhythm(state["announced"])
+        self._keep_waiting(convert(state["waiting"], list[Measurement]))
         self._closed = state["closed"]
 
     def _measure(self, *, before: int) -> list[Output]:
@@ -202,7 +174,7 @@ class RhythmTracker:
             measurement = self._waiting.popleft()
             self._context.now = measurement.sample
             self._context.add_measurement(measurement)
-            outputs += self._apply(Layer.EPISODE, Trigger.SIGNAL)
+            outputs += self._machine.apply(Layer.EPISODE, Trigger.SIGNAL)
         if not self._waiting:
             self._vf_is_suspected = False
         return outputs
@@ -213,25 +185,25 @@ class RhythmTracker:
         if self._context.is_noise(rpeak.sample, rpeak.quality):
             return []
         self._context.add_peak(rpeak.sample, rpeak.quality)
-        outputs = self._apply(Layer.MOMENT, Trigger.PEAK)
-        outputs += self._apply(Layer.EPISODE, Trigger.PEAK)
-        return outputs + self._apply(Layer.RATE, Trigger.PEAK)
+        outputs = self._machine.apply(Layer.MOMENT, Trigger.PEAK)
+        outputs += self._machine.apply(Layer.EPISODE, Trigger.PEAK)
+        return outputs + self._machine.apply(Layer.RATE, Trigger.PEAK)
 
     def _add_beat(self, item: LabeledBeat) -> list[Output]:
         """Add a confirmed beat and apply what it changes."""
         if item.beat.rpeak.sample < self._context.ignored_before:
             return []
         self._context.add_beat(item)
-        outputs = self._apply(Layer.MOMENT, Trigger.BEAT)
-        outputs += self._apply(Layer.EPISODE, Trigger.BEAT)
-        if self._states[Layer.EPISODE] is None:
-            outputs += self._follow_background(item.beat.rpeak.sample)
+        outputs = self._machine.apply(Layer.MOMENT, Trigger.BEAT)
+        outputs += self._machine.apply(Layer.EPISODE, Trigger.BEAT)
+        if self._machine.episode is None:
+            outputs += self._machine.follow_background(item.beat.rpeak.sample)
         return outputs
 
     def _end_streaks(self) -> list[Output]:
         """Return what ectopic beats in a row are when nothing follows them."""
         self._context.runs.end()
-        return self._apply(Layer.MOMENT, Trigger.BEAT)
+        return self._machine.apply(Layer.MOMENT, Trigger.BEAT)
 
     def _take_gap(self, gap: Gap) -> list[Output]:
         if gap.reason is GapReason.LOST:
@@ -252,16 +224,9 @@ class RhythmTracker:
             return []
         context.rate_before_gap = context.rate_bpm
         outputs = self._end_streaks()
-        self._clear_beats(gap.start)
-        outputs += self._apply(Layer.EPISODE, Trigger.GAP)
-        return outputs + self._announce(Evidence(gap.start))
-
-    def _clear_beats(self, before: int) -> None:
-        """Forget the beats before a sample, and what they said about rhythm and rate."""
-        self._context.clear_beats(before)
-        self._states[Layer.RATE] = None
-        self._candidate_beats = []
-        self._set(Layer.BACKGROUND, Rhythm.UNKNOWN)
+        self._machine.clear_beats(gap.start)
+        outputs += self._machine.apply(Layer.EPISODE, Trigger.GAP)
+        return outputs + self._machine.announce(Evidence(gap.start))
 
     def _end_gap(self, gap: Gap) -> list[Output]:
         context = self._context
@@ -270,103 +235,14 @@ class RhythmTracker:
         if context.episode is Rhythm.LEAD_OFF:
             # Nobody saw whether the heart was beating.
             context.last_peak, context.first_sample, context.last_interval = None, gap.stop, None
-        outputs = self._apply(Layer.EPISODE, Trigger.GAP)
-        return outputs + self._announce(Evidence(gap.stop))
+        outputs = self._machine.apply(Layer.EPISODE, Trigger.GAP)
+        return outputs + self._machine.announce(Evidence(gap.stop))
 
     def _restart(self, gap: Gap) -> list[Output]:
         """Begin anew after samples that never came: anything may have happened in them."""
         outputs = self._end_streaks()
-        announced, now, waiting = self._announced, self._context.now, self._waiting
-        self._clear()
-        self._announced = announced
+        now, waiting = self._context.now, self._waiting
+        self._clear(self._machine.announced)
         self._keep_waiting(waiting)
         self._context.now, self._context.first_sample = now, gap.stop
-        return outputs + self._announce(Evidence(gap.start))
-
-    def _apply(self, layer: Layer, trigger: Trigger) -> list[Output]:
-        """Take the first row of a layer that applies, if any, and return what it changes."""
-        state = self._states[layer]
-        for row in rows(layer, trigger, state):
-            evidence = row.condition(self._context, state)
-            if evidence is not None:
-                return self._take(layer, row, evidence)
-        return []
-
-    def _take(self, layer: Layer, row: Transition, evidence: Evidence) -> list[Output]:
-        if _DATING_LIMITS & {row.to, self._states[layer]}:
-            self._context.atria.note_transition(evidence.onset)
-        if self._states[layer] in DISRUPTIVE:
-            self._clear_beats(evidence.onset)
-        if layer is not Layer.MOMENT:
-            self._set(layer, row.to)
-        outputs: list[Output] = self._announce(evidence)
-        if row.priority is not None and row.to is not None:
-            outputs.append(
-                Alarm(
-                    rhythm=row.to,
-                    priority=row.priority,
-                    onset=evidence.onset,
-                    decided_at=self._context.now,
-                    beats=evidence.beats,
-                )
-            )
-        return outputs
-
-    def _set(self, layer: Layer, state: State) -> None:
-        self._states[layer] = state
-        if layer is Layer.EPISODE:
-            self._context.episode = state
-            self._candidate_beats = []
-        elif layer is Layer.BACKGROUND and state is not None:
-            self._context.background = state
-
-    def _follow_background(self, sample: int) -> list[Output]:
-        """Change the background once enough beats in a row speak for the same other rhythm."""
-        state = self._states[Layer.BACKGROUND]
-        row, evidence = self._first_row_that_holds(state)
-        if row is None or evidence is None or row.to is state:
-            self._candidate, self._candidate_beats = None, []
-            return []
-        if row.to is not self._candidate:
-            self._candidate, self._candidate_beats = row.to, []
-        self._candidate_beats.append(sample)
-        at_once = state is Rhythm.UNKNOWN
-        if not at_once and len(self._candidate_beats) < row.hold_beats:
-            return []
-        if not at_once and len(evidence.beats) < len(self._candidate_beats):
-            evidence = Evidence(self._candidate_beats[0], tuple(self._candidate_beats))
-        self._candidate, self._candidate_beats = None, []
-        return self._take(Layer.BACKGROUND, row, evidence)
-
-    def _first_row_that_holds(
-        self, state: State
-    ) -> tuple[Transition, Evidence] | tuple[None, None]:
-        """Return the first row that holds, be it the one that leads to the present state."""
-        for row in rows(Layer.BACKGROUND, Trigger.BEAT, None):
-            evidence = row.condition(self._context, state)
-            if evidence is not None:
-                return row, evidence
-        return None, None
-
-    def _announce(self, evidence: Evidence) -> list[Output]:
-        """Return an event of the rhythm on top if it is another than before."""
-        background = self._states[Layer.BACKGROUND] or Rhythm.UNKNOWN
-        top = self._states[Layer.EPISODE] or background
-        if top is self._announced:
-            return []
-        # The intervals of an episode say nothing about the rhythm after it.
-        ends_episode = self._announced in EPISODES and top not in EPISODES
-        self._announced = top
-        return [
-            RhythmEvent(
-                rhythm=top,
-                onset=evidence.onset,
-                decided_at=self._context.now,
-                heart_rate_bpm=None if ends_episode else self._context.rate_bpm,
-                beats=evidence.beats,
-            )
-        ]
-
-
-def _state(value: str | None) -> State:
-    return None if value is None else Rhythm(value)
+        return outputs + self._machine.announce(Evidence(gap.start))

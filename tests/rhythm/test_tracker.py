@@ -469,7 +469,7 @@ def test_what_waits_to_be_told_is_in_the_snapshot() -> None:
     tracker.add_measurements(0, [measured(5270, vf_log_odds=3.0)])
     again.restore(tracker.snapshot())
     assert again.may_change_by(5300)
-    assert again.snapshot().state["waiting"] == [[5270, 1.0, 3.0, 5.0, 0.01, [0.1]]]
+    assert again.snapshot().state["waiting"] == [(5270, 1.0, 3.0, 5.0, 0.01, (0.1,))]
 
 
 def measured(sample: int, vf_log_odds: float) -> Measurement:
