@@ -8,7 +8,7 @@ from typing import Final
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, Rhythm
 from streamer.rhythm.context import RhythmContext
-from streamer.rhythm.rule import Evidence, State, evidence_of
+from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
 from streamer.rhythm.runs import PastBeat
 
 
@@ -25,18 +25,13 @@ def unknowable(context: RhythmContext, state: State) -> Evidence | None:
     return evidence_of(recent) if good < limit else None
 
 
-def bigeminy(context: RhythmContext, state: State) -> Evidence | None:
-    """Every second beat ventricular."""
-    return _pattern(context, 2, stays=state is Rhythm.BIGEMINY)
-
-
-def trigeminy(context: RhythmContext, state: State) -> Evidence | None:
-    """Every third beat ventricular."""
-    return _pattern(context, 3, stays=state is Rhythm.TRIGEMINY)
-
-
-_PATTERN: Final = frozenset({Label.V, Label.N, Label.S})
+_IN_PATTERN: Final = frozenset({Label.V, Label.N, Label.S})
 """Classes of beats in a pattern; fusion and noise break it."""
+
+
+def pattern(rhythm: Rhythm, period: int) -> Condition:
+    """Make the condition of a pattern in which one beat of a period is ventricular."""
+    return lambda context, state: _pattern(context, period, stays=state is rhythm)
 
 
 def _pattern(context: RhythmContext, period: int, *, stays: bool) -> Evidence | None:
@@ -53,7 +48,7 @@ def _pattern(context: RhythmContext, period: int, *, stays: bool) -> Evidence | 
     recent = list(context.beats)[-length:]
     if any(beat.rr_samples is None for beat in recent[1:]):
         return None
-    if any(beat.label not in _PATTERN for beat in recent):
+    if any(beat.label not in _IN_PATTERN for beat in recent):
         return None
     marks = [beat.label is Label.V for beat in recent]
     repeats = sum(marks[-period:]) == 1 and marks[period:] == marks[:-period]

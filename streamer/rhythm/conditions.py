@@ -8,7 +8,7 @@ from typing import Final
 
 from streamer.core.events import CHAIN_FS, Rhythm
 from streamer.rhythm.context import RhythmContext
-from streamer.rhythm.rule import Evidence, State, evidence_of
+from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
 
 # Signal
 
@@ -109,20 +109,15 @@ def lead_on(context: RhythmContext, _state: State) -> Evidence | None:
 # Runs
 
 
-def ventricular_tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
-    """Find a fast ventricular run."""
-    return _ventricular(context, Rhythm.VENTRICULAR_TACHYCARDIA)
+def ventricular_run(rhythm: Rhythm) -> Condition:
+    """Make the condition of a ventricular run of that name, fast or slow."""
 
+    def condition(context: RhythmContext, _state: State) -> Evidence | None:
+        if context.runs.ventricular_rhythm() is not rhythm:
+            return None
+        return evidence_of(context.runs.v_streak[: context.config.run_beats])
 
-def idioventricular(context: RhythmContext, _state: State) -> Evidence | None:
-    """Find a slow ventricular run: another pacemaker, so another pace."""
-    return _ventricular(context, Rhythm.IDIOVENTRICULAR)
-
-
-def _ventricular(context: RhythmContext, rhythm: Rhythm) -> Evidence | None:
-    if context.runs.ventricular_rhythm() is not rhythm:
-        return None
-    return evidence_of(context.runs.v_streak[: context.config.run_beats])
+    return condition
 
 
 def steady_tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
@@ -132,23 +127,20 @@ def steady_tachycardia(context: RhythmContext, _state: State) -> Evidence | None
     return evidence_of(context.runs.steady[: context.config.run_beats])
 
 
-def supraventricular_tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
-    """Find a fast supraventricular run."""
-    return _supraventricular(context, Rhythm.SUPRAVENTRICULAR_TACHYCARDIA)
+def supraventricular_run(rhythm: Rhythm) -> Condition:
+    """Make the condition of a supraventricular run of that name.
 
+    In fibrillation every early beat would seem to be one.
+    """
 
-def supraventricular_run(context: RhythmContext, _state: State) -> Evidence | None:
-    """Find a slow supraventricular run."""
-    return _supraventricular(context, Rhythm.S_RUN)
+    def condition(context: RhythmContext, _state: State) -> Evidence | None:
+        if context.background is Rhythm.ATRIAL_FIBRILLATION:
+            return None
+        if context.runs.supraventricular_rhythm() is not rhythm:
+            return None
+        return evidence_of(context.runs.s_streak[-context.config.run_beats :])
 
-
-def _supraventricular(context: RhythmContext, rhythm: Rhythm) -> Evidence | None:
-    """Find a supraventricular run; in fibrillation every early beat would seem to be one."""
-    if context.background is Rhythm.ATRIAL_FIBRILLATION:
-        return None
-    if context.runs.supraventricular_rhythm() is not rhythm:
-        return None
-    return evidence_of(context.runs.s_streak[-context.config.run_beats :])
+    return condition
 
 
 def ventricular_run_over(context: RhythmContext, _state: State) -> Evidence | None:

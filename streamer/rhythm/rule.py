@@ -46,6 +46,10 @@ class Trigger(StrEnum):
     GAP = "gap"
 
 
+Condition = Callable[[RhythmContext, State], Evidence | None]
+"""Returns the evidence where a rule applies, from the context and the state of its layer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One row of the table."""
@@ -54,8 +58,7 @@ class Transition:
     after: frozenset[State] | None = None
     """States that it starts from; None is any other than `to`."""
     to: State
-    condition: Callable[[RhythmContext, State], Evidence | None]
-    """Returns the evidence where the rule applies, from the context and the state now."""
+    condition: Condition
     description: str
     """The rule in words."""
     source: str = ""

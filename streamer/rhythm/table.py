@@ -8,7 +8,6 @@ first row that applies is taken.
 
 from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
 from typing import Final
 
 from streamer.core.events import Priority, Rhythm
@@ -23,16 +22,9 @@ _HRS: Final = "Kusumoto et al. 2018, doi:10.1161/CIR.0000000000000628"
 _ESC_VA: Final = "Zeppenfeld et al. 2022, doi:10.1093/eurheartj/ehac262"
 
 _CALM: Final[frozenset[State]] = frozenset({None})
-_RUNS: Final[frozenset[State]] = frozenset(
-    {
-        Rhythm.VENTRICULAR_TACHYCARDIA,
-        Rhythm.IDIOVENTRICULAR,
-        Rhythm.SUPRAVENTRICULAR_TACHYCARDIA,
-        Rhythm.S_RUN,
-    }
-)
-_SLOW_RUNS: Final[frozenset[State]] = _RUNS - {Rhythm.VENTRICULAR_TACHYCARDIA}
 _S_RUNS: Final[frozenset[State]] = frozenset({Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Rhythm.S_RUN})
+_SLOW_RUNS: Final = _S_RUNS | {Rhythm.IDIOVENTRICULAR}
+_RUNS: Final = _SLOW_RUNS | {Rhythm.VENTRICULAR_TACHYCARDIA}
 _SILENT: Final[frozenset[State]] = frozenset({Rhythm.PAUSE, Rhythm.ASYSTOLE})
 _OFF: Final[frozenset[State]] = frozenset({Rhythm.LEAD_OFF})
 
@@ -101,7 +93,7 @@ _EPISODES: Final = (
     Transition(
         after=_CALM | _SLOW_RUNS,
         to=Rhythm.VENTRICULAR_TACHYCARDIA,
-        condition=c.ventricular_tachycardia,
+        condition=c.ventricular_run(Rhythm.VENTRICULAR_TACHYCARDIA),
         description="3 ventricular beats in a row at 100/min or more",
         source=f"{_EC57}; {_ESC_VA}",
         time_to_alarm="third interval + 0.36 s",
@@ -120,7 +112,7 @@ _EPISODES: Final = (
     Transition(
         after=_CALM | _S_RUNS,
         to=Rhythm.IDIOVENTRICULAR,
-        condition=c.idioventricular,
+        condition=c.ventricular_run(Rhythm.IDIOVENTRICULAR),
         description="3 ventricular beats in a row below 100/min, at another pace than before",
         source=f"{_EC57}; {_ESC_VA}",
         time_to_alarm="third interval + 0.36 s",
@@ -129,7 +121,7 @@ _EPISODES: Final = (
     Transition(
         after=_CALM | {Rhythm.S_RUN},
         to=Rhythm.SUPRAVENTRICULAR_TACHYCARDIA,
-        condition=c.supraventricular_tachycardia,
+        condition=c.supraventricular_run(Rhythm.SUPRAVENTRICULAR_TACHYCARDIA),
         description="3 supraventricular ectopic beats in a row at 100/min or more, not in AF",
         source=_EC57,
         time_to_alarm="third interval + 0.36 s",
@@ -138,7 +130,7 @@ _EPISODES: Final = (
     Transition(
         after=_CALM,
         to=Rhythm.S_RUN,
-        condition=c.supraventricular_run,
+        condition=c.supraventricular_run(Rhythm.S_RUN),
         description="3 supraventricular ectopic beats in a row below 100/min, not in AF",
         source=_EC57,
         time_to_alarm="third interval + 0.36 s",
@@ -167,7 +159,7 @@ _BACKGROUND: Final = (
     ),
     Transition(
         to=Rhythm.BIGEMINY,
-        condition=b.bigeminy,
+        condition=b.pattern(Rhythm.BIGEMINY, period=2),
         description="every second beat ventricular, 3 times, after and before another",
         source=_EC57,
         time_to_alarm="7 beats",
@@ -175,7 +167,7 @@ _BACKGROUND: Final = (
     ),
     Transition(
         to=Rhythm.TRIGEMINY,
-        condition=b.trigeminy,
+        condition=b.pattern(Rhythm.TRIGEMINY, period=3),
         description="every third beat ventricular, 3 times, after and before others",
         source=_EC57,
         time_to_alarm="10 beats",
@@ -291,16 +283,13 @@ _MOMENTS: Final = (
     ),
 )
 
-TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = MappingProxyType(
-    {
-        Layer.EPISODE: _EPISODES,
-        Layer.BACKGROUND: _BACKGROUND,
-        Layer.RATE: _RATES,
-        Layer.MOMENT: _MOMENTS,
-    }
-)
+TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = {
+    Layer.EPISODE: _EPISODES,
+    Layer.BACKGROUND: _BACKGROUND,
+    Layer.RATE: _RATES,
+    Layer.MOMENT: _MOMENTS,
+}
 """The rows of every layer, in the order in which they are tried."""
-TRANSITIONS: Final = tuple(row for rows_of_layer in TABLE.values() for row in rows_of_layer)
 EPISODES: Final = frozenset(row.to for row in _EPISODES)
 """States of that layer."""
 DISRUPTIVE: Final[frozenset[State]] = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})

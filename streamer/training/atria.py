@@ -25,7 +25,7 @@ from replay.simulate.paroxysms import PAROXYSMS
 from replay.simulate.record import SimulatedRecord
 from streamer.core.events import CHAIN_FS, Event, LabeledBeat
 from streamer.patient.chain import Chain
-from streamer.rhythm.atria.fibrillation import AtriaState, nearest_pair
+from streamer.rhythm.atria.fibrillation import nearest_pair
 from streamer.rhythm.atria.fibrillation_model import (
     CHANGE_EDGES,
     FAST_S,
@@ -34,6 +34,7 @@ from streamer.rhythm.atria.fibrillation_model import (
     FloatArray,
 )
 from streamer.rhythm.atria.measures import HEART
+from streamer.rhythm.atria.memory import AtriaState
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.context import RhythmContext
 from streamer.scoring.episodes import NAMED, Agreement, agreement, named_spans, spans_of

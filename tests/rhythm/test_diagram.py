@@ -7,7 +7,9 @@ import pytest
 from streamer.core.events import Rhythm
 from streamer.rhythm.diagram import diagram, table
 from streamer.rhythm.rule import Layer, Transition, Trigger
-from streamer.rhythm.table import EPISODES, TABLE, TRANSITIONS, rows
+from streamer.rhythm.table import EPISODES, TABLE, rows
+
+TRANSITIONS = [row for layer in TABLE.values() for row in layer]
 
 
 def test_every_rhythm_has_a_rule() -> None:

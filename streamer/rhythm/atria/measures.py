@@ -23,14 +23,9 @@ from numpy.typing import NDArray
 from classifier.compiled import jit
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, Beat
-from streamer.rhythm.atria.fibrillation import (
-    AtriaState,
-    is_known,
-    new_state,
-    observe,
-    transition_index,
-)
+from streamer.rhythm.atria.fibrillation import observe, transition_index
 from streamer.rhythm.atria.fibrillation_model import log_odds_of
+from streamer.rhythm.atria.memory import AtriaState, is_known, new_state
 from streamer.rhythm.atria.p_waves import consistency, segment_before_qrs
 
 HEART: Final = frozenset({Label.N, Label.S})

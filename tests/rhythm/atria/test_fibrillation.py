@@ -7,11 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streamer.rhythm.atria.fibrillation import (
-    KEPT,
-    AtriaState,
-    FWaves,
     nearest_pair,
-    new_state,
     observe,
     transition_index,
 )
@@ -26,6 +22,7 @@ from streamer.rhythm.atria.fibrillation_model import (
     AtrialState,
     log_odds_of,
 )
+from streamer.rhythm.atria.memory import KEPT, AtriaState, FWaves, new_state
 from streamer.rhythm.atria.p_waves import POINTS
 
 Wave = NDArray[np.float32]
