@@ -4,6 +4,8 @@ Compiling is what a first start waits for, and numba's own generic functions are
 or a median of theirs takes seconds. So kernels are plain loops, take one form of each argument (an
 array, not now and then the field of a record; a number, not now and then a constant), and what only
 one kernel calls is compiled inside it.
+
+What was compiled is kept by numba's own cache, in a folder that `classifier.kernel_folder` chooses.
 """
 
 from collections.abc import Callable
@@ -12,14 +14,29 @@ from typing import Any, Final, TypeVar
 import numba
 import numpy as np
 from numba import config
+from numba.core import event
 from numpy.typing import NDArray
 
-from classifier.kernel_cache import KernelCache
+from classifier.first_start import announce_compiling
+from classifier.kernel_folder import kernel_folder
 
 _Result = TypeVar("_Result")
 
 _OPTIONS: Final[Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 """No fast-math, so that results are the same on every push. Nobody calls kernels from C."""
+
+
+class _Announcer(event.Listener):
+    """Hears of each kernel that has to be compiled, by numba's event interface."""
+
+    def on_start(self, event: Any) -> None:
+        announce_compiling(kernel_folder() is not None)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing waits for the end of a kernel."""
+
+
+event.register("numba:compile", _Announcer())  # type: ignore[no-untyped-call]
 
 
 def jit(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -33,10 +50,18 @@ def inlined(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
 
 
 def _compiled(kernel: Callable[..., _Result], options: Any) -> Callable[..., _Result]:
-    dispatcher: Any = numba.njit(**options)(kernel)
-    if not config.DISABLE_JIT:  # type: ignore[attr-defined]
-        dispatcher._cache = KernelCache(kernel)
-    return dispatcher  # type: ignore[no-any-return]
+    folder = None if config.DISABLE_JIT else kernel_folder()  # type: ignore[attr-defined]
+    if folder is None:
+        return numba.njit(**options)(kernel)  # type: ignore[no-any-return]
+    # The setting is of the whole process; other libraries' kernels stay where they were.
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)  # type: ignore[attr-defined]
+    try:
+        return numba.njit(cache=True, **options)(kernel)  # type: ignore[no-any-return]
+    except RuntimeError:
+        # Numba found no place after all, such as where another user made the inner folder.
+        return numba.njit(**options)(kernel)  # type: ignore[no-any-return]
+    finally:
+        config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
 @jit
