@@ -6,7 +6,7 @@ The test beats are seen once, at the end, by `score`.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,7 @@ from classifier.recipes.beats import FloatArray, IntArray, RecipeBeats, stratifi
 from classifier.recipes.network import RecipeNetwork
 from classifier.recipes.recipe import BeatVariation, Recipe
 from classifier.recipes.scores import RecipeScores, score_labels
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, steps done, steps in all."""
+from classifier.training.optimising import Optimisation, Report
 
 _PREDICT_BATCH = 2048
 
@@ -56,13 +54,14 @@ class RecipeFit:
         torch.manual_seed(seed)
         self.network = RecipeNetwork(recipe)
         self.averaged = copy.deepcopy(self.network)
-        self._optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        self._steps = 0
-        steps = recipe.epochs * -(-int(self._drawn.sum()) // recipe.batch)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, recipe.learning_rate, total_steps=steps + 1, pct_start=0.1
+        self._optimisation = Optimisation(
+            self.network,
+            self.averaged,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            average_decay=recipe.average_decay,
+            steps=recipe.epochs * -(-int(self._drawn.sum()) // recipe.batch),
+            plain_start=True,
         )
 
     def epoch(self) -> float:
@@ -96,25 +95,7 @@ class RecipeFit:
             weight=self._weight,
             label_smoothing=self._recipe.label_smoothing,
         )
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        self._schedule.step()
-        self._average()
-        return loss.item()
-
-    def _average(self) -> None:
-        """Move the averaged weights, batch statistics included, towards the current ones.
-
-        The mean is over all steps until they are as many as it is meant to span.
-        """
-        self._steps += 1
-        share = max(1.0 - self._recipe.average_decay, 1.0 / self._steps)
-        current = self.network.state_dict()
-        with torch.no_grad():
-            for name, value in self.averaged.state_dict().items():
-                if value.dtype.is_floating_point:
-                    value.lerp_(current[name], share)
+        return self._optimisation.step(loss)
 
 
 def vary(

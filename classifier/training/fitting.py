@@ -17,6 +17,7 @@ from classifier.training.augmentation import augment_features, augment_signal
 from classifier.training.config import TrainingConfig
 from classifier.training.dataset import AS_RECORDED, BeatDataset
 from classifier.training.evaluation import IntArray
+from classifier.training.optimising import Optimisation
 
 REVISIONS = (0, 1)
 NORMAL = MODEL_LABELS.index(Label.N)
@@ -61,12 +62,13 @@ class Fit:
         self.network.set_normalisation(confirmed.mean(dim=0), self._spread)
         self.averaged = BeatNetwork(config.network)
         self.averaged.load_state_dict(self.network.state_dict())
-        self._optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        steps = config.epochs_max * -(-self._epoch_size() // config.batch)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1
+        self._optimisation = Optimisation(
+            self.network,
+            self.averaged,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            average_decay=config.average_decay,
+            steps=config.epochs_max * -(-self._epoch_size() // config.batch),
         )
 
     def epoch(self) -> float:
@@ -87,20 +89,7 @@ class Fit:
             )
             for logits in self.network.classify(embedding, features):
                 loss = loss + beat_loss(logits, self._target[rows], self._weight[rows], config)
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        self._schedule.step()
-        self._average()
-        return loss.item() / len(REVISIONS)
-
-    def _average(self) -> None:
-        """Move the averaged weights, batch statistics included, towards the current ones."""
-        current = self.network.state_dict()
-        with torch.no_grad():
-            for name, value in self.averaged.state_dict().items():
-                if value.dtype.is_floating_point:
-                    value.lerp_(current[name], 1.0 - self._config.average_decay)
+        return self._optimisation.step(loss) / len(REVISIONS)
 
     def _weigh(self) -> None:
         """Set each beat's weight in the loss, and each N beat's chance to be drawn."""

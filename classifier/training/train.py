@@ -12,7 +12,6 @@ variants of them, with the chain itself, and then:
 DS2 is opened by the caller afterwards, to report. Importing this module imports torch.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +24,11 @@ from classifier.training.config import TrainingConfig
 from classifier.training.dataset import BeatDataset
 from classifier.training.evaluation import IntArray, confusion, figures
 from classifier.training.fitting import REVISIONS, Fit, predict
+from classifier.training.optimising import Report
 
 OFFSET_CLASSES = (1, 2)
 """S and V. F, which one training record teaches, keeps its own logit."""
 OFFSET_MAX = 3.0
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, steps done, steps in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

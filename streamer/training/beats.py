@@ -26,10 +26,11 @@ from classifier.training.artefacts import (
 from classifier.training.config import TrainingConfig, with_settings
 from classifier.training.dataset import BeatDataset, concatenate, require_disjoint
 from classifier.training.evaluation import percent
+from classifier.training.optimising import Report
 from classifier.training.train import cross_validate, fit_all
 from replay.records import open_record, records_of
 from streamer.training.cut_dataset import cut_records
-from streamer.training.progress import Report, progress_bars
+from streamer.training.progress import progress_bars
 from streamer.training.report import write_training_report
 
 Cut = Callable[..., BeatDataset]

@@ -1,13 +1,12 @@
 """How a training run shows how far it is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
 
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, steps done, steps in all."""
+from classifier.training.optimising import Report
 
 
 @contextmanager

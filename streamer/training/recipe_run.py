@@ -24,8 +24,9 @@ from classifier.recipes.training import fit, score
 from classifier.splits import DS1, DS2
 from classifier.training.config import with_settings
 from classifier.training.evaluation import percent
+from classifier.training.optimising import Report
 from replay.records import open_record, records_of
-from streamer.training.progress import Report, progress_bars
+from streamer.training.progress import progress_bars
 from streamer.training.recipe_data import prepare
 
 DATABASE: Final = "mitdb"
