@@ -438,7 +438,7 @@ async def test_the_command_prints_colour_on_a_terminal(embedded: EmbeddedBroker)
     await asyncio.wait_for(process.wait(), WAIT_S)
     output = read_to_the_end(ours)
     assert "\x1b[1;37;41mALERT" in output
-    assert "ventricular tachycardia, high priority, 3 beats" in output
+    assert "ventricular tachycardia, since 0:02.00, high priority, 3 beats" in output
 
 
 def read_to_the_end(terminal: int) -> str:
