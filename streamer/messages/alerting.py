@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from streamer.core.events import Event, StreamInfo
 from streamer.messages.guard import Guard, RejectedError
 from streamer.messages.outgoing import Outgoing, Rank
-from streamer.messages.payload import TopicKind, sample_time, topic, topic_of, utc_time
+from streamer.messages.payload import sample_time, topic_of, utc_time
 from streamer.messages.wire import (
     SCHEMA_VERSION,
     AcknowledgeMessage,
@@ -57,11 +57,6 @@ class Alerting:
         self.policy = AlertPolicy(info.fs, self._config.policy)
         self.guard = Guard()
         self._told: tuple[Active, ...] | None = None
-
-    @property
-    def ack_topic(self) -> str:
-        """Where people acknowledge."""
-        return topic(self._info.source, TopicKind.ACKNOWLEDGE, self._prefix)
 
     def outgoing(self, event: Event, cause: EventMessage) -> list[Outgoing]:
         """Return the alert that an event raises, if any; `cause` is the event's own message."""

@@ -71,13 +71,11 @@ class Guard:
 
     Attributes
     ----------
-    accepted : int
     rejected : Counter of Rejection
     """
 
     def __init__(self, limits: GuardLimits | None = None) -> None:
         self.limits = limits or GuardLimits()
-        self.accepted = 0
         self.rejected: Counter[Rejection] = Counter()
         self._tokens = float(self.limits.burst)
         self._refilled_at: float | None = None
@@ -101,12 +99,10 @@ class Guard:
         """
         try:
             self._take_token(now_s)
-            parsed = self._parse(data, parse)
+            return self._parse(data, parse)
         except RejectedError as error:
             self.rejected[error.rejection] += 1
             raise
-        self.accepted += 1
-        return parsed
 
     def _parse(self, data: object, parse: Callable[[bytes], T]) -> T:
         if not isinstance(data, bytes | bytearray):

@@ -20,9 +20,7 @@ _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")
 _AVAILABLE: Final = "{{ 'offline' if value_json.state == 'offline' else 'online' }}"
 
 
-def discovery(
-    info: StreamInfo, prefix: str, discovery_prefix: str = DISCOVERY_PREFIX
-) -> list[tuple[str, bytes]]:
+def discovery(info: StreamInfo, prefix: str) -> list[tuple[str, bytes]]:
     """Topics and payloads that announce one source; to be published retained.
 
     Parameters
@@ -31,8 +29,6 @@ def discovery(
         The source.
     prefix : str
         First level of our topics.
-    discovery_prefix : str
-        First level of Home Assistant's.
     """
     node = _NOT_IN_IDS.sub("_", info.source)
     announced = []
@@ -44,7 +40,7 @@ def discovery(
             "origin": {"name": "ecg-stream", "sw_version": metadata.version("ecg-stream")},
             **fields,
         }
-        name = f"{discovery_prefix}/{component}/{node}/{entity}/config"
+        name = f"{DISCOVERY_PREFIX}/{component}/{node}/{entity}/config"
         announced.append((name, dumps(payload)))
     return announced
 

@@ -69,7 +69,7 @@ def test_the_rate_is_limited_and_recovers() -> None:
     guard = Guard(GuardLimits(rate_per_s=2.0, burst=3))
     outcomes = [admitted(guard, GOOD, now) for now in (0, 0, 0, 0, 0.4, 0.5, 0.6, -5, 100)]
     assert outcomes == [True, True, True, False, False, True, False, False, True]
-    assert (guard.accepted, guard.rejected) == (5, {Rejection.TOO_FAST: 4})
+    assert guard.rejected == {Rejection.TOO_FAST: 4}
 
 
 def admitted(
@@ -172,8 +172,7 @@ def test_a_hundred_thousand_malformed_messages_change_nothing() -> None:
     assert sum(fed.values()) == 100_000
     assert grown < 2_000_000, f"{grown} bytes more"
     for guard, count in ((alerting.guard, fed["ack"]), (samples, fed["samples"])):
-        assert guard.accepted + sum(guard.rejected.values()) == count
-        assert guard.rejected.total() > count * 0.9
+        assert count * 0.9 < guard.rejected.total() <= count
         assert set(guard.rejected) <= set(Rejection)
     tally = listener.tally
     assert tally.malformed + tally.shown + tally.duplicates == fed["listen"]
