@@ -12,7 +12,6 @@ import functools
 import hashlib
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -35,8 +34,8 @@ SOURCES: Final = (
 """Files with kernels, and all that these import; a test holds the list."""
 _ROOM_BYTES: Final = 32 * 2**20
 """What a new folder must have room for: three times what all kernels take."""
-_UNUSED_S: Final = 86400.0
-"""Folders of other versions are deleted when so old; younger ones may still be written to."""
+_FORMER_KEPT: Final = 4
+"""Versions kept besides the present one: a program that still runs may be writing to its own."""
 
 
 @functools.cache
@@ -101,7 +100,8 @@ def _is_usable(folder: Path) -> bool:
 
 
 def _delete_former(base: Path, prefix: str, current: Path) -> None:
-    """Delete the kernels of other versions of these sources."""
-    for folder in base.glob(f"{prefix}*"):
-        if folder != current and time.time() - folder.stat().st_mtime > _UNUSED_S:
-            shutil.rmtree(folder, ignore_errors=True)
+    """Delete the kernels of these sources' versions but for the last few."""
+    former = [folder for folder in base.glob(f"{prefix}*") if folder != current]
+    former.sort(key=lambda folder: folder.stat().st_mtime)
+    for folder in former[:-_FORMER_KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
