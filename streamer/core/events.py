@@ -149,6 +149,14 @@ class Rhythm(StrEnum):
     LEAD_OFF = "lead off"
 
 
+class EctopyCondition(StrEnum):
+    """What an alert may say of ventricular beats beside the rhythms."""
+
+    V_RUN_WARNING = "ventricular run, provisional"
+    V_RATE = "frequent ventricular ectopic beats"
+    V_FIRST = "first ventricular ectopic beat"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RhythmEvent:
     """The rhythm changed."""

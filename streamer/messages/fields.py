@@ -5,8 +5,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from streamer.core.events import Priority, Rhythm
-from streamer.rhythm.ectopy import Condition
+from streamer.core.events import EctopyCondition, Priority, Rhythm
 
 SOURCE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MAX_INTEGER: Final = 2**53
@@ -62,7 +61,7 @@ PriorityName = Annotated[
     Text, words("in the sense of IEC 60601-1-8", [item.name.lower() for item in Priority])
 ]
 ConditionName = Annotated[
-    Text, words("what an alert is about", sorted({*map(str, Condition), *map(str, Rhythm)}))
+    Text, words("what an alert is about", sorted({*map(str, EctopyCondition), *map(str, Rhythm)}))
 ]
 Quantiles = Annotated[
     dict[str, NotNegative | None], keys("ms; null while nothing was measured", QUANTILES)

@@ -14,9 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streamer.core.events import Alarm, Event, Gap, LabeledBeat, Priority, Rhythm, RhythmEvent
+from streamer.core.events import (
+    Alarm,
+    EctopyCondition,
+    Event,
+    Gap,
+    LabeledBeat,
+    Priority,
+    Rhythm,
+    RhythmEvent,
+)
 from streamer.rhythm.alerts import Active, Alert, AlertChange, AlertConfig, AlertState
-from streamer.rhythm.ectopy import Condition, EctopyCounter
+from streamer.rhythm.ectopy import EctopyCounter
 from streamer.rhythm.serialize import plain_fields, restore_fields
 from streamer.rhythm.table import EPISODES
 
@@ -131,7 +140,7 @@ class AlertPolicy:
         found = self._ectopy.push(event)
         if found is None:
             return None
-        if found.condition is Condition.V_RUN_WARNING and self._state.episode in _V_RHYTHMS:
+        if found.condition is EctopyCondition.V_RUN_WARNING and self._state.episode in _V_RHYTHMS:
             return None
         onset = found.beats[0]
         return self._draft(found.condition, Priority.LOW, onset, event.decided_at, found.beats)
@@ -151,7 +160,7 @@ class AlertPolicy:
             onset=onset,
             decided_at=decided_at,
             beats=beats,
-            provisional=condition == Condition.V_RUN_WARNING,
+            provisional=condition == EctopyCondition.V_RUN_WARNING,
             latched=priority in self._config.latched,
             occurrences=0,
         )
@@ -165,7 +174,7 @@ class AlertPolicy:
 
     def _goes_on(self, condition: str) -> bool:
         """Whether a condition lasts: the tracker's rhythm of now, or counted and not over."""
-        if condition == Condition.V_RUN_WARNING and self._state.episode in _V_RHYTHMS:
+        if condition == EctopyCondition.V_RUN_WARNING and self._state.episode in _V_RHYTHMS:
             return False
         return (
             condition in {self._state.background, self._state.episode}

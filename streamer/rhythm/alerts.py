@@ -6,8 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from streamer.core.events import Priority
-from streamer.rhythm.ectopy import Condition, EctopyConfig
+from streamer.core.events import EctopyCondition, Priority
+from streamer.rhythm.ectopy import EctopyConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +31,9 @@ class AlertConfig:
     """Priorities whose alerts stay active until a person acknowledges them."""
     priorities: Mapping[str, Priority] = field(
         default_factory=lambda: {
-            Condition.V_RUN_WARNING: Priority.MEDIUM,
-            Condition.V_RATE: Priority.MEDIUM,
-            Condition.V_FIRST: Priority.LOW,
+            EctopyCondition.V_RUN_WARNING: Priority.MEDIUM,
+            EctopyCondition.V_RATE: Priority.MEDIUM,
+            EctopyCondition.V_FIRST: Priority.LOW,
         }
     )
     """Of conditions by name; an alarm of the tracker that isn't among them keeps its own."""
@@ -48,7 +48,7 @@ class Alert:
     """One call for attention."""
 
     condition: str
-    """A `Condition`, or the rhythm of the tracker's alarm."""
+    """An `EctopyCondition`, or the rhythm of the tracker's alarm."""
     priority: Priority
     onset: int
     """Where it began."""

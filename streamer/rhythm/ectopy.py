@@ -7,24 +7,15 @@ applies to the confirmed ones about a beat later.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final
 
 from classifier.labels import Label
-from streamer.core.events import CHAIN_FS, LabeledBeat
+from streamer.core.events import CHAIN_FS, EctopyCondition, LabeledBeat
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.runs import PastBeat, Runs, past_beat
 from streamer.rhythm.serialize import plain_fields, restore_fields
 
 _MINUTE_S: Final = 60
-
-
-class Condition(StrEnum):
-    """What `EctopyCounter` finds."""
-
-    V_RUN_WARNING = "ventricular run, provisional"
-    V_RATE = "frequent ventricular ectopic beats"
-    V_FIRST = "first ventricular ectopic beat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +45,7 @@ class EctopyConfig:
 class EctopyFinding:
     """A condition that has begun."""
 
-    condition: Condition
+    condition: EctopyCondition
     beats: tuple[int, ...]
     """R-peak samples that are the evidence."""
 
@@ -70,7 +61,7 @@ class _EctopyState:
     newest: deque[int]
     """Samples of the newest of them, as many as make a run."""
     last_v: int | None = None
-    ongoing: set[Condition] = field(default_factory=set)
+    ongoing: set[EctopyCondition] = field(default_factory=set)
 
 
 class EctopyCounter:
@@ -96,7 +87,7 @@ class EctopyCounter:
         )
 
     @property
-    def ongoing(self) -> frozenset[Condition]:
+    def ongoing(self) -> frozenset[EctopyCondition]:
         """Conditions that have begun and aren't over."""
         return frozenset(self._state.ongoing)
 
@@ -109,7 +100,7 @@ class EctopyCounter:
         self._provisional_runs.clear()
         self._state.provisional.clear()
         self._state.newest.clear()
-        self._state.ongoing.discard(Condition.V_RUN_WARNING)
+        self._state.ongoing.discard(EctopyCondition.V_RUN_WARNING)
 
     def state(self) -> dict[str, Any]:
         """Return everything that is remembered, as JSON can hold it."""
@@ -139,23 +130,23 @@ class EctopyCounter:
         self._state.newest.append(sample)
         if self._provisional_runs.ventricular_rhythm() is None:
             return None
-        return self._begin(Condition.V_RUN_WARNING, tuple(self._state.newest))
+        return self._begin(EctopyCondition.V_RUN_WARNING, tuple(self._state.newest))
 
     def _add_confirmed(self, item: LabeledBeat) -> EctopyFinding | None:
         sample = item.beat.rpeak.sample
         self._forget_old(sample)
         if item.label is not Label.V:
-            self._state.ongoing.discard(Condition.V_RUN_WARNING)
+            self._state.ongoing.discard(EctopyCondition.V_RUN_WARNING)
             return None
         before, self._state.last_v = self._state.last_v, sample
         self._state.v_beats.append(sample)
         if before is None or sample - before >= self._config.first_v_after_s * self._fs:
-            return EctopyFinding(Condition.V_FIRST, (sample,))
+            return EctopyFinding(EctopyCondition.V_FIRST, (sample,))
         if len(self._state.v_beats) < self._config.v_rate_per_min:
             return None
-        return self._begin(Condition.V_RATE, tuple(self._state.v_beats))
+        return self._begin(EctopyCondition.V_RATE, tuple(self._state.v_beats))
 
-    def _begin(self, condition: Condition, beats: tuple[int, ...]) -> EctopyFinding | None:
+    def _begin(self, condition: EctopyCondition, beats: tuple[int, ...]) -> EctopyFinding | None:
         """Return the finding unless the condition goes on already."""
         if condition in self._state.ongoing:
             return None
@@ -167,4 +158,4 @@ class EctopyCounter:
         while self._state.v_beats and sample - self._state.v_beats[0] > _MINUTE_S * self._fs:
             self._state.v_beats.popleft()
         if len(self._state.v_beats) < self._config.v_rate_clear_per_min:
-            self._state.ongoing.discard(Condition.V_RATE)
+            self._state.ongoing.discard(EctopyCondition.V_RATE)

@@ -18,7 +18,7 @@ from sample_events import alarm, labeled_beat, one_of_each, published, rhythm_ev
 
 from classifier.labels import Label
 from streamer.core.errors import BrokerError
-from streamer.core.events import Rhythm
+from streamer.core.events import EctopyCondition, Rhythm
 from streamer.messages.wire import MessageType, dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import EmbeddedBroker
@@ -26,7 +26,6 @@ from streamer.mqtt.connection import Version, connect, parse_url
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.outbox import MemoryOutbox
 from streamer.mqtt.publisher import ClientConfig, ConnectionState, MqttPublisher
-from streamer.rhythm.ectopy import Condition
 
 QUIET_BEAT = labeled_beat(label=Label.N)
 
@@ -66,7 +65,7 @@ def quick_sink(url: str, **options: object) -> MqttPublisher:
 
 
 def ended(count: int):
-    """Condition: the source went offline after so many events."""
+    """EctopyCondition: the source went offline after so many events."""
     return lambda c: any(s["state"] == "offline" and s["events"] == count for s in c.of("status"))
 
 
@@ -89,7 +88,7 @@ async def test_every_message_arrives_once_in_order_and_keeps_its_schema(broker_u
     # The first V beat of all, and the tracker's run in each round.
     alerts = seen.of("alerts")
     assert [alert["condition"] for alert in alerts[:2]] == [
-        Condition.V_FIRST,
+        EctopyCondition.V_FIRST,
         Rhythm.VENTRICULAR_TACHYCARDIA,
     ]
     assert len(alerts) == 1 + 5

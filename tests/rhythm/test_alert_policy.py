@@ -13,6 +13,7 @@ from sample_events import gap, labeled_beat
 from classifier.labels import Label
 from streamer.core.events import (
     Alarm,
+    EctopyCondition,
     Event,
     LabeledBeat,
     Priority,
@@ -21,7 +22,6 @@ from streamer.core.events import (
 )
 from streamer.rhythm.alert_policy import Alert, AlertConfig, AlertPolicy
 from streamer.rhythm.alerts import AlertState
-from streamer.rhythm.ectopy import Condition
 from streamer.rhythm.tracker import RhythmTracker
 
 FS = 360.0
@@ -80,7 +80,7 @@ def test_of_rhythms_the_policy_tells_what_the_tracker_finds(text: str, rr: int) 
     for item in items(labels(text, rr)):
         assert isinstance(item, LabeledBeat)
         events += [item, *tracker.push(item)]
-    found = [a for a in alerts(policy, events) if a.condition not in set(Condition)]
+    found = [a for a in alerts(policy, events) if a.condition not in set(EctopyCondition)]
     alarms = [event for event in events if isinstance(event, Alarm)]
     assert [(a.condition, a.priority, a.beats) for a in found] == [
         (alarm.rhythm, alarm.priority, alarm.beats) for alarm in alarms
@@ -89,7 +89,7 @@ def test_of_rhythms_the_policy_tells_what_the_tracker_finds(text: str, rr: int) 
 
 def test_labels_alone_are_no_rhythm() -> None:
     found = alerts(AlertPolicy(FS, CALM), list(beats("NVVNNVVVNNVNVNVNV")))
-    assert {alert.condition for alert in found} == {Condition.V_FIRST, Condition.V_RATE}
+    assert {alert.condition for alert in found} == {EctopyCondition.V_FIRST, EctopyCondition.V_RATE}
 
 
 def test_a_priority_can_be_chosen() -> None:
@@ -107,12 +107,12 @@ def test_a_run_is_told_early_and_then_confirmed() -> None:
     policy = AlertPolicy(FS, CALM)
     (early,) = alerts(policy, provisional_run())
     assert (early.condition, early.priority, early.provisional) == (
-        Condition.V_RUN_WARNING,
+        EctopyCondition.V_RUN_WARNING,
         Priority.MEDIUM,
         True,
     )
     assert early.beats == (0, 180, 360)
-    assert states(policy) == [(Condition.V_RUN_WARNING, AlertState.ONGOING)]
+    assert states(policy) == [(EctopyCondition.V_RUN_WARNING, AlertState.ONGOING)]
     (confirmed,) = alerts(policy, run(0))
     assert (confirmed.priority, confirmed.provisional, confirmed.latched) == (
         Priority.HIGH,
@@ -234,7 +234,7 @@ def test_few_alerts_whatever_comes(steps: list[str]) -> None:
     minor = [a.decided_at for a in found if a.priority is not Priority.HIGH]
     for first, last in zip(minor, minor[config.max_per_min :], strict=False):
         assert last - first >= 60 * FS
-    assert len(policy.active) <= len(Condition) + len(Rhythm)
+    assert len(policy.active) <= len(EctopyCondition) + len(Rhythm)
 
 
 @settings(deadline=None)
@@ -272,5 +272,7 @@ def test_five_minutes_of_208_raise_something_sensible(mitdb: Path) -> None:
         assert isinstance(item, LabeledBeat)
         events += [item, *tracker.push(item)]
     found = alerts(policy, events)
-    assert {Condition.V_FIRST, Rhythm.V_COUPLET, Condition.V_RATE} <= {a.condition for a in found}
+    assert {EctopyCondition.V_FIRST, Rhythm.V_COUPLET, EctopyCondition.V_RATE} <= {
+        a.condition for a in found
+    }
     assert 3 <= len(found) <= 30 < sum(label in "VFS" for _, label in placed)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sample_events import labeled_beat
 
 from classifier.labels import Label
-from streamer.core.events import LabeledBeat
-from streamer.rhythm.ectopy import Condition, EctopyConfig, EctopyCounter, EctopyFinding
+from streamer.core.events import EctopyCondition, LabeledBeat
+from streamer.rhythm.ectopy import EctopyConfig, EctopyCounter, EctopyFinding
 
 FS = 250.0
 RR = 200
@@ -28,7 +28,7 @@ def found(counter: EctopyCounter, stream: list[LabeledBeat]) -> list[EctopyFindi
     return [finding for beat in stream if (finding := counter.push(beat)) is not None]
 
 
-def conditions(labels: str) -> list[Condition]:
+def conditions(labels: str) -> list[EctopyCondition]:
     return [finding.condition for finding in found(EctopyCounter(FS), beats(labels))]
 
 
@@ -36,13 +36,16 @@ def conditions(labels: str) -> list[Condition]:
     ("labels", "expected"),
     [
         ("NSNFNQNS", []),
-        ("NNNVNNNVVN", [Condition.V_FIRST]),
-        ("VNNVNNVNNVNNVNNVNN", [Condition.V_FIRST, Condition.V_RATE]),
-        ("VVVVVVVV", [Condition.V_FIRST, Condition.V_RATE]),
-        ("VNNNNNVNNNNNVNNNNNVNNNNNVNNNNNV" + 80 * "N" + "V", [Condition.V_FIRST, Condition.V_RATE]),
+        ("NNNVNNNVVN", [EctopyCondition.V_FIRST]),
+        ("VNNVNNVNNVNNVNNVNN", [EctopyCondition.V_FIRST, EctopyCondition.V_RATE]),
+        ("VVVVVVVV", [EctopyCondition.V_FIRST, EctopyCondition.V_RATE]),
+        (
+            "VNNNNNVNNNNNVNNNNNVNNNNNVNNNNNV" + 80 * "N" + "V",
+            [EctopyCondition.V_FIRST, EctopyCondition.V_RATE],
+        ),
     ],
 )
-def test_what_confirmed_labels_come_to(labels: str, expected: list[Condition]) -> None:
+def test_what_confirmed_labels_come_to(labels: str, expected: list[EctopyCondition]) -> None:
     assert conditions(labels) == expected
 
 
@@ -50,16 +53,16 @@ def test_a_v_beat_is_the_first_only_after_a_long_time() -> None:
     hour = round(3600 * FS)
     stream = [*beats("NVNNVN"), *beats("NVNNVN", start=hour), *beats("NVN", start=3 * hour)]
     assert found(EctopyCounter(FS), stream) == [
-        EctopyFinding(Condition.V_FIRST, (RR,)),
-        EctopyFinding(Condition.V_FIRST, (3 * hour + RR,)),
+        EctopyFinding(EctopyCondition.V_FIRST, (RR,)),
+        EctopyFinding(EctopyCondition.V_FIRST, (3 * hour + RR,)),
     ]
 
 
 def test_the_v_rate_has_hysteresis() -> None:
     """Between the limits nothing begins again; below the lower one it is over."""
     dense, sparse = "VNN" * 6, "VNNNNNNNNNNNNNNNNNNN"
-    assert conditions(dense + sparse * 6 + dense).count(Condition.V_RATE) == 1
-    assert conditions(dense + "N" * 100 + dense).count(Condition.V_RATE) == 2
+    assert conditions(dense + sparse * 6 + dense).count(EctopyCondition.V_RATE) == 1
+    assert conditions(dense + "N" * 100 + dense).count(EctopyCondition.V_RATE) == 2
 
 
 def provisional(labels: str, rr: int = EARLY) -> list[LabeledBeat]:
@@ -71,8 +74,10 @@ def provisional(labels: str, rr: int = EARLY) -> list[LabeledBeat]:
 def test_a_run_is_found_early_from_provisional_labels_until_confirmed_ones_differ() -> None:
     counter = EctopyCounter(FS)
     run = tuple(8 * RR + k * EARLY for k in range(3))
-    assert found(counter, provisional("VVVV")) == [EctopyFinding(Condition.V_RUN_WARNING, run)]
-    assert counter.ongoing == {Condition.V_RUN_WARNING}
+    assert found(counter, provisional("VVVV")) == [
+        EctopyFinding(EctopyCondition.V_RUN_WARNING, run)
+    ]
+    assert counter.ongoing == {EctopyCondition.V_RUN_WARNING}
     counter.push(labeled_beat(8 * RR, Label.N))
     assert counter.ongoing == set()
 
@@ -90,7 +95,7 @@ def test_a_gap_ends_an_early_warning_but_no_count() -> None:
     found(counter, [*provisional("VVV"), *beats("VNN" * 6, start=3000)])
     found(counter, provisional("VVV"))
     counter.clear_streaks()
-    assert counter.ongoing == {Condition.V_RATE}
+    assert counter.ongoing == {EctopyCondition.V_RATE}
     assert found(counter, beats("VV", start=20_000, revision=0)) == []
 
 
