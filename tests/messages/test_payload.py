@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import jsonschema
@@ -45,6 +47,16 @@ def test_schemas_are_valid_and_refuse_a_missing_field(kind: MessageType) -> None
     jsonschema.Draft202012Validator.check_schema(schema(kind))
     with pytest.raises(jsonschema.ValidationError, match="required property"):
         jsonschema.validate({"type": kind.value}, schema(kind))
+
+
+def test_whoever_only_listens_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, streamer.mqtt.listen, streamer.monitor.listen_view as _; print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+    assert not {"numba", "scipy", "torch", "rich"} & set(loaded.stdout.split())
 
 
 def test_a_beat_without_label_must_be_late() -> None:
