@@ -1,5 +1,6 @@
 """The one type in which samples travel."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,3 +27,13 @@ class Chunk:
     def stop(self) -> int:
         """Absolute sample index one past the last column."""
         return self.start + int(self.samples.shape[1])
+
+    def blocks(self, size: int) -> "Iterator[Chunk]":
+        """Cut into chunks of up to `size` samples: itself if it is no longer, else copies."""
+        n = self.samples.shape[1]
+        if n <= size:
+            yield self
+            return
+        for first in range(0, n, size):
+            samples = np.ascontiguousarray(self.samples[:, first : first + size])
+            yield Chunk(start=self.start + first, samples=samples)

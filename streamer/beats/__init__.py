@@ -1,1 +1,1 @@
-"""R peaks to labelled beats: windows, questions to the network, batches, accounts."""
+"""R peaks to labelled beats: windows, label requests, batches, accounts."""

@@ -1,4 +1,4 @@
-"""Ask the network for many patients' beats in one call."""
+"""Have the network work on many patients' beats in one call."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _SIZES: Final = (8, *range(_STEP, LARGEST_BATCH + 1, _STEP))
 
 
 class BatchedModel:
-    """A `BeatModel` that answers all its beats together.
+    """A `BeatModel` that works on all its beats together.
 
     `TorchScriptModel` takes one beat at a time, so that a label doesn't depend on what else is
     asked. Here the last digits may: sums are taken in another order.
@@ -43,7 +43,7 @@ class BatchedModel:
                 self.decide(self.embed(signal), features)
 
     def embed(self, signal: FloatArray) -> FloatArray:
-        """Return what the network makes of beats' signals; see `BeatModel.embed`."""
+        """Return the embeddings of beats' signals; see `BeatModel.embed`."""
         if len(signal) <= FEW:
             return self._model.embed(signal)
         return _in_batches(self._model.embed_batch, signal)

@@ -1,6 +1,6 @@
 """Request each beat's label: at once, and again when the next beat is known.
 
-What is remembered of a patient doesn't depend on the network's answers, so the inputs can be made
+What is remembered of a patient doesn't depend on the labels, so the network's inputs can be made
 as soon as the beat is known, and the label be worked out elsewhere: at once (a record in bulk), by
 another thread (in real time), or for many patients together (a ward).
 """

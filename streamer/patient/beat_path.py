@@ -24,8 +24,8 @@ class BeatPath:
     """Windower, label requester and rhythm tracker of one patient, with the labels left open.
 
     Detections go in by `add_detection`, the time by `tick`, and label requests, gaps and ticks come
-    out. Who works the labels out hands them, and the gaps and ticks between them, to `conclude` in
-    the same order, which returns the events.
+    out. Whoever works out the labels hands them, and the gaps and ticks between them, to `conclude`
+    in the same order, which returns the events.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class BeatPath:
         return steps
 
     def may_change_by(self, sample: int) -> bool:
-        """Tell whether time and signal alone might change the rhythm: see `RhythmTracker`."""
+        """Return whether time and signal alone might change the rhythm: see `RhythmTracker`."""
         return self._rhythm.may_change_by(sample)
 
     def conclude(self, item: LabeledBeat | Gap | Tick) -> list[Event]:

@@ -1,10 +1,7 @@
 """The whole signal path of one patient: samples in, labelled beats, rhythm and alarms out."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-import numpy as np
 
 from classifier.network.runtime import BeatModel, load_model
 from replay.chunk import Chunk
@@ -68,7 +65,7 @@ class Chain:
     arrival made the event known. Beat windows stay at the chain's rate. Events ascend in
     `decided_at`.
 
-    `push` and `flush` work labels out at once. Who has another thread do it uses `advance`,
+    `push` and `flush` work out labels at once. To have another thread do it, use `advance`,
     `finish`, `conclude` and `end`, of which `push` and `flush` are made.
     """
 
@@ -161,7 +158,8 @@ class Chain:
         """
         self._check(item)
         steps: list[Step] = []
-        for block in self._blocks(item):
+        # In one piece of memory: rows that lie apart would make every kernel compile a second time.
+        for block in item.blocks(self._block_samples):
             for resampled in self._resampler.push(block):
                 steps += self._push_resampled(resampled)
         return steps
@@ -169,7 +167,7 @@ class Chain:
     def resample(self, item: Chunk) -> list[Chunk]:
         """Bring samples that follow the last ones to the chain's rate, and nothing else.
 
-        For who advances the chain's memory by other means. Raises as `push` does.
+        For a ward, whose kernel advances the chain's memory then. Raises as `push` does.
         """
         self._check(item)
         return [found for found in self._resampler.push(item) if isinstance(found, Chunk)]
@@ -257,16 +255,6 @@ class Chain:
         elif shape[1:] == (leads,):
             advice = "pass samples.T"
         raise ValueError(f"got samples of shape {shape}, expected ({leads}, n); {advice}")
-
-    def _blocks(self, chunk: Chunk) -> Iterator[Chunk]:
-        size = self._block_samples
-        if chunk.samples.shape[1] <= size:
-            yield chunk
-            return
-        for first in range(0, chunk.samples.shape[1], size):
-            # Rows that lie apart would make every kernel compile a second time.
-            samples = np.ascontiguousarray(chunk.samples[:, first : first + size])
-            yield Chunk(start=chunk.start + first, samples=samples)
 
     def _push_resampled(self, item: Chunk | Gap) -> list[Step]:
         """Push through everything after the resampler."""

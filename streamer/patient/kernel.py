@@ -1,6 +1,6 @@
 """One compiled call that advances the signal path of every patient of a ward."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,7 @@ from classifier.compiled import jit
 from streamer.patient.memory import ChainMemory
 from streamer.signal.bandpass import filter_leads
 from streamer.signal.detector.kernel import run_detector
-from streamer.signal.detector.state import HELD
 from streamer.signal.position import NEVER
-
-_MOST_AT_ONCE: Final = HELD + 2
-"""Detector outputs that one sample may bring at once: all those held while learning."""
-
-
-def output_room(width: int) -> int:
-    """Return how many outputs one patient can have in a tick of so many samples."""
-    return width // 2 + _MOST_AT_ONCE
 
 
 @jit

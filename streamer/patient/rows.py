@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from classifier.inputs.kernels import records
 from streamer.core.events import CHAIN_FS
 from streamer.patient.chain import ChainConfig
-from streamer.patient.kernel import output_room, run_ward
+from streamer.patient.kernel import run_ward
 from streamer.patient.memory import ChainMemory, arrays_of, new_memory, row_of
 from streamer.rhythm.tracker import RhythmTracker
 from streamer.rhythm.waveform.kernel import Column, measure_patients
 from streamer.rhythm.waveform.measures import Measurement, kernel_parameters, measurements
 from streamer.signal.bandpass import BandPass
 from streamer.signal.detector import qrs_detector as detector
-from streamer.signal.detector.state import OUTPUT
+from streamer.signal.detector.state import OUTPUT, output_room
 
 NEVER_DUE: Final = np.iinfo(np.int64).max
 _OUTPUT_ROWS: Final = 16_384
@@ -175,7 +175,7 @@ class PatientRows:
         )
 
     def cannot_wait(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of which rows the measurements must be taken now.
+        """Return of which rows the measurements must be taken now.
 
         Parameters
         ----------

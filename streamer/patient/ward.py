@@ -27,13 +27,13 @@ class Ward:
     Each patient is a `Chain` whose memory is a row of the ward's arrays (`PatientRows`). What
     happens all the time is done for all rows by one compiled call; what happens seldom (a jump in
     a stream, its end, a snapshot) the patient's own chain does in place. Equal to one `Chain` a
-    patient; only the network is asked for all due beats in one batch, so that probabilities may
+    patient; only the network gets all due beats in one batch, so that probabilities may
     differ in the last digits (floating-point sums depend on the batch).
 
     Parameters
     ----------
     model : BeatModel
-        Asked with many beats at a time.
+        Gets many beats at a time.
     n_leads : int
         Of every patient.
     config : WardConfig, optional
@@ -46,8 +46,8 @@ class Ward:
     Notes
     -----
     `push`, `push_chunks`, `settle` and `finish` return steps: label requests, and the gaps and
-    ticks between them. Who works the labels out hands them, with the other steps of each patient
-    and in the same order, to the patient's `Chain.conclude`; `label` does so for all at once.
+    ticks between them. Whoever works out the labels hands them, with the other steps of each
+    patient and in the same order, to the patient's `Chain.conclude`; `label` does so for all.
     """
 
     def __init__(

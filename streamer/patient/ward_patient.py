@@ -58,13 +58,8 @@ def rounds(
 ) -> Iterator[dict[str, Chunk]]:
     """Deal out chunks so that each source has one piece a round, of up to `sizes` samples."""
     pieces = {
-        source: [piece for chunk in those for piece in _pieces(chunk, sizes[source])]
+        source: [piece for chunk in those for piece in chunk.blocks(sizes[source])]
         for source, those in chunks.items()
     }
     for number in range(max(map(len, pieces.values()), default=0)):
         yield {source: those[number] for source, those in pieces.items() if len(those) > number}
-
-
-def _pieces(chunk: Chunk, size: int) -> Iterator[Chunk]:
-    for first in range(0, chunk.samples.shape[1], size):
-        yield Chunk(start=chunk.start + first, samples=chunk.samples[:, first : first + size])

@@ -69,9 +69,9 @@ def new_memory(n_leads: int, sections: int, patients: tuple[int, ...] = ()) -> B
 
 
 @cache
-def _design(config: BandPassConfig, fs: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _design(config: BandPassConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return coefficients and settled state: the same, never changed, for all patients."""
-    sos = design_bandpass((config.low_hz, config.high_hz), fs, config.order)
+    sos = design_bandpass((config.low_hz, config.high_hz), CHAIN_FS, config.order)
     return sos, settled_state(sos)
 
 
@@ -108,8 +108,6 @@ class BandPass:
         Leads in every chunk.
     config : BandPassConfig
         The pass band.
-    fs : float
-        Sampling frequency in Hz.
 
     Attributes
     ----------
@@ -126,11 +124,8 @@ class BandPass:
     anew from the next sample.
     """
 
-    def __init__(
-        self, *, n_leads: int, config: BandPassConfig | None = None, fs: float = CHAIN_FS
-    ) -> None:
-        config = config or BandPassConfig()
-        self.sos, self.settled = _design(config, fs)
+    def __init__(self, *, n_leads: int, config: BandPassConfig | None = None) -> None:
+        self.sos, self.settled = _design(config or BandPassConfig())
         self.memory = new_memory(n_leads, len(self.sos))
         self._closed = False
 

@@ -11,7 +11,7 @@ from streamer.signal.detector.state import FLAT, GAP, INVALID, MASK, RING, SATUR
 from streamer.signal.position import NEVER
 
 MEAN_RATE: Final = 0.002
-"""Of the slow baseline by which saturation is told from lead-off."""
+"""Of the slow baseline that tells saturation from lead-off."""
 NOISE_WEIGHT: Final = 4.0
 """A lead whose noise is a quarter of its beats counts half."""
 NOTHING: Final = -1e9

@@ -17,7 +17,6 @@ from streamer.signal.detector.peak_scorer import PeakScorer, load_peak_scorer, p
 from streamer.signal.detector.state import (
     FEATURES,
     GAP,
-    HELD,
     MAX_LEADS,
     NUMBERS,
     OUTPUT,
@@ -26,9 +25,11 @@ from streamer.signal.detector.state import (
     TIMES,
     Trace,
     new_state,
+    output_room,
 )
 
 _VERSION: Final = 4
+_NO_TRACE: Final = np.empty((0, 0), np.float32)
 REASONS: Final = (GapReason.INVALID, GapReason.FLAT, GapReason.SATURATED)
 
 
@@ -57,7 +58,7 @@ class DetectorConfig:
     settle_s: float = 0.250
     """A lead that comes back is used again after this: the filter rings."""
     flat_line_s: float = 1.0
-    """Equal samples for this long are no signal. Longer than any isoelectric stretch."""
+    """Equal samples for this long are no signal. Longer than any isoelectric segment."""
     silence_s: float = 2.5
     """Silence after which the beat level begins to fade."""
     floor_mv: float = 0.0006
@@ -123,8 +124,6 @@ class QRSDetector:
         self._leads = min(n_leads, MAX_LEADS)
         self._parameters = kernel_parameters(config or DetectorConfig())
         self._net = shipped_net() if scorer is None else packed(scorer)
-        self._no_trace = np.empty((0, 0), np.float32)
-        self._room = -1
         self._out = records(OUTPUT, 0)
         self.memory = new_state(self._leads, 0)
         self._closed = False
@@ -144,7 +143,8 @@ class QRSDetector:
         StageClosedError
             If the stage was flushed.
         """
-        return self._run(item, self._no_trace)
+        self._check_open()
+        return [*self._follow_start(item), *self._run(item.raw, item.filtered, _NO_TRACE)]
 
     def trace(self, item: FilteredChunk) -> tuple[list[RPeak | Gap], NDArray[np.float32]]:
         """Push, and return every candidate beside the events: for training and for looking inside.
@@ -156,36 +156,21 @@ class QRSDetector:
         candidates : ndarray of float32, shape (n, columns)
             A row each; `state.Trace` names the columns.
         """
-        size = 2 * _output_size(item.raw.shape[1])
+        self._check_open()
+        size = 2 * output_room(item.raw.shape[1])
         trace = np.zeros((size + 1, Trace.FEATURES + FEATURES), np.float32)
-        events = self._run(item, trace)
+        events = [*self._follow_start(item), *self._run(item.raw, item.filtered, trace)]
         return events, trace[1 : 1 + int(trace[0, 0])]
 
-    def _run(self, item: FilteredChunk, trace: NDArray[np.float32]) -> list[RPeak | Gap]:
+    def flush(self) -> list[RPeak | Gap]:
+        """End the stream: decide on what is pending, close an open gap."""
+        events = [] if self._closed else self._finish()
+        self._closed = True
+        return events
+
+    def _check_open(self) -> None:
         if self._closed:
             raise StageClosedError("QRSDetector was flushed; reset() it before pushing again")
-        jumped = self._follow_start(item)
-        if item.raw.shape[1] > self._room:
-            self._room = item.raw.shape[1]
-            self._out = records(OUTPUT, _output_size(self._room))
-        count = self._advance(item.raw, item.filtered, self._out, trace, False)
-        return (
-            [*jumped, *(to_event(row) for row in self._out[:count].tolist())] if count else jumped
-        )
-
-    def _advance(
-        self,
-        raw: NDArray[np.float32],
-        filtered: NDArray[np.float32],
-        out: Any,
-        trace: NDArray[np.float32],
-        is_last: bool,
-    ) -> int:
-        """Push samples, and finish if they are the last; return how many rows of `out` are set."""
-        count: int = push_detector(
-            self.memory, self._parameters, self._net, raw, filtered, out, trace, is_last
-        )
-        return count
 
     def _follow_start(self, item: FilteredChunk) -> list[RPeak | Gap]:
         """Begin at the first chunk's start, and anew, with nothing learnt, after a jump."""
@@ -202,16 +187,25 @@ class QRSDetector:
         return pending
 
     def _finish(self) -> list[RPeak | Gap]:
-        out = records(OUTPUT, HELD + 2)
         nothing = np.empty((self._leads, 0), np.float32)
-        count = self._advance(nothing, nothing, out, self._no_trace, True)
-        return [to_event(row) for row in out[:count].tolist()]
+        return self._run(nothing, nothing, _NO_TRACE, is_last=True)
 
-    def flush(self) -> list[RPeak | Gap]:
-        """End the stream: decide on what is pending, close an open gap."""
-        events = [] if self._closed else self._finish()
-        self._closed = True
-        return events
+    def _run(
+        self,
+        raw: NDArray[np.float32],
+        filtered: NDArray[np.float32],
+        trace: NDArray[np.float32],
+        *,
+        is_last: bool = False,
+    ) -> list[RPeak | Gap]:
+        """Push samples, and finish if they are the last."""
+        room = output_room(raw.shape[1])
+        if room > len(self._out):
+            self._out = records(OUTPUT, room)
+        count: int = push_detector(
+            self.memory, self._parameters, self._net, raw, filtered, self._out, trace, is_last
+        )
+        return [to_event(row) for row in self._out[:count].tolist()] if count else []
 
     def snapshot(self) -> Snapshot:
         """Copy the state: about 18 KB."""
@@ -226,11 +220,6 @@ class QRSDetector:
         state = snapshot.require("QRSDetector", _VERSION)
         self.memory[:] = state["patient"]
         self._closed = state["closed"]
-
-
-def _output_size(n: int) -> int:
-    """Most events that n samples can make: a candidate needs 36 samples, held ones come at once."""
-    return n // 2 + HELD + 2
 
 
 @cache

@@ -177,6 +177,12 @@ OUTPUT: Final = np.dtype(
     ]
 )
 
+
+def output_room(n: int) -> int:
+    """Most outputs of n samples: a candidate needs 36, but all held ones come at once."""
+    return n // 2 + HELD + 2
+
+
 INVALID: Final = 0
 FLAT: Final = 1
 SATURATED: Final = 2
