@@ -27,7 +27,7 @@ def diagram() -> str:
         lines += [f"    {line}" for line in _region(layer)]
         lines.append("  }")
     lines.append(f"  note right of {Layer.EPISODE.value}")
-    lines += [f"    {row.to} alarm - {_plain(row.description)}" for row in TABLE[Layer.MOMENT]]
+    lines += [f"    {row.to} alarm - {_plain(row.rule)}" for row in TABLE[Layer.MOMENT]]
     lines.append("  end note")
     return "\n".join(lines) + "\n"
 
@@ -50,7 +50,7 @@ def _sources(row: Transition) -> list[State]:
 
 
 def _edges(layer: Layer, row: Transition) -> list[str]:
-    label = _plain(row.description)
+    label = _plain(row.rule)
     if row.priority is not None:
         label += f" [{row.priority.name}]"
     target = _key(layer, row.to)
@@ -80,6 +80,6 @@ def table() -> str:
     rules = [(layer, row, row.to) for layer, rows in TABLE.items() for row in rows if row.to]
     for layer, row, rhythm in rules:
         priority = "" if row.priority is None else row.priority.name.lower()
-        cells = (rhythm, layer, row.description, row.source, row.time_to_alarm, priority)
+        cells = (rhythm, layer, row.rule, row.source, row.time_to_alarm, priority)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -59,8 +59,8 @@ class Transition:
     """States that it starts from; None is any other than `to`."""
     to: State
     condition: Condition
-    description: str
-    """The rule in words."""
+    rule: str
+    """In words."""
     source: str = ""
     """Who defines it."""
     time_to_alarm: str = ""

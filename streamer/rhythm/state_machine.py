@@ -6,11 +6,13 @@ from streamer.core.events import Alarm, Rhythm, RhythmEvent
 from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Evidence, Layer, State, Transition, Trigger
 from streamer.rhythm.serialize import convert, plain
-from streamer.rhythm.table import DISRUPTIVE, EPISODES, rows
+from streamer.rhythm.table import EPISODES, rows
 
 Output = RhythmEvent | Alarm
 _DATING_LIMITS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
 """Fibrillation is not dated back beyond where one of these began or ended."""
+_DISRUPTIVE: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
+"""Episodes after which the background is unknown until new beats show it."""
 
 
 class RhythmStateMachine:
@@ -119,7 +121,7 @@ class RhythmStateMachine:
     def _take(self, layer: Layer, row: Transition, evidence: Evidence) -> list[Output]:
         if _DATING_LIMITS & {row.to, self._states[layer]}:
             self._context.atria.note_transition(evidence.onset)
-        if self._states[layer] in DISRUPTIVE:
+        if self._states[layer] in _DISRUPTIVE:
             self.clear_beats(evidence.onset)
         if layer is not Layer.MOMENT:
             self._set(layer, row.to)

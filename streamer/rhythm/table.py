@@ -1,9 +1,8 @@
 """The transition table of the rhythm tracker: the one place where rhythm rules live.
 
-Each row says upon which trigger, from which state to which, and why. Layers: the *background* is
-what the heart does between episodes; an *episode* lies over it at once and gives it back; *rate*
-alarms hold whatever the rhythm is; a *moment* is over as soon as it is known. For every layer the
-first row that applies is taken.
+Layers: the *background* is what the heart does between episodes; an *episode* lies over it at once
+and gives it back; *rate* alarms hold whatever the rhythm is; a *moment* is over as soon as it is
+known. For every layer the first row that applies is taken.
 """
 
 from collections.abc import Mapping
@@ -34,7 +33,7 @@ _EPISODES: Final = (
         after=_CALM | _RUNS | _SILENT,
         to=Rhythm.VENTRICULAR_FIBRILLATION,
         condition=c.fibrillation,
-        description="waves of 150 to 600/min whose odds add up, no good N beats",
+        rule="waves of 150 to 600/min whose odds add up, no good N beats",
         source=f"{_QUIET}; Figuera et al. 2016, doi:10.1371/journal.pone.0159654",
         time_to_alarm="3 to 5 s",
         priority=Priority.HIGH,
@@ -44,14 +43,14 @@ _EPISODES: Final = (
         after=frozenset({Rhythm.VENTRICULAR_FIBRILLATION}),
         to=None,
         condition=c.fibrillation_over,
-        description="1.5 s without such waves",
+        rule="1.5 s without such waves",
     ),
     Transition(
         trigger=Trigger.SIGNAL,
         after=_CALM | _RUNS | _OFF | {Rhythm.PAUSE, Rhythm.VENTRICULAR_FIBRILLATION},
         to=Rhythm.ASYSTOLE,
         condition=c.asystole,
-        description="no beat for 4.4 s and a quiet signal; through a lead-off that began later",
+        rule="no beat for 4.4 s and a quiet signal; through a lead-off that began later",
         source=_QUIET,
         time_to_alarm="4.4 to 4.7 s after the last beat",
         priority=Priority.HIGH,
@@ -61,40 +60,28 @@ _EPISODES: Final = (
         after=_CALM | _RUNS,
         to=Rhythm.PAUSE,
         condition=c.pause,
-        description="no beat for 3.1 s and a quiet signal",
+        rule="no beat for 3.1 s and a quiet signal",
         source=_HRS,
         time_to_alarm="3.1 to 3.4 s after the last beat",
         priority=Priority.MEDIUM,
     ),
-    Transition(
-        trigger=Trigger.PEAK,
-        after=_SILENT,
-        to=None,
-        condition=c.beat_again,
-        description="a beat",
-    ),
+    Transition(trigger=Trigger.PEAK, after=_SILENT, to=None, condition=c.beat_again, rule="a beat"),
     Transition(
         trigger=Trigger.GAP,
         after=_CALM | _RUNS | {Rhythm.PAUSE, Rhythm.VENTRICULAR_FIBRILLATION},
         to=Rhythm.LEAD_OFF,
         condition=c.lead_off,
-        description="no lead has a signal: flat, at the rail or invalid",
+        rule="no lead has a signal: flat, at the rail or invalid",
         source="streamer.core.events.GapReason",
         time_to_alarm="1 s",
         priority=Priority.LOW,
     ),
-    Transition(
-        trigger=Trigger.GAP,
-        after=_OFF,
-        to=None,
-        condition=c.lead_on,
-        description="a signal",
-    ),
+    Transition(trigger=Trigger.GAP, after=_OFF, to=None, condition=c.lead_on, rule="a signal"),
     Transition(
         after=_CALM | _SLOW_RUNS,
         to=Rhythm.VENTRICULAR_TACHYCARDIA,
         condition=c.ventricular_run(Rhythm.VENTRICULAR_TACHYCARDIA),
-        description="3 ventricular beats in a row at 100/min or more",
+        rule="3 ventricular beats in a row at 100/min or more",
         source=f"{_EC57}; {_ESC_VA}",
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.HIGH,
@@ -103,8 +90,7 @@ _EPISODES: Final = (
         after=_CALM | _SLOW_RUNS,
         to=Rhythm.VENTRICULAR_TACHYCARDIA,
         condition=c.steady_tachycardia,
-        description="6 beats in a row at a steady 100/min or more, "
-        "ventricular if they aren't noise",
+        rule="6 beats in a row at a steady 100/min or more, ventricular if they aren't noise",
         source=_EC57,
         time_to_alarm="sixth interval + 0.36 s",
         priority=Priority.HIGH,
@@ -113,7 +99,7 @@ _EPISODES: Final = (
         after=_CALM | _S_RUNS,
         to=Rhythm.IDIOVENTRICULAR,
         condition=c.ventricular_run(Rhythm.IDIOVENTRICULAR),
-        description="3 ventricular beats in a row below 100/min, at another pace than before",
+        rule="3 ventricular beats in a row below 100/min, at another pace than before",
         source=f"{_EC57}; {_ESC_VA}",
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.MEDIUM,
@@ -122,7 +108,7 @@ _EPISODES: Final = (
         after=_CALM | {Rhythm.S_RUN},
         to=Rhythm.SUPRAVENTRICULAR_TACHYCARDIA,
         condition=c.supraventricular_run(Rhythm.SUPRAVENTRICULAR_TACHYCARDIA),
-        description="3 supraventricular ectopic beats in a row at 100/min or more, not in AF",
+        rule="3 supraventricular ectopic beats in a row at 100/min or more, not in AF",
         source=_EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.MEDIUM,
@@ -131,7 +117,7 @@ _EPISODES: Final = (
         after=_CALM,
         to=Rhythm.S_RUN,
         condition=c.supraventricular_run(Rhythm.S_RUN),
-        description="3 supraventricular ectopic beats in a row below 100/min, not in AF",
+        rule="3 supraventricular ectopic beats in a row below 100/min, not in AF",
         source=_EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.LOW,
@@ -140,13 +126,13 @@ _EPISODES: Final = (
         after=frozenset({Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.IDIOVENTRICULAR}),
         to=None,
         condition=c.ventricular_run_over,
-        description="a beat from elsewhere",
+        rule="a beat from elsewhere",
     ),
     Transition(
         after=_S_RUNS,
         to=None,
         condition=c.supraventricular_run_over,
-        description="a beat from elsewhere",
+        rule="a beat from elsewhere",
     ),
 )
 
@@ -154,13 +140,13 @@ _BACKGROUND: Final = (
     Transition(
         to=Rhythm.UNKNOWN,
         condition=b.unknowable,
-        description="8 beats in a row in noise",
+        rule="8 beats in a row in noise",
         time_to_alarm="8 beats",
     ),
     Transition(
         to=Rhythm.BIGEMINY,
         condition=b.pattern(Rhythm.BIGEMINY, period=2),
-        description="every second beat ventricular, 3 times, after and before another",
+        rule="every second beat ventricular, 3 times, after and before another",
         source=_EC57,
         time_to_alarm="7 beats",
         priority=Priority.LOW,
@@ -168,7 +154,7 @@ _BACKGROUND: Final = (
     Transition(
         to=Rhythm.TRIGEMINY,
         condition=b.pattern(Rhythm.TRIGEMINY, period=3),
-        description="every third beat ventricular, 3 times, after and before others",
+        rule="every third beat ventricular, 3 times, after and before others",
         source=_EC57,
         time_to_alarm="10 beats",
         priority=Priority.LOW,
@@ -176,7 +162,7 @@ _BACKGROUND: Final = (
     Transition(
         to=Rhythm.ATRIAL_FIBRILLATION,
         condition=b.atrial_fibrillation,
-        description="irregular RR intervals and no constant P wave: over 48 beats, or 12 where it "
+        rule="irregular RR intervals and no constant P wave: over 48 beats, or 12 where it "
         "comes back within 20 min; until single beats speak against it",
         source="Lake & Moorman 2011, doi:10.1152/ajpheart.00561.2010",
         time_to_alarm="12 to 48 beats",
@@ -185,7 +171,7 @@ _BACKGROUND: Final = (
     Transition(
         to=Rhythm.SINUS_BRADYCARDIA,
         condition=b.slow,
-        description="below 60/min",
+        rule="below 60/min",
         source=_HRS,
         time_to_alarm="5 beats",
         hold_beats=3,
@@ -193,7 +179,7 @@ _BACKGROUND: Final = (
     Transition(
         to=Rhythm.SINUS_TACHYCARDIA,
         condition=b.fast,
-        description="above 100/min",
+        rule="above 100/min",
         source="Page et al. 2016, doi:10.1161/CIR.0000000000000311",
         time_to_alarm="7 beats",
         hold_beats=3,
@@ -201,7 +187,7 @@ _BACKGROUND: Final = (
     Transition(
         to=Rhythm.SINUS,
         condition=b.ordinary,
-        description="60 to 100/min and nothing else",
+        rule="60 to 100/min and nothing else",
         source=_HRS,
         time_to_alarm="5 beats",
         hold_beats=3,
@@ -213,7 +199,7 @@ _RATES: Final = (
         trigger=Trigger.PEAK,
         to=Rhythm.EXTREME_TACHYCARDIA,
         condition=b.extreme_tachycardia,
-        description="above 140/min over 17 beats",
+        rule="above 140/min over 17 beats",
         source=_QUIET,
         time_to_alarm="17 beats",
         priority=Priority.HIGH,
@@ -222,7 +208,7 @@ _RATES: Final = (
         trigger=Trigger.PEAK,
         to=Rhythm.EXTREME_BRADYCARDIA,
         condition=b.extreme_bradycardia,
-        description="below 40/min over 5 beats",
+        rule="below 40/min over 5 beats",
         source=_QUIET,
         time_to_alarm="5 beats",
         priority=Priority.HIGH,
@@ -232,7 +218,7 @@ _RATES: Final = (
         after=frozenset({None, Rhythm.BRADYCARDIA, Rhythm.EXTREME_BRADYCARDIA}),
         to=Rhythm.TACHYCARDIA,
         condition=b.tachycardia,
-        description="115/min or more",
+        rule="115/min or more",
         source=_MONITORS,
         time_to_alarm="5 s",
         priority=Priority.MEDIUM,
@@ -242,7 +228,7 @@ _RATES: Final = (
         after=frozenset({None, Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA}),
         to=Rhythm.BRADYCARDIA,
         condition=b.bradycardia,
-        description="50/min or less",
+        rule="50/min or less",
         source=_MONITORS,
         time_to_alarm="5 s",
         priority=Priority.MEDIUM,
@@ -251,7 +237,7 @@ _RATES: Final = (
         trigger=Trigger.PEAK,
         to=None,
         condition=b.rate_is_back,
-        description="10/min inside the limits",
+        rule="10/min inside the limits",
     ),
 )
 
@@ -259,7 +245,7 @@ _MOMENTS: Final = (
     Transition(
         to=Rhythm.V_COUPLET,
         condition=c.ventricular_couplet,
-        description="2 ventricular beats in a row, then another",
+        rule="2 ventricular beats in a row, then another",
         source=_EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.LOW,
@@ -267,7 +253,7 @@ _MOMENTS: Final = (
     Transition(
         to=Rhythm.S_COUPLET,
         condition=c.supraventricular_couplet,
-        description="2 supraventricular ectopic beats in a row, then another, not in AF",
+        rule="2 supraventricular ectopic beats in a row, then another, not in AF",
         source=_EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.LOW,
@@ -276,7 +262,7 @@ _MOMENTS: Final = (
         trigger=Trigger.PEAK,
         to=Rhythm.PAUSE,
         condition=c.past_pause,
-        description="a beat after a quiet of 2.5 s that was not announced before",
+        rule="a beat after a quiet of 2.5 s that was not announced before",
         source=_HRS,
         time_to_alarm="0.36 s after that beat",
         priority=Priority.MEDIUM,
@@ -292,8 +278,6 @@ TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = {
 """The rows of every layer, in the order in which they are tried."""
 EPISODES: Final = frozenset(row.to for row in _EPISODES)
 """States of that layer."""
-DISRUPTIVE: Final[frozenset[State]] = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
-"""Episodes after which the background is unknown until new beats show it."""
 
 
 @cache

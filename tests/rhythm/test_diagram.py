@@ -48,7 +48,7 @@ def test_the_diagram_has_an_edge_for_every_row_and_none_besides() -> None:
     regions = 3
     assert len(edges) == expected + regions
     for row in TRANSITIONS:
-        assert row.description.replace(";", ",").replace(":", " -") in drawn
+        assert row.rule.replace(";", ",").replace(":", " -") in drawn
     named = set(re.findall(r'state "([^"]+)" as', drawn))
     assert {str(row.to) for row in states if row.to is not None} <= named
 

@@ -151,6 +151,7 @@ def nearest_pair(intervals_s: FloatArray, n: int) -> float:
 
     The larger of the two differences of logarithms; NaN if too few are known.
     """
+    # Logarithms, so that a slow and a fast heart's intervals are compared by the same measure.
     best, count = np.inf, 0
     for k in range(n - 1, max(n - 1 - _MAX_PAIRS, 0), -1):
         far = max(
@@ -181,6 +182,7 @@ def _add_intervals(s: AtriaState, n: int, log_likelihood: FloatArray) -> None:
         ectopic += PAIR[AtrialState.ECTOPIC, column]
     log_likelihood[AtrialState.REGULAR] += regular
     log_likelihood[AtrialState.ECTOPIC] += ectopic
+    # A regular rhythm is as regular where its P waves can't be seen.
     log_likelihood[AtrialState.HIDDEN] += regular
 
 

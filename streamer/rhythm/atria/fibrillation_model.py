@@ -132,6 +132,7 @@ def change_state(probability: FloatArray) -> None:
 @jit
 def multiply_likelihood(probability: FloatArray, log_likelihood: FloatArray) -> None:
     """Multiply by likelihoods and scale to a sum of 1."""
+    # Beside the largest, as exponentials of all of them may vanish together.
     most, total = log_likelihood[0], 0.0
     for k in range(1, STATES):
         most = max(most, log_likelihood[k])

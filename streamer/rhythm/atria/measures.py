@@ -250,6 +250,7 @@ def _match(
     for i in range(n - 1):
         known[i] = not (np.isnan(intervals[i]) or np.isnan(intervals[i + 1]))
         templates += known[i]
+    # The tolerance grows until matches are many enough for a stable ratio (Lake & Moorman).
     tolerance = first
     while True:
         shorter, longer = 0, 0

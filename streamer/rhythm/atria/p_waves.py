@@ -61,6 +61,7 @@ def consistency(segments: Segment) -> float:
     for i in range(n):
         for k in range(points):
             energy[i] += float(segments[i, k]) ** 2
+    # One artefact has the energy of all P waves together, so the mean must be without it.
     limit = _OUTLIER * median_of(energy.copy())
     mean, total, kept = np.zeros(points), 0.0, 0
     for i in range(n):
@@ -71,6 +72,7 @@ def consistency(segments: Segment) -> float:
             kept += 1
     if total <= 0.0 or kept < 2:
         return 0.0
+    # Of unrelated segments the mean of n keeps a share of 1/n of the energy.
     chance = 1.0 / kept
     common = 0.0
     for k in range(points):

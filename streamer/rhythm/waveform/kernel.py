@@ -151,9 +151,11 @@ def _describe(
 def _filter_sample(c: WatchParameters, s: WatchState, lead: int, sample: float) -> None:
     """Filter one lead's next sample and add it to its sums; a missing one repeats the last."""
     x = float(sample)
+    # A missing sample must not stay in the recursive filter for ever.
     if not np.isfinite(x):
         x = 0.0 if np.isnan(s.held[lead, 0]) else s.held[lead, 0]
     if np.isnan(s.held[lead, 0]):
+        # Settled on the first sample: a filter that starts from zero would ring like a wave.
         settle(c.settled, x, s.filters[lead])
         s.held[lead, 0] = x
         s.held[lead, 1] = x

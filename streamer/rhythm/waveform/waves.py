@@ -69,6 +69,7 @@ def leakage(window: NDArray[np.float32]) -> tuple[float, int]:
             slope += abs(window[i] - window[i - 1])
     if slope <= 0.0:
         return 1.0, 0
+    # For a sine the mean slope is 2 pi / period times the mean value, so this is half a period.
     half = int(np.pi * total / slope + 0.5)
     if half < 1 or half >= n // 2:
         return 1.0, 0
@@ -118,6 +119,7 @@ def expand_terms(f: NDArray[np.float64], terms: NDArray[np.float64]) -> None:
 
     Products too, as waves of a low rate may be less like noise than those of a high one.
     """
+    # Centred, so that a product is not one of its features over again.
     terms[0] = 1.0
     at = 1 + FEATURES
     for k in range(FEATURES):
