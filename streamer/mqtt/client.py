@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import aiomqtt
@@ -63,24 +63,8 @@ class ClientConfig:
     other clients have to come back too, and what comes before them is lost to them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
-    """What a client asks of who uses it; each is called on the event loop and returns at once."""
-
-    will: Callable[[Version], aiomqtt.Will | None] = lambda version: None
-    """What the broker is to publish when it loses us."""
-    on_connect: Callable[[], None] = lambda: None
-    """Called on every connection, the first one included, to tell of the present."""
-    on_turn: Callable[[], None] = lambda: None
-    """Called before messages are sent."""
-    on_finish: Callable[[], None] = lambda: None
-    """Called once everything is delivered and the client closes."""
-    readers: Mapping[str, Incoming] = field(default_factory=dict)
-    """Who reads `<prefix>/<source>/<kind>`, by kind."""
-
-
 class MqttClient:
-    """A client of one broker.
+    """A client of one broker; who extends it says more by `_will` and the methods beside it.
 
     Parameters
     ----------
@@ -90,7 +74,8 @@ class MqttClient:
         Name shown in the broker's log; unique by default, or that of an outbox on disk.
     outbox : Outbox, optional
         Where messages wait, in place of a queue in memory; the client closes it.
-    hooks : Hooks, optional
+    readers : mapping of str to callable
+        Who reads `<prefix>/<source>/<kind>`, by kind.
     source : str
         Whose messages are read; all by default.
     prefix : str
@@ -117,7 +102,6 @@ class MqttClient:
     Attributes
     ----------
     state : ConnectionState
-        Never degraded: that is for those who know what waits.
     sent : int
         Messages of the outbox that the broker has, each counted once.
     undelivered : int
@@ -139,7 +123,7 @@ class MqttClient:
         *,
         client_id: str | None = None,
         outbox: Outbox | None = None,
-        hooks: Hooks | None = None,
+        readers: Mapping[str, Incoming | None] | None = None,
         source: str = "+",
         prefix: str = TOPIC_PREFIX,
         session_s: int = 0,
@@ -159,11 +143,11 @@ class MqttClient:
         self.state = ConnectionState.CONNECTING
         self.sent = self.undelivered = self.reconnects = 0
         self.last_error: str | None = None
-        self.outbox: Outbox = outbox or MemoryOutbox(QUEUE_SIZE, wall_time=wall_time)
-        self.notice = on_notice or (lambda line: None)
+        self._outbox: Outbox = outbox or MemoryOutbox(QUEUE_SIZE, wall_time=wall_time)
+        self._notice = on_notice or (lambda line: None)
         self._client_id = client_id or client_identifier("client")
-        self._hooks = hooks or Hooks()
-        self.source = source
+        self._readers = {k: reader for k, reader in (readers or {}).items() if reader is not None}
+        self._source = source
         self._prefix = prefix
         self._session_s = session_s
         self._credentials = credentials or Credentials.from_environment(os.environ)
@@ -190,14 +174,19 @@ class MqttClient:
         return self.address.url
 
     @property
-    def is_closing(self) -> bool:
-        """Whether nothing more is taken."""
-        return self._is_closing
+    def queued(self) -> int:
+        """Messages not yet acknowledged."""
+        return self._outbox.unacknowledged
 
     @property
-    def is_telling(self) -> bool:
-        """Whether the broker may not have all yet that tells of the present."""
-        return self._delivery is None or self._delivery.has_present
+    def shed(self) -> int:
+        """Messages dropped because the queue was full."""
+        return sum(self._outbox.shed.values())
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what is undelivered at the end waits on disk for the next start."""
+        return self._outbox.is_durable
 
     async def start(self) -> None:
         """Connect.
@@ -217,28 +206,44 @@ class MqttClient:
             self._worker.result()
         self._first.result()
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def queue(self, topic: str, payload: bytes) -> None:
         """Queue a message that is no JSON; never blocks."""
-        self.outbox.put(Outgoing(topic=topic, payload=payload))
-        self.wake()
-
-    def send_present(self, message: Present) -> None:
-        """Send what tells of the present; dropped while there is no connection."""
-        if self._delivery is not None:
-            self._delivery.send_present(message)
-            self.wake()
-
-    def wake(self) -> None:
-        """Look again whether there is something to do."""
-        self._wake.set()
+        self._put(Outgoing(topic=topic, payload=payload))
 
     async def drain(self) -> None:
         """Wait until the queue is short; as long as it takes while the broker is away."""
-        await self._wait_for(lambda: self.outbox.waiting <= self._config.drain_to)
+        await self._wait_for(lambda: self._outbox.waiting <= self._config.drain_to)
 
     async def delivered(self) -> None:
         """Wait until the broker has every message."""
-        await self._wait_for(lambda: self.outbox.is_idle)
+        await self._wait_for(lambda: self._outbox.is_idle)
+
+    def _will(self, version: Version) -> aiomqtt.Will | None:
+        """Return what the broker is to publish when it loses us."""
+
+    def _introduce(self) -> None:
+        """Tell of the present; called on every connection, the first one included."""
+
+    def _take_turn(self) -> None:
+        """Tell what has changed; called before messages are sent."""
+
+    def _finish(self) -> None:
+        """Say the last word; called once everything is delivered and we close."""
+
+    def _put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
+        self._outbox.put(*messages, source=source, next_seq=next_seq)
+        self._wake.set()
+
+    def _send_present(self, message: Present) -> None:
+        """Send what tells of the present; dropped while there is no connection."""
+        if self._delivery is not None:
+            self._delivery.send_present(message)
+            self._wake.set()
+
+    @property
+    def _is_telling(self) -> bool:
+        """Whether the broker may not have all yet that tells of the present."""
+        return self._delivery is None or self._delivery.has_present
 
     async def _wait_for(self, condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
@@ -252,18 +257,18 @@ class MqttClient:
         What could not be sent is counted in `undelivered`; the broker then publishes the will.
         """
         self._is_closing = True
-        self.wake()
+        self._wake.set()
         try:
             if self._worker is not None:
                 await self._end(self._worker)
         finally:
-            self.undelivered = self.outbox.unacknowledged
+            self.undelivered = self._outbox.unacknowledged
             self.state = ConnectionState.OFFLINE
-            self.outbox.close()
+            self._outbox.close()
 
     async def _end(self, worker: "asyncio.Task[None]") -> None:
         """Give the worker its time, then cancel it; only a programming error comes out."""
-        idle = self.state is ConnectionState.OFFLINE and self.outbox.is_idle
+        idle = self.state is ConnectionState.OFFLINE and self._outbox.is_idle
         await asyncio.wait({worker}, timeout=0 if idle else self._config.flush_timeout_s)
         worker.cancel()
         result = (await asyncio.gather(worker, return_exceptions=True))[0]
@@ -285,7 +290,7 @@ class MqttClient:
                 if not self._may_retry(error):
                     return
                 self._lost(error)
-            if self._is_closing and self.outbox.is_idle:
+            if self._is_closing and self._outbox.is_idle:
                 return
             if connected:
                 delays = backoff(self._times, self._random)
@@ -299,7 +304,7 @@ class MqttClient:
             config=self._times,
             version=version,
             tls=self._tls,
-            will=self._hooks.will(version),
+            will=self._will(version),
             in_flight=self._config.in_flight,
             session_s=self._session_s,
             resume=self._session_s > 0,
@@ -309,19 +314,19 @@ class MqttClient:
         """Whether to go on; before the first success only if a disk keeps what is published."""
         if self._first is None or self._first.done():
             return True
-        if self.outbox.is_durable and not is_login_refused(error):
-            self.notice(f"MQTT broker {self.url} is away ({explain(error)}); trying again")
+        if self._outbox.is_durable and not is_login_refused(error):
+            self._notice(f"MQTT broker {self.url} is away ({explain(error)}); trying again")
             self._first.set_result(None)
             return True
         self._first.set_exception(unreachable(self.address, error, self._advice))
         return False
 
     def _lost(self, error: aiomqtt.MqttError) -> None:
-        was_online = self.state is ConnectionState.ONLINE
+        was_online = self.state in {ConnectionState.ONLINE, ConnectionState.DEGRADED}
         self.state = ConnectionState.OFFLINE
         self.last_error = explain(error)
         if was_online:
-            self.notice(f"MQTT broker {self.url} is lost ({self.last_error}); trying again")
+            self._notice(f"MQTT broker {self.url} is lost ({self.last_error}); trying again")
 
     def _connected(self, connection: Connection) -> None:
         """Say so, and give a broker that has forgotten us time for its other clients."""
@@ -333,7 +338,9 @@ class MqttClient:
         has_lost = not connection.socket.session_present
         is_known = connection.version is Version.V5 and self._session_s > 0
         lost = " but has lost its sessions, as without persistence" if has_lost and is_known else ""
-        self.notice(f"MQTT broker {self.url} is back{lost}; {self.outbox.waiting} messages to send")
+        self._notice(
+            f"MQTT broker {self.url} is back{lost}; {self._outbox.waiting} messages to send"
+        )
         if has_lost:
             self._held_until_s = asyncio.get_running_loop().time() + self._config.settle_s
 
@@ -341,21 +348,21 @@ class MqttClient:
         """Send and receive until everything is out and we are closing, or the connection breaks."""
         self._delivery = delivery = Delivery(
             connection,
-            self.outbox,
+            self._outbox,
             in_flight=self._config.in_flight,
             wall_time=self._wall_time,
-            wake=self.wake,
+            wake=self._wake.set,
         )
         receiving = asyncio.create_task(self._receive(connection), name="mqtt-receive")
-        receiving.add_done_callback(lambda _: self.wake())
+        receiving.add_done_callback(lambda _: self._wake.set())
         self._has_subscribed = self._has_finished = False
         try:
             self._connected(connection)
-            self._hooks.on_connect()
+            self._introduce()
             while not self._is_over(delivery):
                 self._wake.clear()
-                self._hooks.on_turn()
-                self.outbox.commit()
+                self._take_turn()
+                self._outbox.commit()
                 delivery.fill(is_held=self._hold_s() > 0)
                 await self._wait(delivery)
                 self._settle(connection, delivery)
@@ -365,15 +372,15 @@ class MqttClient:
             self._delivery = None
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
-            self.outbox.recall()
+            self._outbox.recall()
 
     def _is_over(self, delivery: Delivery) -> bool:
         """Whether we are closing and all is said; the last of all is said here."""
-        if not (self._is_closing and self.outbox.is_idle):
+        if not (self._is_closing and self._outbox.is_idle):
             return False
         if not self._has_finished:
             self._has_finished = True
-            self._hooks.on_finish()
+            self._finish()
         return not delivery.has_present
 
     def _hold_s(self) -> float:
@@ -400,7 +407,7 @@ class MqttClient:
         if refusal is not None:
             if is_first or not self._forgives:
                 raise MessageRefusedError(f"it refuses our messages: {refusal}")
-            self.notice(f"MQTT broker {self.url} refuses a message: {refusal}")
+            self._notice(f"MQTT broker {self.url} refuses a message: {refusal}")
         self.sent += delivery.settle()
         is_taken = self._has_subscribed and not delivery.has_present
         if first is not None and is_taken and not first.done():
@@ -409,15 +416,15 @@ class MqttClient:
 
     async def _receive(self, connection: Connection) -> None:
         """Hand on what comes, until the connection breaks, which raises."""
-        readers = self._hooks.readers
-        topics = [f"{self._prefix}/{self.source}/{kind}" for kind in readers]
+        readers = self._readers
+        topics = [f"{self._prefix}/{self._source}/{kind}" for kind in readers]
         if topics:
             codes = await connection.subscribe([(topic, 1) for topic in topics])
             for topic, code in zip(topics, codes, strict=True):
                 if is_refused(code):
-                    self.notice(f"the MQTT broker {self.url} doesn't let us read {topic}")
+                    self._notice(f"the MQTT broker {self.url} doesn't let us read {topic}")
         self._has_subscribed = True
-        self.wake()
+        self._wake.set()
         loop = asyncio.get_running_loop()
         async for message in connection.messages:
             _, source, kind = str(message.topic).split("/", 2)

@@ -41,7 +41,6 @@ from streamer.mqtt.client import (
     QUEUE_SIZE,
     SAMPLES,
     ClientConfig,
-    Hooks,
     Incoming,
     MqttClient,
 )
@@ -65,7 +64,7 @@ _SESSION_S: Final = 300
 _ADVICE: Final = "name another one with --mqtt URL, or go without: --mqtt off"
 
 
-class MqttPublisher:
+class MqttPublisher(MqttClient):
     """Publishes for one source or a ward of them under `ecg/<source>/`; a `Sink`.
 
     Parameters
@@ -80,24 +79,14 @@ class MqttPublisher:
         Messages kept while the broker is slow or away; beyond it the least important is shed.
     outbox : Outbox, optional
         Where messages wait, in place of a queue in memory; the publisher closes it.
-    credentials : Credentials, optional
-        From the environment by default.
-    tls : TlsFiles, optional
-        For `mqtts`; the system's authorities by default.
-    version : str
-        MQTT version: `5`, `3.1.1`, or `auto` (5 unless the broker refuses it).
-    prefix : str
-        First level of every topic.
+    credentials, tls, version, prefix, on_notice, config, connection_config
+        As `MqttClient` takes them.
     alerting : AlertingConfig, optional
         Which events become alerts, of every source.
     ha_discovery : bool
         Whether to announce the sources to Home Assistant.
     on_samples : callable, optional
         Gets source, payload and arrival of every message on `ecg/<source>/samples`.
-    on_notice : callable, optional
-        Gets one line when the broker is lost and when it is back.
-    config, connection_config : dataclasses
-        Bounds and times.
     sleep, random_source, wall_time : injected for tests
 
     Raises
@@ -128,95 +117,41 @@ class MqttPublisher:
         random_source: random.Random | None = None,
         wall_time: Callable[[], float] = time.time,
     ) -> None:
-        self._alerting_config = alerting
-        self._prefix = prefix
-        self._ha_discovery = ha_discovery
-        self._wall_time = wall_time
-        self._config = config or ClientConfig()
-        self._outbox = outbox or _memory(ward, queue_size, wall_time)
-        self._sources: dict[str, PublishedSource] = {}
-        self._changed: set[str] = set()
-        self._puts = self._outbox.unacknowledged
-        self._leaving: deque[tuple[int, PublishedSource]] = deque()
-        """Sources that have ended, with the number of messages to be delivered before."""
-        self._left: list[PublishedSource] = []
-        """Sources that were said to have ended; the broker may not have it yet."""
-        self._reason = FINISHED
-        self._health = Health(self._outbox.capacity, None if ward is None else _WARD_HEALTH)
-        self._told = ConnectionState.ONLINE
-        self._ward = None if ward is None else self._ward_itself(check_source(ward))
-        readers = {TopicKind.ACKNOWLEDGE.value: self._acknowledge, SAMPLES: on_samples}
-        self._client = MqttClient(
+        is_ward = ward is not None
+        outbox = outbox or _memory(is_ward, queue_size, wall_time)
+        super().__init__(
             url,
-            client_id=client_id or self._default_client_id(),
-            outbox=self._outbox,
-            hooks=Hooks(
-                will=self._will,
-                on_connect=self._introduce,
-                on_turn=self._take_turn,
-                on_finish=self._finish,
-                readers={kind: reader for kind, reader in readers.items() if reader is not None},
-            ),
+            client_id=client_id or _default_client_id("ward" if is_ward else "replay", outbox),
+            outbox=outbox,
+            readers={TopicKind.ACKNOWLEDGE: self._acknowledge, SAMPLES: on_samples},
             prefix=prefix,
             session_s=_SESSION_S,
             credentials=credentials,
             tls=tls,
             version=version,
-            forgives=ward is not None,
+            forgives=is_ward,
             on_notice=on_notice,
             advice=_ADVICE,
-            config=self._config,
+            config=config,
             connection_config=connection_config,
             sleep=sleep,
             random_source=random_source,
             wall_time=wall_time,
         )
-
-    @property
-    def url(self) -> str:
-        """Address of the broker."""
-        return self._client.url
-
-    @property
-    def state(self) -> ConnectionState:
-        """How we stand with the broker."""
-        state = self._client.state
-        return self._told if state is ConnectionState.ONLINE else state
-
-    @property
-    def sent(self) -> int:
-        """Messages acknowledged by the broker, each counted once; status and such not counted."""
-        return self._client.sent
-
-    @property
-    def undelivered(self) -> int:
-        """Messages still unacknowledged when `close` gave up."""
-        return self._client.undelivered
-
-    @property
-    def reconnects(self) -> int:
-        """How often a lost connection came back."""
-        return self._client.reconnects
-
-    @property
-    def last_error(self) -> str | None:
-        """Why the connection was last lost."""
-        return self._client.last_error
-
-    @property
-    def queued(self) -> int:
-        """Messages not yet acknowledged."""
-        return self._outbox.unacknowledged
-
-    @property
-    def shed(self) -> int:
-        """Messages dropped because the queue was full."""
-        return sum(self._outbox.shed.values())
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether what is undelivered at the end waits on disk for the next start."""
-        return self._outbox.is_durable
+        self._alerting_config = alerting
+        self._ha_discovery = ha_discovery
+        self._sources: dict[str, PublishedSource] = {}
+        self._changed: set[str] = set()
+        """Sources whose active alerts may have changed."""
+        self._puts = outbox.unacknowledged
+        self._leaving: deque[tuple[int, PublishedSource]] = deque()
+        """Sources that have ended, with the number of messages to be delivered before."""
+        self._left: list[PublishedSource] = []
+        """Sources that were said to have ended; the broker may not have it yet."""
+        self._reason = FINISHED
+        self._health = Health(outbox.capacity, _WARD_HEALTH if is_ward else None)
+        self._told = ConnectionState.ONLINE
+        self._ward = None if ward is None else self._ward_itself(check_source(ward))
 
     @property
     def is_behind(self) -> bool:
@@ -241,7 +176,7 @@ class MqttPublisher:
         """
         if self._ward is None and not self._sources:
             raise ValueError("no source is open; open one before the start, or name a ward")
-        await self._client.start()
+        await super().start()
 
     def open(self, info: StreamInfo, *, first_seq: int | None = None) -> None:
         """Say that a source is online.
@@ -261,7 +196,7 @@ class MqttPublisher:
         if self._ward is None:
             if self._sources.keys() - {name}:
                 raise ValueError(f"source {name} is a second one; name a ward to publish for many")
-            self._client.source = name
+            self._source = name
         self._leaving = deque(entry for entry in self._leaving if entry[1].info.source != name)
         self._left = [left for left in self._left if left.info.source != name]
         first_seq = max(first_seq or 0, self._outbox.next_seq(name))
@@ -292,7 +227,7 @@ class MqttPublisher:
         OutputError
             If the outbox's disk is full or fails.
         """
-        if self._client.is_closing:
+        if self._is_closing:
             return
         source = self._sources[info.source]
         if message.seq < source.events:
@@ -302,7 +237,7 @@ class MqttPublisher:
             )
         if source.events == source.first_seq != message.seq:
             source.first_seq = message.seq  # It goes on from a snapshot.
-            self._client.send_present(source.status(self._told))
+            self._send_present(source.status(self._told))
         source.events = message.seq + 1
         payload = to_payload(message, source.info)
         alerting = source.alerting
@@ -317,7 +252,7 @@ class MqttPublisher:
 
     def publish_statistics(self, message: StatisticsMessage | WardStatisticsMessage) -> None:
         """Queue statistics, of a source or the ward, unless messages wait: those come first."""
-        if not (self._client.is_closing or self.is_behind):
+        if not (self._is_closing or self.is_behind):
             self._put(addressed(message, self._prefix, Rank.STATISTICS))
 
     def tell_active(self) -> None:
@@ -353,15 +288,7 @@ class MqttPublisher:
         self._changed.discard(source)
         self._leaving.append((self._puts, self._sources.pop(source)))
         self._outbox.forget(source)
-        self._client.wake()
-
-    async def drain(self) -> None:
-        """Wait until the queue is short; as long as it takes while the broker is away."""
-        await self._client.drain()
-
-    async def delivered(self) -> None:
-        """Wait until the broker has every message."""
-        await self._client.delivered()
+        self._wake.set()
 
     async def close(self, reason: str = FINISHED) -> None:
         """Send what is queued, within `flush_timeout_s`, say that we are offline, and leave.
@@ -369,7 +296,7 @@ class MqttPublisher:
         What could not be sent is counted in `undelivered`; the broker then publishes the last will.
         """
         self._reason = reason
-        await self._client.close()
+        await super().close()
 
     def _alerting(self, source: str) -> Alerting:
         alerting = self._sources[source].alerting
@@ -391,18 +318,11 @@ class MqttPublisher:
             info=info, prefix=self._prefix, outbox=self._outbox, wall_time=self._wall_time
         )
 
-    def _default_client_id(self) -> str:
-        """Keep the name of an outbox on disk, so that a broker ends our last, broken connection."""
-        role = "replay" if self._ward is None else "ward"
-        name = self._outbox.client_id
-        return client_identifier(role) if name is None else f"ecg-stream-{role}-{name}"
-
     def _put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
-        self._outbox.put(*messages, source=source, next_seq=next_seq)
+        super()._put(*messages, source=source, next_seq=next_seq)
         self._puts += len(messages)
         if self._ward is None:
             self._outbox.commit()
-        self._client.wake()
 
     def _speaker(self) -> PublishedSource:
         """Return whose status bears the last will."""
@@ -421,68 +341,74 @@ class MqttPublisher:
 
     def _introduce(self) -> None:
         """Say all that describes the present: the broker may know none of it, or old news."""
-        self._told = self._health.judge(self._outbox.waiting)
+        self.state = self._told = self._health.judge(self._outbox.waiting)
         if self._ward is not None:
             # First of all: until then our last will may stand there.
-            self._client.send_present(self._ward.status(self._told))
+            self._send_present(self._ward.status(self._told))
         for source in self._sources.values():
             if source.alerting is not None:
                 source.alerting.forget_told()
             self._tell_present(source)
         for source in self._left:
-            self._client.send_present(source.status(ConnectionState.OFFLINE, FINISHED))
+            self._send_present(source.status(ConnectionState.OFFLINE, FINISHED))
 
     def _tell_present(self, source: PublishedSource) -> None:
-        self._client.send_present(source.status(self._told))
+        self._send_present(source.status(self._told))
         if self._ha_discovery:
             for name, payload in discovery(source.info, self._prefix):
-                self._client.send_present(Present(name, payload, None))
+                self._send_present(Present(name, payload, None))
         self._changed.add(source.info.source)
 
     def _take_turn(self) -> None:
         """Tell what has changed since the last turn, before more is sent."""
         state = self._health.judge(self._outbox.waiting)
-        if state is not self._told and not (self._client.is_closing and self._outbox.is_idle):
-            self._told = state
+        if state is not self._told and not (self._is_closing and self._outbox.is_idle):
+            self.state = self._told = state
             for source in [self._ward, *self._sources.values()]:
                 if source is not None:
-                    self._client.send_present(source.status(state))
+                    self._send_present(source.status(state))
         self._tell_changed()
         self._tell_ended()
 
     def _tell_ended(self) -> None:
         """Say that sources have ended whose last message is delivered."""
-        if not self._client.is_telling:
+        if not self._is_telling:
             self._left.clear()
         passed = self._puts - self._outbox.unacknowledged
         while self._leaving and self._leaving[0][0] <= passed:
             source = self._leaving.popleft()[1]
             self._left.append(source)
-            self._client.send_present(source.status(ConnectionState.OFFLINE, FINISHED))
+            self._send_present(source.status(ConnectionState.OFFLINE, FINISHED))
 
     def _tell_changed(self) -> None:
         for name in self._changed:
             present = self._sources[name].changed_alerts()
             if present is not None:
-                self._client.send_present(present)
+                self._send_present(present)
         self._changed.clear()
 
     def _finish(self) -> None:
         """Say that we are offline; the sources of a ward are so by its own status."""
-        self._client.send_present(self._speaker().status(ConnectionState.OFFLINE, self._reason))
+        self._send_present(self._speaker().status(ConnectionState.OFFLINE, self._reason))
 
     def _acknowledge(self, source: str, payload: bytes, _: float) -> None:
         known = self._sources.get(source)
         if known is not None and known.alerting is not None:
             known.alerting.acknowledge(payload)
             self._changed.add(source)
-            self._client.wake()
+            self._wake.set()
 
 
-def _memory(
-    ward: str | None, queue_size: int | None, wall_time: Callable[[], float]
-) -> MemoryOutbox:
-    if ward is None:
-        return MemoryOutbox(QUEUE_SIZE if queue_size is None else queue_size, wall_time=wall_time)
-    size = WARD_QUEUE_SIZE if queue_size is None else queue_size
-    return MemoryOutbox(size, config=WARD_OUTBOX, wall_time=wall_time)
+def _memory(is_ward: bool, queue_size: int | None, wall_time: Callable[[], float]) -> MemoryOutbox:
+    size = WARD_QUEUE_SIZE if is_ward else QUEUE_SIZE
+    return MemoryOutbox(
+        size if queue_size is None else queue_size,
+        config=WARD_OUTBOX if is_ward else None,
+        wall_time=wall_time,
+    )
+
+
+def _default_client_id(role: str, outbox: Outbox) -> str:
+    """Keep the name of an outbox on disk, so that a broker ends our last, broken connection."""
+    name = outbox.client_id
+    return client_identifier(role) if name is None else f"ecg-stream-{role}-{name}"

@@ -80,4 +80,4 @@ class SamplesSink:
         self._seqs[info.source] += 1
         chunks.clear()
         name = self._name or info.source
-        self._client.publish(f"{TOPIC_PREFIX}/{name}/{SAMPLES}", encode(message))
+        self._client.queue(f"{TOPIC_PREFIX}/{name}/{SAMPLES}", encode(message))

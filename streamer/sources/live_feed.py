@@ -10,7 +10,7 @@ from streamer.messages.payload import TOPIC_PREFIX, check_source
 from streamer.messages.samples import SampleMessage, SamplesError, decode
 from streamer.mqtt.access import TlsFiles
 from streamer.mqtt.address import parse_url
-from streamer.mqtt.client import SAMPLES, Hooks, MqttClient
+from streamer.mqtt.client import SAMPLES, MqttClient
 from streamer.sources.intake import IntakeConfig, LiveIntake
 from streamer.sources.track import SampleTrack
 
@@ -96,7 +96,7 @@ class LiveFeed:
         self._config = config or IntakeConfig(absent_s=float("inf"))
         self._mqtt = MqttClient(
             broker,
-            hooks=Hooks(readers={SAMPLES: self._receive}),
+            readers={SAMPLES: self._receive},
             source=self.name,
             on_notice=self._notice,
             tls=tls,

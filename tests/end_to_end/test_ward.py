@@ -84,11 +84,11 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
         )
         strangers = MqttClient(broker.url)
         await strangers.start()
-        strangers.publish("ecg/x/samples", b"hello")
+        strangers.queue("ecg/x/samples", b"hello")
         for block in blocks:
-            strangers.publish("ecg/good/samples", block)
+            strangers.queue("ecg/good/samples", block)
             for topic in ("ecg/x/samples", "ecg/y/samples", "ecg/good/alerts/ack"):
-                strangers.publish(topic, malformed(rng, block))
+                strangers.queue(topic, malformed(rng, block))
         _, figures = await asyncio.wait_for(asyncio.gather(beats, statistics), WAIT_S)
         jsonschema.validate(figures, schema(MessageType.WARD_STATISTICS))
         assert not run.done()

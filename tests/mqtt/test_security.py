@@ -269,7 +269,7 @@ async def test_a_ward_labels_what_a_source_sends_and_no_other_sends_in_its_name(
     for user, last in (("bed5", b"forged"), ("bed4", b"last")):
         maker = MqttClient(ward.password_url, tls=ward.tls, credentials=login(user))
         await maker.start()
-        maker.publish("ecg/bed4/samples", last)
+        maker.queue("ecg/bed4/samples", last)
         await maker.close()
     await asyncio.wait_for(arrived.wait(), WAIT_S)
     assert came == [("bed4", b"last")]

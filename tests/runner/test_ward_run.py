@@ -22,7 +22,7 @@ from streamer.core.errors import SnapshotError
 from streamer.core.events import Event, LabeledBeat, Published, StreamInfo
 from streamer.messages.guard import Rejection
 from streamer.messages.samples import SampleMessage, encode
-from streamer.mqtt.client import SAMPLES, Hooks, MqttClient
+from streamer.mqtt.client import SAMPLES, MqttClient
 from streamer.mqtt.samples import SamplesSink
 from streamer.patient.chain import Chain
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
@@ -203,14 +203,14 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
             Beds(published),
             config=PATIENT,
         )
-        inward = MqttClient(broker.url, hooks=Hooks(readers={SAMPLES: run.receive}))
+        inward = MqttClient(broker.url, readers={SAMPLES: run.receive})
         outward = MqttClient(broker.url)
         await inward.start()
         await outward.start()
         running = asyncio.create_task(run.run_live(None))
         for name, signal_ in signals.items():
             _send(outward, name, signal_, size)
-        outward.publish("ecg/odd/samples", b"nonsense")
+        outward.queue("ecg/odd/samples", b"nonsense")
         last = {"lossy": 12 * 360, "messy": 12 * 360}
         async with asyncio.timeout(WAIT_S):
             while {n: live.track.next_sample for n, live in run.intake.sources.items()} != last:  # noqa: ASYNC110
@@ -263,7 +263,7 @@ def _send(
         order[1:-1] = [n + 1 if n % 2 else n - 1 for n in order[1:-1]]
         order = [n for n in order for _ in range(2)]
     for number in order:
-        mqtt.publish(f"ecg/{name}/samples", messages[number])
+        mqtt.queue(f"ecg/{name}/samples", messages[number])
 
 
 @pytest.mark.mosquitto
@@ -285,7 +285,7 @@ async def test_a_replay_publishes_its_samples_for_another_instance(
         published = Collected()
         run = WardRun(ward, Beds(published), config=PATIENT)
         inward, sink = (
-            MqttClient(broker.url, hooks=Hooks(readers={SAMPLES: run.receive})),
+            MqttClient(broker.url, readers={SAMPLES: run.receive}),
             SamplesSink(broker.url),
         )
         await inward.start()

@@ -70,13 +70,13 @@ async def test_samples_come_in_order_from_the_first_message_on(
             while not notices:  # noqa: ASYNC110 - a plain list
                 await asyncio.sleep(0.01)
             # Another source, and what is none, begin nothing.
-            maker.publish("ecg/bed5/samples", message(0))
-            maker.publish("ecg/bed4/samples", b"nonsense")
-            maker.publish("ecg/bed4/samples", message(0, fs=1.0))
-            maker.publish("ecg/bed4/samples", message(0, leads=leads))
+            maker.queue("ecg/bed5/samples", message(0))
+            maker.queue("ecg/bed4/samples", b"nonsense")
+            maker.queue("ecg/bed4/samples", message(0, fs=1.0))
+            maker.queue("ecg/bed4/samples", message(0, leads=leads))
             await beginning
         for seq in (2, 1, 1, 3):
-            maker.publish("ecg/bed4/samples", message(seq, leads=leads))
+            maker.queue("ecg/bed4/samples", message(seq, leads=leads))
         found = await chunks(feed, 4 * 36)
         await feed.close()
         await maker.close()
@@ -103,10 +103,10 @@ async def test_a_source_that_starts_anew_ends_the_stream_with_what_had_come(
             while not notices:  # noqa: ASYNC110 - a plain list
                 await asyncio.sleep(0.01)
             for seq in (0, 1):
-                maker.publish("ecg/bed4/samples", message(seq))
+                maker.queue("ecg/bed4/samples", message(seq))
             await beginning
-            maker.publish("ecg/bed4/samples", message(0, fs=250.0))
-            maker.publish("ecg/bed4/samples", message(1, fs=250.0))
+            maker.queue("ecg/bed4/samples", message(0, fs=250.0))
+            maker.queue("ecg/bed4/samples", message(1, fs=250.0))
             found = [chunk async for chunk in feed]
         await feed.close()
         await maker.close()
@@ -131,9 +131,9 @@ async def test_replay_plays_a_live_source(mosquitto: str, tmp_path: Path) -> Non
         for seq, start in enumerate(range(0, samples.shape[1], 36)):
             piece = np.ascontiguousarray(samples[:, start : start + 36])
             payload = encode(SampleMessage(seq=seq, first_sample=start, fs=FS, samples=piece))
-            maker.publish("ecg/bed4/samples", payload)
+            maker.queue("ecg/bed4/samples", payload)
         # A new run of the source ends the replay as its end would.
-        maker.publish("ecg/bed4/samples", message(0, fs=250.0))
+        maker.queue("ecg/bed4/samples", message(0, fs=250.0))
         _, errors = await asyncio.wait_for(replay.communicate(), 5 * WAIT_S)
         await maker.close()
     assert replay.returncode == 0, errors.decode()
