@@ -90,7 +90,6 @@ def tls_context(files: TlsFiles | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=files.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.sslsocket_class = _TidySocket
         if files.certificate is not None:
             # An encrypted key would ask for its password on the terminal.
             context.load_cert_chain(files.certificate, files.key, password=_refuse_password)
@@ -101,18 +100,6 @@ def tls_context(files: TlsFiles | None) -> ssl.SSLContext:
             "files, an unencrypted key that belongs to the certificate"
         ) from error
     return context
-
-
-class _TidySocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho leaves it open."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        """Perform the TLS handshake."""
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
 
 
 def _refuse_password() -> str:

@@ -7,11 +7,9 @@ name there; on another interface it starts only with a user name and a password,
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import logging
 import os
-import socket
 import threading
 import warnings
 from collections.abc import AsyncIterator
@@ -20,11 +18,10 @@ from typing import Final
 
 from streamer.core.errors import BrokerError
 from streamer.mqtt.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
+from streamer.mqtt.address import Address, parse_url
 from streamer.mqtt.broker_note import remove_note, write_note
-from streamer.mqtt.connection import Address, parse_url
+from streamer.mqtt.ports import DEFAULT_PORT, HOST, choose_port, reached_at
 
-HOST: Final = "127.0.0.1"
-DEFAULT_PORT: Final = 1883
 DEFAULT_URL: Final = f"mqtt://{HOST}:{DEFAULT_PORT}"
 EMBEDDED: Final = "embedded"
 OFF: Final = "off"
@@ -106,7 +103,7 @@ class EmbeddedBroker:
         BrokerError
             If the port that was asked for is in use, or nothing can be started at all.
         """
-        port = _choose_port(self._host, self._wanted)
+        port = choose_port(self._host, self._wanted)
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         await asyncio.to_thread(_load_amqtt)
@@ -122,7 +119,7 @@ class EmbeddedBroker:
                 f"the embedded broker didn't start within {self._config.start_timeout_s:g} s; "
                 "name a broker with --mqtt URL, or go without: --mqtt off"
             ) from None
-        self._address = Address(host=_reached_at(self._host), port=port)
+        self._address = Address(host=reached_at(self._host), port=port)
         write_note(self._address.url)
 
     async def stop(self) -> None:
@@ -250,59 +247,6 @@ def _demanded(host: str, credentials: Credentials | None) -> Credentials | None:
             f"{PASSWORD_VARIABLE} in the environment, or stay on {HOST}"
         )
     return credentials
-
-
-def _reached_at(host: str) -> str:
-    """Where we reach a broker that listens there: on every interface means on loopback too."""
-    return HOST if ipaddress.ip_address(host).is_unspecified else host
-
-
-def _choose_port(host: str, wanted: int | None) -> int:
-    """Return the port asked for, else 1883 if it is free, else any free one."""
-    if wanted is not None:
-        if not _is_free(wanted, host):
-            raise BrokerError(
-                f"port {wanted} on {host} is in use; choose another with --mqtt embedded:PORT, "
-                f"or publish to the broker there with --mqtt mqtt://{host}:{wanted}"
-            )
-        return wanted
-    return DEFAULT_PORT if _is_free(DEFAULT_PORT, host) else _any_port(host)
-
-
-def _is_free(port: int, host: str = HOST) -> bool:
-    """Whether we may listen there.
-
-    Raises
-    ------
-    BrokerError
-        If the system forbids the port to us.
-    """
-    with socket.socket(_family(host)) as probe:
-        # As the broker will do: a port that merely lingers from the last run is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            raise BrokerError(
-                f"port {port} on {host} needs more rights; choose one from 1024 up"
-            ) from None
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise BrokerError(f"{host} is no address of this machine") from None
-            if error.errno != errno.EADDRINUSE:
-                raise
-            return False
-    return True
-
-
-def _any_port(host: str) -> int:
-    with socket.socket(_family(host)) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
 
 
 def _load_amqtt() -> None:

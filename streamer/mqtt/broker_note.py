@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from streamer.mqtt.connection import parse_url
+from streamer.mqtt.address import parse_url
 
 
 def _note_path() -> Path:

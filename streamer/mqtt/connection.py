@@ -16,36 +16,12 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 
 from streamer.mqtt.access import Credentials, TlsFiles, tls_context
-from streamer.mqtt.address import Address, parse_url
+from streamer.mqtt.address import Address
 from streamer.mqtt.errors import (
     VERSION_REFUSED,
-    MessageRefusedError,
-    explain,
-    is_login_refused,
-    is_refused,
-    unreachable,
 )
 from streamer.mqtt.packet_socket import PacketSocket, PacketSocketContext
-from streamer.mqtt.protocol import AUTO, Version, message_properties, new_properties
-
-__all__ = [
-    "AUTO",
-    "Address",
-    "Connection",
-    "ConnectionConfig",
-    "MessageRefusedError",
-    "Version",
-    "Versions",
-    "backoff",
-    "client_identifier",
-    "connect",
-    "explain",
-    "is_login_refused",
-    "is_refused",
-    "message_properties",
-    "parse_url",
-    "unreachable",
-]
+from streamer.mqtt.protocol import AUTO, Version, new_properties
 
 _LOGGER: Final = logging.getLogger(__name__)
 # Lost connections are reported in our own words; a program that wants the library's may listen.
@@ -106,12 +82,10 @@ class Connection(aiomqtt.Client):
         *,
         version: Version,
         tls: TlsFiles | None = None,
-        ends_session: bool = True,
         **options: Any,
     ) -> None:
         self.version = version
         self.context = PacketSocketContext(tls_context(tls) if address.tls else None)
-        self.ends_session = ends_session and version is Version.V5
         protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
         super().__init__(
             address.host,
@@ -167,7 +141,7 @@ class Connection(aiomqtt.Client):
         except ValueError as error:
             # A name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
             raise aiomqtt.MqttError(str(error)) from error
-        self.socket.ends_session = self.ends_session
+        self.socket.ends_session = self.version is Version.V5
 
     async def leave(self) -> None:
         """Say goodbye.

@@ -12,7 +12,7 @@ from typing import Final
 
 from streamer.core.errors import OutputError
 from streamer.messages.outgoing import Outgoing, Rank
-from streamer.mqtt.outbox import OutboxConfig, check_capacity
+from streamer.mqtt.outbox import Outbox, OutboxConfig
 from streamer.mqtt.outbox_tables import open_tables, reported
 
 _SUFFIX: Final = ".outbox"
@@ -20,7 +20,7 @@ _MOST_UNWRITTEN: Final = 1000
 """Messages that may be put before they are written, should nobody ask for it."""
 
 
-class DiskOutbox:
+class DiskOutbox(Outbox):
     """Messages in a file; see `Outbox`.
 
     Parameters
@@ -50,24 +50,20 @@ class DiskOutbox:
         config: OutboxConfig | None = None,
         wall_time: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(capacity, config=config, wall_time=wall_time)
         self.path = path
-        self.capacity = check_capacity(capacity)
-        self._config = config or OutboxConfig()
-        self._wall_time = wall_time
         self._tables = open_tables(path)
         self.client_id, self.expired, *shed = self._tables.execute(
             "SELECT client_id, expired, shed0, shed1, shed2, shed3 FROM state"
         ).fetchone()
         self.shed = dict(zip(Rank, shed, strict=True))
-        self._next_seq: dict[str, int] = dict(
-            self._tables.execute("SELECT name, next_seq FROM source")
-        )
+        self._next_seq.update(self._tables.execute("SELECT name, next_seq FROM source"))
         self._unwritten: list[Outgoing] = []
         self._numbered: set[str] = set()
         """Sources whose number changed since the last commit."""
         self._done: list[tuple[int, int]] = []
         """First and last of what was acknowledged since the last commit."""
-        self.unacknowledged: int = self._count("acknowledged_at IS NULL")
+        self.unacknowledged = self._count("acknowledged_at IS NULL")
         self._unsent_new = self.unacknowledged
         self._again = 0
         self._is_closed = False
@@ -85,10 +81,6 @@ class DiskOutbox:
     def is_idle(self) -> bool:
         """Whether everything is sent and acknowledged."""
         return not (self.waiting or self._in_flight)
-
-    def next_seq(self, source: str) -> int:
-        """Return the number of a source's next event, on from the last run."""
-        return self._next_seq.get(source, 0)
 
     def put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
         """Add messages behind all others, to be written by the next `commit` or `take`."""
@@ -158,7 +150,7 @@ class DiskOutbox:
             key, is_again, message = self._ready.popleft()
             self._cursor = key
             self._leave(is_again)
-            if message.expires_at is None or message.expires_at > self._wall_time():
+            if not self._is_stale(message):
                 self._in_flight.append((key, is_again))
                 return message
             self._expire(key, is_again)
@@ -182,9 +174,6 @@ class DiskOutbox:
         self._in_flight.clear()
         self._forget_read_ahead()
         self._shed_excess()
-
-    def forget(self, source: str) -> None:
-        """Do nothing: numbers go on for ever."""
 
     def close(self) -> None:
         """Write what isn't written, and let go of the file. Harmless twice."""

@@ -8,10 +8,10 @@ each reconnect the kept ones are sent again. Receivers drop what they know by `s
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from streamer.messages.outgoing import Outgoing, Rank
 
@@ -28,114 +28,30 @@ class OutboxConfig:
     """Messages fetched from a disk at a time."""
 
 
-class Outbox(Protocol):
+class Outbox(ABC):
     """Messages of any number of sources in order, from `put` over `take` to `acknowledge`.
 
-    Attributes
+    Parameters
     ----------
     capacity : int
         Most messages that wait unsent; beyond it the least important, and of those the oldest,
         is shed and counted.
+    config : OutboxConfig, optional
+    wall_time : callable
+        Seconds since the epoch.
+
+    Attributes
+    ----------
     shed : dict of Rank to int
         Messages dropped because there was no room.
     expired : int
         Messages dropped because they had become stale.
     unacknowledged : int
         Messages that the broker doesn't have yet.
-    """
-
-    capacity: int
-    shed: dict[Rank, int]
-    expired: int
-    unacknowledged: int
-
-    @property
-    def client_id(self) -> str | None:
-        """Name for the broker, the same whenever a file is opened; None if there is none."""
-        ...
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether it survives the process."""
-        ...
-
-    @property
-    def waiting(self) -> int:
-        """Messages to send, those to be sent again included."""
-        ...
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything is sent and acknowledged."""
-        ...
-
-    def next_seq(self, source: str) -> int:
-        """Return the number of a source's next event; goes on from run to run if durable."""
-        ...
-
-    def put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
-        """Add messages behind all others, and set the source's `next_seq` in the same step."""
-        ...
-
-    def commit(self) -> None:
-        """Make what was put and acknowledged survive the process.
-
-        Raises
-        ------
-        OutputError
-            If the disk is full or fails.
-        """
-        ...
-
-    def take(self) -> Outgoing | None:
-        """Return the next message to send, in flight from now on; None if there is none."""
-        ...
-
-    def acknowledge(self, count: int = 1) -> int:
-        """Note that the broker has the oldest `count` messages in flight.
-
-        Returns
-        -------
-        int
-            How many of them it has for the first time.
-        """
-        ...
-
-    def recall(self) -> None:
-        """Start again from the oldest message that is kept: the connection broke."""
-        ...
-
-    def forget(self, source: str) -> None:
-        """Let the numbers of a source that has ended start anew, unless they are durable."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the file, if any; what is in it stays. Harmless twice."""
-        ...
-
-
-def check_capacity(capacity: int) -> int:
-    """Return a capacity that makes sense.
-
-    Raises
-    ------
-    ValueError
-        If it is not positive.
-    """
-    if capacity < 1:
-        raise ValueError(f"MQTT queue size is {capacity}; expected 1 or more")
-    return capacity
-
-
-class MemoryOutbox:
-    """Messages that live as long as the process; see `Outbox`.
-
-    Parameters
-    ----------
-    capacity : int
-    config : OutboxConfig, optional
-    wall_time : callable
-        Seconds since the epoch.
+    client_id : str or None
+        Name for the broker, the same whenever a file is opened; None if there is none.
+    is_durable : bool
+        Whether it survives the process.
 
     Raises
     ------
@@ -153,12 +69,79 @@ class MemoryOutbox:
         config: OutboxConfig | None = None,
         wall_time: Callable[[], float] = time.time,
     ) -> None:
-        self.capacity = check_capacity(capacity)
+        if capacity < 1:
+            raise ValueError(f"MQTT queue size is {capacity}; expected 1 or more")
+        self.capacity = capacity
         self.shed = dict.fromkeys(Rank, 0)
         self.expired = self.unacknowledged = 0
         self._config = config or OutboxConfig()
         self._wall_time = wall_time
         self._next_seq: dict[str, int] = {}
+
+    @property
+    @abstractmethod
+    def waiting(self) -> int:
+        """Messages to send, those to be sent again included."""
+
+    @property
+    @abstractmethod
+    def is_idle(self) -> bool:
+        """Whether everything is sent and acknowledged."""
+
+    def next_seq(self, source: str) -> int:
+        """Return the number of a source's next event; goes on from run to run if durable."""
+        return self._next_seq.get(source, 0)
+
+    def forget(self, source: str) -> None:
+        """Let the numbers of a source that has ended start anew, unless they are durable."""
+        if not self.is_durable:
+            self._next_seq.pop(source, None)
+
+    @abstractmethod
+    def put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
+        """Add messages behind all others, and set the source's `next_seq` in the same step."""
+
+    @abstractmethod
+    def take(self) -> Outgoing | None:
+        """Return the next message to send, in flight from now on; None if there is none."""
+
+    @abstractmethod
+    def acknowledge(self, count: int = 1) -> int:
+        """Note that the broker has the oldest `count` messages in flight; return how many anew."""
+
+    @abstractmethod
+    def recall(self) -> None:
+        """Start again from the oldest message that is kept: the connection broke."""
+
+    def commit(self) -> None:
+        """Make what was put and acknowledged survive the process, if it can.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or fails.
+        """
+        return
+
+    def close(self) -> None:
+        """Let go of the file, if any; what is in it stays. Harmless twice."""
+        return
+
+    def _is_stale(self, message: Outgoing) -> bool:
+        return message.expires_at is not None and message.expires_at <= self._wall_time()
+
+
+class MemoryOutbox(Outbox):
+    """Messages that live as long as the process."""
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        config: OutboxConfig | None = None,
+        wall_time: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(capacity, config=config, wall_time=wall_time)
         self._puts = self._n_unsent = 0
         # One queue a rank, each in order of arrival: shedding takes the oldest of the lowest.
         self._unsent: list[deque[tuple[int, Outgoing]]] = [deque() for _ in Rank]
@@ -177,10 +160,6 @@ class MemoryOutbox:
         """Whether everything is sent and acknowledged."""
         return not (self._n_unsent or self._again or self._in_flight)
 
-    def next_seq(self, source: str) -> int:
-        """Return the number of a source's next event."""
-        return self._next_seq.get(source, 0)
-
     def put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
         """Add messages behind all others."""
         if next_seq is not None:
@@ -191,9 +170,6 @@ class MemoryOutbox:
         self._n_unsent += len(messages)
         self.unacknowledged += len(messages)
         self._shed_excess()
-
-    def commit(self) -> None:
-        """Do nothing: nothing survives the process."""
 
     def take(self) -> Outgoing | None:
         """Return the next message to send, in flight from now on; None if there is none."""
@@ -241,16 +217,6 @@ class MemoryOutbox:
                 self._n_unsent += 1
         self._in_flight.clear()
         self._shed_excess()
-
-    def forget(self, source: str) -> None:
-        """Let the numbers of a source that has ended start anew."""
-        self._next_seq.pop(source, None)
-
-    def close(self) -> None:
-        """Do nothing: there is no file."""
-
-    def _is_stale(self, message: Outgoing) -> bool:
-        return message.expires_at is not None and message.expires_at <= self._wall_time()
 
     def _shed_excess(self) -> None:
         while self._n_unsent > self.capacity:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,18 +16,20 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-_CONNACK: Final = 0x20
-_PUBLISH_ONCE_OR_MORE: Final = 0x32
-_PUBACK: Final = 0x40
-_DISCONNECT: Final = 0xE0
-_TYPE: Final = 0xF0
-_END_SESSION: Final = b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
-"""A DISCONNECT of MQTT 5 with a session expiry of 0: nothing need be kept for us."""
+from streamer.mqtt.packets import (
+    CONNACK,
+    DISCONNECT,
+    END_SESSION,
+    FAILURE,
+    PUBACK,
+    TYPE,
+    packet_end,
+    publish_packet,
+)
+
 _FIRST_NUMBER: Final = 0x8000
 """paho numbers its own few packets from 1; ours begin here."""
 _LAST_NUMBER: Final = 0xFFFF
-_FAILURE: Final = 0x80
-"""MQTT 5, section 2.4: reason codes from here on are refusals."""
 _READ: Final = 65_536
 _RETRY_S: Final = 0.002
 """Until a full socket is tried again."""
@@ -92,16 +93,7 @@ class PacketSocket:
             As MQTT 5 packs them; empty in 3.1.1.
         """
         number = self._next_number()
-        name = topic.encode()
-        size = 4 + len(name) + len(properties) + len(payload)
-        out = self._out
-        out.append(_PUBLISH_ONCE_OR_MORE | retain)
-        out += _length(size)
-        out += struct.pack("!H", len(name))
-        out += name
-        out += struct.pack("!H", number)
-        out += properties
-        out += payload
+        self._out += publish_packet(topic, payload, number, retain=retain, properties=properties)
         if not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
@@ -142,8 +134,8 @@ class PacketSocket:
 
     def send(self, data: bytes | bytearray) -> int:
         """Take a packet of paho's, behind what waits."""
-        if self.ends_session and data and data[0] == _DISCONNECT:
-            self._out += _END_SESSION
+        if self.ends_session and data and data[0] == DISCONNECT:
+            self._out += END_SESSION
         else:
             self._out += data
         self._flush()
@@ -228,16 +220,16 @@ class PacketSocket:
         start = 0
         while not self._is_raw:
             try:
-                end = _packet_end(read, start)
+                end = packet_end(read, start)
             except ValueError:
                 self._is_raw = True  # paho complains of it.
                 break
             if end is None:
                 break
-            kind = read[start] & _TYPE
-            is_ours = kind == _PUBACK and end - start >= 4 and self._acknowledge(read[start:end])
+            kind = read[start] & TYPE
+            is_ours = kind == PUBACK and end - start >= 4 and self._acknowledge(read[start:end])
             if not is_ours:
-                if kind == _CONNACK and end - start >= 4:
+                if kind == CONNACK and end - start >= 4:
                     self._take_welcome(read[start:end])
                 self._for_client += read[start:end]
             start = end
@@ -249,7 +241,7 @@ class PacketSocket:
     def _acknowledge(self, packet: bytearray) -> bool:
         """Note what became of a message; return whether it was one of ours."""
         number = (packet[2] << 8) + packet[3]
-        if len(packet) > 4 and packet[4] >= _FAILURE:
+        if len(packet) > 4 and packet[4] >= FAILURE:
             self.refusal = str(ReasonCode(PacketTypes.PUBACK, identifier=packet[4]))
         if number not in self._open:
             return False
@@ -300,35 +292,3 @@ class PacketSocketContext(ssl.SSLContext):
             sock = self.tls.wrap_socket(sock, *args, **options)
         self.socket = PacketSocket(sock, self.loop, self.ended)
         return self.socket
-
-
-def _length(size: int) -> bytes:
-    """Write the length of the rest of a packet (MQTT 5, section 1.5.5)."""
-    if size < 0x80:
-        return bytes((size,))
-    digits = bytearray()
-    while size >= 0x80:
-        digits.append(size & 0x7F | 0x80)
-        size >>= 7
-    digits.append(size)
-    return bytes(digits)
-
-
-def _packet_end(data: bytearray, start: int) -> int | None:
-    """Return where the packet that starts there ends; None if it hasn't come whole.
-
-    Raises
-    ------
-    ValueError
-        If its length is none.
-    """
-    size = shift = 0
-    for index in range(start + 1, start + 5):
-        if index >= len(data):
-            return None
-        size |= (data[index] & 0x7F) << shift
-        if data[index] < 0x80:
-            end = index + 1 + size
-            return end if end <= len(data) else None
-        shift += 7
-    raise ValueError("malformed length")

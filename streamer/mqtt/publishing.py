@@ -8,8 +8,8 @@ from typing import Final
 from streamer.mqtt.access import TlsFiles
 from streamer.mqtt.broker import EMBEDDED, OFF, check_option
 from streamer.mqtt.client import Incoming
-from streamer.mqtt.connection import AUTO, Version
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
+from streamer.mqtt.protocol import AUTO, Version
 from streamer.mqtt.publisher import WARD_OUTBOX, WARD_QUEUE_SIZE, MqttPublisher
 
 OUTBOX_SIZE: Final = 100_000

@@ -6,7 +6,8 @@ from replay.chunk import Chunk
 from streamer.core.events import Published, StreamInfo
 from streamer.messages.payload import TOPIC_PREFIX
 from streamer.messages.samples import SampleMessage, encode
-from streamer.mqtt.client import SAMPLES, ClientConfig, MqttClient
+from streamer.mqtt.client import SAMPLES, MqttClient
+from streamer.mqtt.link import ClientConfig
 
 _MESSAGE_S = 0.1
 """Signal in one message: ten a second are few for a broker and soon enough for a label."""

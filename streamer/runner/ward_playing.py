@@ -21,8 +21,8 @@ from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage, dumps
 from streamer.monitor.terminal import palette
 from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import EMBEDDED, broker_for, check_option
-from streamer.mqtt.connection import AUTO, Version
 from streamer.mqtt.options import tls_files
+from streamer.mqtt.protocol import AUTO, Version
 from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up

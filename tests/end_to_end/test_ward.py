@@ -17,8 +17,9 @@ from stage_cases import ecg
 from streamer.messages.samples import SampleMessage, encode
 from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials
+from streamer.mqtt.address import parse_url
 from streamer.mqtt.client import MqttClient
-from streamer.mqtt.connection import ConnectionConfig, connect, parse_url
+from streamer.mqtt.connection import ConnectionConfig, connect
 from streamer.runner.ward_playing import WardOptions, WardPlaying
 
 FS = 360.0

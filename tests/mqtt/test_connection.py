@@ -9,15 +9,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from streamer.core.errors import BrokerError
 from streamer.mqtt.access import Credentials
-from streamer.mqtt.connection import (
-    Address,
-    ConnectionConfig,
-    backoff,
-    client_identifier,
-    explain,
-    is_login_refused,
-    parse_url,
-)
+from streamer.mqtt.address import Address, parse_url
+from streamer.mqtt.connection import ConnectionConfig, backoff, client_identifier
+from streamer.mqtt.errors import explain, is_login_refused
 
 
 @pytest.mark.parametrize(

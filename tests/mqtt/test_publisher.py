@@ -21,10 +21,12 @@ from streamer.core.errors import BrokerError
 from streamer.core.events import EctopyCondition, Rhythm
 from streamer.messages.wire import MessageType, dumps
 from streamer.mqtt.access import Credentials
+from streamer.mqtt.address import parse_url
 from streamer.mqtt.broker import EmbeddedBroker
-from streamer.mqtt.connection import Version, connect, parse_url
+from streamer.mqtt.connection import connect
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.outbox import MemoryOutbox
+from streamer.mqtt.protocol import Version
 from streamer.mqtt.publisher import ClientConfig, ConnectionState, MqttPublisher
 
 QUIET_BEAT = labeled_beat(label=Label.N)

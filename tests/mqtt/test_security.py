@@ -25,9 +25,11 @@ from streamer.core.errors import BrokerError
 from streamer.messages.received import Received
 from streamer.messages.wire import StatusMessage, dumps
 from streamer.mqtt.access import Credentials, TlsFiles, tls_context
+from streamer.mqtt.address import parse_url
 from streamer.mqtt.client import MqttClient
-from streamer.mqtt.connection import Version, connect, parse_url
+from streamer.mqtt.connection import connect
 from streamer.mqtt.listen import Listener, ListenOptions
+from streamer.mqtt.protocol import Version
 from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 DOCS = Path(__file__).parents[2] / "docs" / "mqtt"

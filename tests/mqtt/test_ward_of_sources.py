@@ -15,7 +15,8 @@ from streamer.core.errors import SnapshotError
 from streamer.core.events import Event, Rhythm
 from streamer.messages.wire import dumps
 from streamer.mqtt.access import Credentials
-from streamer.mqtt.connection import connect, parse_url
+from streamer.mqtt.address import parse_url
+from streamer.mqtt.connection import connect
 from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
 

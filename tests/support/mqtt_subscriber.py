@@ -14,7 +14,8 @@ from message_schema import schema
 from streamer.core.events import StreamInfo
 from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials
-from streamer.mqtt.connection import ConnectionConfig, backoff, connect, parse_url
+from streamer.mqtt.address import parse_url
+from streamer.mqtt.connection import ConnectionConfig, backoff, connect
 from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 VALIDATORS = {kind.value: jsonschema.Draft202012Validator(schema(kind)) for kind in MessageType}

@@ -22,7 +22,9 @@ from streamer.messages.received import receive
 from streamer.messages.source_status import FINISHED
 from streamer.messages.wire import AlertMessage, EventMessage, MalformedError, StatusMessage
 from streamer.mqtt.access import Credentials
-from streamer.mqtt.connection import Version, backoff, connect, parse_url
+from streamer.mqtt.address import parse_url
+from streamer.mqtt.connection import backoff, connect
+from streamer.mqtt.protocol import Version
 
 _SYSTEM_FOLDER: Final = "/usr/sbin"
 _POLL_S: Final = 0.02

@@ -18,8 +18,9 @@ import numpy as np
 from classifier.labels import Label
 from streamer.core.events import Beat, LabeledBeat, Published, RPeak, StreamInfo
 from streamer.mqtt.access import Credentials
-from streamer.mqtt.connection import ConnectionConfig, Version
+from streamer.mqtt.connection import ConnectionConfig
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
+from streamer.mqtt.protocol import Version
 from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 SOURCE: Final = "faults"

@@ -15,13 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from streamer.messages.payload import TOPIC_PREFIX
-from streamer.mqtt.connection import (
-    Connection,
-    ConnectionConfig,
-    client_identifier,
-    connect,
-    parse_url,
-)
+from streamer.mqtt.address import parse_url
+from streamer.mqtt.connection import Connection, ConnectionConfig, client_identifier, connect
 
 _END_TIMEOUT_S: Final = 20.0
 """How long the broker may take to hand over what it has accepted already."""
