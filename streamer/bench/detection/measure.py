@@ -18,7 +18,7 @@ from streamer.bench.excerpt import WHOLE, Excerpt, as_ms, read_excerpt
 from streamer.bench.report import OWN
 from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.errors import ScoringError
-from streamer.scoring.ec57 import RecordScore, Summary, aggregate
+from streamer.scoring.ec57 import TOLERANCE_MS, RecordScore, Summary, aggregate
 from streamer.scoring.matching import match_beats, tolerance_samples
 
 WORST: Final = 10
@@ -267,7 +267,7 @@ def errors_of(
 
 
 def _delay_from_reference_ms(excerpt: Excerpt, own: Detected) -> NDArray[np.float64]:
-    tolerance = tolerance_samples(DetectionSettings().tolerances_ms[0], excerpt.fs)
+    tolerance = tolerance_samples(TOLERANCE_MS, excerpt.fs)
     pairs = match_beats(excerpt.beats.samples, own.samples, tolerance)
     reference = excerpt.beats.samples[pairs.pairs_reference]
     return as_ms(own.decided_at[pairs.pairs_predicted] - reference, excerpt.fs)
