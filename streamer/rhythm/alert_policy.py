@@ -2,8 +2,8 @@
 
 An alert for each ectopic beat is noise, and noise makes people deaf. What there is to find is found
 elsewhere, by the rhythm tracker (its alarms) and by `EctopyCounter`; the policy decides only
-whether to call a person, with which priority, how often, and until when. Nothing is told before it
-is confirmed but one warning, that of a ventricular run by its provisional labels.
+whether to call a person, with which priority, how often, and until when. Nothing is raised before
+it is confirmed but one warning, that of a ventricular run by its provisional labels.
 
 Like a stage it is pure: no clock, no I/O; time is the sample index of the source.
 """
@@ -64,7 +64,7 @@ class AlertPolicy:
     """Turns events into alerts.
 
     For one event there is at most one alert. A condition that goes on, and that a full minute keeps
-    quiet, is told with one of the next events.
+    quiet, is raised with one of the next events.
 
     Parameters
     ----------

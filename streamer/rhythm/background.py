@@ -100,11 +100,8 @@ def _after(context: RhythmContext, state: State) -> Evidence | None:
         beats = context.atria.beats_since_transition(fibrillating=False)
         return Evidence(beats[0], beats) if beats else evidence_of([context.beats[-1]])
     if state is Rhythm.UNKNOWN:
-        return (
-            evidence_of(list(context.beats))
-            if len(context.beats) > context.config.min_beats
-            else None
-        )
+        enough = len(context.beats) > context.config.min_beats
+        return evidence_of(list(context.beats)) if enough else None
     if state in {Rhythm.BIGEMINY, Rhythm.TRIGEMINY}:
         return evidence_of(_since_ventricular(context))
     return evidence_of([context.beats[-1]])

@@ -52,8 +52,9 @@ def restore_fields(part: "DataclassInstance", state: Mapping[str, Any]) -> None:
     KeyError, ValueError
         If it is something else.
     """
-    for name, into in _types(type(part)).items():
-        value, before = convert(state[name], into), getattr(part, name)
+    values = {name: convert(state[name], into) for name, into in _types(type(part)).items()}
+    for name, value in values.items():
+        before = getattr(part, name)
         setattr(part, name, deque(value, before.maxlen) if isinstance(before, deque) else value)
 
 
