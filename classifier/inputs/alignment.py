@@ -10,6 +10,7 @@ from classifier.inputs.kernels import SMALL, FloatArray
 @jit
 def energies_of(beat: FloatArray, first: int, last: int, max_shift: int) -> NDArray[np.float64]:
     """Energy of beat[first:last] at every shift from -max_shift to max_shift samples."""
+    # Once for a beat: every shape that it is compared with needs the same ones.
     energies = np.zeros(2 * max_shift + 1)
     for i in range(first, last):
         moved = beat[i - max_shift : i + max_shift + 1]
@@ -42,6 +43,7 @@ def align(
             products[k] += moved[k] * value
     best, shift = -2.0, 0
     for k in range(products.size):
+        # The least energy keeps two flat segments from being alike.
         similarity = 2.0 * products[k] / max(template_energy + energies[k], SMALL)
         if similarity > best:
             best, shift = similarity, k - max_shift

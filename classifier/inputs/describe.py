@@ -68,6 +68,7 @@ def describe_and_learn(
     second = np.empty(HALF_WINDOW, np.float32)
     has_second = windows.shape[0] > 1 and prepare_second(windows[1], c.qrs, second)
     beat = _describe(state, c, window, second, has_second, rr_s, quality, signal, features)
+    # Across a gap the beat that follows is not the next one.
     if completed.size > 0 and rr_s > 0.0:
         _describe_next(before[0], beat, features, c, completed)
     # Kept before learning: the next beat is to see this one by the rhythm that preceded it.
@@ -95,6 +96,7 @@ def _describe(
 ) -> DescribedBeat:
     """Describe a beat by what was known before it."""
     before = state.rr_s[: state.n_rr].astype(np.float64)
+    # Sorted once for all quantiles.
     ordered = before.copy()
     sort_few(ordered)
     median_rr_s = quantile(ordered, 0.5) if state.n_rr > 0 else 0.0
@@ -110,8 +112,10 @@ def _describe(
     features[Feature.QRS_SIMILARITY] = match.template_similarity
     describe_shape(signal[0], signal[1], c, features)
     aligned = np.empty(_WINDOW, np.float32)
+    # Noise is what differs from the nearest shape: against the template an ectopic beat is noisy.
     move(window, match.nearest_shift, aligned)
     residual, roughness = noise_of(aligned, nearest, window, c)
+    # Below the limit the beat will begin a shape of its own.
     is_known = state.counts[match.nearest] > 0.0 and match.nearest_similarity >= c.match_min
     beat = DescribedBeat(
         window,
@@ -221,6 +225,7 @@ def _describe_context(
     state: Any, c: Any, beat: DescribedBeat, match: Match, features: FloatArray
 ) -> None:
     """Write how common the beat's shape is."""
+    # Of the faded counts: a share of the last minutes, not of the whole recording.
     total = 0.0
     for k in range(N_SHAPES):
         total += state.counts[k]

@@ -32,6 +32,7 @@ def records(dtype: np.dtype[Any], n: int) -> Any:
 @jit
 def correlation(a: FloatArray, b: FloatArray) -> float:
     """Pearson correlation, 0 where one of them is flat."""
+    # Two passes: sums of squares less the square of the mean lose the digits of a small wave.
     n = a.size
     mean_a, mean_b = 0.0, 0.0
     for i in range(n):
@@ -60,6 +61,7 @@ def least_and_largest(values: FloatArray) -> tuple[float, float]:
 def peak_to_peak(values: FloatArray) -> float:
     """Largest minus smallest value, of which none is NaN."""
     low, high = least_and_largest(values)
+    # In double precision, as everything that is measured.
     return float(high) - float(low)
 
 
@@ -74,6 +76,7 @@ def log_ratio(value: float, reference: float) -> float:
 @jit
 def median_of(values: NDArray[np.float64]) -> float:
     """Median of at least one value, which are few: they are sorted in place."""
+    # Numba's own median takes seconds to compile.
     sort_few(values)
     half = values.size // 2
     if values.size % 2 == 1:
@@ -84,6 +87,7 @@ def median_of(values: NDArray[np.float64]) -> float:
 @jit
 def quantile(ordered: NDArray[np.float64], share: float) -> float:
     """Quantile of sorted values, interpolated linearly."""
+    # As numpy does it by default, so that tests can compare.
     at = share * (ordered.size - 1)
     low = int(at)
     high = min(low + 1, ordered.size - 1)
@@ -96,6 +100,7 @@ def pack(values: FloatArray, packed: NDArray[np.int16]) -> float:
     top = np.float32(0.0)
     for value in values:
         top = max(top, abs(value))
+    # A step of its own for each shape: 16 bits then do for small and for large beats alike.
     unit = np.float32(max(top, _PACKED_LEAST) / _STEPS)
     for i in range(values.size):
         packed[i] = np.int16(np.rint(values[i] / unit))

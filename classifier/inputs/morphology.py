@@ -81,6 +81,7 @@ def log_difference(a: FloatArray, b: FloatArray) -> float:
 @jit
 def unit_of(beat: FloatArray, template: FloatArray, qrs: tuple[int, int]) -> float:
     """Amplitude in units of which a beat is described: the template's QRS, unless far exceeded."""
+    # In the template's units an artefact would be far beyond all that the network was trained on.
     own = peak_to_peak(beat[qrs[0] : qrs[1]]) / _AMPLITUDE_SHARE
     return float(max(peak_to_peak(template[qrs[0] : qrs[1]]), own, _AMPLITUDE_LEAST))
 
@@ -138,6 +139,7 @@ def describe_shape(beat: FloatArray, template: FloatArray, c: Any, features: Flo
     features[Feature.SHARPNESS_RATIO] = log_ratio(sharpness, template_sharpness)
     features[Feature.T_AREA], features[Feature.USUAL_T_AREA] = t_area, template_t_area
     features[Feature.POLARITY], features[Feature.USUAL_POLARITY] = polarity, template_polarity
+    # Where the P wave fits best, and how well: a wave that only moved is an atrial beat.
     match, shift = _find_p(beat, template, c)
     features[Feature.P_MATCH] = match
     features[Feature.P_MATCH_LAG] = shift / _P_SHIFT_MAX
@@ -203,6 +205,7 @@ def noise_of(
             difference += (aligned[i] - nearest[i]) ** 2
             rough += (window[i] - window[i - 1]) ** 2
             n += 1
+    # Relative to the beat's own QRS: noise matters where it is large beside what is to be judged.
     size = max(peak_to_peak(window[c.qrs[0] : c.qrs[1]]), _QRS_LEAST_MV)
     residual = np.log(np.sqrt(difference / n) / size + _RESIDUAL_FLOOR)
     return residual, np.log(np.sqrt(rough / n) / size + _ROUGHNESS_FLOOR)
@@ -222,6 +225,7 @@ def describe_second(
     for i in range(HALF_WINDOW):
         beat[i] /= np.float32(unit)
         scaled[i] = template[i] / np.float32(unit)
+    # The similarity is taken at the best shift of this lead.
     max_shift = c.max_shift // 2
     energies = energies_of(second, qrs[0], qrs[1], max_shift)
     _, similarity = align(second, energies, template[qrs[0] : qrs[1]], qrs[0], max_shift)

@@ -39,6 +39,7 @@ def fill_missing(
     for i in range(n):
         if np.isfinite(window[i]):
             filled[i] = window[i]
+            # The nearer neighbour: a line between the two would pass for a slope of the ST segment.
             for hole in range(newest + 1, i):
                 is_before_nearer = newest >= 0 and hole - newest <= i - hole
                 filled[hole] = window[newest] if is_before_nearer else window[i]
@@ -48,6 +49,7 @@ def fill_missing(
         filled[hole] = window[newest] if valid > 0 else np.float32(0.0)
     if 1.0 - valid / n > missing_share_max:
         return MISSING
+    # Without all of its QRS complex a beat has no shape, however little is missing.
     if not is_finite(window[qrs[0] : qrs[1]]):
         return MISSING
     return FLAT if peak_to_peak(filled[qrs[0] : qrs[1]]) < SMALL else JUDGEABLE
@@ -76,6 +78,7 @@ def _median_of(values: FloatArray) -> np.float32:
     keys = np.empty(values.size, np.int32)  # integers in the order of the values
     low, high = _LARGEST, -_LARGEST
     for i in range(keys.size):
+        # With all but the sign of negative numbers flipped, bits are in the order of the values.
         keys[i] = bits[i] ^ ((bits[i] >> _SIGN_BIT) & _OTHER_BITS)
         low, high = min(low, np.int64(keys[i])), max(high, np.int64(keys[i]) + 1)
     while high - low > 1:
@@ -104,6 +107,7 @@ def prepare_second(window: FloatArray, qrs: tuple[int, int], out: FloatArray) ->
     """Write a second lead at half the rate, baseline off; False if samples miss or it is flat."""
     if not is_finite(window) or peak_to_peak(window[qrs[0] : qrs[1]]) < _FLAT_MV:
         return False
+    # The caller's window stays as it is.
     whole = window.copy()
     remove_baseline(whole)
     halve(whole, out)
