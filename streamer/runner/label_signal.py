@@ -20,7 +20,26 @@ _MS = 1000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabeledSignal:
-    """What was found in a signal. Sample indices count from 0 at the signal's own rate."""
+    """What was found in a signal. Sample indices count from 0 at the signal's own rate.
+
+    The table `beats` has one row a beat, in order of time, and these columns:
+
+    ===================  ======  ==========================================================
+    sample               int     position of the R peak
+    time_s               float   the same in s from the first sample
+    label                str     confirmed label: N, S, V, F or Q
+    provisional_label    str     label known from the beat's own window
+    p_N ... p_Q          float   probabilities behind the confirmed label
+    reason               str     why the label is Q, else empty
+    rr_ms                float   interval from the beat before; NaN for the first, and after
+                                 a gap
+    amplitude_mv         float   height of the R peak over the local baseline, signed
+    quality              float   signal quality around the peak, 0 (noise) to 1 (clean)
+    search_back          bool    whether it was found by looking back over a long silence
+    provisional_at       int     sample at which the provisional label was known
+    confirmed_at         int     sample at which the confirmed label was known
+    ===================  ======  ==========================================================
+    """
 
     fs: float
     """Sampling frequency in Hz."""
@@ -29,8 +48,7 @@ class LabeledSignal:
     n_samples: int
     """Length of every lead."""
     beats: Any
-    """One row a beat, in order of time: a `pandas.DataFrame`, or where pandas is not installed a
-    `numpy.recarray` with the same columns; `label_signal` describes them."""
+    """A `pandas.DataFrame`; where pandas is not installed, a `numpy.recarray`."""
     rhythms: tuple[RhythmEvent, ...]
     """Changes of rhythm, in the order in which they became known."""
     alarms: tuple[Alarm, ...]
@@ -71,34 +89,12 @@ def label_signal(
     Returns
     -------
     LabeledSignal
-        Its `beats` have these columns; a signal without beats has no rows.
-
-        ===================  ======  ==========================================================
-        sample               int     position of the R peak
-        time_s               float   the same in s from the first sample
-        label                str     confirmed label: N, S, V, F or Q
-        provisional_label    str     label known from the beat's own window
-        p_N ... p_Q          float   probabilities behind the confirmed label
-        reason               str     why the label is Q, else empty
-        rr_ms                float   interval from the beat before; NaN for the first, and after
-                                     a gap
-        amplitude_mv         float   height of the R peak over the local baseline, signed
-        quality              float   signal quality around the peak, 0 (noise) to 1 (clean)
-        search_back          bool    whether it was found by looking back over a long silence
-        provisional_at       int     sample at which the provisional label was known
-        confirmed_at         int     sample at which the confirmed label was known
-        ===================  ======  ==========================================================
+        A signal without beats has a table without rows.
 
     Raises
     ------
     ValueError
         If `fs` is out of range, `samples` aren't floats, or their shape doesn't fit the leads.
-
-    Notes
-    -----
-    Decision delays are those of the chain: 353 ms after the R peak for most provisional labels,
-    the next R peak or 2 s for confirmed ones. A beat cut off by the end of the signal is labelled
-    from what is there of it.
 
     Examples
     --------
@@ -111,11 +107,7 @@ def label_signal(
     """
     signal, names = whole_signal(samples, leads)
     chain = Chain(fs=fs, n_leads=len(names), model=model, config=config)
-    collected = _Collected()
-    for start in range(0, signal.shape[1], BLOCK_SAMPLES):
-        block = np.ascontiguousarray(signal[:, start : start + BLOCK_SAMPLES])
-        collected.add(chain.push(Chunk(start=start, samples=block)))
-    collected.add(chain.flush())
+    collected = _collect(chain, signal)
     return LabeledSignal(
         fs=fs,
         leads=names,
@@ -125,6 +117,15 @@ def label_signal(
         alarms=tuple(collected.alarms),
         gaps=tuple(collected.gaps.values()),
     )
+
+
+def _collect(chain: Chain, signal: NDArray[np.float32]) -> "_Collected":
+    collected = _Collected()
+    for start in range(0, signal.shape[1], BLOCK_SAMPLES):
+        block = np.ascontiguousarray(signal[:, start : start + BLOCK_SAMPLES])
+        collected.add(chain.push(Chunk(start=start, samples=block)))
+    collected.add(chain.flush())
+    return collected
 
 
 @dataclass(slots=True)
