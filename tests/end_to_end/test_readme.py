@@ -101,6 +101,20 @@ def test_links_lead_somewhere(page: str, target: str) -> None:
         assert fragment in {anchor(heading) for heading in headings}
 
 
+PATHS = sorted(
+    {
+        (page, path)
+        for page, text in PAGES.items()
+        for path in re.findall(r"`((?:streamer|replay|classifier|tests|docs)/[\w/.-]*)`", text)
+    }
+)
+
+
+@pytest.mark.parametrize(("page", "path"), PATHS)
+def test_files_that_are_named_are_there(page: str, path: str) -> None:
+    assert (ROOT / path).exists()
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     reached, waiting = set(), ["README.md"]
     while waiting:
