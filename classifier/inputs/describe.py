@@ -75,8 +75,8 @@ def describe_and_learn(
     waiting = kept[0]
     for i in range(c.qrs[0], c.qrs[1]):
         waiting.qrs[i - c.qrs[0]] = window[i]
-    waiting.rr_s, waiting.median_rr_s = rr_s, beat.median_rr_s
-    waiting.long_run_rr_s = state.long_run_rr_s
+    waiting.rr_s = rr_s
+    waiting.median_rr_s, waiting.long_run_rr_s = beat.median_rr_s, state.long_run_rr_s
     if learns and unjudgeable == JUDGEABLE:
         learn(state, c, beat)
     return unjudgeable
@@ -136,14 +136,8 @@ def _describe(
     _describe_context(state, c, beat, match, features)
     _describe_recent(state, beat, features)
     _compare_shapes(state, c, match, template, nearest, features)
-    if has_second and match.any_known and state.second_counts[match.template] > 0:
-        second_template = np.empty(HALF_WINDOW, np.float32)
-        unpack(
-            state.second_shapes[match.template],
-            state.second_unit_mv[match.template],
-            second_template,
-        )
-        describe_second(second, second_template, match.template_shift, c, features)
+    if has_second and match.any_known:
+        _describe_second_lead(state, c, second, match, features)
     return beat
 
 
@@ -204,6 +198,18 @@ def _write_signal(
 
 
 @inlined
+def _describe_second_lead(
+    state: Any, c: Any, second: FloatArray, match: Match, features: FloatArray
+) -> None:
+    """Write the shape in the second lead, if the template has been seen in that lead too."""
+    shape = match.template
+    if state.second_counts[shape] > 0:
+        template = np.empty(HALF_WINDOW, np.float32)
+        unpack(state.second_shapes[shape], state.second_unit_mv[shape], template)
+        describe_second(second, template, match.template_shift, c, features)
+
+
+@inlined
 def _compare_shapes(
     state: Any,
     c: Any,
@@ -216,8 +222,9 @@ def _compare_shapes(
     if match.any_known:
         energies = energies_of(nearest, c.qrs[0], c.qrs[1], c.max_shift)
         segment = template[c.qrs[0] : c.qrs[1]]
-        _, similarity = align(nearest, energies, segment, c.qrs[0], c.max_shift)
-        features[Feature.SHAPE_TO_USUAL] = similarity
+        _, features[Feature.SHAPE_TO_USUAL] = align(
+            nearest, energies, segment, c.qrs[0], c.max_shift
+        )
 
 
 @inlined
@@ -254,10 +261,8 @@ def _describe_recent(state: Any, beat: DescribedBeat, features: FloatArray) -> N
     n = state.n_recent
     if n == 0:
         # No beats yet to compare this one's noise with: its own noise is taken for the average.
-        features[Feature.NOVELTY_10] = _NOVELTY_UNKNOWN
-        features[Feature.NOVELTY_40] = _NOVELTY_UNKNOWN
-        features[Feature.RESIDUAL_10] = beat.residual
-        features[Feature.RESIDUAL_40] = beat.residual
+        features[Feature.NOVELTY_10] = features[Feature.NOVELTY_40] = _NOVELTY_UNKNOWN
+        features[Feature.RESIDUAL_10] = features[Feature.RESIDUAL_40] = beat.residual
         features[Feature.ROUGHNESS_10] = beat.roughness
         features[Feature.QUALITY_10] = beat.quality
         return
