@@ -94,6 +94,7 @@ def filter_leads(
                     out[lead, i] = 0.0
                     continue
             elif np.isnan(held[lead]):
+                # As if the first sample had been there for ever: no step, no ringing.
                 settle(settled, x, state[lead])
             held[lead] = x
             out[lead, i] = biquad_cascade(sos, state[lead], x)

@@ -27,6 +27,7 @@ QUALITY_SLOPE: Final = 2.5
 @jit
 def adapt_noise(s: Any, lead: int, at: int) -> None:
     """Measure the envelope between the last beat and this one."""
+    # From after the T wave to before the P wave: what is there is noise.
     stop = at - REST_BEFORE
     i = max(s.last_at + REST_AFTER, stop - REST_LONGEST)
     if s.last_at == NEVER or stop - i <= REST_SHORTEST:
@@ -86,6 +87,7 @@ def adapt_rhythm(s: Any, at: int) -> None:
     if s.last_at != NEVER:
         s.rr[s.rr_n % RR_COUNT] = at - s.last_at
         s.rr_n += 1
+        # The median, which one missed or extra beat doesn't move.
         known = min(s.rr_n, RR_COUNT)
         ordered = s.rr[:known].copy()
         sort_few(ordered)

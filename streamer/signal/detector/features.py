@@ -62,6 +62,7 @@ def active(s: Any, p: Any, lead: int) -> bool:
 @jit
 def primary(s: Any, p: Any) -> int:
     """Return the first active lead (the first of all if none is)."""
+    # The second lead stands in while the first one is off.
     for lead in range(s.leads):
         if active(s, p, lead):
             return lead
@@ -130,6 +131,7 @@ def match_template(s: Any, lead: int, patch: NDArray[np.float32]) -> tuple[float
     best, scale = -1.0, 0.0
     # The R peak that a patch is centred on may jump between humps of one complex.
     for shift in range(-SHIFTS, SHIFTS + 1):
+        # A flat patch correlates with nothing, which is no division by zero.
         xx, tt, xt = TINY, TINY, 0.0
         for j in range(SHIFTS, PATCH_POINTS - SHIFTS):
             x, t = patch[j + shift], s.template[lead, j]
@@ -175,14 +177,17 @@ def timing_features(s: Any, at: int, f: NDArray[np.float32]) -> None:
     if s.last_at != NEVER:
         since = float(at - s.last_at)
         ratio = np.float32(np.log(max(since, 1.0) / median) if median > 0.0 else 0.0)
+        # Bounded: after a pause of any length a candidate looks the same.
         f[TimingFeature.SINCE_S] = min(since / RATE, 3.0)
         f[TimingFeature.SINCE_TO_RR] = ratio
+        # Least for a candidate on time, whether others are early or late.
         f[TimingFeature.SINCE_TO_RR_SQUARED] = limit(ratio, -1.0, 1.5) ** 2
         f[TimingFeature.LAST_PEAK_TO_LEVEL] = s.last_ratio
         f[TimingFeature.LAST_LOG_ODDS] = 0.5 * limit(s.last_score, -4.0, 4.0)
         f[TimingFeature.HAS_LAST] = 1.0
         f[TimingFeature.REFUSED_PEAK_TO_LEVEL] = max(-3.0, s.refused_ratio)
     known = min(s.rr_n, RR_COUNT)
+    # One interval has no spread.
     if known >= 2:
         spread = 0.0
         for i in range(known):

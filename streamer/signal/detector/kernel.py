@@ -82,6 +82,7 @@ def end_learning(
         s.level[lead] = max(FIRST_LEVEL * top, p.floor)
         s.level_floor[lead] = p.fade_floor * s.level[lead]
         s.noise[lead] = first_noise(s, p, lead, s.level[lead], now)
+        # A lead without a signal is learnt from its first beat, when that comes.
         s.known[lead] = top > p.floor
         low, high = s.raw[lead, now & MASK], s.raw[lead, now & MASK]
         # From peak to peak, because which way the beats point isn't known yet.
@@ -110,6 +111,7 @@ def candidate(s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, 
     """
     if not s.learning and s.last_at == NEVER and s.peak_value > SURPRISE:
         learn_again(s, p, now)
+    # Nothing can be judged before the levels are known, and nothing may be lost.
     if s.learning:
         if s.held < HELD:
             s.held_at[s.held] = s.peak_at
@@ -139,6 +141,7 @@ def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
             out[count - 1].flag = 1
             return count
         forget_refused(s)
+    # The beats may have become smaller than what is still expected.
     if silence > p.silence:
         for lead in range(s.leads):
             fade_lead(s, p, lead)
@@ -202,6 +205,7 @@ def finish_detector(
         return count
     f = np.zeros(FEATURES, np.float32)
     now = s.n - 1
+    # The last maximum has nothing left to wait for.
     if s.peak_at != s.peak_reset:
         count = candidate(s, p, net, out, count, now, f, trace)
     if s.learning:

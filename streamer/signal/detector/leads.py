@@ -125,6 +125,7 @@ def write_gap(s: Any, out: Any, count: int, stop: int, now: int, ongoing: int) -
 def follow_gap(s: Any, p: Any, raw: NDArray[np.float32], i: int, out: Any, count: int) -> int:
     """Report a gap when no lead is usable, and its end when one is again."""
     usable = False
+    # The lead that was flat last tells since when there is no signal at all.
     flat_run = s.flat_run[0]
     for lead in range(s.leads):
         usable = usable or s.usable[lead]
