@@ -18,6 +18,7 @@ from streamer.mqtt.outbox_tables import open_tables, reported
 _SUFFIX: Final = ".outbox"
 _MOST_UNWRITTEN: Final = 1000
 """Messages that may be put before they are written, should nobody ask for it."""
+_FORGET_EVERY_S: Final = 1.0
 
 
 class DiskOutbox(Outbox):
@@ -67,6 +68,7 @@ class DiskOutbox(Outbox):
         self._unsent_new = self.unacknowledged
         self._again = 0
         self._is_closed = False
+        self._forgot_at = 0.0
         self._cursor = self._loaded = 0
         self._ready: deque[tuple[int, bool, Outgoing]] = deque()
         self._in_flight: deque[tuple[int, bool]] = deque()
@@ -130,12 +132,22 @@ class DiskOutbox(Outbox):
                 (now, first, last),
             )
         if self._done:
-            last = self._done[-1][1]
-            # Only what lies behind us: the rest of the kept ones may still have to go out again.
+            self._forget_old(self._done[-1][1], now)
+
+    def _forget_old(self, last: int, now: float) -> None:
+        """Delete what was kept for long enough, up to a message.
+
+        Only what lies behind us: the rest of the kept ones may still have to go out again.
+        """
+        self._tables.execute(
+            "DELETE FROM message WHERE id <= ? AND acknowledged_at IS NOT NULL",
+            (last - self._config.keep,),
+        )
+        if now - self._forgot_at >= _FORGET_EVERY_S:  # It looks at all that are kept.
+            self._forgot_at = now
             self._tables.execute(
-                "DELETE FROM message WHERE id <= ? AND acknowledged_at IS NOT NULL "
-                "AND (acknowledged_at < ? OR id <= ?)",
-                (last, now - self._config.keep_s, last - self._config.keep),
+                "DELETE FROM message WHERE id <= ? AND acknowledged_at < ?",
+                (last, now - self._config.keep_s),
             )
 
     def take(self) -> Outgoing | None:

@@ -17,7 +17,8 @@ from streamer.messages.wire import dumps
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.address import parse_url
 from streamer.mqtt.connection import connect
-from streamer.mqtt.publisher import WARD, MqttPublisher
+from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
+from streamer.mqtt.publisher import WARD, WARD_OUTBOX, ClientConfig, MqttPublisher
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
 
 pytestmark = pytest.mark.mosquitto
@@ -162,3 +163,97 @@ async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_pat
         await ward.wait()
         await seen.wait_for(lambda c: ("offline", "connection lost") in statuses(c, "west"))
     assert statuses(seen, "west")[0] == ("online", None)
+
+
+async def test_a_ward_with_an_outbox_on_disk_goes_on_where_it_was_killed(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    path = outbox_path(tmp_path, WARD)
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        broker.kill()
+        killed = MqttPublisher(
+            broker.url,
+            ward=WARD,
+            outbox=DiskOutbox(1000, path, config=WARD_OUTBOX),
+            config=ClientConfig(flush_timeout_s=0.01),
+            connection_config=QUICK,
+        )
+        await killed.start()
+        for source, count in (("a", 30), ("b", 20)):
+            killed.open(stream_info(source))
+            for seq in range(count):
+                publish(killed, source, labeled_beat(label=Label.N), seq)
+        await killed.close()
+        assert (killed.undelivered, killed.is_durable) == (50, True)
+
+        await broker.start()
+        async with subscriber(broker.url) as seen:
+            resumed = MqttPublisher(
+                broker.url,
+                ward=WARD,
+                outbox=DiskOutbox(1000, path, config=WARD_OUTBOX),
+                config=PATIENT,
+            )
+            assert [resumed.next_seq(source) for source in "abc"] == [30, 20, 0]
+            await resumed.start()
+            for source in "ab":
+                resumed.open(stream_info(source))
+                with pytest.raises(ValueError, match="was published before; go on at"):
+                    publish(resumed, source, labeled_beat(label=Label.N), 5)
+                publish(resumed, source, labeled_beat(label=Label.N), resumed.next_seq(source))
+            await resumed.close()
+            await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, WARD))
+    for source, count in (("a", 31), ("b", 21)):
+        beats = [p["seq"] for p in seen.of("beats") if p["source"] == source]
+        assert beats == list(range(count))
+    first = {p["source"]: p["first_seq"] for p in seen.of("status") if p["state"] == "online"}
+    assert first == {WARD: 0, "a": 30, "b": 20}
+
+
+async def test_a_source_that_goes_on_from_a_snapshot_says_where(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        publisher = MqttPublisher(broker.url, ward=WARD, config=PATIENT)
+        await publisher.start()
+        publisher.open(stream_info("a"))
+        publish(publisher, "a", labeled_beat(label=Label.N), 17)
+        publisher.close_source("a")
+        publisher.open(stream_info("a"))
+        await publisher.delivered()
+        publish(publisher, "a", labeled_beat(label=Label.N), 0)
+        await publisher.close()
+        await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, WARD))
+    of_a = [(p["state"], p["first_seq"]) for p in seen.of("status") if p["source"] == "a"]
+    assert ("online", 17) in of_a
+    assert of_a[-1] == ("online", 0)
+    assert seen.seqs("beats") == [17, 0]
+
+
+async def test_a_refused_message_of_one_source_does_not_end_the_others(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "acl"
+    rules.write_text("topic readwrite ecg/#\ntopic deny ecg/evil/beats\n")
+    rules.chmod(0o600)
+    config = (
+        f"listener PORT 127.0.0.1\nallow_anonymous true\nacl_file {rules}\nuser root\n"
+        "log_dest none\n"
+    )
+    notices: list[str] = []
+    async with (
+        Mosquitto(mosquitto, tmp_path, config=config) as broker,
+        subscriber(broker.url) as seen,
+    ):
+        publisher = MqttPublisher(
+            broker.url, ward=WARD, config=PATIENT, version="5", on_notice=notices.append
+        )
+        await publisher.start()
+        for source in ("evil", "good"):
+            publisher.open(stream_info(source))
+            publish(publisher, source, labeled_beat(label=Label.N), 0)
+        await publisher.close()
+        await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, WARD))
+    assert [p["source"] for p in seen.of("beats")] == ["good"]
+    assert publisher.reconnects == 0
+    assert "refuses a message: Not authorized" in notices[0]
