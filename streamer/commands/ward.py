@@ -1,22 +1,30 @@
 """`ecg-stream ward`: label many patients at once, from looped records or live sources."""
 
 import argparse
-from pathlib import Path
 
-from streamer.mqtt.options import add_tls_options
+from streamer.commands.output_arguments import (
+    add_output_arguments,
+    positive_integer,
+    positive_number,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add = parser.add_argument
     add("records", nargs="*", metavar="RECORD", help="records to loop (all of mitdb)")
-    add("--patients", type=_count, metavar="N", help="patients (one a record)")
+    add("--patients", type=positive_integer, metavar="N", help="patients (one a record)")
     add(
         "--live",
         action="store_true",
         help="label what comes over MQTT on ecg/<source>/samples instead of records",
     )
-    add("--tcp", type=_count, metavar="PORT", help="with --live: let sources connect there too")
+    add(
+        "--tcp",
+        type=positive_integer,
+        metavar="PORT",
+        help="with --live: let sources connect there too",
+    )
     add(
         "--stdin",
         metavar="HZ|frames",
@@ -24,26 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --live: read samples from standard input, as text at HZ or in frames",
     )
     add("--leads", type=int, choices=(1, 2), default=2, help="leads of each patient (2)")
-    add("--seconds", type=_positive, metavar="S", help="stop after so much signal (never)")
+    add("--seconds", type=positive_number, metavar="S", help="stop after so much signal (never)")
+    add("--speed", choices=("1", "max"), default="1", help="real time, or as fast as possible (1)")
     add(
-        "--speed",
-        choices=("1", "max"),
-        default="1",
-        help="real time, or as fast as possible (1)",
-    )
-    add("--tick-ms", type=_positive, default=50.0, metavar="MS", help="time between steps (50)")
-    add(
-        "--budget-ms",
-        type=_positive,
-        default=500.0,
+        "--tick-ms",
+        type=positive_number,
+        default=50.0,
         metavar="MS",
-        help="latency budget of a provisional label, from its R peak (500)",
-    )
-    add(
-        "--mqtt",
-        default="embedded",
-        metavar="URL|embedded|off",
-        help="broker; embedded (default) starts one on this machine",
+        help="time between steps (50)",
     )
     add(
         "--name",
@@ -51,33 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of this ward's own status over MQTT: ecg/NAME/status (ward)",
     )
-    add("--events", type=Path, metavar="FILE", help="add every event to a file of JSON lines")
-    add(
-        "--snapshots",
-        type=Path,
-        metavar="DIR",
-        help="write the patients' states there, and go on from them when started again",
-    )
-    add(
-        "--snapshot-every",
-        dest="snapshot_every_s",
-        type=_positive,
-        default=30.0,
-        metavar="S",
-        help="how often (30)",
-    )
+    add_output_arguments(parser)
+    add("--events", metavar="FILE", help="add every event to a file of JSON lines")
     add(
         "--monitor",
         action=argparse.BooleanOptionalAction,
         help="show the patients by urgency (default on a terminal)",
     )
-    add(
-        "--theme",
-        choices=("dark", "light", "colour-blind", "none"),
-        default="dark",
-        help="colours of that screen (dark); NO_COLOR is heeded too",
-    )
-    add_tls_options(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -86,40 +62,22 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
     import sys
 
-    from streamer.runner.ward_playing import WardOptions, WardPlaying
+    from streamer.runner.options import WardOptions
+    from streamer.runner.ward import WardRun
 
     chosen = {**vars(args), "speed": 1.0 if args.speed == "1" else None}
     if args.monitor is None:
         chosen["monitor"] = sys.stdout.isatty() and sys.stdin.isatty()
     chosen["records"] = tuple(args.records)
-    fields = WardOptions.__dataclass_fields__
-    options = WardOptions(**{name: chosen[name] for name in fields if name in chosen})
+    options = WardOptions(**{name: chosen[name] for name in WardOptions.__dataclass_fields__})
     try:
-        playing = WardPlaying(options)
+        ward = WardRun(options)
     except ValueError as error:
         args.usage_error(str(error))
-    return asyncio.run(playing.run())
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return int(text)
+    return asyncio.run(ward.run())
 
 
 def _stdin(text: str) -> str:
     if text != "frames":
-        _positive(text)
+        positive_number(text)
     return text
-
-
-def _positive(text: str) -> float:
-    import math
-
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return value

@@ -13,6 +13,8 @@ from streamer.messages.payload import utc_time
 from streamer.messages.wire import SCHEMA_VERSION, StatusMessage, dumps
 
 FINISHED: Final = "finished"
+FAULT: Final = "fault"
+"""It ended by an error of its own."""
 """Reason of being offline after an orderly end."""
 CONNECTION_LOST: Final = "connection lost"
 """Reason in the last will."""

@@ -9,7 +9,6 @@ from typing import TextIO
 from rich.console import Console
 
 from replay.chunk import Chunk
-from replay.record import Reference
 from streamer.core.errors import OutputError
 from streamer.core.events import Alarm, Published, StreamInfo
 from streamer.monitor.freezer import Freezer
@@ -20,6 +19,7 @@ from streamer.monitor.terminal.frame_pace import FramePacer, SpeedMeter
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.view import render
 from streamer.report.strip.writers import FreezeFormat
+from streamer.scoring.account import Accounts
 from streamer.sources.transport import Transport
 
 
@@ -28,14 +28,12 @@ class MonitorSink:
 
     Parameters
     ----------
+    accounts : Accounts
+        Of the source's beats.
     console : Console, optional
         Where to draw; standard output if None.
-    budget_ms : float
-        Latency budget of a provisional label in ms.
     mqtt : MqttStatus, optional
         Counters of the MQTT sink.
-    reference : Reference, optional
-        Annotations that came with the record, for the running score.
     fps : float
         Frames per second while the machine keeps up.
     speed : float, optional
@@ -55,7 +53,7 @@ class MonitorSink:
     Raises
     ------
     ValueError
-        If `fps` or `budget_ms` isn't positive.
+        If `fps` isn't positive.
 
     Notes
     -----
@@ -67,9 +65,8 @@ class MonitorSink:
         self,
         console: Console | None = None,
         *,
-        budget_ms: float = 500.0,
+        accounts: Accounts,
         mqtt: MqttStatus | None = None,
-        reference: Reference | None = None,
         fps: float = 20.0,
         speed: float | None = 1.0,
         transport: Transport | None = None,
@@ -80,12 +77,9 @@ class MonitorSink:
     ) -> None:
         if fps <= 0.0:
             raise ValueError(f"got {fps} frames per second, expected more than 0")
-        if budget_ms <= 0.0:
-            raise ValueError(f"got a latency budget of {budget_ms} ms, expected more than 0")
         self._console = console or Console()
-        self._budget_ms = budget_ms
+        self._accounts = accounts
         self._mqtt = mqtt
-        self._reference = reference
         self._fps = fps
         self._speed = speed
         self._transport = transport
@@ -104,13 +98,26 @@ class MonitorSink:
         Raises
         ------
         RuntimeError
-            If the sink wasn't started.
+            If no source was opened.
         """
         if self._state is None:
-            raise RuntimeError("the monitor has nothing to show before start()")
+            raise RuntimeError("the monitor has nothing to show before open()")
         return self._state
 
-    async def start(self, info: StreamInfo) -> None:
+    def open(self, info: StreamInfo) -> None:
+        """Begin to show a source; a monitor has one, which is opened before `start`."""
+        self._state = MonitorState(
+            info,
+            self._accounts[info.source],
+            mqtt=self._mqtt,
+            speed=self._speed,
+            pace=self._transport,
+        )
+
+    def close_source(self, source: str) -> None:
+        """Go on showing the end of the source."""
+
+    async def start(self) -> None:
         """Take over the screen.
 
         Raises
@@ -124,27 +131,19 @@ class MonitorSink:
                 f"the terminal's encoding is {encoding}, the monitor needs UTF-8; "
                 "set LANG=C.UTF-8 or use --no-monitor"
             )
-        self._state = MonitorState(
-            info,
-            budget_ms=self._budget_ms,
-            mqtt=self._mqtt,
-            reference=self._reference,
-            speed=self._speed,
-            pace=self._transport,
-        )
         self._screen = FullScreen(self._console)
         self._screen.enter()
         if self._transport is not None:
             self._keys.open()
         # An interrupt may come at any moment, even during close().
         atexit.register(self._screen.leave)
-        self._task = asyncio.create_task(self._draw(self._state, self._screen), name="monitor")
+        self._task = asyncio.create_task(self._draw(self.state, self._screen), name="monitor")
 
-    def observe(self, chunk: Chunk) -> None:
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
         """Take the samples for the trace."""
         self.state.observe(chunk)
 
-    def publish(self, message: Published) -> None:
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Take one event.
 
         Raises

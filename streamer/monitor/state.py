@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from replay.record import Reference
-from streamer.beats.ledger import BeatLedger
 from streamer.core.events import (
     Alarm,
     Gap,
@@ -24,7 +22,7 @@ from streamer.core.events import (
 from streamer.monitor.burden import Burden
 from streamer.monitor.gain import Gain
 from streamer.monitor.status import MqttStatus, Pace
-from streamer.scoring.running_score import RunningScore
+from streamer.scoring.account import Account
 from streamer.signal.ring import SampleRing
 
 TRACE_SECONDS: Final = 10.0
@@ -58,12 +56,10 @@ class MonitorState:
     ----------
     info : StreamInfo
         The source.
-    budget_ms : float
-        Latency budget of a provisional label, from the R peak, in ms.
+    account : Account
+        Of its beats; an event is in it before it is published here.
     mqtt : MqttStatus, optional
         Counters to show.
-    reference : Reference, optional
-        Annotations for the running score.
     speed : float, optional
         Factor of real time that was asked for; None is as fast as possible.
     pace : Pace, optional
@@ -80,11 +76,6 @@ class MonitorState:
     top_lead : int
         Row of the lead that is drawn on top.
 
-    Raises
-    ------
-    ValueError
-        If the budget isn't positive.
-
     Notes
     -----
     Memory doesn't grow with the length of the stream, but for the reference annotations that
@@ -94,10 +85,9 @@ class MonitorState:
     def __init__(
         self,
         info: StreamInfo,
+        account: Account,
         *,
-        budget_ms: float = 500.0,
         mqtt: MqttStatus | None = None,
-        reference: Reference | None = None,
         speed: float | None = 1.0,
         pace: Pace | None = None,
         config: MonitorConfig | None = None,
@@ -116,19 +106,11 @@ class MonitorState:
         self.now = info.first_sample
         self.ring = SampleRing(len(info.leads), round(TRACE_SECONDS * info.fs))
         self.gains = [Gain(fs=info.fs) for _ in info.leads]
-        self.ledger = BeatLedger(fs=info.fs, budget_ms=budget_ms)
+        self.ledger, self.score = account.ledger, account.score
         self.rhythm: RhythmEvent | None = None
         self.alarms: deque[Alarm] = deque(maxlen=config.notices)
         self.gaps: deque[Gap] = deque(maxlen=config.notices)
         self.n_alarms = 0
-        self.score: RunningScore | None = None
-        if reference is not None:
-            self.score = RunningScore(
-                reference.samples,
-                reference.symbols,
-                fs=info.fs,
-                first_sample=info.first_sample,
-            )
         self._gain_every = max(round(config.gain_every_s * info.fs), 1)
         self._gain_due = info.first_sample + self._gain_every
 
@@ -156,13 +138,9 @@ class MonitorState:
         """Take one event of the chain."""
         event = message.event
         if isinstance(event, LabeledBeat):
-            self.ledger.take(event, message.compute_ms)
             if event.revision > 0:
                 sample = event.beat.rpeak.sample
                 self.burden.add(sample, ventricular=event.label is Label.V)
-            if self.score is not None:
-                self.score.beat(event.beat.rpeak.sample, event.label)
-                self.score.advance(self.now)
         elif isinstance(event, RhythmEvent):
             self.rhythm = event
         elif isinstance(event, Alarm):

@@ -6,8 +6,6 @@ from typing import Final
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from replay.record import Reference
-from streamer.beats.ledger import BeatLedger
 from streamer.core.events import (
     Alarm,
     GapReason,
@@ -21,7 +19,8 @@ from streamer.core.events import (
 from streamer.core.histogram import QuantileHistogram
 from streamer.monitor.status import MqttStatus
 from streamer.report.hrv import Variability, nn_intervals, variability
-from streamer.scoring.running_score import RunningScore
+from streamer.scoring.account import Account, Accounts
+from streamer.sinks.sink import QuietSink
 
 _MOST_NORMAL: Final = 100_000
 """Beats remembered for the variability: about a day."""
@@ -42,12 +41,10 @@ class Summary:
     ----------
     info : StreamInfo
         The source.
-    budget_ms : float
-        Latency budget of a first label, from the R peak, in ms.
+    account : Account
+        Of its beats; an event is in it before it is published here.
     mqtt : MqttStatus, optional
         Counters to report.
-    reference : Reference, optional
-        Annotations that came with the record.
 
     Attributes
     ----------
@@ -68,24 +65,19 @@ class Summary:
     def __init__(
         self,
         info: StreamInfo,
+        account: Account,
         *,
-        budget_ms: float = 500.0,
         mqtt: MqttStatus | None = None,
-        reference: Reference | None = None,
     ) -> None:
         self.info = info
         self.mqtt = mqtt
         self.now = info.first_sample
-        self.ledger = BeatLedger(fs=info.fs, budget_ms=budget_ms)
+        self.ledger, self.score = account.ledger, account.score
         self.heart_rate = QuantileHistogram()
         self.rhythms: dict[Rhythm, Episodes] = {}
         self.gaps: dict[GapReason, Episodes] = {}
         self.alarms: Counter[tuple[Rhythm, Priority]] = Counter()
-        self.score: RunningScore | None = None
-        if reference is not None:
-            self.score = RunningScore(
-                reference.samples, reference.symbols, fs=info.fs, first_sample=info.first_sample
-            )
+        self._newest_beat = info.first_sample - 1
         self._normal: deque[tuple[int, bool]] = deque(maxlen=_MOST_NORMAL)
         self._fibrillation: deque[tuple[int, int]] = deque(maxlen=_MOST_NORMAL)
         self._rhythm: RhythmEvent | None = None
@@ -99,7 +91,7 @@ class Summary:
         """Take one event."""
         event = message.event
         if isinstance(event, LabeledBeat):
-            self._take_beat(event, message.compute_ms)
+            self._take_beat(event)
         elif isinstance(event, RhythmEvent):
             self._end_rhythm(event.onset)
             self._rhythm = event
@@ -116,20 +108,16 @@ class Summary:
             return
         self._finished = True
         self._end_rhythm(self.now)
-        if self.score is not None:
-            self.score.finish(self.now)
 
-    def _take_beat(self, event: LabeledBeat, compute_ms: float) -> None:
+    def _take_beat(self, event: LabeledBeat) -> None:
         sample = event.beat.rpeak.sample
-        is_new = self.ledger.take(event, compute_ms)
+        is_new = sample > self._newest_beat
+        self._newest_beat = max(self._newest_beat, sample)
         if event.revision > 0:
             self._normal.append((sample, event.label is Label.N))
         rate = self.ledger.heart_rate_bpm(sample) if is_new else None
         if rate is not None:
             self.heart_rate.add(rate)
-        if self.score is not None:
-            self.score.beat(sample, event.label)
-            self.score.advance(self.now)
 
     def variability(self) -> Variability | None:
         """Measure the sinus rhythm's variability over the last day; None without enough of it.
@@ -150,46 +138,40 @@ class Summary:
             self._fibrillation.append((self._rhythm.onset, stop))
 
 
-class SummarySink:
-    """Collects a `Summary` as one of the sinks; the parameters are those of `Summary`."""
+class SummarySink(QuietSink):
+    """Collects the `Summary` of one source as one of the sinks.
 
-    def __init__(
-        self,
-        *,
-        budget_ms: float = 500.0,
-        mqtt: MqttStatus | None = None,
-        reference: Reference | None = None,
-    ) -> None:
-        self._budget_ms = budget_ms
+    Parameters
+    ----------
+    accounts : Accounts
+    mqtt : MqttStatus, optional
+        Counters to report.
+    """
+
+    def __init__(self, accounts: Accounts, *, mqtt: MqttStatus | None = None) -> None:
+        self._accounts = accounts
         self._mqtt = mqtt
-        self._reference = reference
         self._summary: Summary | None = None
 
     @property
     def summary(self) -> Summary:
-        """What was collected so far; RuntimeError if the sink wasn't started."""
+        """What was collected so far; RuntimeError if no source was opened."""
         if self._summary is None:
-            raise RuntimeError("there is no summary before start()")
+            raise RuntimeError("there is no summary before open()")
         return self._summary
 
-    async def start(self, info: StreamInfo) -> None:
+    def open(self, info: StreamInfo) -> None:
         """Begin a new summary."""
-        self._summary = Summary(
-            info, budget_ms=self._budget_ms, mqtt=self._mqtt, reference=self._reference
-        )
+        self._summary = Summary(info, self._accounts[info.source], mqtt=self._mqtt)
 
-    def observe(self, chunk: Chunk) -> None:
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
         """Note how far the source has been played."""
         self.summary.observe(chunk)
 
-    def publish(self, message: Published) -> None:
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Take one event."""
         self.summary.publish(message)
 
-    async def drain(self) -> None:
-        """Return at once: nothing is queued."""
-
-    async def close(self) -> None:
+    def close_source(self, source: str) -> None:
         """Make the summary final."""
-        if self._summary is not None:
-            self._summary.finish()
+        self.summary.finish()

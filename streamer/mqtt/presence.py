@@ -69,7 +69,8 @@ class Presence(MqttClient):
         """Sources that have ended, with the number of messages to be delivered before."""
         self._left: list[PublishedSource] = []
         """Sources that were said to have ended; the broker may not have it yet."""
-        self._reason = FINISHED
+        self.reason = FINISHED
+        """Why we are offline after `close`, in our status."""
         self._health = Health(outbox.capacity, _WARD_HEALTH if is_ward else None)
         self._told = ConnectionState.ONLINE
         self._ward = None if ward is None else self._ward_itself(check_source(ward))
@@ -139,12 +140,11 @@ class Presence(MqttClient):
         self._tell_changed()
         self._outbox.commit()
 
-    async def close(self, reason: str = FINISHED) -> None:
+    async def close(self) -> None:
         """Send what is queued, within `flush_timeout_s`, say that we are offline, and leave.
 
         What could not be sent is counted in `undelivered`; the broker then publishes the last will.
         """
-        self._reason = reason
         await super().close()
 
     def _put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
@@ -218,7 +218,7 @@ class Presence(MqttClient):
 
     def _finish(self) -> None:
         """Say that we are offline; the sources of a ward are so by its own status."""
-        self._send_present(self._speaker().status(ConnectionState.OFFLINE, self._reason))
+        self._send_present(self._speaker().status(ConnectionState.OFFLINE, self.reason))
 
     def _acknowledge(self, source: str, payload: bytes, _: float) -> None:
         known = self._sources.get(source)

@@ -123,6 +123,11 @@ class MqttPublisher(Presence):
         if self._is_closing:
             return
         source = self._sources[info.source]
+        if source.is_resumed and message.seq < source.first_seq:
+            # The run that wrote the snapshot had published it; its alert is told already too.
+            if source.alerting is not None:
+                source.alerting.outgoing(message.event, to_payload(message, source.info))
+            return
         if message.seq < source.events:
             raise ValueError(
                 f"event {message.seq} of {info.source} was published before; "
@@ -166,6 +171,7 @@ class MqttPublisher(Presence):
             raise SnapshotError(
                 f"snapshot of {source} has no usable alerts ({error}); remove it"
             ) from error
+        self._sources[source].is_resumed = True
         self._changed.add(source)
 
     def _alerting(self, source: str) -> Alerting:

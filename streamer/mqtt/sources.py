@@ -23,6 +23,8 @@ class PublishedSource:
         None for a ward itself, which has no events.
     events : int
         One past the highest number so far.
+    is_resumed : bool
+        Whether it goes on from a snapshot: events of before may come once more, the same as then.
     via : str or None
         The ward that publishes for it.
     """
@@ -34,6 +36,7 @@ class PublishedSource:
     alerting: Alerting | None = None
     first_seq: int = 0
     events: int = 0
+    is_resumed: bool = False
     via: str | None = None
 
     def topic(self, kind: TopicKind) -> str:

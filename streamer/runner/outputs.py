@@ -1,7 +1,7 @@
 """The sinks of one run: each gets everything, and one that fails costs the others nothing."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from replay.chunk import Chunk
 from streamer.core.errors import StreamerError
@@ -35,36 +35,51 @@ class Outputs:
         on_failure: Callable[[str], None] | None = None,
     ) -> None:
         self.failures: list[str] = []
-        self._sinks = tuple(sinks)
+        self._sinks = list(sinks)
         self._close_timeout_s = close_timeout_s
         self._on_failure = on_failure or (lambda line: None)
         self._started: list[Sink] = []
         self._active: list[Sink] = []
 
-    async def start(self, info: StreamInfo) -> None:
-        """Start every sink.
+    def add(self, sink: Sink) -> None:
+        """Have one more sink, before the start."""
+        self._sinks.append(sink)
+
+    async def start(self, infos: Iterable[StreamInfo]) -> None:
+        """Open the sources that are known, and start every sink.
 
         Raises
         ------
         StreamerError, OSError
-            If one can't start; those already started are closed.
+            If a sink can't start; those already started are closed.
         """
+        known = list(infos)
         for sink in self._sinks:
             try:
-                await sink.start(info)
+                for info in known:
+                    sink.open(info)
+                await sink.start()
             except BaseException:
                 await self.close()
                 raise
             self._started.append(sink)
             self._active.append(sink)
 
-    def publish(self, message: Published) -> None:
-        """Hand an event to every sink."""
-        self._feed(lambda sink: sink.publish(message))
+    def open(self, info: StreamInfo) -> None:
+        """Tell every sink of a source that has come."""
+        self._feed(lambda sink: sink.open(info))
 
-    def observe(self, chunk: Chunk) -> None:
+    def close_source(self, source: str) -> None:
+        """Tell every sink that a source's stream has ended."""
+        self._feed(lambda sink: sink.close_source(source))
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
+        """Hand an event to every sink."""
+        self._feed(lambda sink: sink.publish(info, message))
+
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
         """Show samples to every sink."""
-        self._feed(lambda sink: sink.observe(chunk))
+        self._feed(lambda sink: sink.observe(info, chunk))
 
     async def drain(self) -> None:
         """Wait until every sink is ready for more."""

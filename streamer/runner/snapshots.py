@@ -1,95 +1,201 @@
-"""Snapshots of a ward's patients, a few each tick, so that no tick writes many."""
+"""Patients' states on disk, a few written each turn, so that a new run can go on from them."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from streamer.core.errors import SnapshotError
+from streamer.core.events import StreamInfo
+from streamer.core.stage import Snapshot
 from streamer.patient.snapshot_file import SUFFIX, read_snapshot, write_snapshot
+from streamer.runner.sessions import PatientSession, restored_info, session_state
+
+_OVERLAP_S: Final = 1.0
+"""A source that sends a little again, goes on; one that goes back further, begins anew."""
 
 
-class Memory(Protocol):
-    """What belongs to a patient's snapshot beside the ward's own; `MqttPublisher` is one."""
+class PatientMemory(Protocol):
+    """What belongs to a snapshot beside the patient's own state; `MqttPublisher` is one."""
 
-    def alert_state(self, source: str) -> dict[str, Any]:
-        """Return what to keep of a source."""
+    def next_seq(self, source: str) -> int:
+        """Return the number of a source's next event: one past those published before."""
+        ...
+
+    def alert_state(self, source: str) -> Mapping[str, Any]:
+        """Return what to keep of a source's alerts."""
         ...
 
     def restore_alerts(self, source: str, state: Mapping[str, Any]) -> None:
-        """Go on with a source that has just come."""
+        """Go on with the alerts of a source that was just opened."""
         ...
 
 
-class SnapshotTurns:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A patient's state, read from its snapshot."""
+
+    info: StreamInfo
+    seq: int
+    chain: Snapshot
+    next_sample: int
+    """The sample that follows."""
+    is_gapless: bool
+    """Whether the source still has that sample."""
+    alerts: Mapping[str, Any] | None
+
+
+class Snapshots:
     """Says whose turn it is to be saved, and writes on a thread of its own.
 
     Parameters
     ----------
-    folder : Path
-        Holds one file for each patient.
+    folder : Path, optional
+        Holds one file for each patient; without it nothing is saved.
     every_s : float
         How often each patient is saved.
+    memory : PatientMemory, optional
+        What is kept beside.
     """
 
-    def __init__(self, folder: Path, every_s: float) -> None:
+    def __init__(
+        self, folder: Path | None, every_s: float, memory: PatientMemory | None = None
+    ) -> None:
         self._folder = folder
         self._every_s = every_s
+        self._memory = memory
         self._credit = 0.0
         self._turns: deque[str] = deque()
+        self._states: dict[str, dict[str, object]] = {}
         self._writing: asyncio.Future[None] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
 
-    def path(self, source: str) -> Path:
-        """Where a patient's state is."""
-        return self._folder / f"{source}{SUFFIX}"
+    @property
+    def are_kept(self) -> bool:
+        """Whether anything is saved."""
+        return self._folder is not None
 
-    def find(self, source: str) -> dict[str, Any] | None:
-        """Read a patient's state; None if there is none.
+    def path(self, source: str) -> Path:
+        """Return where a patient's state is."""
+        return (self._folder or Path()) / f"{source}{SUFFIX}"
+
+    def resume(self, info: StreamInfo, first_sample: int | None) -> Resumed | None:
+        """Read a patient's state; None if there is none that fits.
+
+        Parameters
+        ----------
+        info : StreamInfo
+            The source as it would begin anew.
+        first_sample : int, optional
+            The earliest sample that the source can give; None: any. One that goes back by more
+            than a second is the first of a new run, which no snapshot fits.
 
         Raises
         ------
         SnapshotError
-            If the file is damaged.
+            If the file is damaged or of another kind.
         """
-        path = self.path(source)
-        return read_snapshot(path) if path.exists() else None
+        if self._folder is None or not self.path(info.source).exists():
+            return None
+        saved = read_snapshot(self.path(info.source))
+        try:
+            before, seq = restored_info(saved["session"])
+            following = int(saved["next_sample"])
+            chain, alerts = saved["chain"], saved["alerts"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise SnapshotError(
+                f"the snapshot of {info.source} is of another kind; remove it to start that "
+                "patient anew"
+            ) from error
+        if first_sample is not None and first_sample < following - _OVERLAP_S * before.fs:
+            return None
+        elapsed_s = (following - before.first_sample) / before.fs
+        return Resumed(
+            info=replace(before, started_at=time.time() - elapsed_s),
+            seq=seq,
+            chain=chain,
+            next_sample=following,
+            is_gapless=first_sample is None or first_sample <= following,
+            alerts=alerts,
+        )
+
+    def restore_memory(self, source: str, resumed: Resumed) -> None:
+        """Go on with what is kept beside, once the source is open."""
+        if self._memory is not None and resumed.alerts is not None:
+            self._memory.restore_alerts(source, resumed.alerts)
 
     def remove(self, source: str) -> None:
         """Forget a patient whose stream has ended."""
-        self.path(source).unlink(missing_ok=True)
+        if self._folder is not None:
+            self.path(source).unlink(missing_ok=True)
 
-    def due(self, elapsed_s: float, sources: Collection[str]) -> list[str]:
-        """Let time pass; return the patients to save now: none while some are being written.
+    def due(self, elapsed_s: float, sources: Sequence[str]) -> list[str]:
+        """Return the patients to save now; none while some are being written.
+
+        Parameters
+        ----------
+        elapsed_s : float
+            Signal of each patient since the last call, in seconds on average.
+        sources : sequence of str
+            All patients.
 
         Raises
         ------
         OSError
             If the last ones couldn't be written.
         """
-        self._credit += elapsed_s / self._every_s * len(sources)
+        if self._folder is None:
+            return []
+        self._credit = min(self._credit + elapsed_s / self._every_s * len(sources), len(sources))
         if self._writing is not None:
             if not self._writing.done():
                 return []
             self._writing.result()
         chosen: list[str] = []
-        while self._credit >= 1.0 and sources:
+        present = set(sources)
+        while self._credit >= 1.0:
             self._credit -= 1.0
             if not self._turns:
                 self._turns.extend(sources)
             source = self._turns.popleft()
-            if source in sources and source not in chosen:
+            if source in present and source not in chosen:
                 chosen.append(source)
         return chosen
 
-    def write(self, states: Mapping[str, Mapping[str, object]]) -> None:
-        """Write states in the background."""
-        if not states:
-            return
-        loop = asyncio.get_running_loop()
-        files = {self.path(source): dict(state) for source, state in states.items()}
-        self._writing = loop.run_in_executor(self._executor, _write_all, files)
+    def postpone(self, source: str) -> None:
+        """Let a patient come first the next time."""
+        self._turns.appendleft(source)
+        self._credit += 1.0
+
+    def put(self, session: PatientSession, chain: Snapshot) -> None:
+        """Keep a patient's state for `write`."""
+        source = session.info.source
+        self._states[source] = {
+            "session": session_state(session),
+            "chain": chain,
+            "next_sample": session.last_sample + 1,
+            "alerts": None if self._memory is None else self._memory.alert_state(source),
+        }
+
+    def write(self) -> None:
+        """Write what was put, in the background."""
+        if self._states:
+            states, self._states = self._states, {}
+            files = {self.path(source): state for source, state in states.items()}
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(self._executor, _write_all, files)
+
+    async def write_now(self) -> None:
+        """Write what was put, and wait for it."""
+        if self._writing is not None:
+            await self._writing
+        self.write()
+        if self._writing is not None:
+            await self._writing
 
     async def close(self) -> None:
         """Wait for what is being written."""

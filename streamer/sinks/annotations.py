@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from classifier.labels import Label
-from replay.chunk import Chunk
 from streamer.core.errors import OutputError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.scoring.annotation_file import (
@@ -13,6 +12,7 @@ from streamer.scoring.annotation_file import (
     annotation_path,
     check_annotator,
 )
+from streamer.sinks.sink import QuietSink
 
 Which = Literal["provisional", "confirmed"]
 """Which of a beat's two labels is written."""
@@ -20,7 +20,7 @@ Which = Literal["provisional", "confirmed"]
 REVISIONS: Final[dict[Which, int]] = {"provisional": 0, "confirmed": 1}
 
 
-class AnnotationSink:
+class AnnotationSink(QuietSink):
     """Write `FOLDER/<source>.<annotator>`: one annotation a beat, at its R peak.
 
     Parameters
@@ -49,15 +49,15 @@ class AnnotationSink:
         self._folder = Path(folder)
         self._annotator = check_annotator(annotator)
         self._revision = REVISIONS[which]
-        self._writer: AnnotationWriter | None = None
+        self._writers: dict[str, AnnotationWriter] = {}
 
     @property
     def name(self) -> str:
         """What to call it in a message."""
         return f"annotations in {self._folder}"
 
-    async def start(self, info: StreamInfo) -> None:
-        """Open the file.
+    def open(self, info: StreamInfo) -> None:
+        """Open a source's file.
 
         Raises
         ------
@@ -65,37 +65,42 @@ class AnnotationSink:
             If it can't be written.
         """
         path = annotation_path(self._folder, info.source, self._annotator)
-        self._writer = AnnotationWriter(path, fs=info.fs)
+        self._writers[info.source] = AnnotationWriter(path, fs=info.fs)
 
-    def observe(self, chunk: Chunk) -> None:
-        """Ignore the samples: only beats are written."""
-
-    def publish(self, message: Published) -> None:
-        """Write the label if it is one of those wanted.
-
-        Raises
-        ------
-        OutputError
-            If the disk is full, or the sink was not started.
-        """
-        event = message.event
-        if not isinstance(event, LabeledBeat) or event.revision != self._revision:
-            return
-        if self._writer is None:
-            raise OutputError(f"{self.name} is not open; start the sink before publishing")
-        self._writer.write(event.beat.rpeak.sample, event.label or Label.Q)
-
-    async def drain(self) -> None:
-        """Return at once: nothing is queued."""
-
-    async def close(self) -> None:
-        """End the file.
+    def close_source(self, source: str) -> None:
+        """End a source's file.
 
         Raises
         ------
         OutputError
             If what is still buffered can't be written.
         """
-        writer, self._writer = self._writer, None
+        writer = self._writers.pop(source, None)
         if writer is not None:
             writer.close()
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
+        """Write the label if it is one of those wanted.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full, or the source was not opened.
+        """
+        event = message.event
+        if not isinstance(event, LabeledBeat) or event.revision != self._revision:
+            return
+        if info.source not in self._writers:
+            raise OutputError(f"{self.name} is not open; open the source before publishing")
+        self._writers[info.source].write(event.beat.rpeak.sample, event.label or Label.Q)
+
+    async def close(self) -> None:
+        """End all files.
+
+        Raises
+        ------
+        OutputError
+            If what is still buffered can't be written.
+        """
+        for source in list(self._writers):
+            self.close_source(source)

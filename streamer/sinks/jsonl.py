@@ -4,16 +4,16 @@ import sys
 from pathlib import Path
 from typing import IO, Final
 
-from replay.chunk import Chunk
 from streamer.core.errors import OutputError
 from streamer.core.events import Published, StreamInfo
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
+from streamer.sinks.sink import QuietSink
 
 STANDARD_OUTPUT: Final = "-"
 
 
-class JsonLinesSink:
+class JsonLinesSink(QuietSink):
     """Write one JSON object a line, each handed to the system before the next sample is played.
 
     So a killed process loses nothing that it had emitted. The objects are those of
@@ -22,20 +22,22 @@ class JsonLinesSink:
     Parameters
     ----------
     path : str or Path
-        File to write, replaced if it is there; "-" for standard output.
+        File to write; "-" for standard output.
+    append : bool
+        Whether to add to a file that is there; it is replaced otherwise.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, append: bool = False) -> None:
         self._path = str(path)
+        self._mode = "ab" if append else "wb"
         self._file: IO[bytes] | None = None
-        self._info: StreamInfo | None = None
 
     @property
     def name(self) -> str:
         """What to call it in a message."""
         return "standard output" if self._path == STANDARD_OUTPUT else self._path
 
-    async def start(self, info: StreamInfo) -> None:
+    async def start(self) -> None:
         """Open the file.
 
         Raises
@@ -43,19 +45,15 @@ class JsonLinesSink:
         OutputError
             If it can't be written.
         """
-        self._info = info
         if self._path == STANDARD_OUTPUT:
             self._file = sys.stdout.buffer
             return
         try:
-            self._file = Path(self._path).open("wb")  # noqa: ASYNC230, SIM115 - once, kept open
+            self._file = Path(self._path).open(self._mode)  # noqa: ASYNC230, SIM115 - once, kept open
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def observe(self, chunk: Chunk) -> None:
-        """Ignore the samples: only events are written."""
-
-    def publish(self, message: Published) -> None:
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Write one event.
 
         Raises
@@ -63,16 +61,13 @@ class JsonLinesSink:
         OutputError
             If the disk is full or the reader of standard output has gone.
         """
-        if self._file is None or self._info is None:
+        if self._file is None:
             raise OutputError(f"{self.name} is not open; start the sink before publishing")
         try:
-            self._file.write(dumps(to_payload(message, self._info)) + b"\n")
+            self._file.write(dumps(to_payload(message, info)) + b"\n")
             self._file.flush()
         except OSError as error:
             raise self._unwritable(error) from error
-
-    async def drain(self) -> None:
-        """Return at once: nothing is queued."""
 
     async def close(self) -> None:
         """Close the file, or leave standard output as it is.

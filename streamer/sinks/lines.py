@@ -2,20 +2,32 @@
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import Final, TextIO
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.beats.ledger import BeatLedger
 from streamer.core.clock_format import record_time
 from streamer.core.events import Alarm, Event, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.text import clean
+from streamer.scoring.account import Accounts
 
 _RATE_EVERY_S: Final = 10.0
 _MOST_QUEUED: Final = 10_000
 """Lines kept for a reader that doesn't read; more are counted and left out."""
 _DRAIN_AT: Final = 1_000
 _CLOSE_S: Final = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Clock:
+    """How far the lines of one source are."""
+
+    info: StreamInfo
+    rate_due: int
+    known: int
+    """Sample of the last line."""
+    played: int = 0
 
 
 class LinesSink:
@@ -30,45 +42,53 @@ class LinesSink:
     stream : text stream
         Where to write. A thread writes, so that a pipe that isn't read can't hold up a beat; if it
         is closed at the other end, the rest is dropped silently.
+    accounts : Accounts
+        Where heart rates come from.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, accounts: Accounts) -> None:
         self._stream = stream
+        self._accounts = accounts
         self._queued: deque[str] = deque()
         self._more = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
         self._broken = False
         self._left_out = 0
-        self._ledger: BeatLedger | None = None
-        self._rate_due = self._rate_every = 0
-        self._played = self._known = 0
+        self._clocks: dict[str, _Clock] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, info: StreamInfo) -> None:
-        """Write what is about to be played."""
-        self._ledger = BeatLedger(fs=info.fs)
-        self._rate_every = max(round(_RATE_EVERY_S * info.fs), 1)
-        self._rate_due = info.first_sample + self._rate_every
-        self._played = self._known = info.first_sample
-        training = ", training record" if info.training_record else ""
-        self._write(f"{info.source}: leads {' '.join(info.leads)}, {info.fs:g} Hz{training}")
+    async def start(self) -> None:
+        """Begin to write."""
         self._task = asyncio.create_task(self._work(), name="lines")
 
-    def observe(self, chunk: Chunk) -> None:
-        """Write the heart rate whenever another 10 s have been played."""
-        self._write_rates(chunk.start)
-        self._played = chunk.stop
+    def open(self, info: StreamInfo) -> None:
+        """Write what is about to be played."""
+        self._clocks[info.source] = _Clock(
+            info=info, rate_due=info.first_sample + _rate_every(info), known=info.first_sample
+        )
+        training = ", training record" if info.training_record else ""
+        self._write(f"{info.source}: leads {' '.join(info.leads)}, {info.fs:g} Hz{training}")
 
-    def publish(self, message: Published) -> None:
+    def close_source(self, source: str) -> None:
+        """Write the heart rates that are due still."""
+        clock = self._clocks.pop(source, None)
+        if clock is not None:
+            self._write_rates(clock, clock.played)
+
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
+        """Write the heart rate whenever another 10 s have been played."""
+        clock = self._clocks[info.source]
+        self._write_rates(clock, chunk.start)
+        clock.played = chunk.stop
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Write one event, if it is worth a line."""
-        ledger = self._started()
-        if isinstance(message.event, LabeledBeat):
-            ledger.take(message.event, message.compute_ms)
-        words = event_words(message.event, ledger.fs)
+        words = event_words(message.event, info.fs)
         if words is not None:
-            self._write_rates(message.event.decided_at)
-            self._write_known(message.event.decided_at, words)
+            clock = self._clocks[info.source]
+            self._write_rates(clock, message.event.decided_at)
+            self._write_known(clock, message.event.decided_at, words)
 
     async def drain(self) -> None:
         """Wait while many lines are queued."""
@@ -79,7 +99,6 @@ class LinesSink:
         """Write what is queued, for at most 2 s."""
         if self._task is None:
             return
-        self._write_rates(self._played)
         task, self._task = self._task, None
         try:
             await asyncio.wait_for(self._empty.wait(), _CLOSE_S)
@@ -89,24 +108,19 @@ class LinesSink:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _started(self) -> BeatLedger:
-        if self._ledger is None:
-            raise RuntimeError("LinesSink takes nothing before start()")
-        return self._ledger
-
-    def _write_rates(self, until: int) -> None:
+    def _write_rates(self, clock: "_Clock", until: int) -> None:
         """Write the heart rates that are due before what became known at `until`."""
-        ledger = self._started()
-        while self._rate_due <= until:
-            rate = ledger.heart_rate_bpm(self._rate_due)
+        while clock.rate_due <= until:
+            ledger = self._accounts[clock.info.source].ledger
+            rate = ledger.heart_rate_bpm(clock.rate_due)
             words = "--" if rate is None else f"{rate:.0f} bpm"
-            self._write_known(self._rate_due, f"heart rate {words}")
-            self._rate_due += self._rate_every
+            self._write_known(clock, clock.rate_due, f"heart rate {words}")
+            clock.rate_due += _rate_every(clock.info)
 
-    def _write_known(self, sample: int, words: str) -> None:
+    def _write_known(self, clock: "_Clock", sample: int, words: str) -> None:
         # What the network took long for is known later than the signal says.
-        self._known = max(self._known, sample)
-        self._write(f"{record_time(self._known, self._started().fs)}  {words}")
+        clock.known = max(clock.known, sample)
+        self._write(f"{record_time(clock.known, clock.info.fs)}  {words}")
 
     def _write(self, line: str) -> None:
         if self._broken:
@@ -139,6 +153,10 @@ class LinesSink:
         except (OSError, ValueError):
             # The reader has gone (`| head`), or the stream was closed.
             self._broken = True
+
+
+def _rate_every(info: StreamInfo) -> int:
+    return max(round(_RATE_EVERY_S * info.fs), 1)
 
 
 def event_words(event: Event, fs: float) -> str | None:

@@ -1,4 +1,4 @@
-"""What the engine asks of a sink."""
+"""What the runner asks of a sink."""
 
 from typing import Protocol
 
@@ -7,28 +7,61 @@ from streamer.core.events import Published, StreamInfo
 
 
 class Sink(Protocol):
-    """Takes events at the chain's pace and does its slow work elsewhere.
+    """Takes the events of any number of sources and does its slow work elsewhere.
 
-    `publish` and `observe` are called on the event loop between two samples: they must return at
-    once. A sink that does I/O queues there and works in a task of its own.
+    `open`, `observe`, `publish` and `close_source` are called on the event loop between two
+    samples: they return at once. A sink that does I/O queues there and works in a task of its own.
     """
 
-    async def start(self, info: StreamInfo) -> None:
+    async def start(self) -> None:
         """Get ready; raise one clear error if that is impossible."""
         ...
 
-    def observe(self, chunk: Chunk) -> None:
-        """See the raw samples as they are played (only a display cares)."""
+    def open(self, info: StreamInfo) -> None:
+        """Begin with a source; its first event comes afterwards. May come before `start`."""
         ...
 
-    def publish(self, message: Published) -> None:
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
+        """See the raw samples of a source as they are played (only a display cares)."""
+        ...
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Take one event; never blocks, never raises for a slow or absent receiver."""
         ...
 
+    def close_source(self, source: str) -> None:
+        """End with a source: its stream is over."""
+        ...
+
     async def drain(self) -> None:
-        """Wait until there is room; called between chunks when the replay is not in real time."""
+        """Wait until there is room; called between chunks where nothing keeps real time."""
         ...
 
     async def close(self) -> None:
         """Finish what is queued, within a bound, and let go of everything."""
         ...
+
+
+class QuietSink:
+    """A sink that ignores everything; others override what they care about."""
+
+    async def start(self) -> None:
+        """Return at once: nothing is needed."""
+
+    def open(self, info: StreamInfo) -> None:
+        """Ignore the beginning of a source."""
+
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
+        """Ignore the samples."""
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
+        """Ignore the event."""
+
+    def close_source(self, source: str) -> None:
+        """Ignore the end of a source."""
+
+    async def drain(self) -> None:
+        """Return at once: nothing is queued."""
+
+    async def close(self) -> None:
+        """Return at once: nothing is queued."""

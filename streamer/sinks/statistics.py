@@ -5,36 +5,36 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from replay.chunk import Chunk
-from streamer.beats.ledger import BeatLedger
-from streamer.core.events import LabeledBeat, Published, StreamInfo
+from streamer.core.events import StreamInfo
 from streamer.core.histogram import QuantileHistogram
 from streamer.messages.fields import QUANTILES
 from streamer.messages.payload import utc_time
 from streamer.messages.wire import SCHEMA_VERSION, StatisticsMessage
+from streamer.scoring.account import Accounts
+from streamer.sinks.sink import QuietSink
 
 _EVERY_S: Final = 5.0
 _DIGITS: Final = 3
 
 
 class TakesStatistics(Protocol):
-    """Where statistics go; `streamer.mqtt.publisher.MqttPublisher` is one."""
+    """Where statistics go; a publisher over MQTT is one."""
 
     def publish_statistics(self, message: StatisticsMessage) -> None:
         """Take statistics; never blocks."""
         ...
 
 
-class StatisticsSink:
-    """Keeps account of latencies and hands them on every `every_s` of signal.
+class StatisticsSink(QuietSink):
+    """Hands on the latencies of a replay's beats every `every_s` of signal.
 
-    They are shed first: the engine shows no samples while it is behind schedule, so that nothing
-    is counted up then, and `MqttPublisher` drops them while other messages wait.
+    They are shed first: the runner shows no samples while it is behind schedule, so that nothing
+    is published then, and the publisher drops them while other messages wait.
 
     Parameters
     ----------
     output : TakesStatistics
-    budget_ms : float
-        Latency budget of a first label, from the R peak, in ms.
+    accounts : Accounts
     every_s : float
     wall_time : callable
         Seconds since the epoch.
@@ -43,48 +43,40 @@ class StatisticsSink:
     def __init__(
         self,
         output: TakesStatistics,
+        accounts: Accounts,
         *,
-        budget_ms: float = 500.0,
         every_s: float = _EVERY_S,
         wall_time: Callable[[], float] = time.time,
     ) -> None:
         self._output = output
-        self._budget_ms = budget_ms
+        self._accounts = accounts
         self._every_s = every_s
         self._wall_time = wall_time
-        self._info: StreamInfo | None = None
-        self._ledger: BeatLedger | None = None
-        self._every = self._due = 0
+        self._infos: dict[str, StreamInfo] = {}
+        self._due: dict[str, int] = {}
 
-    async def start(self, info: StreamInfo) -> None:
-        """Begin a new account."""
-        self._info = info
-        self._ledger = BeatLedger(fs=info.fs, budget_ms=self._budget_ms)
-        self._every = max(round(self._every_s * info.fs), 1)
-        self._due = info.first_sample + self._every
+    def open(self, info: StreamInfo) -> None:
+        """Publish for the first time after `every_s`."""
+        self._infos[info.source] = info
+        self._due[info.source] = info.first_sample + self._every(info)
 
-    def observe(self, chunk: Chunk) -> None:
-        """Publish when it is time."""
-        if chunk.stop >= self._due:
-            self._due = chunk.stop + self._every
-            self._publish()
-
-    def publish(self, message: Published) -> None:
-        """Count a beat."""
-        if self._ledger is not None and isinstance(message.event, LabeledBeat):
-            self._ledger.take(message.event, message.compute_ms)
-
-    async def drain(self) -> None:
-        """Return at once: nothing is queued."""
-
-    async def close(self) -> None:
+    def close_source(self, source: str) -> None:
         """Publish the last figures."""
-        self._publish()
+        info = self._infos.pop(source, None)
+        if info is not None:
+            self._publish(info)
 
-    def _publish(self) -> None:
-        ledger, info = self._ledger, self._info
-        if ledger is None or info is None:
-            return
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None:
+        """Publish when it is time."""
+        if chunk.stop >= self._due[info.source]:
+            self._due[info.source] = chunk.stop + self._every(info)
+            self._publish(info)
+
+    def _every(self, info: StreamInfo) -> int:
+        return max(round(self._every_s * info.fs), 1)
+
+    def _publish(self, info: StreamInfo) -> None:
+        ledger = self._accounts[info.source].ledger
         self._output.publish_statistics(
             StatisticsMessage(
                 schema=SCHEMA_VERSION,

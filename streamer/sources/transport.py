@@ -94,7 +94,7 @@ class Transport:
         if self._anchor is None or self.speed is None or self.paused or self.seeking:
             return None
         began, first = self._anchor
-        return began + (sample + 1 - first) / (self._fs * self.speed)
+        return began + (sample - first) / (self._fs * self.speed)
 
     def _set_speed(self, speed: float | None) -> None:
         self.speed = speed

@@ -7,6 +7,7 @@ machine. After a change that is meant to change them, write it anew with
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -19,14 +20,16 @@ from typing import Any
 
 import pytest
 from command import ECG_STREAM
+from echo_ward import Unscheduled
 from mosquitto_broker import Mosquitto
 from stage_cases import N_LEADS, SumModel, ecg
 
 from replay.chunk import Chunk
 from streamer.core.events import StreamInfo
-from streamer.patient.chain import Chain
-from streamer.runner.engine import Engine
+from streamer.patient.ward import Ward
+from streamer.runner.runner import Runner
 from streamer.sinks.jsonl import JsonLinesSink
+from streamer.sources.paced import PacedSource
 
 COMMAND = (*ECG_STREAM, "replay")
 GOLDEN = Path(__file__).parents[1] / "golden" / "demo_60s.jsonl"
@@ -174,7 +177,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
             yield Chunk(start=start, samples=samples[:, column : column + 360].copy())
 
     async def held_after(repeats: int) -> int:
-        chain = Chain(fs=360.0, n_leads=N_LEADS, model=SumModel())
+        model = SumModel()
         info = StreamInfo(
             source="long",
             fs=360.0,
@@ -185,10 +188,12 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
             started_at=0.0,
         )
         sink = JsonLinesSink(tmp_path / "events.jsonl")
-        engine = Engine(endless(repeats), chain, [sink], info, paced=False)
+        source = PacedSource(Unscheduled(endless(repeats)), info, is_real_time=False)
+        runner = Runner(source, model, [sink], ward=Ward(model, n_leads=N_LEADS))
         with traced_memory():
-            report = await engine.run()
+            report = await runner.run()
             assert report.n_beats > 100 * repeats
+            gc.collect()  # The interpreter's own lists of free objects are no histories.
             return tracemalloc.get_traced_memory()[0]
 
     async def compare() -> None:

@@ -20,7 +20,8 @@ from streamer.mqtt.access import Credentials
 from streamer.mqtt.address import parse_url
 from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import ConnectionConfig, connect
-from streamer.runner.ward_playing import WardOptions, WardPlaying
+from streamer.runner.options import WardOptions
+from streamer.runner.ward import WardRun
 
 FS = 360.0
 BLOCK = 36
@@ -73,8 +74,8 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
         for k, s in enumerate(range(0, signal.shape[1], BLOCK))
     ]
     async with Mosquitto(mosquitto, tmp_path) as broker:
-        playing = WardPlaying(WardOptions(live=True, mqtt=broker.url))
-        run = asyncio.create_task(playing.run())
+        ward = WardRun(WardOptions(live=True, mqtt=broker.url))
+        run = asyncio.create_task(ward.run())
         online = first(broker.url, "ecg/ward/status", lambda m: m["state"] == "online")
         await asyncio.wait_for(online, START_S)
         beats = asyncio.create_task(
@@ -93,6 +94,6 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
         _, figures = await asyncio.wait_for(asyncio.gather(beats, statistics), WAIT_S)
         jsonschema.validate(figures, schema(MessageType.WARD_STATISTICS))
         assert not run.done()
-        playing.stop()
+        ward.stop()
         assert await asyncio.wait_for(run, WAIT_S) == 0
         await strangers.close()

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monitor_cases import info, mqtt, play, publish
+from fed_sink import FedSink
+from monitor_cases import FedState, info, mqtt, play, publish
 from rich.console import Console
 from sample_events import alarm
 from terminal_grid import Grid
@@ -48,6 +49,10 @@ async def source(n: int, size: int = 36) -> object:
         yield Chunk(start=start, samples=np.zeros((1, size), np.float32))
 
 
+STEP_S = 1 / 360.0
+"""A chunk is due with its last sample, one step before the next one begins."""
+
+
 def transport(n: int = 3600, speed: float | None = 1.0) -> tuple[Transport, StoppedClock]:
     clock = StoppedClock()
     return Transport(source(n), fs=360.0, speed=speed, clock=clock), clock  # type: ignore[arg-type]
@@ -56,7 +61,7 @@ def transport(n: int = 3600, speed: float | None = 1.0) -> tuple[Transport, Stop
 async def test_chunks_come_when_they_are_due() -> None:
     playing, clock = transport()
     due = [clock.now async for _ in playing]
-    assert due == pytest.approx([0.1 * k for k in range(1, 101)])
+    assert due == pytest.approx([0.1 * k - STEP_S for k in range(1, 101)])
 
 
 async def test_a_change_of_speed_holds_from_that_moment_on() -> None:
@@ -67,8 +72,8 @@ async def test_a_change_of_speed_holds_from_that_moment_on() -> None:
         if chunk.start == 360:
             playing.faster()
     assert playing.speed == 2.0
-    assert times[10] == pytest.approx(1.1)
-    assert times[-1] == pytest.approx(1.1 + 89 * 0.05)
+    assert times[10] == pytest.approx(1.1 - STEP_S)
+    assert times[-1] == pytest.approx(1.1 - STEP_S + 89 * 0.05 - STEP_S / 2)
 
 
 async def test_seeking_takes_no_time_until_it_is_found() -> None:
@@ -77,10 +82,10 @@ async def test_seeking_takes_no_time_until_it_is_found() -> None:
         if chunk.start == 0:
             playing.seek()
         if chunk.start == 1800:
-            assert clock.now == pytest.approx(0.1)
+            assert clock.now == pytest.approx(0.1 - STEP_S)
             playing.found()
     assert not playing.seeking
-    assert clock.now == pytest.approx(0.1 + 49 * 0.1)
+    assert clock.now == pytest.approx(0.1 + 49 * 0.1 - 2 * STEP_S)
 
 
 async def test_nothing_comes_while_paused() -> None:
@@ -127,7 +132,7 @@ def shown(state: MonitorState, width: int = 80, height: int = 24) -> str:
 
 
 def state() -> MonitorState:
-    made = MonitorState(info(), mqtt=mqtt())
+    made = FedState(info(), mqtt=mqtt())
     play(made, 3600)
     return made
 
@@ -202,10 +207,10 @@ async def test_commands_reach_the_monitor(tmp_path: Path) -> None:
     playing, _ = transport()
     quits: list[bool] = []
     console = Console(file=Terminal(), width=80, height=24, force_terminal=True)
-    sink = MonitorSink(
-        console, transport=playing, folder=tmp_path, on_quit=lambda: quits.append(True)
+    sink = FedSink(
+        MonitorSink, console, transport=playing, folder=tmp_path, on_quit=lambda: quits.append(True)
     )
-    await sink.start(info())
+    await sink.start()
     play(sink.state, 3600)
     for command in Command:
         sink.command(command)

@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from monitor_cases import FS, info, mqtt, reference, signal
+from fed_sink import FedSink
+from monitor_cases import FS, mqtt, reference, signal
 from rich.console import Console
 from sample_events import labeled_beat, published
 
@@ -55,8 +56,8 @@ async def until(terminal: Terminal, words: str) -> None:
 
 async def test_draws_while_playing_and_gives_the_screen_back() -> None:
     terminal = Terminal()
-    sink = MonitorSink(console(terminal), mqtt=mqtt(), reference=reference(), fps=1000.0)
-    await sink.start(info())
+    sink = FedSink(MonitorSink, console(terminal), mqtt=mqtt(), reference=reference(), fps=1000.0)
+    await sink.start()
     assert terminal.getvalue().startswith(ENTER_SCREEN)
     sink.observe(Chunk(start=0, samples=signal(0, 720)))
     sink.publish(published(labeled_beat(288, Label.V, revision=0)))
@@ -73,9 +74,9 @@ async def test_draws_while_playing_and_gives_the_screen_back() -> None:
 
 
 async def test_close_twice_and_without_start() -> None:
-    sink = MonitorSink(console(Terminal()))
+    sink = FedSink(MonitorSink, console(Terminal()))
     await sink.close()
-    await sink.start(info())
+    await sink.start()
     await sink.close()
     await sink.close()
 
@@ -84,8 +85,8 @@ async def test_an_interrupt_gives_the_screen_back() -> None:
     terminal = Terminal()
 
     async def play() -> None:
-        sink = MonitorSink(console(terminal), fps=1000.0)
-        await sink.start(info())
+        sink = FedSink(MonitorSink, console(terminal), fps=1000.0)
+        await sink.start()
         try:
             await asyncio.Event().wait()
         finally:
@@ -113,7 +114,7 @@ class BrokenTerminal(Terminal):
         return super().write(text)
 
 
-async def publish_until_it_fails(sink: MonitorSink) -> None:
+async def publish_until_it_fails(sink: FedSink) -> None:
     """Publish until the sink has noticed that its drawing ended."""
     async with asyncio.timeout(60.0):
         while True:
@@ -124,8 +125,8 @@ async def publish_until_it_fails(sink: MonitorSink) -> None:
 async def test_a_failure_to_draw_gives_the_screen_back_and_is_told() -> None:
     terminal = BrokenTerminal()
     terminal.loop = asyncio.get_running_loop()
-    sink = MonitorSink(console(terminal), fps=1000.0)
-    await sink.start(info())
+    sink = FedSink(MonitorSink, console(terminal), fps=1000.0)
+    await sink.start()
     async with asyncio.timeout(60.0):
         await terminal.failed.wait()
     with pytest.raises(OSError, match="the terminal has gone"):
@@ -138,8 +139,8 @@ async def test_a_failure_to_draw_gives_the_screen_back_and_is_told() -> None:
 async def test_follows_the_size_of_the_terminal() -> None:
     terminal = Terminal()
     shown = console(terminal)
-    sink = MonitorSink(shown, fps=1000.0)
-    await sink.start(info())
+    sink = FedSink(MonitorSink, shown, fps=1000.0)
+    await sink.start()
     await until(terminal, "HEART RATE")
     assert "RR ms, last minute" not in terminal.getvalue()
     shown.size = type(shown.size)(120, 40)
@@ -150,7 +151,7 @@ async def test_follows_the_size_of_the_terminal() -> None:
 async def test_a_terminal_without_unicode_is_refused() -> None:
     latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     with pytest.raises(OutputError, match="needs UTF-8; set LANG"):
-        await MonitorSink(Console(file=latin, force_terminal=True)).start(info())
+        await FedSink(MonitorSink, Console(file=latin, force_terminal=True)).start()
 
 
 @pytest.mark.parametrize(
@@ -159,12 +160,12 @@ async def test_a_terminal_without_unicode_is_refused() -> None:
 )
 def test_refuses_nonsense(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        MonitorSink(console(Terminal()), **options)
+        FedSink(MonitorSink, console(Terminal()), **options)
 
 
 def test_nothing_is_taken_before_start() -> None:
-    with pytest.raises(RuntimeError, match="before start"):
-        MonitorSink(console(Terminal())).observe(
+    with pytest.raises(RuntimeError, match="before open"):
+        FedSink(MonitorSink, console(Terminal())).observe(
             Chunk(start=0, samples=np.zeros((2, round(FS)), np.float32))
         )
 

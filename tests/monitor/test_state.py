@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
-from monitor_cases import BEAT_EVERY, FS, info, observe, play, publish, reference
+from monitor_cases import BEAT_EVERY, FS, FedState, info, observe, play, publish, reference
 from sample_events import alarm, gap, labeled_beat, rhythm_event
 
 from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.core.events import Alarm, GapReason, Priority, Rhythm, RhythmEvent
-from streamer.monitor.state import MonitorState
 
 
 def test_a_new_state_knows_nothing() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     assert state.heart_rate_bpm is None
     assert state.quality is None
     assert state.lost_signal is None
@@ -19,7 +18,7 @@ def test_a_new_state_knows_nothing() -> None:
 
 
 def test_counts_rate_and_quality_follow_the_beats() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     play(state, 3600, ventricular=(2, 5))
     assert state.ledger.counts[Label.V] == 2
     assert state.ledger.n_beats == 12
@@ -29,7 +28,7 @@ def test_counts_rate_and_quality_follow_the_beats() -> None:
 
 
 def test_the_ring_holds_the_last_ten_seconds() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     observe(state, 7200)
     held = state.ring.read(0, 7200)
     assert np.isfinite(held[0]).sum() == 3600
@@ -37,14 +36,14 @@ def test_the_ring_holds_the_last_ten_seconds() -> None:
 
 
 def test_ages_are_in_signal_time() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     observe(state, 3600)
     assert state.age_s(3240) == 1.0
     assert state.age_s(4000) == 0.0
 
 
 def test_lead_off_is_seen_after_a_second_without_change() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     observe(state, 720)
     flat = np.zeros((2, 360), np.float32)
     state.observe(Chunk(start=720, samples=flat[:, :180]))
@@ -59,7 +58,7 @@ def test_lead_off_is_seen_after_a_second_without_change() -> None:
 
 
 def test_alarm_stays_for_ten_seconds_after_it_was_raised() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     raised = alarm(onset=720)
     publish(state, raised)
     observe(state, raised.decided_at + 3600)
@@ -70,7 +69,7 @@ def test_alarm_stays_for_ten_seconds_after_it_was_raised() -> None:
 
 
 def test_alarm_stays_while_its_rhythm_lasts() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     raised = alarm(onset=720)
     publish(
         state,
@@ -90,7 +89,7 @@ def test_alarm_stays_while_its_rhythm_lasts() -> None:
 
 
 def test_the_highest_priority_is_in_the_banner() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     high = alarm(onset=720)
     publish(state, high)
     publish(
@@ -102,7 +101,7 @@ def test_the_highest_priority_is_in_the_banner() -> None:
 
 
 def test_events_are_kept_within_bounds() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     for n in range(100):
         publish(state, gap(start=1000 * n))
         publish(state, alarm(onset=1000 * n))
@@ -111,7 +110,7 @@ def test_events_are_kept_within_bounds() -> None:
 
 
 def test_the_score_runs_along() -> None:
-    state = MonitorState(info(), reference=reference())
+    state = FedState(info(), reference=reference())
     play(state, 3600)
     assert state.score is not None
     assert state.score.qrs.tp == 11
@@ -119,18 +118,18 @@ def test_the_score_runs_along() -> None:
 
 
 def test_missed_beats_are_counted_as_time_goes_by() -> None:
-    state = MonitorState(info(), reference=reference())
+    state = FedState(info(), reference=reference())
     observe(state, BEAT_EVERY + 54 + 1800 + 180)
     assert state.score is not None
     assert state.score.qrs.fn == 1
 
 
 def test_late_beats_are_counted() -> None:
-    state = MonitorState(info(), budget_ms=400.0)
+    state = FedState(info(), budget_ms=400.0)
     publish(state, labeled_beat(1000, revision=0), compute_ms=60.0)
     publish(state, labeled_beat(1400, revision=0), compute_ms=1.0)
     assert state.ledger.n_late == 1
 
 
 def test_a_live_source_has_no_progress() -> None:
-    assert MonitorState(info(n_samples=None)).progress is None
+    assert FedState(info(n_samples=None)).progress is None

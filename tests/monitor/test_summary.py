@@ -4,15 +4,26 @@ import re
 
 import numpy as np
 import pytest
+from fed_sink import FedSink
 from monitor_cases import BEAT_EVERY, FS, info, mqtt, reference
 from rich.console import Console
 from sample_events import alarm, gap, labeled_beat, published
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.core.events import Event, GapReason, Priority, Rhythm, RhythmEvent
+from streamer.core.events import (
+    Event,
+    GapReason,
+    LabeledBeat,
+    Priority,
+    Published,
+    Rhythm,
+    RhythmEvent,
+    StreamInfo,
+)
 from streamer.monitor.summary import Summary, SummarySink
 from streamer.monitor.summary_view import render_summary
+from streamer.scoring.account import Account
 
 
 def rhythm(kind: Rhythm, onset: int) -> RhythmEvent:
@@ -38,8 +49,25 @@ def events() -> list[Event]:
     ]
 
 
+class FedSummary(Summary):
+    """A summary whose account is kept along, as the runner keeps it."""
+
+    def __init__(self, info: StreamInfo, *, reference: object = None, **options: object) -> None:
+        self.account = Account(info, reference=reference)
+        super().__init__(info, self.account, **options)
+
+    def publish(self, message: Published) -> None:
+        if isinstance(message.event, LabeledBeat):
+            self.account.take(message.event, message.compute_ms, self.now)
+        super().publish(message)
+
+    def finish(self) -> None:
+        self.account.finish(self.now)
+        super().finish()
+
+
 def collected(**options: object) -> Summary:
-    summary = Summary(info(training_record=True), **options)
+    summary = FedSummary(info(training_record=True), **options)
     for event in events():
         summary.publish(published(event))
     summary.observe(Chunk(start=0, samples=np.zeros((2, 3600), np.float32)))
@@ -95,23 +123,23 @@ def test_reads_like_this() -> None:
 
 
 def test_nothing_played_is_said_plainly() -> None:
-    shown = printed(Summary(info()))
+    shown = printed(FedSummary(info()))
     assert shown[0] == "made-up       0:00.000 played, 0:00.000 to 0:00.000"
     assert "heart rate    unknown" in shown
     assert "alarms        none" in shown
 
 
 def test_beats_without_label_are_mentioned() -> None:
-    summary = Summary(info())
+    summary = FedSummary(info())
     summary.publish(published(labeled_beat(label=None, revision=0, late=True)))
     assert any("without label 1" in line for line in printed(summary))
 
 
 async def test_the_sink_feeds_it() -> None:
-    sink = SummarySink(mqtt=mqtt())
-    with pytest.raises(RuntimeError, match="before start"):
+    sink = FedSink(SummarySink, mqtt=mqtt())
+    with pytest.raises(RuntimeError, match="before open"):
         _ = sink.summary
-    await sink.start(info())
+    await sink.start()
     sink.observe(Chunk(start=0, samples=np.zeros((2, 360), np.float32)))
     sink.publish(published(labeled_beat()))
     await sink.drain()
@@ -121,7 +149,7 @@ async def test_the_sink_feeds_it() -> None:
 
 
 def test_variability_needs_twenty_normal_intervals() -> None:
-    summary = Summary(info())
+    summary = FedSummary(info())
     for k in range(30):
         for revision in (0, 1):
             beat = labeled_beat(sample=288 * (k + 1) + k % 3, label=Label.N, revision=revision)
@@ -131,7 +159,7 @@ def test_variability_needs_twenty_normal_intervals() -> None:
 
 
 def test_variability_leaves_fibrillation_out_as_the_report_does() -> None:
-    summary = Summary(info())
+    summary = FedSummary(info())
     for k in range(60):
         beat = labeled_beat(sample=288 * (k + 1), label=Label.N, revision=1)
         summary.publish(published(beat))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from monitor_cases import info, mqtt, observe, play, publish, reference
+from monitor_cases import FedState, info, mqtt, observe, play, publish, reference
 from rich.console import Console
 from sample_events import alarm, gap, labeled_beat, rhythm_event
 
@@ -29,7 +29,7 @@ SIZES = [
 
 
 def full_state() -> MonitorState:
-    state = MonitorState(info(training_record=True), mqtt=mqtt(), reference=reference())
+    state = FedState(info(training_record=True), mqtt=mqtt(), reference=reference())
     play(state, 3600, ventricular=(9,))
     publish(state, rhythm_event(onset=360))
     return state
@@ -55,7 +55,7 @@ def screen(state: MonitorState, width: int = 80, height: int = 24) -> str:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("played", [0, 1, 100, 3600])
 def test_fills_the_screen_exactly(width: int, height: int, played: int) -> None:
-    state = MonitorState(info(training_record=True), mqtt=mqtt(), reference=reference())
+    state = FedState(info(training_record=True), mqtt=mqtt(), reference=reference())
     play(state, played)
     shown = lines(state, width, height)
     assert len(shown) == height
@@ -102,7 +102,7 @@ def test_messages_lost_or_piling_up_are_said_first() -> None:
 
 
 def test_says_nothing_of_training_otherwise() -> None:
-    assert "training" not in screen(MonitorState(info()))
+    assert "training" not in screen(FedState(info()))
 
 
 def test_shows_the_numbers() -> None:
@@ -149,7 +149,7 @@ def test_the_strip_ends_with_the_newest_beat() -> None:
 
 
 def test_the_trace_shows_the_r_peak_at_its_height() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     observe(state, 400)
     rows = lines(state)[3:15]
     column = 6 + 288 * 15 // 360
@@ -161,7 +161,7 @@ def test_the_trace_shows_the_r_peak_at_its_height() -> None:
 
 
 def test_the_gap_ahead_of_the_write_position_is_empty() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     observe(state, 3600)
     rows = lines(state)[3:15]
     head = 6 + int(3599 % (74 / 15 * 360) / (74 / 15 * 360) * 74)
@@ -256,7 +256,7 @@ def test_fibrillation_has_no_heart_rate() -> None:
 
 
 def test_a_time_that_does_not_fit_is_left_out_whole() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     for stop in range(200, 3600, 30):
         observe(state, stop)
         times = re.findall(r"┴([0-9:]*)", lines(state)[15])
@@ -281,7 +281,7 @@ class Pace:
 
 
 def test_the_bar_stays_where_it_is_under_a_message() -> None:
-    state = MonitorState(info(), pace=Pace())
+    state = FedState(info(), pace=Pace())
     observe(state, 3600)
     before = lines(state)[23]
     assert before.endswith(" 2×  ? help ")
@@ -296,7 +296,7 @@ def test_the_bar_stays_where_it_is_under_a_message() -> None:
 
 
 def test_alarms_take_the_place_of_a_missing_reference() -> None:
-    state = MonitorState(info(), mqtt=mqtt())
+    state = FedState(info(), mqtt=mqtt())
     play(state, 3600)
     publish(state, alarm(onset=3000))
     shown = screen(state)
@@ -320,16 +320,16 @@ def test_an_unlabelled_beat_is_a_question_mark() -> None:
 
 
 def test_p99_over_the_budget_is_marked() -> None:
-    state = MonitorState(info(), budget_ms=300.0)
+    state = FedState(info(), budget_ms=300.0)
     play(state, 3600)
     assert re.search(r"━!", screen(state))
 
 
 def test_speed_and_live() -> None:
-    fast = MonitorState(info(), speed=None)
+    fast = FedState(info(), speed=None)
     fast.measured_speed = 512.4
     assert "max 512×" in screen(fast)
-    assert " live" in screen(MonitorState(info(n_samples=None)))
+    assert " live" in screen(FedState(info(n_samples=None)))
 
 
 def test_too_small_a_terminal_is_told() -> None:
@@ -356,7 +356,7 @@ def test_an_unknown_rhythm_is_said_to_be_so() -> None:
 
 
 def test_the_99th_percentile_needs_a_hundred_beats() -> None:
-    state = MonitorState(info(n_samples=None))
+    state = FedState(info(n_samples=None))
     play(state, 100 * 288 + 1)
     assert "p50 354  max 354" in screen(state)
     play_on = 28_800 + 288

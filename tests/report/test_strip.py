@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monitor_cases import info, play, publish, signal
+from fed_sink import FedSink
+from monitor_cases import FedState, info, play, publish, signal
 from rich.console import Console
 from sample_events import labeled_beat, published
 
@@ -17,7 +18,6 @@ from streamer.core.events import Rhythm, RhythmEvent
 from streamer.monitor.freezer import picture_of
 from streamer.monitor.keys import Command
 from streamer.monitor.sink import MonitorSink
-from streamer.monitor.state import MonitorState
 from streamer.report.strip.paper import Paper, Picture, StripMark, StripSpan, describe_strip
 from streamer.report.strip.writers import FreezeFormat, strip_png, strip_svg, write_strip
 
@@ -126,9 +126,9 @@ class Terminal(io.StringIO):
     encoding = "utf-8"
 
 
-def monitor(folder: Path, kind: FreezeFormat) -> MonitorSink:
+def monitor(folder: Path, kind: FreezeFormat) -> FedSink:
     console = Console(file=Terminal(), width=80, height=24, force_terminal=True)
-    return MonitorSink(console, folder=folder, freeze_format=kind)
+    return FedSink(MonitorSink, console, folder=folder, freeze_format=kind)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -142,7 +142,7 @@ async def test_the_monitor_writes_what_was_asked_for(
     tmp_path: Path, kind: FreezeFormat, suffixes: set[str]
 ) -> None:
     sink = monitor(tmp_path, kind)
-    await sink.start(info())
+    await sink.start()
     play(sink.state, 3600)
     sink.command(Command.FREEZE)
     # The signal goes on while the strip is drawn.
@@ -158,7 +158,7 @@ async def test_the_monitor_writes_what_was_asked_for(
 
 
 def test_the_caption_says_what_the_screen_says() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     play(state, 3960)
     state.next_lead()
     sinus = RhythmEvent(
@@ -174,7 +174,7 @@ def test_the_caption_says_what_the_screen_says() -> None:
 
 async def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(tmp_path: Path) -> None:
     sink = monitor(tmp_path / "gone", "both")
-    await sink.start(info())
+    await sink.start()
     sink.command(Command.FREEZE)
     assert sink.state.message == "there is nothing to freeze yet"
     play(sink.state, 3600)

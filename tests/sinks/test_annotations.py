@@ -70,9 +70,10 @@ MESSAGES = (
 )
 async def test_one_annotation_a_beat(tmp_path: Path, which: str, symbols: list[str]) -> None:
     sink = AnnotationSink(tmp_path / "new", "mine", which)
-    await sink.start(INFO)
+    sink.open(INFO)
+    await sink.start()
     for message in MESSAGES:
-        sink.publish(message)
+        sink.publish(INFO, message)
     await sink.drain()
     before_close = (tmp_path / "new" / "demo.1.mine").read_bytes()
     await sink.close()
@@ -82,15 +83,15 @@ async def test_one_annotation_a_beat(tmp_path: Path, which: str, symbols: list[s
     assert (tmp_path / "new" / "demo.1.mine").read_bytes() == before_close
 
 
-async def test_unwritable_folder_fails_at_the_start(tmp_path: Path) -> None:
+def test_unwritable_folder_fails_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="choose a folder that can be written"):
-        await AnnotationSink(tmp_path / "file").start(INFO)
+        AnnotationSink(tmp_path / "file").open(INFO)
 
 
-def test_publishing_before_the_start_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="start the sink"):
-        AnnotationSink(tmp_path).publish(published(1, Label.N, 1))
+def test_publishing_before_the_source_is_open_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="open the source"):
+        AnnotationSink(tmp_path).publish(INFO, published(1, Label.N, 1))
 
 
 def test_unknown_label_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import threading
 
 import numpy as np
+from fed_sink import FedSink
 from monitor_cases import info
 from sample_events import alarm, gap, labeled_beat, one_of_each, published, rhythm_event
 
@@ -33,8 +34,8 @@ def test_normal_provisional_and_late_beats_have_no_line() -> None:
 
 async def test_writes_lines_in_order_and_the_rate_every_ten_seconds() -> None:
     stream = io.StringIO()
-    sink = LinesSink(stream)
-    await sink.start(info(training_record=True))
+    sink = FedSink(LinesSink, stream, info=info(training_record=True))
+    await sink.start()
     sink.publish(published(labeled_beat(3500, Label.V)))
     for start in range(0, 11_000, 500):
         sink.observe(Chunk(start=start, samples=np.zeros((2, 500), np.float32)))
@@ -52,8 +53,8 @@ async def test_writes_lines_in_order_and_the_rate_every_ten_seconds() -> None:
 async def test_the_first_column_never_goes_back() -> None:
     """However the signal is cut, and however late a label is."""
     stream = io.StringIO()
-    sink = LinesSink(stream)
-    await sink.start(info())
+    sink = FedSink(LinesSink, stream)
+    await sink.start()
     sink.observe(Chunk(start=0, samples=np.zeros((2, 7200), np.float32)))
     for event in (rhythm_event(onset=100), labeled_beat(3000), alarm(onset=3200), gap(start=3100)):
         sink.publish(published(event))
@@ -68,16 +69,17 @@ async def test_the_first_column_never_goes_back() -> None:
 
 async def test_names_of_a_source_reach_no_terminal_raw() -> None:
     stream = io.StringIO()
-    sink = LinesSink(stream)
-    await sink.start(dataclasses.replace(info(), leads=("V1\x1b]0;owned\x07", "II\nALARM")))
+    odd = dataclasses.replace(info(), leads=("V1\x1b]0;owned\x07", "II\nALARM"))
+    sink = FedSink(LinesSink, stream, info=odd)
+    await sink.start()
     await sink.close()
     assert stream.getvalue() == "made-up: leads V1?]0;owned? II?ALARM, 360 Hz\n"
 
 
 async def test_takes_every_kind_of_event() -> None:
     stream = io.StringIO()
-    sink = LinesSink(stream)
-    await sink.start(info())
+    sink = FedSink(LinesSink, stream)
+    await sink.start()
     for event in one_of_each():
         sink.publish(published(event))
     await sink.close()
@@ -90,8 +92,8 @@ class ClosedPipe(io.StringIO):
 
 
 async def test_a_reader_that_has_gone_is_no_error() -> None:
-    sink = LinesSink(ClosedPipe())
-    await sink.start(info())
+    sink = FedSink(LinesSink, ClosedPipe())
+    await sink.start()
     for _ in range(3):
         sink.publish(published(alarm()))
         await asyncio.sleep(0)
@@ -113,8 +115,8 @@ class StuckPipe(io.StringIO):
 
 async def test_a_reader_that_does_not_read_costs_lines_but_no_time() -> None:
     stream = StuckPipe()
-    sink = LinesSink(stream)
-    await sink.start(info())
+    sink = FedSink(LinesSink, stream)
+    await sink.start()
     await asyncio.sleep(0)
     for _ in range(10_050):
         sink.publish(published(alarm()))

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from fed_sink import FedSink
 from jsonschema import Draft202012Validator
 from message_schema import schema
 from sample_events import labeled, stream_info
@@ -24,8 +25,15 @@ class Output:
 
 async def test_latencies_are_published_every_few_seconds_and_at_the_end() -> None:
     output, info = Output(), stream_info()
-    sink = StatisticsSink(output, budget_ms=300.0, every_s=1.0, wall_time=lambda: 7.0)
-    await sink.start(info)
+    sink = FedSink(
+        StatisticsSink,
+        output,
+        info=info,
+        budget_ms=300.0,
+        every_s=1.0,
+        wall_time=lambda: 7.0,
+    )
+    await sink.start()
     step = round(info.fs)
     for k in range(3):
         first = info.first_sample + k * step

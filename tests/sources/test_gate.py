@@ -1,14 +1,18 @@
 """What strangers send on `ecg/<source>/samples` does no harm and is counted."""
 
+import asyncio
+from typing import Any
+
 import numpy as np
 import pytest
 from sample_events import samples_json
 
+from streamer.core.events import StreamInfo
 from streamer.messages.guard import SAMPLES_LIMITS, GuardLimits, RejectedError, Rejection
 from streamer.messages.samples import SampleMessage, encode
 from streamer.sources.gate import GateConfig, SamplesGate
-from streamer.sources.intake import IntakeConfig, LiveIntake
-from streamer.sources.track import SampleTrack
+from streamer.sources.live import LiveConfig, LiveSource
+from streamer.sources.looped import TurnConfig
 
 FS = 360.0
 FEW = GuardLimits(max_bytes=65_536, rate_per_s=10.0, burst=5)
@@ -20,22 +24,23 @@ def message(seq: int, *, fs: float = FS, leads: int = 2) -> SampleMessage:
 
 
 class Ward:
-    """Keeps who was admitted."""
+    """A host that keeps who was opened and closed, with a live source."""
 
-    def __init__(self, config: IntakeConfig | None = None) -> None:
-        self.came: list[str] = []
-        self.left: list[str] = []
-        self.intake = LiveIntake(n_leads=2, admit=self.admit, leave=self.leave, config=config)
+    def __init__(self, config: LiveConfig | None = None) -> None:
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+        self.source = LiveSource(("a", "b"), config=config)
+        self.source.begin(self)
 
-    def admit(self, source: str, first: SampleMessage, now_s: float, track: SampleTrack) -> None:
-        self.came.append(source)
+    def open(self, info: StreamInfo, **_: Any) -> None:
+        self.opened.append(info.source)
 
-    def leave(self, source: str) -> None:
-        self.left.append(source)
-        self.intake.forget(source)
+    def close(self, source: str) -> asyncio.Task[None]:
+        self.closed.append(source)
+        return asyncio.create_task(asyncio.sleep(0))
 
     def receive(self, source: str, payload: bytes, now_s: float = 0.0) -> None:
-        self.intake.receive(source, payload, now_s)
+        self.source.receive(source, payload, now_s)
 
 
 @pytest.mark.parametrize(
@@ -51,48 +56,49 @@ class Ward:
         ("bed", b" " * (SAMPLES_LIMITS.max_bytes + 1), Rejection.TOO_LARGE),
     ],
 )
-def test_what_is_no_message_of_samples_is_turned_away_and_counted(
+async def test_what_is_no_message_of_samples_is_turned_away_and_counted(
     source: str, payload: bytes, why: Rejection
 ) -> None:
     ward = Ward()
     ward.receive(source, payload)
-    assert ward.intake.rejected == {why: 1}
-    assert (ward.came, ward.intake.sources) == ([], {})
+    assert ward.source.rejected == {why: 1}
+    assert (ward.opened, ward.source.patients) == ([], {})
 
 
-def test_both_forms_come_in_with_the_number_of_leads_of_the_ward() -> None:
-    ward = Ward()
+async def test_both_forms_come_in_with_the_number_of_leads_of_the_ward() -> None:
+    ward = Ward(LiveConfig(turns=TurnConfig(groups=1)))
     ward.receive("one", encode(message(0, leads=1)))
     ward.receive("three", samples_json(message(0, leads=3)))
-    one, three = (ward.intake.take(name)[0].samples for name in ("one", "three"))
+    turn = await anext(ward.source.turns())
+    one, three = (turn.pieces[name].chunks[0].samples for name in ("one", "three"))
     assert one.shape == three.shape == (2, 36)
     assert np.isnan(one[1]).all()
     assert (three == 0).all()
-    assert ward.intake.take("one") == []
+    assert ward.source.patients["one"].pending == []
 
 
-def test_a_source_that_floods_uses_up_its_own_share_only() -> None:
-    ward = Ward(IntakeConfig(gate=GateConfig(limits=FEW)))
+async def test_a_source_that_floods_uses_up_its_own_share_only() -> None:
+    ward = Ward(LiveConfig(gate=GateConfig(limits=FEW)))
     for seq in range(100):
         ward.receive("flood", encode(message(seq)))
     ward.receive("calm", encode(message(0)))
     # The first one was a stranger's.
-    assert ward.intake.sources["flood"].track.counts.messages == 1 + FEW.burst
-    assert ward.intake.rejected == {Rejection.TOO_FAST: 99 - FEW.burst}
-    assert ward.came == ["flood", "calm"]
+    assert ward.source.patients["flood"].track.counts.messages == 1 + FEW.burst
+    assert ward.source.rejected == {Rejection.TOO_FAST: 99 - FEW.burst}
+    assert ward.opened == ["flood", "calm"]
     ward.receive("flood", encode(message(100)), 0.1)
-    assert ward.intake.sources["flood"].track.counts.messages == 2 + FEW.burst
+    assert ward.source.patients["flood"].track.counts.messages == 2 + FEW.burst
 
 
-def test_made_up_names_end_at_a_bound() -> None:
-    ward = Ward(IntakeConfig(gate=GateConfig(most_sources=3)))
+async def test_made_up_names_end_at_a_bound() -> None:
+    ward = Ward(LiveConfig(gate=GateConfig(most_sources=3)))
     for number in range(10):
         ward.receive(f"bed{number}", encode(message(0)))
-    assert ward.came == ["bed0", "bed1", "bed2"]
-    assert ward.intake.rejected == {Rejection.TOO_MANY: 7}
+    assert ward.opened == ["bed0", "bed1", "bed2"]
+    assert ward.source.rejected == {Rejection.TOO_MANY: 7}
 
 
-def test_strangers_share_one_guard() -> None:
+async def test_strangers_share_one_guard() -> None:
     gate = SamplesGate(GateConfig(strangers=FEW))
     for number in range(5):
         gate.admit(f"bed{number}", encode(message(0)), 0.0)
@@ -101,28 +107,37 @@ def test_strangers_share_one_guard() -> None:
     assert gate.rejected == {Rejection.TOO_FAST: 1}
 
 
-def test_a_pipe_may_come_as_fast_as_it_likes() -> None:
-    ward = Ward(IntakeConfig(gate=GateConfig(limits=FEW)))
-    ward.intake.trust("stdin")
+async def test_a_pipe_may_come_as_fast_as_it_likes() -> None:
+    ward = Ward(LiveConfig(gate=GateConfig(limits=FEW)))
+    ward.source.trust("stdin")
     for seq in range(1000):
         ward.receive("stdin", encode(message(seq)))
-    assert ward.intake.rejected == {}
-    assert ward.intake.sources["stdin"].track.counts.messages == 1000
+    assert ward.source.rejected == {}
+    assert ward.source.patients["stdin"].track.counts.messages == 1000
 
 
-def test_a_silent_source_leaves_and_one_that_starts_anew_leaves_first() -> None:
-    ward = Ward(IntakeConfig(absent_s=30.0))
-    ward.receive("a", encode(message(0)), 0.0)
-    ward.receive("a", encode(message(1, fs=250.0)), 1.0)
-    assert (ward.came, ward.left) == (["a", "a"], ["a"])
-    ward.intake.pass_time(31.0)
-    assert ward.left == ["a"]
-    ward.intake.pass_time(31.1)
-    assert (ward.left, ward.intake.sources) == (["a", "a"], {})
+async def test_a_silent_source_leaves_and_one_that_starts_anew_leaves_first() -> None:
+    now_s = asyncio.get_running_loop().time()
+    ward = Ward(LiveConfig(absent_s=0.3, turns=TurnConfig(tick_s=0.001, groups=1)))
+    turns = ward.source.turns()
+    ward.receive("a", encode(message(0)), now_s)
+    assert list((await anext(turns)).pieces) == ["a"]
+    ward.receive("a", encode(message(1, fs=250.0)), now_s)
+    assert (ward.opened, ward.closed) == (["a"], [])
+    assert list((await anext(turns)).pieces) == ["a"]
+    assert (ward.opened, ward.closed) == (["a", "a"], ["a"])
+    assert ward.source.patients["a"].info.fs == 250.0
+    rest = asyncio.ensure_future(anext(turns))
+    async with asyncio.timeout(60.0):
+        while ward.source.patients:  # noqa: ASYNC110 - time has to pass
+            await asyncio.sleep(0.001)
+    assert ward.closed == ["a", "a"]
+    rest.cancel()
 
 
-def test_starting_anew_again_and_again_gives_no_new_share() -> None:
-    ward = Ward(IntakeConfig(gate=GateConfig(limits=FEW)))
+async def test_starting_anew_again_and_again_gives_no_new_share() -> None:
+    ward = Ward(LiveConfig(gate=GateConfig(limits=FEW)))
     for number in range(100):
         ward.receive("a", encode(message(0, fs=100.0 + number)))
-    assert len(ward.came) == 1 + FEW.burst
+    assert len(ward.opened) == 1
+    assert len(ward.source.patients["a"].successor) == FEW.burst

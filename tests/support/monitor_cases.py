@@ -1,14 +1,16 @@
 """A short made-up stream for the tests of the monitor."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from sample_events import labeled_beat
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.core.events import Event, Published, StreamInfo
+from streamer.core.events import Event, LabeledBeat, Published, StreamInfo
 from streamer.monitor.state import MonitorState
+from streamer.scoring.account import Account
 
 FS = 360.0
 BEAT_EVERY = 288
@@ -25,6 +27,26 @@ def info(*, training_record: bool = False, n_samples: int | None = 36_000) -> St
         training_record=training_record,
         started_at=0.0,
     )
+
+
+class FedState(MonitorState):
+    """A state whose account is kept along, as the runner keeps it."""
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        *,
+        budget_ms: float = 500.0,
+        reference: Any = None,
+        **options: Any,
+    ) -> None:
+        self.account = Account(info, budget_ms=budget_ms, reference=reference)
+        super().__init__(info, self.account, **options)
+
+    def publish(self, message: Published) -> None:
+        if isinstance(message.event, LabeledBeat):
+            self.account.take(message.event, message.compute_ms, self.now)
+        super().publish(message)
 
 
 def mqtt(**changes: object) -> SimpleNamespace:

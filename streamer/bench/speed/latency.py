@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.network.runtime import BeatModel, load_model
-from replay.chunk import Chunk
 from replay.player import Player
 from replay.record import Record
 from replay.records import open_record
@@ -27,14 +26,16 @@ from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.mqtt.publisher import MqttPublisher
-from streamer.patient.chain import Chain
+from streamer.patient.ward import Ward
+from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
 from streamer.report.table import columns, table
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.engine import Engine, EngineConfig, RunReport
-from streamer.runner.one_source import OneSource
-from streamer.runner.playing import START_LEAD_S, source_name
+from streamer.runner.replay import START_LEAD_S, source_name
+from streamer.runner.runner import Runner, RunnerConfig, RunReport
 from streamer.signal.detector.qrs_detector import DetectorConfig
+from streamer.sinks.sink import QuietSink
+from streamer.sources.paced import PacedSource
 
 SCHEMA_VERSION: Final = 1
 QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
@@ -79,28 +80,16 @@ class LatencyResults:
     run: RunReport
 
 
-class _Notes:
-    """A sink that keeps each first label and when it left the chain."""
+class _Notes(QuietSink):
+    """A sink that keeps each label and when it was published."""
 
     def __init__(self) -> None:
         self.messages: list[Published] = []
 
-    async def start(self, info: StreamInfo) -> None:
-        """Nothing to get ready."""
-
-    def observe(self, chunk: Chunk) -> None:
-        """Ignore samples."""
-
-    def publish(self, message: Published) -> None:
+    def publish(self, info: StreamInfo, message: Published) -> None:
         """Keep beats."""
         if isinstance(message.event, LabeledBeat):
             self.messages.append(message)
-
-    async def drain(self) -> None:
-        """Return at once: nothing is queued."""
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
 
 
 def measure_latency(settings: LatencySettings) -> LatencyResults:
@@ -124,24 +113,25 @@ def measure_latency(settings: LatencySettings) -> LatencyResults:
 def _measure(
     settings: LatencySettings, record: Record, model: BeatModel, url: str, output: Path
 ) -> LatencyResults:
-    notes, lateness = _Notes(), _Lateness()
+    notes = _Notes()
     with running_subscriber(url, output), calm_memory():
-        info, run = asyncio.run(_replay(settings, record, model, url, notes, lateness))
+        info, run, lateness_ms = asyncio.run(_replay(settings, record, model, url, notes))
     received = _received(output, info.source)
-    return _report(settings, info, notes.messages, received, lateness.values, run)
+    return _report(settings, info, notes.messages, received, lateness_ms, run)
 
 
-class _Lateness:
-    """How late each sample is when the engine asks when it was due."""
+class _Timed(Player):
+    """A player that notes how late each sample is when it is asked when that was due."""
 
-    def __init__(self) -> None:
-        self.values: list[float] = []
+    def __init__(self, record: Record, *, start: int, stop: int) -> None:
+        super().__init__(record, start=start, stop=stop)
+        self.lateness_ms: dict[int, float] = {}
 
-    def of(self, player: Player, sample: int) -> float | None:
-        """Return when a sample was due, and note how long ago that was."""
-        due = player.due(sample)
+    def due(self, sample: int) -> float | None:
+        """Return when a sample was due."""
+        due = super().due(sample)
         if due is not None:
-            self.values.append((time.monotonic() - due) * _MS)
+            self.lateness_ms[sample] = (time.monotonic() - due) * _MS
         return due
 
 
@@ -151,11 +141,10 @@ async def _replay(
     model: BeatModel,
     url: str,
     notes: _Notes,
-    lateness: _Lateness,
-) -> tuple[StreamInfo, RunReport]:
+) -> tuple[StreamInfo, RunReport, list[float]]:
     start = round(settings.start_s * record.fs)
     stop = min(start + round(settings.seconds * record.fs), record.n_samples)
-    player = Player(record, start=start, stop=stop)
+    player = _Timed(record, start=start, stop=stop)
     wall_s, clock_s = time.time(), time.monotonic()
     player.begin_at = clock_s + START_LEAD_S
     info = StreamInfo(
@@ -167,15 +156,15 @@ async def _replay(
         training_record=False,
         started_at=wall_s + START_LEAD_S,
     )
-    engine = Engine(
-        player,
-        Chain(fs=record.fs, n_leads=len(record.leads), model=model),
-        [notes, OneSource(MqttPublisher(url))],
-        info,
-        schedule=lambda sample: lateness.of(player, sample),
-        config=EngineConfig(budget_ms=settings.budget_ms),
+    ward = Ward(model, n_leads=len(record.leads), config=WardConfig(poll_s=0.0))
+    runner = Runner(
+        PacedSource(player, info),
+        model,
+        [notes, MqttPublisher(url)],
+        ward=ward,
+        config=RunnerConfig(budget_ms=settings.budget_ms),
     )
-    return info, await engine.run()
+    return info, await runner.run(), list(player.lateness_ms.values())
 
 
 def _received(output: Path, source: str) -> dict[int, float]:

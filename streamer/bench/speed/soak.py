@@ -20,15 +20,15 @@ from replay.records import open_record
 from streamer.beats.batched_model import BatchedModel
 from streamer.bench.report import Report
 from streamer.bench.speed.mosquitto import broker
-from streamer.core.events import CHAIN_FS, StreamInfo
+from streamer.core.events import CHAIN_FS
 from streamer.mqtt.publisher import WARD, MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.report.table import Column, Table, columns, table
-from streamer.runner.beds import Beds
-from streamer.runner.ward_playing import bed_names
-from streamer.runner.ward_run import WardRun, WardRunConfig
-from streamer.sources.looped import LoopedRecords
+from streamer.runner.calm_memory import calm_memory
+from streamer.runner.runner import Runner, RunnerConfig
+from streamer.runner.ward import LEDGER
+from streamer.sources.looped import LoopedRecords, LoopedSource, patient_names
 
 SCHEMA_VERSION: Final = 1
 _MB: Final = 1024.0 * 1024.0
@@ -132,15 +132,9 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
     warm_up(model, n_leads=2)
     records = LoopedRecords([open_record(name) for name in config.records])
     publisher = MqttPublisher(url, ward=WARD)
-    await publisher.start()
-
-    def announce(info: StreamInfo, came: bool) -> None:
-        if came:
-            publisher.open(info, first_seq=beds.beds[info.source].seq)
-        else:
-            publisher.close_source(info.source)
-
-    ward, beds = Ward(model), Beds(publisher.publish)
+    names = patient_names(records.names, config.patients)
+    source = LoopedSource(records, names, ("MLII", "V1"), seconds=config.minutes * 60.0)
+    ward = Ward(model)
     readings: list[Reading] = []
     began_s = asyncio.get_running_loop().time()
 
@@ -155,15 +149,23 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
                 at_s=elapsed_s,
                 memory_mb=memory_mb(),
                 behind_s=elapsed_s - taken_s,
-                late=beds.totals.late,
+                late=runner.sessions.totals.late,
                 queued=publisher.queued,
             )
         )
 
-    run = WardRun(ward, beds, config=WardRunConfig(), on_source=announce, on_tick=read)
-    await run.run_looped(records, bed_names(records.names, config.patients), config.minutes * 60.0)
-    await publisher.close()
-    totals = beds.totals
+    runner = Runner(
+        source,
+        model,
+        [publisher],
+        ward=ward,
+        config=RunnerConfig(shows_samples=False),
+        ledger=LEDGER,
+        on_turn=read,
+    )
+    with calm_memory():
+        await runner.run()
+    totals = runner.sessions.totals
     return SoakResults(
         config=config,
         readings=tuple(readings),

@@ -1,17 +1,16 @@
 """How many patients one core can follow at real time, and what each costs.
 
 Every turn of a ward, from its samples to the broker's last acknowledgement of what they brought, is
-timed by the CPU time of its thread, so that what else the machine does (the broker too) isn't
+timed by the CPU time of this process, so that what else the machine does (the broker too) isn't
 counted. From these times follows when each turn would end on a core of its own, were the samples to
 come at real time: a turn can't begin before its samples are there, nor before the one before it has
 ended. The signal is the simulated `demo`, from a different place for each patient.
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -31,15 +30,18 @@ from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.report.table import Column, Table, columns, table
-from streamer.runner.beds import Beds
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.ward_run import WardRunConfig, looped_turns
-from streamer.sources.looped import LoopedRecords
+from streamer.runner.runner import Runner, RunnerConfig
+from streamer.runner.ward import LEDGER
+from streamer.sinks.sink import QuietSink
+from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig
+from streamer.sources.source import Host, Turn
 
 SCHEMA_VERSION: Final = 2
 DSP: Final = "signal"
 WARD: Final = "ward"
 _MS: Final = 1000.0
+_LEADS: Final = ("MLII", "V1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class WardThroughputConfig:
     """Signal measured."""
     settle_s: float = 3.0
     """Signal before that: the detectors learn for 1.5 s."""
-    run: WardRunConfig = field(default_factory=WardRunConfig)
+    turns: TurnConfig = field(default_factory=TurnConfig)
     """How patients take turns."""
     deadline_ms: float = 100.0
     """For the 99th percentile of the added latency."""
@@ -165,87 +167,126 @@ def _holds(timing: WardTiming, config: WardThroughputConfig) -> bool:
 async def _measure(
     what: str,
     n: int,
-    source: LoopedRecords,
+    records: LoopedRecords,
     model: BatchedModel,
     config: WardThroughputConfig,
     url: str | None = None,
 ) -> WardTiming:
     """Time each turn; in the whole ward until the broker at `url` has all its messages."""
     ward = Ward(model, n_leads=config.n_leads)
-    voice = None if url is None or what == DSP else _Voice(url)
-    events = 0
-
-    def publish(info: StreamInfo, message: Published) -> None:
-        nonlocal events
-        events += 1
-        if voice is None:
-            dumps(to_payload(message, info))
+    names = [f"p{number}" for number in range(n)]
+    seconds = config.settle_s + config.seconds
+    unpaced = replace(config.turns, is_paced=False)
+    source = _TimedTurns(LoopedSource(records, names, _LEADS, seconds=seconds, config=unpaced))
+    with calm_memory():
+        if what == DSP:
+            await _run_signal(ward, source)
         else:
-            voice.publisher.publish(info, message)
-
-    beds = Beds(publish)
-    async with contextlib.nullcontext() if voice is None else voice:
-        for k in range(n):
-            ward.admit(f"p{k}")
-            beds.open(_info(f"p{k}"), began_s=0.0)
-            if voice is not None:
-                voice.publisher.open(_info(f"p{k}"))
-        turns = looped_turns(config.run, round((config.settle_s + config.seconds) * CHAIN_FS))
-        settled = round(config.settle_s * CHAIN_FS)
-        times, n_before = [], 0
-        with calm_memory():
-            for group, due in turns:
-                samples = source.read(ward.rows.next_samples[:n], len(due), group)
-                counts = np.zeros(n, np.int64)
-                counts[group] = len(due)
-                n_before = events if due.stop <= settled else n_before
-                began = time.thread_time()
-                if what == DSP:
-                    ward.rows.run(samples, counts)
-                else:
-                    found = ward.label(ward.push(samples, counts))
-                    beds.take(found, now_s=0.0, is_timed=False)
-                if voice is not None:
-                    await voice.delivered()
-                times.append((due.stop > settled, time.thread_time() - began))
-    measured = [spent for is_measured, spent in times if is_measured]
+            await _run_ward(ward, source, model, url)
+    settled = round(config.settle_s / config.turns.turn_s)
+    measured = np.array(source.spent_s[settled:])
     return WardTiming(
         what=what,
         patients=n,
-        turn_ms=tuple(t * _MS for t in measured),
-        added_ms=tuple(added_latencies(np.array(measured), config.run) * _MS),
-        events=events - n_before,
-        share=sum(measured) / (len(measured) * config.run.turn_s),
+        turn_ms=tuple(measured * _MS),
+        added_ms=tuple(added_latencies(measured, config.turns) * _MS),
+        events=source.events[-1] - source.events[settled],
+        share=float(measured.sum()) / (len(measured) * config.turns.turn_s),
         row_bytes=ward.rows.bytes_per_row,
     )
 
 
-class _Voice:
-    """The ward's own publisher, and the wait until the broker has everything."""
+class _TimedTurns:
+    """A source that times what is done with each of its turns."""
 
-    def __init__(self, url: str) -> None:
-        self.publisher = MqttPublisher(url, ward=WARD_NAME)
+    is_paced = False
 
-    async def __aenter__(self) -> None:
-        await self.publisher.start()
+    def __init__(self, source: LoopedSource) -> None:
+        self.spent_s: list[float] = []
+        self.events: list[int] = [0]
+        self.n_events: Callable[[], int] = lambda: 0
+        self._source = source
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.publisher.close()
+    def begin(self, host: Host) -> None:
+        """Open all patients."""
+        self._source.begin(host)
 
-    async def delivered(self) -> None:
-        """Return once every message has been acknowledged."""
-        self.publisher.tell_active()
-        await self.publisher.delivered()
+    async def turns(self) -> AsyncIterator[Turn]:
+        """Yield each turn, due now; the time until the next is asked for is what it took."""
+        loop = asyncio.get_running_loop()
+        async for turn in self._source.turns():
+            if turn.block is None:
+                continue
+            due = replace(turn.block, due_s=loop.time())
+            began_s = time.process_time()
+            yield replace(turn, block=due)
+            self.spent_s.append(time.process_time() - began_s)
+            self.events.append(self.n_events())
 
 
-def added_latencies(durations_s: NDArray[np.float64], run: WardRunConfig) -> NDArray[np.float64]:
+async def _run_signal(ward: Ward, source: _TimedTurns) -> None:
+    """Run the signal path alone."""
+    source.begin(_Admitting(ward))
+    async for turn in source.turns():
+        if turn.block is not None:
+            ward.rows.run(turn.block.samples, turn.block.counts)
+
+
+class _Admitting:
+    """Takes patients into a ward and does nothing else."""
+
+    def __init__(self, ward: Ward) -> None:
+        self._ward = ward
+
+    def open(self, info: StreamInfo, **_: object) -> None:
+        """Admit the patient."""
+        self._ward.admit(info.source)
+
+    def close(self, source: str) -> "asyncio.Task[None]":
+        """Refuse: nobody leaves."""
+        raise NotImplementedError(f"{source} never leaves")
+
+
+async def _run_ward(ward: Ward, source: _TimedTurns, model: BatchedModel, url: str | None) -> None:
+    """Run the whole ward, each turn until its messages are delivered."""
+    sink = _Encoding() if url is None else _Delivering(url, ward=WARD_NAME)
+    runner = Runner(
+        source,
+        model,
+        [sink],
+        ward=ward,
+        config=RunnerConfig(shows_samples=False, yield_every_s=0.0),
+        ledger=LEDGER,
+    )
+    source.n_events = lambda: runner.sessions.totals.events
+    await runner.run()
+
+
+class _Encoding(QuietSink):
+    """Encodes messages and sends none."""
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
+        """Encode an event."""
+        dumps(to_payload(message, info))
+
+
+class _Delivering(MqttPublisher):
+    """A publisher whose turns last until the broker has everything."""
+
+    async def drain(self) -> None:
+        """Wait for every acknowledgement."""
+        self.tell_active()
+        await self.delivered()
+
+
+def added_latencies(durations_s: NDArray[np.float64], turns: TurnConfig) -> NDArray[np.float64]:
     """Return how long after they were due the samples of each turn were dealt with.
 
     Parameters
     ----------
     durations_s : ndarray
         Of each turn.
-    run : WardRunConfig
+    turns : TurnConfig
         How turns follow each other.
 
     Returns
@@ -255,22 +296,10 @@ def added_latencies(durations_s: NDArray[np.float64], run: WardRunConfig) -> NDA
     """
     ended, found = 0.0, []
     for number, duration in enumerate(durations_s):
-        there = (number + 1) * run.turn_s
+        there = (number + 1) * turns.turn_s
         ended = max(ended, there) + duration
-        found += [ended - there, ended - there + run.tick_s]
+        found += [ended - there, ended - there + turns.tick_s]
     return np.array(found)
-
-
-def _info(source: str) -> StreamInfo:
-    return StreamInfo(
-        source=source,
-        fs=CHAIN_FS,
-        leads=("MLII", "V1"),
-        first_sample=0,
-        n_samples=None,
-        training_record=False,
-        started_at=0.0,
-    )
 
 
 def ward_report(found: WardThroughput) -> Report:
@@ -278,7 +307,7 @@ def ward_report(found: WardThroughput) -> Report:
     config = found.config
     lines = [
         f"One core; {config.n_leads} leads at {CHAIN_FS:g} Hz, ticks of "
-        f"{config.run.tick_s * _MS:g} ms in {config.run.turns} turns, {config.seconds:g} s of "
+        f"{config.turns.tick_s * _MS:g} ms in {config.turns.groups} turns, {config.seconds:g} s of "
         f"signal; events encoded as JSON "
         f"{'and sent to Mosquitto' if found.is_sent else 'but not sent'}. Deadline: p99 added "
         f"latency of {config.deadline_ms:g} ms.",
@@ -295,8 +324,8 @@ def ward_report(found: WardThroughput) -> Report:
         tables=[_table(found)],
         figures={
             "schema": SCHEMA_VERSION,
-            "tick_s": config.run.tick_s,
-            "turns": config.run.turns,
+            "tick_s": config.turns.tick_s,
+            "turns": config.turns.groups,
             "sent": found.is_sent,
             "deadline_ms": config.deadline_ms,
             "largest": {what: found.largest(what) for what in (DSP, WARD)},

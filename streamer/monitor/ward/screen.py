@@ -8,21 +8,21 @@ from typing import Final, TextIO
 
 from rich.console import Console
 
-from streamer.core.events import Priority
+from streamer.core.events import Priority, Published, StreamInfo
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.terminal.keyboard import Keyboard
 from streamer.monitor.terminal.screen_lines import Frame
+from streamer.monitor.ward.patients import Patients, Ring
 from streamer.monitor.ward.trace import WardTrace
 from streamer.monitor.ward.view import (
     TRACE_ROWS,
-    bed_line,
+    patient_line,
     render,
     table_rows,
     trace_title,
     urgency,
 )
-from streamer.patient.ward import Ward
-from streamer.runner.beds import Beds
+from streamer.sinks.sink import QuietSink
 
 _FRAME_S: Final = 0.1
 _SORT_EVERY_S: Final = 0.5
@@ -36,13 +36,14 @@ _STEPS: Final = {"\x1b[A": -1, "\x1bOA": -1, "k": -1, "\x1b[B": 1, "\x1bOB": 1, 
 _PAGES: Final = {"\x1b[5~": -1, "\x1b[6~": 1}
 
 
-class WardScreen:
-    """Draws some times a second, between two ticks.
+class WardScreen(QuietSink):
+    """Draws some times a second, between two turns, as one of the sinks.
 
     Parameters
     ----------
-    ward : Ward
-    beds : Beds
+    patients : Patients
+    ring_of : callable
+        Returns a patient's last samples, by name; None if there are none.
     quit_ : callable
         Called when the person wants to leave.
     console : Console, optional
@@ -52,14 +53,14 @@ class WardScreen:
 
     def __init__(
         self,
-        ward: Ward,
-        beds: Beds,
+        patients: Patients,
+        ring_of: Callable[[str], Ring | None],
         quit_: Callable[[], None],
         console: Console | None = None,
         keyboard: TextIO | None = None,
     ) -> None:
-        self._ward = ward
-        self._beds = beds
+        self._patients = patients
+        self._ring_of = ring_of
         self._quit = quit_
         self._console = console or Console()
         self._keyboard = keyboard
@@ -67,6 +68,27 @@ class WardScreen:
         self._order: list[str] = []
         self._alarms: Counter[Priority] = Counter()
         self._trace = WardTrace()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take over the screen."""
+        self._task = asyncio.create_task(self.run(), name="ward screen")
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
+        """Raise what ended the drawing, so that the loss of the display doesn't go unnoticed."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    async def drain(self) -> None:
+        """Let a frame be drawn."""
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Give the screen back as it was."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     @property
     def selected(self) -> int:
@@ -101,8 +123,8 @@ class WardScreen:
     async def sort(self) -> None:
         """Put the patients in order, some at a time: thousands take longer than a tick may."""
         keys: dict[str, tuple[int, ...]] = {}
-        for number, (source, bed) in enumerate(list(self._beds.beds.items())):
-            keys[source] = urgency(bed)
+        for number, patient in enumerate(list(self._patients)):
+            keys[patient.info.source] = urgency(patient)
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
         self._order = sorted(keys, key=lambda source: (keys[source], source))
@@ -111,24 +133,23 @@ class WardScreen:
     def frame(self) -> Frame:
         """Return what the screen shows now."""
         width, height = self._console.size
-        beds = self._beds.beds
-        self._order = [source for source in self._order if source in beds]
+        patients = self._patients
+        self._order = [source for source in self._order if source in patients]
         rows, selected = table_rows(height), self.selected
         first = max(min(selected - rows // 2, len(self._order) - rows), 0)
-        bed = beds[self._order[selected]] if self._order else None
-        lead = bed.info.leads[0] if bed is not None and bed.info.leads else ""
-        patient = None if bed is None else self._ward.patients.get(bed.info.source)
-        ring = None if patient is None else patient.chain.path.ring
+        patient = patients[self._order[selected]] if self._order else None
+        lead = patient.info.leads[0] if patient is not None and patient.info.leads else ""
+        ring = None if patient is None else self._ring_of(patient.info.source)
         now = 0 if ring is None else ring.stop or 0
         return render(
-            [bed_line(beds[source]) for source in self._order[first : first + rows]],
+            [patient_line(patients[source]) for source in self._order[first : first + rows]],
             first=first,
             selected=selected,
             n=len(self._order),
             alarms=self._alarms,
-            totals=self._beds.totals,
-            trace=self._trace.lines(bed, ring, now, width, TRACE_ROWS),
-            title=trace_title(None if bed is None else bed_line(bed), lead, width),
+            totals=patients.totals,
+            trace=self._trace.lines(patient, ring, now, width, TRACE_ROWS),
+            title=trace_title(None if patient is None else patient_line(patient), lead, width),
             width=width,
             height=height,
         )

@@ -11,7 +11,7 @@ from streamer.monitor.terminal import braille, palette
 from streamer.monitor.terminal.screen_lines import Line, Part, line
 from streamer.monitor.terminal.sweep import Samples, Sweep, envelope, trace
 from streamer.monitor.trace import GUTTER, letter, scale_mark
-from streamer.runner.beds import Bed
+from streamer.monitor.ward.patients import PatientState
 
 TRACE_S: Final = 2.5
 """Signal shown; the ward keeps little more."""
@@ -32,13 +32,13 @@ class WardTrace:
         self._gain = Gain(fs=CHAIN_FS)
 
     def lines(
-        self, bed: Bed | None, ring: Samples | None, now: int, width: int, rows: int
+        self, patient: PatientState | None, ring: Samples | None, now: int, width: int, rows: int
     ) -> list[Line]:
         """Return `rows` lines of `width` cells.
 
         Parameters
         ----------
-        bed : Bed, optional
+        patient : PatientState, optional
             The patient; None leaves the lines empty.
         ring : Samples, optional
             Their last samples at `CHAIN_FS`.
@@ -46,14 +46,14 @@ class WardTrace:
             One past the newest of these.
         width, rows : int
         """
-        if bed is None or ring is None or now <= 0:
+        if patient is None or ring is None or now <= 0:
             return [line([], width) for _ in range(rows)]
-        if bed.info.source != self._source:
-            self._source, self._gain = bed.info.source, Gain(fs=CHAIN_FS)
+        if patient.info.source != self._source:
+            self._source, self._gain = patient.info.source, Gain(fs=CHAIN_FS)
         sweep = _sweep(now, width - GUTTER)
         low, high = envelope(ring, 0, sweep)
         self._gain.update(now, np.concatenate([low, high]))
-        return [_letters(bed, sweep), *self._curve(low, high, rows - 1)]
+        return [_letters(patient, sweep), *self._curve(low, high, rows - 1)]
 
     def _curve(self, low: np.ndarray, high: np.ndarray, rows: int) -> list[Line]:
         gain = self._gain
@@ -79,12 +79,12 @@ def _sweep(now: int, cells: int) -> Sweep:
     )
 
 
-def _letters(bed: Bed, sweep: Sweep) -> Line:
+def _letters(patient: PatientState, sweep: Sweep) -> Line:
     """Write each beat's letter above it."""
     cells: list[tuple[str, Label | None]] = [(" ", Label.N)] * sweep.cells
-    for beat in bed.ledger.beats:
+    for beat in patient.account.ledger.beats:
         # The ring counts at the chain's rate, a ledger at its source's.
-        cell = sweep.cell(round(beat.sample * CHAIN_FS / bed.info.fs))
+        cell = sweep.cell(round(beat.sample * CHAIN_FS / patient.info.fs))
         if cell is not None:
             for place, character in enumerate(letter(beat), cell):
                 if place < sweep.cells:

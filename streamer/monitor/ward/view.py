@@ -21,7 +21,7 @@ from streamer.monitor.terminal.screen_lines import (
     single_cells,
     spread,
 )
-from streamer.runner.beds import Bed, WardTotals
+from streamer.monitor.ward.patients import PatientState, WardTotals
 
 TRACE_ROWS: Final = 8
 """Beat letters and the waveform."""
@@ -55,7 +55,7 @@ _SINUS: Final = frozenset({Rhythm.SINUS_BRADYCARDIA, Rhythm.SINUS_TACHYCARDIA})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BedLine:
+class PatientLine:
     """What one line of the table says."""
 
     source: str
@@ -71,43 +71,43 @@ class BedLine:
     """Median from R peak to first label."""
 
 
-def urgency(bed: Bed) -> tuple[int, ...]:
+def urgency(patient: PatientState) -> tuple[int, ...]:
     """Sort key, the most urgent first: alarm, rhythm, signal, heart rate, late labels.
 
     Rates count in bands, so that patients don't change places with every beat.
     """
-    alarm = _lasting(bed)
-    rate = _rate(bed)
+    alarm = _lasting(patient)
+    rate = _rate(patient)
     band = 0 if rate is None else sum(not low <= rate <= high for low, high in _RATE_BANDS_BPM)
-    quality = _quality(bed)
+    quality = _quality(patient)
     return (
         0 if alarm is None else -int(alarm.priority),
-        _rhythm_rank(bed),
+        _rhythm_rank(patient),
         quality is None or quality >= _POOR_QUALITY,
         -band,
-        not bed.ledger.n_late,
+        not patient.account.ledger.n_late,
     )
 
 
-def _rhythm_rank(bed: Bed) -> int:
-    rhythm = Rhythm.UNKNOWN if bed.rhythm is None else bed.rhythm.rhythm
+def _rhythm_rank(patient: PatientState) -> int:
+    rhythm = Rhythm.UNKNOWN if patient.rhythm is None else patient.rhythm.rhythm
     return 2 if rhythm in _CALM else 1 if rhythm in _SINUS else 0
 
 
-def bed_line(bed: Bed) -> BedLine:
+def patient_line(patient: PatientState) -> PatientLine:
     """Say how a patient is."""
-    alarm = _lasting(bed)
-    gap = _gap(bed)
-    what, since = _what(bed, alarm, gap)
-    return BedLine(
-        source=bed.info.source,
+    alarm = _lasting(patient)
+    gap = _gap(patient)
+    what, since = _what(patient, alarm, gap)
+    return PatientLine(
+        source=patient.info.source,
         priority=None if alarm is None else alarm.priority,
         what=what,
-        since_s=None if since is None else max(bed.last_sample - since, 0) / bed.info.fs,
-        heart_rate_bpm=_rate(bed),
-        quality=_quality(bed),
-        late=bed.ledger.n_late,
-        latency_ms=bed.ledger.latency.quantile(0.5),
+        since_s=None if since is None else max(patient.last_sample - since, 0) / patient.info.fs,
+        heart_rate_bpm=_rate(patient),
+        quality=_quality(patient),
+        late=patient.account.ledger.n_late,
+        latency_ms=patient.account.ledger.latency.quantile(0.5),
     )
 
 
@@ -117,7 +117,7 @@ def table_rows(height: int) -> int:
 
 
 def render(
-    lines: Sequence[BedLine],
+    lines: Sequence[PatientLine],
     *,
     first: int,
     selected: int,
@@ -133,7 +133,7 @@ def render(
 
     Parameters
     ----------
-    lines : sequence of BedLine
+    lines : sequence of PatientLine
         Those that are shown, most urgent first.
     first : int
         Place of the first of them among all.
@@ -170,7 +170,7 @@ def render(
     return Frame(screen[:height])
 
 
-def trace_title(one: BedLine | None, lead: str, width: int) -> Line:
+def trace_title(one: PatientLine | None, lead: str, width: int) -> Line:
     """Return the rule over the waveform: whose it is, of which lead, and how the patient is."""
     if one is None:
         return rule([(1, "no patient yet")], width)
@@ -224,7 +224,7 @@ def _header(columns: _Columns, width: int) -> Line:
     return line([(names + labels, palette.TITLE)], width)
 
 
-def _row(one: BedLine, columns: _Columns, width: int, *, is_chosen: bool) -> Line:
+def _row(one: PatientLine, columns: _Columns, width: int, *, is_chosen: bool) -> Line:
     mark = "" if one.priority is None else palette.ALARM_MARK[one.priority]
     style = palette.PLAIN if one.priority is None else palette.ALARM_WORD[one.priority]
     rate = "--" if one.heart_rate_bpm is None else f"{one.heart_rate_bpm:.0f}"
@@ -248,7 +248,7 @@ def _row(one: BedLine, columns: _Columns, width: int, *, is_chosen: bool) -> Lin
     return line(parts, width)
 
 
-def _fitting(one: BedLine, room: int) -> str:
+def _fitting(one: PatientLine, room: int) -> str:
     """Return the words for a patient's state, or fewer where they don't fit."""
     if len(one.what) <= room or one.what not in _RHYTHMS:
         return one.what[:room]
@@ -259,40 +259,41 @@ def _quality_style(quality: float) -> Style:
     return palette.GOOD if quality >= 0.8 else palette.FAIR if quality >= 0.5 else palette.POOR
 
 
-def _lasting(bed: Bed) -> Alarm | None:
+def _lasting(patient: PatientState) -> Alarm | None:
     """Return the alarm that was raised a moment ago, or whose rhythm goes on."""
-    alarm = bed.alarm
+    alarm = patient.alarm
     if alarm is None:
         return None
-    age_s = (bed.last_sample - alarm.decided_at) / bed.info.fs
-    goes_on = bed.rhythm is not None and bed.rhythm.rhythm is alarm.rhythm
+    age_s = (patient.last_sample - alarm.decided_at) / patient.info.fs
+    goes_on = patient.rhythm is not None and patient.rhythm.rhythm is alarm.rhythm
     return alarm if age_s <= _ALARM_HOLD_S or goes_on else None
 
 
-def _gap(bed: Bed) -> Gap | None:
-    return bed.gap if bed.gap is not None and bed.gap.ongoing else None
+def _gap(patient: PatientState) -> Gap | None:
+    return patient.gap if patient.gap is not None and patient.gap.ongoing else None
 
 
-def _rate(bed: Bed) -> float | None:
+def _rate(patient: PatientState) -> float | None:
     """Return the heart rate; None without a signal, and where a number would not be a pulse."""
-    if _gap(bed) is not None or (bed.rhythm is not None and bed.rhythm.rhythm in RATELESS):
+    rhythm = None if patient.rhythm is None else patient.rhythm.rhythm
+    if _gap(patient) is not None or rhythm in RATELESS:
         return None
-    return bed.ledger.heart_rate_bpm(bed.last_sample)
+    return patient.account.ledger.heart_rate_bpm(patient.last_sample)
 
 
-def _quality(bed: Bed) -> float | None:
-    if _gap(bed) is not None:
+def _quality(patient: PatientState) -> float | None:
+    if _gap(patient) is not None:
         return _NO_SIGNAL
-    recent = [beat.quality for beat in bed.ledger.last(_QUALITY_BEATS)]
+    recent = [beat.quality for beat in patient.account.ledger.last(_QUALITY_BEATS)]
     return statistics.median(recent) if recent else None
 
 
-def _what(bed: Bed, alarm: Alarm | None, gap: Gap | None) -> tuple[str, int | None]:
+def _what(patient: PatientState, alarm: Alarm | None, gap: Gap | None) -> tuple[str, int | None]:
     """Return the words for a patient's state, and since which sample it holds."""
     if alarm is not None:
         return str(alarm.rhythm), alarm.onset
     if gap is not None:
         return f"no signal ({gap.reason})", gap.start
-    if bed.rhythm is None:
+    if patient.rhythm is None:
         return str(Rhythm.UNKNOWN), None
-    return str(bed.rhythm.rhythm), bed.rhythm.onset
+    return str(patient.rhythm.rhythm), patient.rhythm.onset

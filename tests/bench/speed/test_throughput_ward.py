@@ -10,12 +10,12 @@ from streamer.bench.report import plain
 from streamer.bench.speed import latency, soak, throughput_ward
 from streamer.bench.speed.mosquitto import running_mosquitto
 from streamer.bench.speed.throughput_ward import WardThroughputConfig, added_latencies
-from streamer.runner.ward_run import WardRunConfig
+from streamer.sources.looped import TurnConfig
 
 
 def test_added_latency_counts_waiting_for_the_tick_and_for_the_one_before() -> None:
     """Turns of 25 ms, of which two make a tick; the second takes 40 ms and delays the third."""
-    found = added_latencies(np.array([0.01, 0.04, 0.01]), WardRunConfig(tick_s=0.05, turns=2))
+    found = added_latencies(np.array([0.01, 0.04, 0.01]), TurnConfig(tick_s=0.05, groups=2))
     np.testing.assert_allclose(found, [0.01, 0.06, 0.04, 0.09, 0.025, 0.075])
 
 

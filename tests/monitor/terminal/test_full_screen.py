@@ -3,13 +3,12 @@
 import io
 import random
 
-from monitor_cases import info, mqtt, observe, play, reference
+from monitor_cases import FedState, info, mqtt, observe, play, reference
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from terminal_grid import Grid
 
-from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal.full_screen import FullScreen, changed_part
 from streamer.monitor.terminal.screen_lines import Frame, cut
 from streamer.monitor.view import render
@@ -55,7 +54,7 @@ def expected(frame: Frame, width: int, height: int) -> list[list[tuple[str, str]
 
 
 def test_every_frame_of_a_moving_trace_is_shown_as_it_is() -> None:
-    state = MonitorState(info(), mqtt=mqtt(), reference=reference())
+    state = FedState(info(), mqtt=mqtt(), reference=reference())
     full, sent = screen(120, 40)
     grid = Grid(120, 40)
     for stop in range(0, 4000, 131):
@@ -85,7 +84,7 @@ def test_random_changes_are_found() -> None:
 
 
 def test_only_what_changed_is_sent() -> None:
-    state = MonitorState(info())
+    state = FedState(info())
     observe(state, 3600)
     full, sent = screen(160, 50)
     full.draw(render(state, 160, 50))

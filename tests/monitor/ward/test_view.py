@@ -1,6 +1,7 @@
 """The ward's screen: who comes first, and what is shown."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -23,14 +24,16 @@ from streamer.core.events import (
 from streamer.monitor.terminal.screen_lines import Frame
 from streamer.monitor.ward.screen import WardScreen
 from streamer.monitor.ward.trace import WardTrace
-from streamer.monitor.ward.view import bed_line, render, trace_title, urgency
+from streamer.monitor.ward.view import patient_line, render, trace_title, urgency
+from streamer.patient.chain import Chain
 from streamer.patient.ward import Ward
-from streamer.runner.beds import Bed, Beds, WardTotals
+from streamer.runner.pending import LabelLine
+from streamer.runner.sessions import PatientSession, Sessions, Totals
 from streamer.signal.ring import SampleRing
 
 
-def beds(*names: str) -> Beds:
-    found = Beds(lambda info, message: None)
+def patients(*names: str) -> Sessions:
+    found = Sessions(lambda info, message: None)
     for name in names:
         info = StreamInfo(
             source=name,
@@ -41,12 +44,17 @@ def beds(*names: str) -> Beds:
             training_record=False,
             started_at=0.0,
         )
-        found.open(info, began_s=0.0)
+        chain = Chain(fs=CHAIN_FS, n_leads=N_LEADS, model=SumModel())
+        found.open(info, LabelLine(name, chain, fs=CHAIN_FS))
     return found
 
 
-def alarm(bed: Bed, rhythm: Rhythm, priority: Priority, decided_at: int) -> None:
-    bed.alarm = Alarm(
+def ring_of(ward: Ward) -> Callable[[str], SampleRing | None]:
+    return lambda source: ward.patients[source].chain.path.ring if source in ward.patients else None
+
+
+def alarm(patient: PatientSession, rhythm: Rhythm, priority: Priority, decided_at: int) -> None:
+    patient.alarm = Alarm(
         rhythm=rhythm, priority=priority, onset=decided_at, decided_at=decided_at, beats=()
     )
 
@@ -55,65 +63,65 @@ def screen_of(frame: Frame) -> list[str]:
     return ["".join(segment.text for segment in row) for row in frame.lines]
 
 
-def sources_by_urgency(found: Beds) -> list[str]:
-    return sorted(found.beds, key=lambda name: (urgency(found.beds[name]), name))
+def sources_by_urgency(found: Sessions) -> list[str]:
+    return sorted((s.info.source for s in found), key=lambda name: (urgency(found[name]), name))
 
 
 def test_the_most_urgent_comes_first() -> None:
-    ward = beds("calm", "high", "low", "gone", "old")
-    for bed in ward.beds.values():
-        bed.last_sample = 36_000
-    alarm(ward.beds["high"], Rhythm.TACHYCARDIA, Priority.HIGH, 35_000)
-    alarm(ward.beds["low"], Rhythm.V_COUPLET, Priority.LOW, 35_500)
-    alarm(ward.beds["old"], Rhythm.V_COUPLET, Priority.LOW, 3_000)
-    ward.beds["gone"].gap = Gap(
+    ward = patients("calm", "high", "low", "gone", "old")
+    for patient in ward:
+        patient.last_sample = 36_000
+    alarm(ward["high"], Rhythm.TACHYCARDIA, Priority.HIGH, 35_000)
+    alarm(ward["low"], Rhythm.V_COUPLET, Priority.LOW, 35_500)
+    alarm(ward["old"], Rhythm.V_COUPLET, Priority.LOW, 3_000)
+    ward["gone"].gap = Gap(
         start=35_000, stop=36_000, reason=GapReason.FLAT, decided_at=36_000, ongoing=True
     )
     assert sources_by_urgency(ward) == ["high", "low", "gone", "calm", "old"]
-    gone = bed_line(ward.beds["gone"])
+    gone = patient_line(ward["gone"])
     assert (gone.what, gone.quality, gone.heart_rate_bpm) == ("no signal (flat)", 0.0, None)
-    assert bed_line(ward.beds["old"]).priority is None
-    assert bed_line(ward.beds["low"]).since_s == pytest.approx(500 / CHAIN_FS)
+    assert patient_line(ward["old"]).priority is None
+    assert patient_line(ward["low"]).since_s == pytest.approx(500 / CHAIN_FS)
 
 
 def test_patients_stay_where_they_are_while_their_rate_stays_usual() -> None:
-    ward = beds("a", "b", "fast")
+    ward = patients("a", "b", "fast")
     for name, rr_s in (("a", 0.9), ("b", 0.6), ("fast", 0.4)):
-        play(ward.beds[name], rr_s)
+        play(ward[name], rr_s)
     assert sources_by_urgency(ward) == ["fast", "a", "b"]
-    play(ward.beds["a"], 0.7)
+    play(ward["a"], 0.7)
     assert sources_by_urgency(ward) == ["fast", "a", "b"]
 
 
 def test_fibrillation_shows_no_rate() -> None:
-    bed = beds("a").beds["a"]
-    play(bed, 0.4)
-    assert bed_line(bed).heart_rate_bpm == pytest.approx(150.0)
-    bed.rhythm = RhythmEvent(
+    patient = patients("a")["a"]
+    play(patient, 0.4)
+    assert patient_line(patient).heart_rate_bpm == pytest.approx(150.0)
+    patient.rhythm = RhythmEvent(
         rhythm=Rhythm.VENTRICULAR_FIBRILLATION,
         onset=0,
         decided_at=0,
         heart_rate_bpm=150.0,
         beats=(),
     )
-    assert bed_line(bed).heart_rate_bpm is None
+    assert patient_line(patient).heart_rate_bpm is None
 
 
-def play(bed: Bed, rr_s: float) -> None:
+def play(patient: PatientSession, rr_s: float) -> None:
     """Add ten beats so far apart."""
     for _ in range(10):
-        at = bed.last_sample + round(rr_s * CHAIN_FS)
-        bed.ledger.take(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
-        bed.last_sample = at
+        at = patient.last_sample + round(rr_s * CHAIN_FS)
+        patient.account.ledger.take(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
+        patient.last_sample = at
 
 
 async def test_a_screen_is_filled_and_not_overrun() -> None:
-    found = beds(*(f"bed{k:03}" for k in range(200)))
-    alarm(found.beds["bed123"], Rhythm.PAUSE, Priority.HIGH, -1)
+    found = patients(*(f"bed{k:03}" for k in range(200)))
+    alarm(found["bed123"], Rhythm.PAUSE, Priority.HIGH, -1)
     ward = Ward(SumModel(), n_leads=N_LEADS)
     for width, height in ((100, 30), (80, 24), (160, 50), (60, 14)):
         console = Console(file=io.StringIO(), width=width, height=height)
-        screen = WardScreen(ward, found, lambda: None, console)
+        screen = WardScreen(found, ring_of(ward), lambda: None, console)
         await screen.sort()
         for pages in range(110):
             shown = screen_of(screen.frame())
@@ -127,14 +135,14 @@ async def test_a_screen_is_filled_and_not_overrun() -> None:
 
 
 def test_the_trace_sweeps_with_its_scale_and_letters() -> None:
-    bed = beds("a").beds["a"]
+    patient = patients("a")["a"]
     ring = SampleRing(1, 900)
     samples = np.zeros((1, 900), np.float32)
     samples[0, 400:410] = 1.0
     samples[0, 500:600] = np.nan
     ring.append(Chunk(start=0, samples=samples))
-    bed.ledger.take(labeled_beat(405, Label.V), 1.0)
-    rows = ["".join(s.text for s in row) for row in WardTrace().lines(bed, ring, 900, 106, 8)]
+    patient.account.ledger.take(labeled_beat(405, Label.V), 1.0)
+    rows = ["".join(s.text for s in row) for row in WardTrace().lines(patient, ring, 900, 106, 8)]
     assert [len(row) for row in rows] == [106] * 8
     assert rows[0][6 + 405 * 100 // 900] == "V"
     marks = [row[:6] for row in rows if "┤" in row[:6]]
@@ -152,20 +160,25 @@ def test_without_a_patient_the_trace_is_empty() -> None:
 
 async def test_keys_move_through_the_patients_and_follow_one() -> None:
     ward = Ward(SumModel(), n_leads=N_LEADS)
-    found = beds("a", "b", "c")
+    found = patients("a", "b", "c")
     for name in "abc":
         ward.admit(name)
     chunk = Chunk(start=0, samples=ecg(1500, CHAIN_FS))
     ward.push_chunks({name: [chunk] for name in "abc"})
     left: list[bool] = []
     console = Console(file=io.StringIO(), width=100, height=30)
-    screen = WardScreen(ward, found, lambda: left.append(True), console)
+    screen = WardScreen(
+        found,
+        ring_of(ward),
+        lambda: left.append(True),
+        console,
+    )
     await screen.sort()
     for key, expected in (("j", 1), ("\x1b[B", 2), ("j", 2), ("k", 1), ("\x1b[A", 0), ("j", 1)):
         screen.press(key)
         assert screen.selected == expected
-    found.beds["c"].last_sample = 3000
-    alarm(found.beds["c"], Rhythm.PAUSE, Priority.HIGH, 2900)
+    found["c"].last_sample = 3000
+    alarm(found["c"], Rhythm.PAUSE, Priority.HIGH, 2900)
     await screen.sort()
     assert screen.selected == 2  # Still b, though c came before it.
     screen.press("g")
@@ -178,9 +191,9 @@ async def test_keys_move_through_the_patients_and_follow_one() -> None:
 
 
 def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
-    found = beds("a")
-    alarm(found.beds["a"], Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
-    line = bed_line(found.beds["a"])
+    found = patients("a")
+    alarm(found["a"], Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
+    line = patient_line(found["a"])
     shown = {
         width: screen_of(
             render(
@@ -189,7 +202,7 @@ def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
                 selected=1,
                 n=1,
                 alarms={Priority.MEDIUM: 1},
-                totals=WardTotals(),
+                totals=Totals(),
                 trace=[],
                 title=[],
                 width=width,
@@ -204,7 +217,7 @@ def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
 
 def test_names_from_outside_are_cleaned() -> None:
     nasty = "bed\x1b]0;t\x07"
-    title = trace_title(bed_line(beds(nasty).beds[nasty]), "V1\x1b[2J", 120)
+    title = trace_title(patient_line(patients(nasty)[nasty]), "V1\x1b[2J", 120)
     words = "".join(segment.text for segment in title)
     assert "bed?]0;t?  V1?[2J" in words
     assert words.isprintable()

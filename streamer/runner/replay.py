@@ -1,10 +1,10 @@
 """Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
 
-import dataclasses
 import re
 import sys
 import time
-from typing import Final
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -15,27 +15,31 @@ from replay.record import Record
 from replay.records import open_record
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
-from streamer.core.text import say
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
 from streamer.monitor.terminal import palette
 from streamer.mqtt.broker import broker_for
 from streamer.mqtt.options import tls_files
-from streamer.mqtt.publisher import MqttPublisher
 from streamer.mqtt.samples import SamplesSink
-from streamer.patient.chain import Chain
+from streamer.patient.ward import Ward
+from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.engine import Engine, EngineConfig, RunReport
-from streamer.runner.one_source import OneSource
-from streamer.runner.replay_options import ReplayOptions, file_sinks, publishing, wants_monitor
+from streamer.runner.options import ReplayOptions, file_sinks, publishing, wants_monitor
+from streamer.runner.runner import Runner, RunnerConfig, RunReport
+from streamer.scoring.account import Account
 from streamer.sinks.jsonl import STANDARD_OUTPUT
 from streamer.sinks.lines import LinesSink
 from streamer.sinks.sink import Sink
 from streamer.sinks.statistics import StatisticsSink
 from streamer.sources.live_feed import LiveFeed
+from streamer.sources.paced import PacedSource
+from streamer.sources.source import Source
 from streamer.sources.transport import Transport
+
+if TYPE_CHECKING:
+    from streamer.mqtt.publisher import MqttPublisher
 
 START_LEAD_S: Final = 0.25
 """From the announcement of a run to its first sample: time for the sinks to connect. The wall time
@@ -44,7 +48,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME: Final = 64
 
 
-class Playing:
+class Replay:
     """One replay, from its options to its exit code.
 
     Parameters
@@ -68,24 +72,21 @@ class Playing:
         self._publishing = publishing(options)
         self._file_sinks = file_sinks(options)
         self._feed = feed
-        self._record: Record | LiveFeed
-        self._player: Player | LiveFeed
+        self._record: Record | None = None
+        self._transport: Transport | None = None
         if feed is None:
             self._record = open_record(options.record, lead=options.lead)
             self._player = _player(self._record, options)
-        else:
-            self._record = self._player = feed
-        # With keys to change the pace, the schedule is the transport's.
-        self._transport = None
-        if self._monitor and isinstance(self._player, Player):
-            self._transport = _transport(self._player, self._record.fs)
-        self._engine_to_stop: Engine | None = None
+            # With keys to change the pace, the schedule is the transport's.
+            if self._monitor:
+                self._transport = _transport(self._player, self._record.fs)
+        self._accounts: dict[str, Account] = {}
+        self._runner: Runner | None = None
         palette.use(options.theme)
-        self._reference = self._record.reference()
         self._model = load_model()
 
     async def run(self) -> int:
-        """Play to the end or to an interrupt, say what came of it, and return the exit code.
+        """Play to the end or to an interrupt, print a summary, and return the exit code.
 
         Raises
         ------
@@ -94,18 +95,36 @@ class Playing:
         ReplayError
             If the record turns out to be damaged.
         """
-        record = self._record
-        warm_up(self._model, n_leads=len(record.leads), fs=record.fs)
+        source_of = self._record or self._feed
+        if source_of is None:
+            raise RuntimeError("there is neither a record nor a live source")
+        n_leads = len(source_of.leads)
+        warm_up(self._model, n_leads=n_leads, fs=source_of.fs)
         async with broker_for(self._options.mqtt) as url:
             mqtt = None
             if url is not None:
-                mqtt = self._publishing.publisher(url, source_name(record.name), self._notice)
-                say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
-            summary = SummarySink(
-                budget_ms=self._options.budget_ms, mqtt=mqtt, reference=self._reference
+                name = source_name(source_of.name)
+                mqtt = self._publishing.publisher(url, name, self._notice)
+                _say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
+            summary = SummarySink(self._accounts, mqtt=mqtt)
+            runner = Runner(
+                self._source(),
+                self._model,
+                self._sinks(mqtt, summary),
+                # The tracker hears of each sample as it comes.
+                ward=Ward(self._model, n_leads=n_leads, config=WardConfig(poll_s=0.0)),
+                config=RunnerConfig(
+                    budget_ms=self._options.budget_ms,
+                    snapshot_every_s=self._options.snapshot_every_s,
+                ),
+                snapshots=self._options.snapshots,
+                memory=mqtt,
+                accounts=self._accounts,
+                on_failure=self._notice,
             )
+            self._runner = runner
             with calm_memory():
-                report = await self._engine(mqtt, summary).run()
+                report = await runner.run()
         self._print(render_summary(summary.summary))
         return self._conclude(report, mqtt)
 
@@ -114,102 +133,95 @@ class Playing:
         command = "ecg-stream listen"
         return command if self._publishing.is_embedded else f"{command} {url}"
 
-    def _engine(self, mqtt: MqttPublisher | None, summary: SummarySink) -> Engine:
-        """Join everything; files come first, so that one that can't be written stops the start."""
-        sinks: list[Sink] = [*self._file_sinks, summary]
-        if mqtt is not None:
-            # Before the sink that it publishes through, so that it is closed before.
-            sinks += [StatisticsSink(mqtt, budget_ms=self._options.budget_ms), OneSource(mqtt)]
-            if self._options.publish_samples:
-                # A name of its own: the ward labels it on topics of its own.
-                name = f"{self._info().source}.live"
-                sinks.append(OneSource(SamplesSink(mqtt.url, name=name)))
-        sinks += self._display(mqtt)
-        source = self._transport or self._player
-        engine = Engine(
-            source,
-            Chain(fs=self._record.fs, n_leads=len(self._record.leads), model=self._model),
-            sinks,
-            self._info(),
-            paced=self._options.speed == 1.0,
-            schedule=source.due if self._options.speed == 1.0 else None,
-            config=EngineConfig(budget_ms=self._options.budget_ms),
-            on_failure=self._notice,
-            first_seq=0 if mqtt is None else mqtt.next_seq(source_name(self._record.name)),
-        )
-        self._engine_to_stop = engine
-        return engine
-
-    def _quit(self) -> None:
-        self._was_quit = True  # as asked for on screen: no failure, unlike a signal
-        if self._engine_to_stop is not None:
-            self._engine_to_stop.stop()
-
-    def _display(self, mqtt: MqttPublisher | None) -> list[Sink]:
-        """Return the monitor or plain lines; nothing where JSON lines have standard output."""
-        if self._monitor:
-            options = self._options
-            return [
-                MonitorSink(
-                    budget_ms=options.budget_ms,
-                    mqtt=mqtt,
-                    reference=self._reference,
-                    speed=options.speed,
-                    transport=self._transport,
-                    freeze_format=options.freeze_format,
-                    on_quit=self._quit,
-                )
-            ]
-        return [] if self._options.events == STANDARD_OUTPUT else [LinesSink(sys.stdout)]
-
-    def _info(self) -> StreamInfo:
+    def _source(self) -> Source:
+        """Return what is played, on its schedule."""
+        if self._feed is not None:
+            return self._feed
         record, player = self._record, self._player
-        started_at = time.time() + START_LEAD_S if self._feed is None else self._feed.started_at
-        if self._options.speed is not None and isinstance(player, Player):
-            begin_at = time.monotonic() + START_LEAD_S
-            if self._transport is None:
-                player.begin_at = begin_at
-            else:
-                self._transport.begin_at = begin_at
+        if record is None:
+            raise RuntimeError("there is neither a record nor a live source")
+        is_real_time = self._options.speed == 1.0
+        if self._options.speed is not None:
+            (self._transport or player).begin_at = time.monotonic() + START_LEAD_S
         trained_on = record.database == "mitdb" and record.name in self._model.spec.training_records
-        return StreamInfo(
+        info = StreamInfo(
             source=source_name(record.name),
             fs=record.fs,
             leads=record.leads,
             first_sample=player.start,
             n_samples=player.n_samples,
             training_record=trained_on,
-            started_at=started_at,
+            started_at=time.time() + START_LEAD_S,
+        )
+        return PacedSource(
+            self._transport or player,
+            info,
+            is_real_time=is_real_time,
+            reference=record.reference(),
+            go_on=lambda sample: setattr(player, "start", sample),
         )
 
-    def _notice(self, line: str) -> None:
-        """Say something while playing, unless the monitor has the screen."""
+    def _sinks(self, mqtt: "MqttPublisher | None", summary: SummarySink) -> list[Sink]:
+        """Return all sinks; files come first, so that one that can't be written stops the start."""
+        sinks: list[Sink] = [*self._file_sinks, summary]
+        if mqtt is not None:
+            # Before the sink that it publishes through, so that it is closed before.
+            sinks += [StatisticsSink(mqtt, self._accounts), mqtt]
+            if self._options.publish_samples and self._record is not None:
+                # A name of its own: the ward labels it on topics of its own.
+                sinks.append(SamplesSink(mqtt.url, name=f"{source_name(self._record.name)}.live"))
+        return [*sinks, *self._display(mqtt)]
+
+    def _display(self, mqtt: "MqttPublisher | None") -> list[Sink]:
+        """Return the monitor or plain lines; nothing where JSON lines have standard output."""
+        options = self._options
         if not self._monitor:
-            say(line)
+            to_output = options.events == STANDARD_OUTPUT
+            return [] if to_output else [LinesSink(sys.stdout, self._accounts)]
+        return [
+            MonitorSink(
+                accounts=self._accounts,
+                mqtt=mqtt,
+                speed=options.speed,
+                transport=self._transport,
+                freeze_format=options.freeze_format,
+                on_quit=self._quit,
+            )
+        ]
+
+    def _quit(self) -> None:
+        self._was_quit = True  # as asked for on screen: no failure, unlike a signal
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _notice(self, line: str) -> None:
+        """Print a line while playing, unless the monitor has the screen."""
+        if not self._monitor:
+            _say(line)
 
     def _print(self, text: Text) -> None:
         """Print on standard output, or beside it where JSON lines have that for themselves."""
         Console(stderr=self._options.events == STANDARD_OUTPUT).print(text)
 
-    def _conclude(self, report: RunReport, mqtt: MqttPublisher | None) -> int:
+    def _conclude(self, report: RunReport, mqtt: "MqttPublisher | None") -> int:
         lost = 0 if mqtt is None else mqtt.shed
         if mqtt is not None and mqtt.undelivered and mqtt.is_durable:
-            say(
+            _say(
                 f"{mqtt.undelivered} MQTT messages wait in {self._options.outbox}; they go out "
                 "when this source is played again"
             )
         elif mqtt is not None:
             lost += mqtt.undelivered
         if lost:
-            say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
+            _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
         if report.n_given_up:
-            say(
+            _say(
                 f"{report.n_given_up} labels were not worked out: the network took too long; "
                 "their beats came all the same"
             )
         if self._monitor:
             for failure in report.failures:
-                say(failure)
+                _say(failure)
         if report.failures or lost:
             return EXIT_ERROR
         return EXIT_INTERRUPTED if report.interrupted and not self._was_quit else 0
@@ -223,7 +235,7 @@ async def play_live(options: ReplayOptions) -> int:
     ValueError
         If the options make no sense for a live source.
     StreamerError
-        If its broker can't be reached, or as `Playing.run` raises it.
+        If its broker can't be reached, or as `Replay.run` raises it.
     """
     chosen = (options.start, options.stop, options.chunk, options.lead)
     if options.speed != 1.0 or any(option is not None for option in chosen):
@@ -231,14 +243,14 @@ async def play_live(options: ReplayOptions) -> int:
             "a live source comes at its own pace; "
             "leave --speed, --start, --stop, --chunk and --lead out"
         )
-    tls = tls_files(dataclasses.asdict(options), options.record)
+    tls = tls_files(asdict(options), options.record)
     if not options.mqtt.startswith("mqtts://"):
         # They are for the source's broker alone.
-        options = dataclasses.replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
-    feed = LiveFeed(options.record, on_notice=say, tls=tls)
+        options = replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
+    feed = LiveFeed(options.record, on_notice=_say, tls=tls)
     try:
-        await feed.begin()
-        return await Playing(options, feed).run()
+        await feed.connect()
+        return await Replay(options, feed).run()
     finally:
         await feed.close()
 
@@ -264,3 +276,9 @@ def _transport(player: Player, fs: float) -> Transport:
     transport = Transport(player, fs=fs, speed=player.speed)
     player.speed = None
     return transport
+
+
+def _say(line: str) -> None:
+    """Tell the person at the keyboard; standard output is for results."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

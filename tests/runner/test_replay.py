@@ -10,9 +10,10 @@ from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import subscriber
 
 from streamer.messages.payload import check_source
-from streamer.runner.engine import RunReport
-from streamer.runner.playing import Playing, source_name
-from streamer.runner.replay_options import ReplayOptions
+from streamer.runner.options import ReplayOptions
+from streamer.runner.replay import Replay, source_name
+from streamer.runner.runner import RunReport
+from streamer.sources.paced import PacedSource
 
 
 @pytest.mark.parametrize(
@@ -33,8 +34,8 @@ def test_a_source_name_is_fit_for_a_topic(record: str, source: str) -> None:
     assert check_source(source) == source
 
 
-def playing(**options: object) -> Playing:
-    return Playing(ReplayOptions(**{"record": "demo", "mqtt": "off", **options}))  # type: ignore[arg-type]
+def replay(**options: object) -> Replay:
+    return Replay(ReplayOptions(**{"record": "demo", "mqtt": "off", **options}))  # type: ignore[arg-type]
 
 
 def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunReport:
@@ -60,7 +61,7 @@ class Mqtt:
 
 
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    conclude = playing()._conclude
+    conclude = replay()._conclude
     assert conclude(report(), None) == 0
     assert conclude(report(), Mqtt(0, 0)) == 0  # type: ignore[arg-type]
     assert conclude(report(interrupted=True), None) == 130
@@ -73,27 +74,29 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_one_sample_at_a_time_unless_at_full_speed() -> None:
-    assert playing()._player.chunk == 1
-    assert playing(speed=None)._player.chunk == 360
-    assert playing(speed=None, chunk=7)._player.chunk == 7
+    assert replay()._player.chunk == 1
+    assert replay(speed=None)._player.chunk == 360
+    assert replay(speed=None, chunk=7)._player.chunk == 7
 
 
 def test_times_are_those_of_the_record() -> None:
-    player = playing(start="1:00", stop="90")._player
+    player = replay(start="1:00", stop="90")._player
     assert (player.start, player.stop) == (21_600, 32_400)
 
 
 def test_contradicting_outputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs standard output for itself; add --no-monitor"):
-        playing(monitor=True, events="-")
+        replay(monitor=True, events="-")
     with pytest.raises(ValueError, match="use ASCII letters and digits"):
-        playing(annotations=str(tmp_path), annotator="a/b")
+        replay(annotations=str(tmp_path), annotator="a/b")
 
 
 @pytest.mark.database
 def test_a_training_record_is_called_one(mitdb: Path) -> None:
     def info_of(name: str) -> bool:
-        return Playing(ReplayOptions(record=str(mitdb / name), mqtt="off"))._info().training_record
+        source = Replay(ReplayOptions(record=str(mitdb / name), mqtt="off"))._source()
+        assert isinstance(source, PacedSource)
+        return source.info.training_record
 
     assert info_of("208")
     assert not info_of("100")
@@ -101,7 +104,7 @@ def test_a_training_record_is_called_one(mitdb: Path) -> None:
 
 def test_a_hint_names_a_real_broker_and_leaves_out_an_embedded_one() -> None:
     def hint(mqtt: str) -> str:
-        return Playing(ReplayOptions(record="demo", mqtt=mqtt))._listen("mqtt://10.0.0.7:1883")
+        return Replay(ReplayOptions(record="demo", mqtt=mqtt))._listen("mqtt://10.0.0.7:1883")
 
     assert hint("embedded") == hint("embedded:1884") == "ecg-stream listen"
     assert hint("mqtt://10.0.0.7:1883") == "ecg-stream listen mqtt://10.0.0.7:1883"
@@ -119,7 +122,7 @@ def test_a_hint_names_a_real_broker_and_leaves_out_an_embedded_one() -> None:
 )
 def test_mqtt_options_that_contradict_each_other(options: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        playing(**options)
+        replay(**options)
 
 
 def test_numbers_go_on_from_run_to_run_with_an_outbox(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `ecg-stream replay` was asked for, and what that means for its outputs."""
+"""What `ecg-stream replay` and `ecg-stream ward` were asked for, and what it means for outputs."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -13,7 +13,34 @@ from streamer.sinks.sink import Sink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayOptions:
+class OutputOptions:
+    """Where the events of one patient or of many go."""
+
+    mqtt: str = "embedded"
+    mqtt_version: str = "auto"
+    mqtt_ca: Path | None = None
+    mqtt_cert: Path | None = None
+    mqtt_key: Path | None = None
+    outbox: Path | None = None
+    """Folder of MQTT messages that wait; None keeps them in memory."""
+    outbox_size: int | None = None
+    ha_discovery: bool = False
+    events: str | None = None
+    annotations: str | None = None
+    annotator: str = "pred"
+    label: Literal["confirmed", "provisional"] = "confirmed"
+    budget_ms: float = 500.0
+    snapshots: Path | None = None
+    """Folder of the patients' states, which a new run goes on from."""
+    snapshot_every_s: float = 30.0
+    monitor: bool | None = None
+    """None shows it if standard output is a terminal that nothing else writes to."""
+    theme: str = "dark"
+    """Of the monitor; see `streamer.monitor.terminal.palette.THEMES`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions(OutputOptions):
     """What was asked for on the command line; times as text, because they need the record's fs."""
 
     record: str
@@ -24,31 +51,36 @@ class ReplayOptions:
     chunk: int | None = None
     """Samples; None is one, or a second's worth when the speed is None."""
     lead: str | None = None
-    mqtt: str = "embedded"
-    monitor: bool | None = None
-    """None shows it if standard output is a terminal that nothing else writes to."""
-    events: str | None = None
-    annotations: str | None = None
-    annotator: str = "pred"
-    label: Literal["confirmed", "provisional"] = "confirmed"
-    budget_ms: float = 500.0
     publish_samples: bool = False
     """Also publish the raw samples, for `ecg-stream ward --live`."""
-    outbox: Path | None = None
-    """Folder of MQTT messages that wait; None keeps them in memory."""
-    outbox_size: int | None = None
-    mqtt_version: str = "auto"
-    mqtt_ca: Path | None = None
-    mqtt_cert: Path | None = None
-    mqtt_key: Path | None = None
-    ha_discovery: bool = False
-    theme: str = "dark"
-    """Of the monitor; see `streamer.monitor.terminal.palette.THEMES`."""
     freeze_format: Literal["svg", "png", "both"] = "svg"
     """What the monitor writes a frozen strip as."""
 
 
-def wants_monitor(options: ReplayOptions) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardOptions(OutputOptions):
+    """What was asked for on the command line."""
+
+    records: tuple[str, ...] = ()
+    """Looped; mitdb's if empty."""
+    patients: int | None = None
+    """None: one a record."""
+    live: bool = False
+    """Label what comes on `ecg/<source>/samples` instead."""
+    tcp: int | None = None
+    """Port on which live sources may connect."""
+    stdin: str | None = None
+    """`frames`, or the sampling frequency of text."""
+    leads: int = 2
+    seconds: float | None = None
+    speed: float | None = 1.0
+    """None is as fast as possible."""
+    tick_ms: float = 50.0
+    name: str = "ward"
+    """Of the ward's own status and statistics over MQTT."""
+
+
+def wants_monitor(options: OutputOptions) -> bool:
     """Whether the monitor is to be shown.
 
     Raises
@@ -65,7 +97,7 @@ def wants_monitor(options: ReplayOptions) -> bool:
     return terminal and not to_output and options.monitor is not False
 
 
-def file_sinks(options: ReplayOptions) -> list[Sink]:
+def file_sinks(options: OutputOptions, *, append: bool = False) -> list[Sink]:
     """Make the sinks that write files.
 
     Raises
@@ -75,14 +107,14 @@ def file_sinks(options: ReplayOptions) -> list[Sink]:
     """
     sinks: list[Sink] = []
     if options.events is not None:
-        sinks.append(JsonLinesSink(options.events))
+        sinks.append(JsonLinesSink(options.events, append=append))
     if options.annotations is not None:
         sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
     return sinks
 
 
-def publishing(options: ReplayOptions) -> Publishing:
-    """Say how to publish.
+def publishing(options: OutputOptions) -> Publishing:
+    """Return how to publish.
 
     Raises
     ------

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ECG_STREAM
-from mosquitto_broker import Mosquitto
 from mqtt_subscriber import WAIT_S
 from stage_cases import N_LEADS, SumModel, ecg, same
 
@@ -22,24 +21,25 @@ from streamer.core.errors import SnapshotError
 from streamer.core.events import Event, LabeledBeat, Published, StreamInfo
 from streamer.messages.guard import Rejection
 from streamer.messages.samples import SampleMessage, encode
-from streamer.mqtt.client import SAMPLES, MqttClient
-from streamer.mqtt.samples import SamplesSink
 from streamer.patient.chain import Chain
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
 from streamer.patient.ward import Ward
-from streamer.runner.beds import Beds
-from streamer.runner.ward_playing import bed_names
-from streamer.runner.ward_run import WardRun, WardRunConfig
-from streamer.sources.intake import IntakeConfig
-from streamer.sources.looped import LoopedRecords
+from streamer.runner.runner import Runner
+from streamer.sinks.sink import Sink
+from streamer.sources.live import LiveConfig, LiveSource
+from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig, patient_names
+from streamer.sources.source import Source
 from streamer.sources.track import TrackConfig
 
 FS = 360.0
 TIMEOUT_S = 300
 # What is missing is missed by the messages behind it, however slow this machine is.
-PATIENT = WardRunConfig(
-    tick_s=0.01, intake=IntakeConfig(absent_s=TIMEOUT_S, track=TrackConfig(wait_s=TIMEOUT_S))
+PATIENT = LiveConfig(
+    absent_s=TIMEOUT_S,
+    track=TrackConfig(wait_s=TIMEOUT_S),
+    turns=TurnConfig(tick_s=0.01),
 )
+LEADS = ("a", "b")
 COMMAND = (*ECG_STREAM, "ward")
 FROM_THE_CLOCK = ("time", "compute_ms")
 
@@ -50,14 +50,20 @@ def alone(samples: np.ndarray[Any, np.dtype[np.float32]], start: int = 0) -> lis
 
 
 class Collected:
-    """Events by source, in order, with their numbers checked."""
+    """A sink that keeps events by source, in order, with their numbers checked."""
 
     def __init__(self) -> None:
         self.events: dict[str, list[Event]] = {}
         self.count: dict[str, int] = {}
 
-    def __call__(self, info: StreamInfo, message: Published) -> None:
-        events = self.events.setdefault(info.source, [])
+    async def start(self) -> None: ...
+
+    def open(self, info: StreamInfo) -> None:
+        self.events.setdefault(info.source, [])
+
+    def observe(self, info: StreamInfo, chunk: Chunk) -> None: ...
+
+    def publish(self, info: StreamInfo, message: Published) -> None:
         assert message.seq == self.count.get(info.source, 0)
         event = message.event
         self.count[info.source] = message.seq + 1
@@ -66,7 +72,18 @@ class Collected:
             if event.label is None:
                 return
             event = dataclasses.replace(event, late=False)
-        events.append(event)
+        self.events[info.source].append(event)
+
+    def close_source(self, source: str) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def runner(source: Source, *sinks: Sink, snapshots: Path | None = None) -> Runner:
+    model = SumModel()
+    return Runner(source, model, sinks, ward=Ward(model, n_leads=N_LEADS), snapshots=snapshots)
 
 
 def test_records_are_looped_from_a_place_of_its_own_for_each_patient() -> None:
@@ -83,8 +100,8 @@ def test_records_are_looped_from_a_place_of_its_own_for_each_patient() -> None:
         np.testing.assert_array_equal(block[patient, 1], -expected)
 
 
-def test_beds_are_named_after_their_records() -> None:
-    assert bed_names(("100", "208"), 5) == ["100", "208", "100.2", "208.2", "100.3"]
+def test_patients_are_named_after_their_records() -> None:
+    assert patient_names(("100", "208"), 5) == ["100", "208", "100.2", "208.2", "100.3"]
 
 
 async def test_a_looped_ward_publishes_what_chains_alone_would() -> None:
@@ -95,11 +112,11 @@ async def test_a_looped_ward_publishes_what_chains_alone_would() -> None:
         for k in range(2)
     ]
     published = Collected()
-    run = WardRun(
-        Ward(SumModel(), n_leads=N_LEADS), Beds(published), config=WardRunConfig(paced=False)
-    )
     looped = LoopedRecords(records)
-    await run.run_looped(looped, ["r0", "r1", "r0.2"], seconds=12.0)
+    source = LoopedSource(
+        looped, ["r0", "r1", "r0.2"], LEADS, seconds=12.0, config=TurnConfig(is_paced=False)
+    )
+    await runner(source, published).run()
     samples = looped.read(np.zeros(3, np.int64), round(12 * FS))
     for k, name in enumerate(("r0", "r1", "r0.2")):
         assert same(published.events[name], alone(samples[k]))
@@ -190,39 +207,29 @@ def test_after_kill_9_the_events_are_those_of_an_uninterrupted_run(tmp_path: Pat
         assert [found[source, n] for n in range(last)] == [expected[source, n] for n in range(last)]
 
 
-@pytest.mark.mosquitto
-async def test_live_samples_are_labelled_and_losses_become_gaps(
-    mosquitto: str, tmp_path: Path
-) -> None:
+async def test_live_samples_are_labelled_and_losses_become_gaps() -> None:
     """Two makers: one loses a message, one sends everything twice and swaps neighbours."""
     signals = {name: ecg(round(12 * FS), FS, seed=k) for k, name in enumerate(("lossy", "messy"))}
     size, published = 36, Collected()
-    async with Mosquitto(mosquitto, tmp_path) as broker:
-        run = WardRun(
-            Ward(SumModel(), n_leads=N_LEADS),
-            Beds(published),
-            config=PATIENT,
-        )
-        inward = MqttClient(broker.url, readers={SAMPLES: run.receive})
-        outward = MqttClient(broker.url)
-        await inward.start()
-        await outward.start()
-        running = asyncio.create_task(run.run_live(None))
-        for name, signal_ in signals.items():
-            _send(outward, name, signal_, size)
-        outward.queue("ecg/odd/samples", b"nonsense")
-        last = {"lossy": 12 * 360, "messy": 12 * 360}
-        async with asyncio.timeout(WAIT_S):
-            while {n: live.track.next_sample for n, live in run.intake.sources.items()} != last:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            while not run.intake.rejected:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        lossy, messy = (run.intake.sources[name].track.counts for name in ("lossy", "messy"))
-        run.stop()
-        await running
-        await inward.close()
-        await outward.close()
-    assert run.intake.rejected == {Rejection.INVALID: 1}
+    source = LiveSource(LEADS, config=PATIENT)
+    run = runner(source, published)
+    running = asyncio.create_task(run.run())
+    await asyncio.sleep(0)
+    now_s = asyncio.get_running_loop().time()
+    for name, signal_ in signals.items():
+        for message in _sent(name, signal_, size):
+            source.receive(name, message, now_s)
+    source.receive("odd", b"nonsense", now_s)
+    last = {"lossy": 12 * 360, "messy": 12 * 360}
+    async with asyncio.timeout(WAIT_S):
+        while {n: live.track.next_sample for n, live in source.patients.items()} != last:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        while any(live.pending for live in source.patients.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    lossy, messy = (source.patients[name].track.counts for name in ("lossy", "messy"))
+    run.stop()
+    await running
+    assert source.rejected == {Rejection.INVALID: 1}
     assert (lossy.lost_messages, lossy.lost_samples) == (1, size)
     assert (messy.lost_samples, messy.reordered > 0, messy.duplicates > 0) == (0, True, True)
     assert same(published.events["messy"], alone(signals["messy"]))
@@ -236,22 +243,20 @@ async def test_live_samples_are_labelled_and_losses_become_gaps(
 async def test_a_damaged_snapshot_of_a_live_source_ends_the_run_in_words(tmp_path: Path) -> None:
     (tmp_path / "bed.snapshot").write_bytes(b"nonsense")
     published = Collected()
-    run = WardRun(
-        Ward(SumModel(), n_leads=N_LEADS), Beds(published), config=PATIENT, snapshots=tmp_path
-    )
+    source = LiveSource(LEADS, config=PATIENT)
+    running = asyncio.create_task(runner(source, published, snapshots=tmp_path).run())
+    await asyncio.sleep(0)
     now_s = asyncio.get_running_loop().time()
-    for source in ("other", "bed"):
+    for name in ("other", "bed"):
         samples = np.zeros((N_LEADS, 36), np.float32)
         payload = encode(SampleMessage(seq=0, first_sample=0, fs=FS, samples=samples))
-        run.receive(source, payload, now_s)
+        source.receive(name, payload, now_s)
     with pytest.raises(SnapshotError, match="remove it to start that patient anew"):
-        await run.run_live(None)
-    assert list(run.intake.sources) == []
+        await running
+    assert list(published.events) == ["other"]
 
 
-def _send(
-    mqtt: MqttClient, name: str, signal_: np.ndarray[Any, np.dtype[np.float32]], size: int
-) -> None:
+def _sent(name: str, signal_: np.ndarray[Any, np.dtype[np.float32]], size: int) -> list[bytes]:
     messages = [
         encode(SampleMessage(seq=k, first_sample=s, fs=FS, samples=signal_[:, s : s + size]))
         for k, s in enumerate(range(0, signal_.shape[1], size))
@@ -262,48 +267,99 @@ def _send(
     else:
         order[1:-1] = [n + 1 if n % 2 else n - 1 for n in order[1:-1]]
         order = [n for n in order for _ in range(2)]
-    for number in order:
-        mqtt.queue(f"ecg/{name}/samples", messages[number])
+    return [messages[number] for number in order]
 
 
-@pytest.mark.mosquitto
-async def test_a_replay_publishes_its_samples_for_another_instance(
-    mosquitto: str, tmp_path: Path
-) -> None:
-    samples = ecg(round(6 * FS), FS)
-    info = StreamInfo(
-        source="208",
-        fs=FS,
-        leads=("MLII", "V1"),
-        first_sample=0,
-        n_samples=None,
-        training_record=True,
-        started_at=0.0,
-    )
-    async with Mosquitto(mosquitto, tmp_path) as broker:
-        ward = Ward(SumModel(), n_leads=N_LEADS)
-        published = Collected()
-        run = WardRun(ward, Beds(published), config=PATIENT)
-        inward, sink = (
-            MqttClient(broker.url, readers={SAMPLES: run.receive}),
-            SamplesSink(broker.url),
-        )
-        await inward.start()
-        sink.open(info)
-        await sink.start()
-        running = asyncio.create_task(run.run_live(None))
-        for n in range(samples.shape[1]):
-            sink.observe(info, Chunk(start=n, samples=samples[:, n : n + 1]))
-        await sink.close()
+async def test_a_source_that_starts_anew_ends_and_begins_again() -> None:
+    signal_ = ecg(round(6 * FS), FS)
+    published = Collected()
+    source = LiveSource(LEADS, config=PATIENT)
+    run = runner(source, published)
+    running = asyncio.create_task(run.run())
+    await asyncio.sleep(0)
+    now_s = asyncio.get_running_loop().time()
+    messages = _sent("lossy", signal_, 36)
+    for _ in range(2):
+        for message in messages:
+            source.receive("bed", message, now_s)
         async with asyncio.timeout(WAIT_S):
-            while _position(run) != samples.shape[1]:  # noqa: ASYNC110 (the ward tells nobody)
+            while "bed" not in source.patients or source.patients["bed"].pending:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        run.stop()
-        await running
-        await inward.close()
-    assert same(published.events["208"], alone(samples))
+        published.count["bed"] = published.count.get("bed", 0)
+    run.stop()
+    await running
 
 
-def _position(run: WardRun) -> int | None:
-    live = run.intake.sources.get("208")
-    return None if live is None else live.track.next_sample
+class Numbers:
+    """What a publisher remembers beside the patients: numbers of events, states of alerts."""
+
+    def __init__(self, next_seq: int) -> None:
+        self.next = next_seq
+        self.restored: list[tuple[str, Any]] = []
+
+    def next_seq(self, source: str) -> int:
+        return self.next
+
+    def alert_state(self, source: str) -> dict[str, Any]:
+        return {"of": source}
+
+    def restore_alerts(self, source: str, state: Any) -> None:
+        self.restored.append((source, dict(state)))
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0, "snapshot"), (720, "published")])
+async def test_a_stopped_ward_goes_on_and_uses_no_number_twice(
+    tmp_path: Path, lost: int, expected: str
+) -> None:
+    """Where samples were lost other events follow, so they need numbers of their own."""
+    signal_ = ecg(round(12 * FS), FS)
+    first = Collected()
+    source = LiveSource(LEADS, config=PATIENT)
+    model = SumModel()
+    run = Runner(
+        source,
+        model,
+        [first],
+        ward=Ward(model, n_leads=N_LEADS),
+        snapshots=tmp_path,
+        memory=Numbers(0),
+    )
+    await _play_live(run, source, signal_[:, :2160], 0)
+    assert (tmp_path / "bed.snapshot").exists()
+    published = first.count["bed"]
+    second = Collected()
+    second.count["bed"] = {"snapshot": published, "published": published + 5}[expected]
+    again, memory = LiveSource(LEADS, config=PATIENT), Numbers(published + 5)
+    run = Runner(
+        again,
+        model,
+        [second],
+        ward=Ward(model, n_leads=N_LEADS),
+        snapshots=tmp_path,
+        memory=memory,
+    )
+    start = 2160 + lost
+    await _play_live(run, again, signal_[:, start:], start)
+    assert memory.restored == [("bed", {"of": "bed"})]
+    if not lost:
+        whole = [e for e in alone(signal_) if isinstance(e, LabeledBeat)][:-1]
+        found = [e for e in first.events["bed"] + second.events["bed"] if type(e) is LabeledBeat]
+        assert same(found, whole[: len(found)])
+        assert len(found) >= len(whole) - 2
+
+
+async def _play_live(run: Runner, source: LiveSource, samples: Any, start: int) -> None:
+    """Send samples, and stop once they are taken."""
+    running = asyncio.create_task(run.run())
+    await asyncio.sleep(0)
+    now_s = asyncio.get_running_loop().time()
+    for seq, first in enumerate(range(0, samples.shape[1], 36)):
+        piece = np.ascontiguousarray(samples[:, first : first + 36])
+        message = SampleMessage(seq=seq, first_sample=start + first, fs=FS, samples=piece)
+        source.receive("bed", encode(message), now_s)
+    async with asyncio.timeout(WAIT_S):
+        while source.patients["bed"].pending:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+    run.stop()
+    await running

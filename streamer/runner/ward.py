@@ -1,0 +1,267 @@
+"""Put together what `ecg-stream ward` runs: sources, network, broker, files and summary."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final
+
+from classifier.network.runtime import load_model
+from replay.record import Record
+from replay.records import open_record, records_of
+from streamer.beats.batched_model import BatchedModel
+from streamer.beats.ledger import LedgerConfig
+from streamer.core.errors import OutputError
+from streamer.messages.payload import TOPIC_PREFIX, check_source, utc_time
+from streamer.messages.source_status import FAULT
+from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
+from streamer.monitor.terminal import palette
+from streamer.monitor.ward.screen import WardScreen
+from streamer.mqtt.broker import broker_for
+from streamer.patient.ward import Ward
+from streamer.patient.warm_up import warm_up
+from streamer.runner.calm_memory import calm_memory
+from streamer.runner.options import WardOptions, file_sinks, publishing
+from streamer.runner.runner import Runner, RunnerConfig
+from streamer.signal.ring import SampleRing
+from streamer.sinks.sink import Sink
+from streamer.sources.live import LiveConfig, LiveSource
+from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig, patient_names
+from streamer.sources.streams import STDIN_SOURCE, read_stdin, serve_tcp
+
+if TYPE_CHECKING:
+    from streamer.mqtt.publisher import MqttPublisher
+
+LEDGER: Final = LedgerConfig(beats=12, parts=False)
+"""Of each of thousands of patients little is remembered."""
+_STATISTICS_EVERY_S: Final = 5.0
+_QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+class WardRun:
+    """One run of a ward, from its options to its exit code.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense.
+    ReplayError
+        If a record can't be found or read.
+    """
+
+    def __init__(self, options: WardOptions) -> None:
+        _check(options)
+        self._options = options
+        self._publishing = publishing(options)
+        self._file_sinks = file_sinks(options, append=True)
+        self._mqtt: MqttPublisher | None = None
+        self._statistics_due_s = 0.0
+        self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
+        turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
+        self._source: LiveSource | LoopedSource
+        # First of all, because what follows takes a while.
+        if options.live:
+            self._source = LiveSource(
+                self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
+            )
+        else:
+            looped = LoopedRecords(_records(options), options.leads)
+            names = patient_names(looped.names, options.patients or len(looped.names))
+            self._source = LoopedSource(
+                looped, names, self._leads, seconds=options.seconds, config=turns
+            )
+        self._model = BatchedModel(load_model())
+        self._model.warm_up()
+        warm_up(self._model, n_leads=options.leads)
+        self._ward = Ward(self._model, n_leads=options.leads)
+        self._runner: Runner | None = None
+
+    async def run(self) -> int:
+        """Run until the end or an interrupt; print a summary.
+
+        Raises
+        ------
+        StreamerError
+            If the broker or a file can't be used.
+        """
+        _make_folder(self._options)
+        async with broker_for(self._options.mqtt) as url:
+            if url is not None:
+                live = self._source if isinstance(self._source, LiveSource) else None
+                self._mqtt = self._publishing.publisher(
+                    url,
+                    self._options.name,
+                    self._notice,
+                    is_ward=True,
+                    on_samples=None if live is None else live.receive,
+                )
+                _say(f"MQTT broker {url}")
+            self._runner = runner = self._make_runner()
+            async with self._other_sources(runner):
+                with calm_memory():
+                    await runner.run()
+        sys.stdout.write("\n".join(self.summary()) + "\n")
+        return 0
+
+    def stop(self) -> None:
+        """End the run after the current turn."""
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _make_runner(self) -> Runner:
+        options = self._options
+        sinks: list[Sink] = list(self._file_sinks)
+        if self._mqtt is not None:
+            sinks.append(self._mqtt)
+        runner = Runner(
+            self._source,
+            self._model,
+            sinks,
+            ward=self._ward,
+            config=RunnerConfig(
+                budget_ms=options.budget_ms,
+                snapshot_every_s=options.snapshot_every_s,
+                shows_samples=False,
+            ),
+            snapshots=options.snapshots,
+            memory=self._mqtt,
+            ledger=LEDGER,
+            on_failure=self._notice,
+            on_turn=self._after_turn,
+            on_fault=self._say_fault,
+        )
+        if options.monitor:
+            palette.use(options.theme)
+            runner.add_sink(WardScreen(runner.sessions, self._ring_of, runner.stop))
+        return runner
+
+    def _ring_of(self, source: str) -> SampleRing | None:
+        """Return a patient's last samples."""
+        patient = self._ward.patients.get(source)
+        return None if patient is None else patient.chain.path.ring
+
+    @contextlib.asynccontextmanager
+    async def _other_sources(self, runner: Runner) -> AsyncIterator[None]:
+        """Take samples over TCP and from the pipe too, if asked for."""
+        options, source = self._options, self._source
+        async with contextlib.AsyncExitStack() as stack:
+            if isinstance(source, LiveSource):
+                if self._mqtt is not None:
+                    _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
+                if options.tcp is not None:
+                    await stack.enter_async_context(
+                        await serve_tcp(options.tcp, source.receive, notice=_say)
+                    )
+                    _say(f"waiting for TCP sources on port {options.tcp}")
+                if options.stdin is not None:
+                    source.trust(STDIN_SOURCE)
+                    reading = asyncio.create_task(read_stdin(options.stdin, source.receive))
+                    if options.tcp is None and options.mqtt == "off":
+                        reading.add_done_callback(lambda _: source.end())
+                    stack.push_async_callback(_end, reading)
+            yield
+
+    def summary(self) -> list[str]:
+        """Return what happened, in lines for people."""
+        if self._runner is None:
+            return []
+        totals = self._runner.sessions.totals
+        lines = [
+            f"{totals.beats} beats, {totals.events} events; {totals.late} beats later than "
+            f"{self._options.budget_ms:g} ms, "
+            f"{totals.unlabelled} of them published without a label first",
+        ]
+        if totals.added.count:
+            quantiles = (f"{k} {totals.added.quantile(q):.1f}" for k, q in _QUANTILES.items())
+            lines.append(f"added latency, ms: {', '.join(quantiles)}")
+        lines.append(f"{self._source.late_turns} of {self._runner.n_turns} turns began late")
+        if isinstance(self._source, LiveSource):
+            rejected = self._source.rejected
+            why = ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
+            lines.append(f"{rejected.total()} messages turned away{f': {why}' if why else ''}")
+        if self._mqtt is not None:
+            mqtt = self._mqtt
+            lines.append(f"MQTT: {mqtt.sent} sent, {mqtt.queued} not sent, {mqtt.shed} shed")
+        return lines
+
+    def _after_turn(self, now_s: float) -> None:
+        """Publish what changed, and statistics now and then."""
+        if self._mqtt is None or self._runner is None:
+            return
+        self._mqtt.tell_active()
+        if now_s >= self._statistics_due_s:
+            self._statistics_due_s = now_s + _STATISTICS_EVERY_S
+            self._mqtt.publish_statistics(self.statistics(self._runner))
+
+    def statistics(self, runner: Runner) -> WardStatisticsMessage:
+        """Return the figures of the whole ward, for programs."""
+        sessions, source = runner.sessions, self._source
+        live = source.patients if isinstance(source, LiveSource) else {}
+        rejected = source.rejected if isinstance(source, LiveSource) else {}
+        counts = [patient.track.counts for patient in live.values()]
+        return WardStatisticsMessage(
+            schema=SCHEMA_VERSION,
+            source=self._options.name,
+            time=utc_time(time.time()),
+            patients=len(sessions),
+            beats=sessions.totals.beats,
+            late=sessions.totals.late,
+            unlabelled=sessions.totals.unlabelled,
+            budget_ms=self._options.budget_ms,
+            added_ms={k: sessions.totals.added.quantile(q) for k, q in _QUANTILES.items()},
+            late_ticks=source.late_turns,
+            rejected={kind.value: n for kind, n in rejected.items()},
+            lost_samples=sum(count.lost_samples for count in counts),
+            duplicates=sum(count.duplicates for count in counts),
+            reordered=sum(count.reordered for count in counts),
+            clock_drift_ppm={name: one.track.drift_ppm for name, one in live.items()},
+        )
+
+    def _say_fault(self) -> None:
+        """Have the ward's last status say that it didn't end as it was meant to."""
+        if self._mqtt is not None:
+            self._mqtt.reason = FAULT
+
+    def _notice(self, line: str) -> None:
+        """Print a line, unless the table of patients has the screen."""
+        if not self._options.monitor:
+            _say(line)
+
+
+def _check(options: WardOptions) -> None:
+    others = options.tcp is not None or options.stdin is not None
+    if others and not options.live:
+        raise ValueError("--tcp and --stdin are live sources; add --live")
+    if options.live and options.mqtt == "off" and not others:
+        raise ValueError("--live takes its samples from MQTT; leave out --mqtt off")
+    if options.live and options.speed is None:
+        raise ValueError("--live comes at its own pace; leave out --speed max")
+    check_source(options.name)
+
+
+def _records(options: WardOptions) -> list[Record]:
+    names = list(options.records) or records_of("mitdb")
+    return [open_record(name) for name in names]
+
+
+def _make_folder(options: WardOptions) -> None:
+    path = options.snapshots
+    if path is None:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """Stop reading; what went wrong in it is raised here."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,258 @@
+"""Live samples of many sources, which may come and go at any time: let in, put in order, due."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from replay.chunk import Chunk
+from streamer.core.errors import StreamerError
+from streamer.core.events import StreamInfo
+from streamer.messages.guard import RejectedError, Rejection
+from streamer.messages.samples import SampleMessage, SamplesError
+from streamer.sources.gate import GateConfig, SamplesGate
+from streamer.sources.looped import TurnConfig
+from streamer.sources.source import Host, Piece, Turn
+from streamer.sources.track import SampleTrack, TrackConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveConfig:
+    """Patience with live sources, and what they may send."""
+
+    absent_s: float = 30.0
+    """A source that is silent for so long has left."""
+    track: TrackConfig = field(default_factory=TrackConfig)
+    """How long missing messages are waited for."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    lowest_fs: float = 50.0
+    highest_fs: float = 5000.0
+    turns: TurnConfig = field(default_factory=TurnConfig)
+    is_eager: bool = False
+    """Whether samples are passed on as soon as they come, not turn by turn: for a single source."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LivePatient:
+    """A source whose samples come over the network."""
+
+    info: StreamInfo
+    track: SampleTrack
+    heard_s: float
+    began_s: float
+    """When `info.first_sample` was due, by the quickest message so far: not the sender's clock but
+    the arrival says so."""
+    group: int
+    pending: list[Chunk] = field(default_factory=list)
+    successor: list[tuple[SampleMessage, float]] = field(default_factory=list)
+    """The first messages of its next run, which begins once this one is over."""
+    is_ending: bool = False
+    closing: "asyncio.Task[Any] | None" = None
+
+
+class LiveSource:
+    """Takes in messages of many sources and gives their samples turn by turn.
+
+    Parameters
+    ----------
+    leads : tuple of str
+        Of every patient: missing leads become invalid, others are left out.
+    seconds : float, optional
+        When to end; never if None.
+    config : LiveConfig, optional
+
+    Attributes
+    ----------
+    patients : dict of str to LivePatient
+    late_turns : int
+        Turns that began after the next was due.
+    ends_with_run : bool
+        Whether it ends when a source starts anew, instead of beginning with it again.
+    """
+
+    is_paced = True
+
+    def __init__(
+        self,
+        leads: tuple[str, ...],
+        *,
+        seconds: float | None = None,
+        config: LiveConfig | None = None,
+        ends_with_run: bool = False,
+    ) -> None:
+        self.patients: dict[str, LivePatient] = {}
+        self.late_turns = 0
+        self.ends_with_run = ends_with_run
+        self._leads = leads
+        self._seconds = seconds
+        self._config = config or LiveConfig()
+        self._gate = SamplesGate(self._config.gate)
+        self._host: Host | None = None
+        self._arrived = asyncio.Event()
+        self._failure: StreamerError | None = None
+        self._n_begun = 0
+        self._is_over = False
+
+    @property
+    def rejected(self) -> Counter[Rejection]:
+        """Messages turned away."""
+        return self._gate.rejected
+
+    def begin(self, host: Host) -> None:
+        """Learn where patients are opened."""
+        self._host = host
+
+    def end(self) -> None:
+        """End the turns once all that has come was yielded."""
+        self._is_over = True
+
+    def trust(self, source: str) -> None:
+        """Let a source come as fast as it likes."""
+        self._gate.trust(source)
+
+    def receive(self, source: str, payload: bytes, now_s: float) -> None:
+        """Take one message; what does harm or isn't in our form is counted and dropped.
+
+        A patient's snapshot that can't be used ends the turns with its error.
+        """
+        try:
+            self._take(source, self._gate.admit(source, payload, now_s), now_s)
+        except RejectedError:
+            return
+        except SamplesError as error:
+            self._gate.reject(RejectedError(Rejection.INVALID, str(error)))
+        except StreamerError as error:
+            self._failure = error
+        self._arrived.set()
+
+    async def turns(self) -> AsyncIterator[Turn]:
+        """Yield what has come of one group of patients after the other.
+
+        Raises
+        ------
+        StreamerError
+            If a patient's snapshot can't be used.
+        """
+        began_s, config = self._now(), self._config.turns
+        number = 0
+        while self._seconds is None or self._now() - began_s < self._seconds:
+            group, number = number % config.groups, number + 1
+            await self._wait(began_s + number * config.turn_s)
+            if self._failure is not None:
+                raise self._failure
+            self._pass_time(self._now())
+            members = [p for p in self.patients.values() if p.group == group]
+            pieces = {p.info.source: piece for p in members if (piece := self._piece(p))}
+            if pieces:
+                yield Turn(pieces=pieces)
+            if self.ends_with_run and any(patient.is_ending for patient in members):
+                return
+            if self._is_over and not any(p.pending for p in self.patients.values()):
+                return
+            self._end_some(members)
+
+    async def _wait(self, due_s: float) -> None:
+        remaining_s = due_s - self._now()
+        if self._config.is_eager:
+            if not any(patient.pending for patient in self.patients.values()):
+                self._arrived.clear()
+            waiting = asyncio.ensure_future(self._arrived.wait())
+            await asyncio.wait({waiting}, timeout=self._config.turns.turn_s)
+            waiting.cancel()
+            return
+        self.late_turns += remaining_s <= 0.0
+        await asyncio.sleep(max(remaining_s, 0.0))
+
+    def _take(self, source: str, message: SampleMessage, now_s: float) -> None:
+        patient = self.patients.get(source)
+        if patient is None:
+            patient = self._open(source, message, now_s)
+        elif patient.is_ending or patient.track.is_restart(message):
+            patient.is_ending = True
+            patient.successor.append((message, now_s))
+            return
+        patient.heard_s = now_s
+        patient.pending += patient.track.push(message, now_s)
+
+    def _open(self, source: str, message: SampleMessage, now_s: float) -> LivePatient:
+        config = self._config
+        if not config.lowest_fs <= message.fs <= config.highest_fs:
+            raise SamplesError(
+                f"{source} has {message.fs:g} Hz; expected {config.lowest_fs:g} to "
+                f"{config.highest_fs:g}"
+            )
+        if self._host is None:
+            raise RuntimeError("samples came before begin()")
+        began_s = now_s - message.samples.shape[1] / message.fs
+        info = StreamInfo(
+            source=source,
+            fs=message.fs,
+            leads=self._leads,
+            first_sample=message.first_sample,
+            n_samples=None,
+            training_record=False,
+            started_at=time.time() + began_s - self._now(),
+        )
+        following = self._host.open(info, first_sample=message.first_sample)
+        track = SampleTrack(config.track)
+        if following is not None:
+            track.resume(following)
+        patient = LivePatient(
+            info=info,
+            track=track,
+            heard_s=now_s,
+            began_s=began_s,
+            group=self._n_begun % config.turns.groups,
+        )
+        self._n_begun += 1
+        self._gate.know(source)
+        self.patients[source] = patient
+        return patient
+
+    def _pass_time(self, now_s: float) -> None:
+        """Let go what was held back for too long, and end sources that are silent."""
+        for patient in self.patients.values():
+            patient.pending += patient.track.tick(now_s)
+            patient.is_ending |= now_s - patient.heard_s > self._config.absent_s
+
+    def _piece(self, patient: LivePatient) -> Piece | None:
+        """Take a patient's pending samples, with the leads that every patient has."""
+        if not patient.pending or patient.closing is not None:
+            return None
+        pending, patient.pending = patient.pending, []
+        chunks = [self._fit(chunk) for chunk in pending]
+        played_s = (chunks[-1].stop - 1 - patient.info.first_sample) / patient.info.fs
+        patient.began_s = min(patient.began_s, self._now() - played_s)
+        return Piece(chunks=chunks, due_s=patient.began_s + played_s)
+
+    def _end_some(self, members: list[LivePatient]) -> None:
+        """End what has left or starts anew; begin with what has been ended and came again."""
+        if self._host is None:
+            return
+        for patient in members:
+            source = patient.info.source
+            if patient.is_ending and patient.closing is None:
+                patient.closing = self._host.close(source)
+            elif patient.closing is not None and patient.closing.done():
+                patient.closing.result()
+                del self.patients[source]
+                if not patient.successor:
+                    self._gate.forget(source)
+                for message, came_s in patient.successor:
+                    self._take(source, message, came_s)
+
+    def _fit(self, chunk: Chunk) -> Chunk:
+        n_leads, n = chunk.samples.shape
+        if n_leads == len(self._leads):
+            return chunk
+        samples = np.full((len(self._leads), n), np.nan, np.float32)
+        samples[:n_leads] = chunk.samples[: len(self._leads)]
+        return Chunk(start=chunk.start, samples=samples)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
