@@ -1,6 +1,8 @@
 """The recipes of docs/architecture.md do what they say."""
 
+import inspect
 import re
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ import pytest
 from stage_cases import FIRST, N_LEADS, SumModel, chunks, ecg, joined, push_all, same
 
 from replay import Chunk
-from streamer import Alarm, Chain, Rhythm, StageClosedError
+from streamer import Alarm, Chain, Rhythm, StageClosedError, StreamInfo, Ward
 from streamer.rhythm import table
 from streamer.rhythm.rule import Layer
+from streamer.runner.runner import Runner
+from streamer.sinks.sink import Sink
+from streamer.sources.source import Host, Piece, Turn
 
 FS = 360.0
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
@@ -101,3 +106,45 @@ def test_the_rule_alarms_at_the_third_long_interval(monkeypatch: pytest.MonkeyPa
         assert len(alarm.beats) == 4
         assert np.all(np.diff(alarm.beats) >= 1.5 * FS)
         assert alarm.beats[1] > FIRST + 7200
+
+
+class Recorded:
+    """A source of one patient that isn't paced."""
+
+    is_paced = False
+
+    def begin(self, host: Host) -> None:
+        host.open(
+            StreamInfo(
+                source="bed-1",
+                fs=FS,
+                leads=("MLII", "V1"),
+                first_sample=FIRST,
+                n_samples=None,
+                training_record=False,
+                started_at=0.0,
+            )
+        )
+
+    async def turns(self) -> AsyncIterator[Turn]:
+        for chunk in chunks(ecg(7200, FS), range(100, 7200, 100)):
+            yield Turn(pieces={"bed-1": Piece(chunks=[chunk], due_s=None)})
+
+
+async def test_the_sink_counts_the_labels_of_a_run() -> None:
+    sink = recipe("Add a sink")["CountingSink"]()
+    report = await Runner(Recorded(), SumModel(), [sink], ward=Ward(SumModel())).run()
+    assert report.failures == ()
+    [line] = sink.lines
+    assert line.startswith("bed-1: ")
+    assert sum(map(int, re.findall(r"(\d+) [NSVFQ]", line))) == report.n_beats > 20
+
+
+def test_the_sink_keeps_the_protocol() -> None:
+    made = recipe("Add a sink")["CountingSink"]
+    for name, method in inspect.getmembers(Sink, inspect.isfunction):
+        if not name.startswith("_"):
+            asked, given = inspect.signature(method), inspect.signature(getattr(made, name))
+            assert given.parameters.keys() == asked.parameters.keys()
+            is_async = inspect.iscoroutinefunction(method)
+            assert inspect.iscoroutinefunction(getattr(made, name)) == is_async
