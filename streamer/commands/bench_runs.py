@@ -105,7 +105,8 @@ def throughput(args: argparse.Namespace) -> "Report":
 
 def _throughput_ward(args: argparse.Namespace) -> "Report":
     from streamer.bench.speed.mosquitto import broker
-    from streamer.bench.speed.throughput_ward import measure_ward, ward_report
+    from streamer.bench.speed.throughput_ward import measure_ward
+    from streamer.bench.speed.ward_report import ward_report
 
     with broker(args.mqtt) as url:
         found = measure_ward(
@@ -127,7 +128,8 @@ def soak(args: argparse.Namespace) -> "Report":
 
 def latency(args: argparse.Namespace) -> "Report":
     """Measure the time from an R peak to a subscriber."""
-    from streamer.bench.speed.latency import LatencySettings, latency_report, measure_latency
+    from streamer.bench.speed.latency import LatencySettings, measure_latency
+    from streamer.bench.speed.latency_report import latency_report
 
     if args.seconds <= 0 or args.budget_ms <= 0:
         raise ValueError("--seconds and --budget-ms must be above 0")

@@ -1,7 +1,7 @@
-"""How long a beat takes to reach a subscriber, measured and not estimated.
+"""Measure how long a beat takes to reach a subscriber.
 
 One record is replayed at real time in this process, through a real Mosquitto, to a subscriber in a
-process of its own on the same machine, whose clock is so the same.
+process of its own on the same machine, so that both read one clock.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,6 @@ from classifier.network.runtime import BeatModel, load_model
 from replay.player import Player
 from replay.record import Record
 from replay.records import open_record
-from streamer.bench.report import Report
 from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
@@ -29,7 +27,6 @@ from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
-from streamer.report.table import columns, table
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.replay import START_LEAD_S, source_name
 from streamer.runner.runner import Runner, RunnerConfig, RunReport
@@ -37,12 +34,6 @@ from streamer.signal.detector.qrs_detector import DetectorConfig
 from streamer.sinks.sink import QuietSink
 from streamer.sources.paced import PacedSource
 
-SCHEMA_VERSION: Final = 1
-QUANTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-COMPUTE_AIM_MS: Final = 3.0
-"""Aim for the 99th percentile of the compute latency."""
-EXCESS_AIM_MS: Final = 25.0
-"""Aim for the 99th percentile of what end-to-end latency adds to the decision delay."""
 LEARN_S: Final = DetectorConfig().learn_s
 _MS: Final = 1000.0
 
@@ -80,8 +71,8 @@ class LatencyResults:
     run: RunReport
 
 
-class _Notes(QuietSink):
-    """A sink that keeps each label and when it was published."""
+class _KeptBeats(QuietSink):
+    """A sink that keeps each label as it was published."""
 
     def __init__(self) -> None:
         self.messages: list[Published] = []
@@ -113,15 +104,15 @@ def measure_latency(settings: LatencySettings) -> LatencyResults:
 def _measure(
     settings: LatencySettings, record: Record, model: BeatModel, url: str, output: Path
 ) -> LatencyResults:
-    notes = _Notes()
+    kept = _KeptBeats()
     with running_subscriber(url, output), calm_memory():
-        info, run, lateness_ms = asyncio.run(_replay(settings, record, model, url, notes))
+        info, run, lateness_ms = asyncio.run(_replay(settings, record, model, url, kept))
     received = _received(output, info.source)
-    return _report(settings, info, notes.messages, received, lateness_ms, run)
+    return _report(settings, info, kept.messages, received, lateness_ms, run)
 
 
 class _Timed(Player):
-    """A player that notes how late each sample is when it is asked when that was due."""
+    """A player that notes, when asked for the time a sample was due, how late it is."""
 
     def __init__(self, record: Record, *, start: int, stop: int) -> None:
         super().__init__(record, start=start, stop=stop)
@@ -140,7 +131,7 @@ async def _replay(
     record: Record,
     model: BeatModel,
     url: str,
-    notes: _Notes,
+    kept: _KeptBeats,
 ) -> tuple[StreamInfo, RunReport, list[float]]:
     start = round(settings.start_s * record.fs)
     stop = min(start + round(settings.seconds * record.fs), record.n_samples)
@@ -160,7 +151,7 @@ async def _replay(
     runner = Runner(
         PacedSource(player, info),
         model,
-        [notes, MqttPublisher(url)],
+        [kept, MqttPublisher(url)],
         ward=ward,
         config=RunnerConfig(budget_ms=settings.budget_ms),
     )
@@ -168,13 +159,13 @@ async def _replay(
 
 
 def _received(output: Path, source: str) -> dict[int, float]:
-    """Return when each event came, by sequence number; the first time counts."""
-    came: dict[int, float] = {}
+    """Return when each event was first received, by sequence number."""
+    received_s: dict[int, float] = {}
     for line in output.read_text().splitlines():
         time_s, topic, payload = json.loads(line)
         if topic.split("/")[1] == source and topic.endswith("/beats"):
-            came.setdefault(json.loads(payload)["seq"], time_s)
-    return came
+            received_s.setdefault(json.loads(payload)["seq"], time_s)
+    return received_s
 
 
 def _report(
@@ -228,96 +219,3 @@ def _late_at_start(messages: Sequence[Published], info: StreamInfo) -> int:
     learned = info.first_sample + LEARN_S * info.fs
     late = {beat.beat.rpeak.sample for beat in beats if beat.late}
     return sum(sample < learned for sample in late)
-
-
-def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
-    """Return the quantiles that are reported (nearest rank); NaN without values."""
-    if not values.size:
-        return dict.fromkeys(QUANTILES, float("nan"))
-    found = np.quantile(values, list(QUANTILES.values()), method="inverted_cdf")
-    return dict(zip(QUANTILES, found.tolist(), strict=True))
-
-
-def latency_report(results: LatencyResults) -> Report:
-    """Report every distribution, and whether the aims are met."""
-    settings, run = results.settings, results.run
-    measures = {
-        "decision delay (signal time)": results.decision_delay,
-        "compute latency": results.compute,
-        "end-to-end latency": results.end_to_end,
-        "end-to-end minus decision delay": results.excess,
-        "samples behind schedule": results.sampling,
-        "end-to-end, confirmed label": results.confirmed,
-    }
-    found = {name: quantiles(values) for name, values in measures.items()}
-    return Report(
-        title=f"Latency of record {settings.record}",
-        introduction=[
-            f"Record {settings.record}, {run.n_samples} samples at real time, one at a time; "
-            f"{results.end_to_end.size} beats through {settings.mqtt or 'Mosquitto'} to a "
-            f"subscriber process; {results.n_lost} messages lost.",
-            f"Budget {settings.budget_ms:g} ms: {run.n_late - results.n_late_at_start} of "
-            f"{run.n_beats} beats late, and {results.n_late_at_start} of the first {LEARN_S:g} s, "
-            "which the detector learns from; "
-            f"{run.n_not_shown} samples not drawn for lack of time.",
-            _aims(quantiles(results.compute)["p99"], quantiles(results.excess)["p99"]),
-        ],
-        tables=[
-            table(
-                "Latency, ms",
-                (*columns("", "n"), *columns(*QUANTILES, form=".2f")),
-                [(name, measures[name].size, *values.values()) for name, values in found.items()],
-            )
-        ],
-        figures={
-            "schema": SCHEMA_VERSION,
-            "record": settings.record,
-            "seconds": settings.seconds,
-            "budget_ms": settings.budget_ms,
-            "n_beats": run.n_beats,
-            "n_late": run.n_late,
-            "n_late_at_start": results.n_late_at_start,
-            "n_lost": results.n_lost,
-            "quantiles_ms": found,
-            "beats_ms": {
-                "decision_delay": results.decision_delay,
-                "compute": results.compute,
-                "end_to_end": results.end_to_end,
-            },
-        },
-        plot=partial(_plot, results),
-    )
-
-
-def _aims(compute_ms: float, excess_ms: float) -> str:
-    def verdict(is_met: bool) -> str:
-        return "met" if is_met else "missed"
-
-    return (
-        f"Compute p99 {compute_ms:.2f} ms (aim {COMPUTE_AIM_MS:g}): "
-        f"{verdict(compute_ms <= COMPUTE_AIM_MS)}. End-to-end p99 {excess_ms:.2f} ms above the "
-        f"decision delay (aim {EXCESS_AIM_MS:g}): {verdict(excess_ms <= EXCESS_AIM_MS)}."
-    )
-
-
-def _plot(results: LatencyResults, path: Path) -> None:
-    """Draw the cumulative distributions, the tail enlarged, into a PNG, SVG or PDF file."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, chosen in (
-        (left, {"decision delay": results.decision_delay, "end to end": results.end_to_end}),
-        (right, {"compute": results.compute, "end to end minus decision delay": results.excess}),
-    ):
-        for name, values in chosen.items():
-            ordered = np.sort(values)
-            above = 1.0 - np.arange(ordered.size) / ordered.size
-            axes.step(ordered, above, where="post", label=name)
-        axes.set(xlabel="ms", ylabel="share of beats that took longer", yscale="log")
-        axes.grid(alpha=0.3)
-        axes.legend()
-    left.axvline(results.settings.budget_ms, color="grey", linestyle=":")
-    right.set_xscale("log")
-    figure.suptitle(f"Latency of {results.settings.record}, {results.end_to_end.size} beats")
-    figure.savefig(path)

@@ -1,4 +1,4 @@
-"""Leave a ward running: its memory should stay flat, and it should keep time.
+"""Run a ward for a long time: its memory should stay flat, and it should keep time.
 
 Patients play looped records at real time through a Mosquitto of the benchmark's own. Every few
 seconds the process notes its resident memory and how far the ward is behind the clock.
@@ -106,7 +106,7 @@ class SoakResults:
 
 
 def memory_mb() -> float:
-    """Return the resident memory of this process; its peak where the system tells no more."""
+    """Return the resident memory of this process; its peak where the system reports no more."""
     if _STATM.exists():
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
     unit = 1.0 if sys.platform == "darwin" else 1024.0

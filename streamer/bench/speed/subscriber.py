@@ -1,8 +1,8 @@
 """The subscriber of the benchmarks, a process of its own: notes when it has each message.
 
 ``python -m streamer.bench.speed.subscriber URL FILE`` says `ready` once it listens, and on SIGTERM
-writes a JSON line for each message to FILE: when it came (seconds since the epoch), topic and
-payload.
+writes a JSON line for each message to FILE: when it was received (seconds since the epoch), topic
+and payload.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ Note = tuple[float, str, bytes]
 
 
 async def collect(url: str, notes: list[Note], stopping: asyncio.Event) -> None:
-    """Note messages until told to stop, and then all that the broker had accepted by that time."""
+    """Note messages until `stopping` is set, and all that the broker had accepted by then."""
     from streamer.mqtt.access import Credentials  # noqa: PLC0415
 
     identifier = client_identifier("bench")
-    last_word = f"{TOPIC_PREFIX}/{identifier}/end"
+    end_topic = f"{TOPIC_PREFIX}/{identifier}/end"
     async with connect(
         parse_url(url),
         identifier=identifier,
@@ -40,18 +40,18 @@ async def collect(url: str, notes: list[Note], stopping: asyncio.Event) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         async with asyncio.TaskGroup() as group:
-            # It comes back behind everything that the broker got before it.
-            group.create_task(_say_when(stopping, client, last_word))
+            # The broker delivers it after everything that it got before.
+            group.create_task(_publish_end(stopping, client, end_topic))
             async for message in client.messages:
-                if str(message.topic) == last_word:
+                if str(message.topic) == end_topic:
                     break
                 payload = message.payload if isinstance(message.payload, bytes) else b""
                 notes.append((time.time(), str(message.topic), payload))
 
 
-async def _say_when(stopping: asyncio.Event, client: Connection, last_word: str) -> None:
+async def _publish_end(stopping: asyncio.Event, client: Connection, end_topic: str) -> None:
     await stopping.wait()
-    await client.publish(last_word, b"", qos=1)
+    await client.publish(end_topic, b"", qos=1)
 
 
 async def _main(url: str, notes: list[Note]) -> None:
@@ -70,8 +70,8 @@ def main() -> None:
     notes: list[Note] = []
     asyncio.run(_main(url, notes))
     with Path(output).open("w") as file:
-        for came, topic, payload in notes:
-            file.write(json.dumps([came, topic, payload.decode(errors="replace")]) + "\n")
+        for received_s, topic, payload in notes:
+            file.write(json.dumps([received_s, topic, payload.decode(errors="replace")]) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
-"""How many patients one core can follow at real time, and what each costs.
+"""Measure how many patients one core can follow at real time, and what each costs.
 
-Every turn of a ward, from its samples to the broker's last acknowledgement of what they brought, is
-timed by the CPU time of this process, so that what else the machine does (the broker too) isn't
-counted. From these times follows when each turn would end on a core of its own, were the samples to
-come at real time: a turn can't begin before its samples are there, nor before the one before it has
-ended. The signal is the simulated `demo`, from a different place for each patient.
+What is timed is a turn of the ward, from its samples to the broker's last acknowledgement of the
+events that they completed. Its time is the CPU time of this whole process (`time.process_time`):
+labels, worked out on a thread of their own, and the sending of messages are included; the broker
+and whatever else the machine runs aren't. So work that two threads do side by side is counted as
+if one core did it all.
+
+From these times follows when each turn would end on a core of its own, were the samples to arrive
+at real time: a turn can't begin before its samples have arrived, nor before the previous turn has
+ended. The signal is the simulated `demo`, begun at another sample for each patient.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +23,13 @@ from numpy.typing import NDArray
 from classifier.network.runtime import load_model
 from replay.simulate.demo import simulate_demo
 from streamer.beats.batched_model import BatchedModel
-from streamer.bench.report import Report
-from streamer.core.events import CHAIN_FS, Published, StreamInfo
+from streamer.core.events import Published, StreamInfo
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import dumps
 from streamer.mqtt.publisher import WARD as WARD_NAME
 from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
-from streamer.report.table import Column, Table, columns, table
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.runner import Runner, RunnerConfig
 from streamer.runner.ward import LEDGER
@@ -37,10 +37,9 @@ from streamer.sinks.sink import QuietSink
 from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig
 from streamer.sources.source import Host, Turn
 
-SCHEMA_VERSION: Final = 2
 DSP: Final = "signal"
 WARD: Final = "ward"
-_MS: Final = 1000.0
+MS: Final = 1000.0
 _LEADS: Final = ("MLII", "V1")
 
 
@@ -70,7 +69,7 @@ class WardTiming:
     what: str
     patients: int
     turn_ms: tuple[float, ...]
-    """CPU time of each turn."""
+    """CPU time of the whole process in each turn."""
     added_ms: tuple[float, ...]
     """From when a sample was due until its turn ended, for the first and last sample of each."""
     events: int
@@ -84,6 +83,10 @@ class WardTiming:
         """99th percentile of the added latency."""
         return float(np.quantile(self.added_ms, 0.99))
 
+    def holds(self, deadline_ms: float) -> bool:
+        """Return whether the deadline is held, without falling behind."""
+        return self.p99_added_ms <= deadline_ms and self.share < 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WardThroughput:
@@ -94,21 +97,18 @@ class WardThroughput:
     is_sent: bool = False
     """Whether a broker got the messages."""
 
-    def holds(self, timing: WardTiming) -> bool:
-        """Whether a size holds the deadline, without falling behind."""
-        return timing.p99_added_ms <= self.config.deadline_ms and timing.share < 1.0
-
     def largest(self, what: str) -> int | None:
         """Largest number of patients measured that holds the deadline."""
-        held = [t.patients for t in self.timings if t.what == what and self.holds(t)]
-        return max(held, default=None)
+        deadline_ms = self.config.deadline_ms
+        timings = (t for t in self.timings if t.what == what)
+        return max((t.patients for t in timings if t.holds(deadline_ms)), default=None)
 
     def cost_us(self, what: str) -> tuple[float, float]:
         """Return CPU time in us for a patient's second of signal, and R² of the straight line."""
-        those = [t for t in self.timings if t.what == what]
-        n = np.array([t.patients for t in those], float)
-        cost = np.array([t.share for t in those]) * 1e6
-        if len(those) < 2:
+        timings = [t for t in self.timings if t.what == what]
+        n = np.array([t.patients for t in timings], float)
+        cost = np.array([t.share for t in timings]) * 1e6
+        if len(timings) < 2:
             return float((cost / n).mean()), float("nan")
         slope, offset = np.polyfit(n, cost, 1)
         rest = cost - (slope * n + offset)
@@ -136,32 +136,28 @@ def measure_ward(
         If the broker can't be reached.
     """
     config = config or WardThroughputConfig()
-    tell = advance or (lambda line: None)
+    advance = advance or (lambda line: None)
     source = LoopedRecords([simulate_demo()], config.n_leads)
     model = BatchedModel(load_model())
     model.warm_up()
     warm_up(model, n_leads=config.n_leads)
     timings = []
     for n in config.dsp_sizes:
-        tell(f"signal path, {n} patients")
+        advance(f"signal path, {n} patients")
         timings.append(asyncio.run(_measure(DSP, n, source, model, config)))
     missed = None
     for n in config.sizes:
-        tell(f"ward, {n} patients")
+        advance(f"ward, {n} patients")
         timings.append(asyncio.run(_measure(WARD, n, source, model, config, url)))
-        if not _holds(timings[-1], config):
+        if not timings[-1].holds(config.deadline_ms):
             missed = n
             break
-    largest = max((t.patients for t in timings if t.what == WARD and _holds(t, config)), default=0)
+    largest = WardThroughput(config=config, timings=tuple(timings)).largest(WARD)
     if missed is not None and largest:
         middle = (largest + missed) // 2
-        tell(f"ward, {middle} patients")
+        advance(f"ward, {middle} patients")
         timings.append(asyncio.run(_measure(WARD, middle, source, model, config, url)))
     return WardThroughput(config=config, timings=tuple(timings), is_sent=url is not None)
-
-
-def _holds(timing: WardTiming, config: WardThroughputConfig) -> bool:
-    return WardThroughput(config=config, timings=(timing,)).holds(timing)
 
 
 async def _measure(
@@ -188,8 +184,8 @@ async def _measure(
     return WardTiming(
         what=what,
         patients=n,
-        turn_ms=tuple(measured * _MS),
-        added_ms=tuple(added_latencies(measured, config.turns) * _MS),
+        turn_ms=tuple(measured * MS),
+        added_ms=tuple(added_latencies(measured, config.turns) * MS),
         events=source.events[-1] - source.events[settled],
         share=float(measured.sum()) / (len(measured) * config.turns.turn_s),
         row_bytes=ward.rows.bytes_per_row,
@@ -197,7 +193,7 @@ async def _measure(
 
 
 class _TimedTurns:
-    """A source that times what is done with each of its turns."""
+    """A source that notes the CPU time that each of its turns takes."""
 
     is_paced = False
 
@@ -212,7 +208,7 @@ class _TimedTurns:
         self._source.begin(host)
 
     async def turns(self) -> AsyncIterator[Turn]:
-        """Yield each turn, due now; the time until the next is asked for is what it took."""
+        """Yield each turn, due now, and note the CPU time spent until the next is asked for."""
         loop = asyncio.get_running_loop()
         async for turn in self._source.turns():
             if turn.block is None:
@@ -233,7 +229,7 @@ async def _run_signal(ward: Ward, source: _TimedTurns) -> None:
 
 
 class _Admitting:
-    """Takes patients into a ward and does nothing else."""
+    """A host that admits patients to a ward and does nothing else."""
 
     def __init__(self, ward: Ward) -> None:
         self._ward = ward
@@ -243,8 +239,8 @@ class _Admitting:
         self._ward.admit(info.source)
 
     def close(self, source: str) -> "asyncio.Task[None]":
-        """Refuse: nobody leaves."""
-        raise NotImplementedError(f"{source} never leaves")
+        """Refuse: no patient's stream ends while it is measured."""
+        raise NotImplementedError(f"{source} can't be closed while it is measured")
 
 
 async def _run_ward(ward: Ward, source: _TimedTurns, model: BatchedModel, url: str | None) -> None:
@@ -263,7 +259,7 @@ async def _run_ward(ward: Ward, source: _TimedTurns, model: BatchedModel, url: s
 
 
 class _Encoding(QuietSink):
-    """Encodes messages and sends none."""
+    """A sink that encodes messages and sends none."""
 
     def publish(self, info: StreamInfo, message: Published) -> None:
         """Encode an event."""
@@ -271,7 +267,7 @@ class _Encoding(QuietSink):
 
 
 class _Delivering(MqttPublisher):
-    """A publisher whose turns last until the broker has everything."""
+    """A publisher that waits in each turn until the broker has acknowledged everything."""
 
     async def drain(self) -> None:
         """Wait for every acknowledgement."""
@@ -280,12 +276,12 @@ class _Delivering(MqttPublisher):
 
 
 def added_latencies(durations_s: NDArray[np.float64], turns: TurnConfig) -> NDArray[np.float64]:
-    """Return how long after they were due the samples of each turn were dealt with.
+    """Return how long after a sample was due the turn that took it ended.
 
     Parameters
     ----------
     durations_s : ndarray
-        Of each turn.
+        CPU time of each turn.
     turns : TurnConfig
         How turns follow each other.
 
@@ -294,85 +290,9 @@ def added_latencies(durations_s: NDArray[np.float64], turns: TurnConfig) -> NDAr
     ndarray, twice as long
         For the newest and the oldest sample of each turn.
     """
-    ended, found = 0.0, []
-    for number, duration in enumerate(durations_s):
-        there = (number + 1) * turns.turn_s
-        ended = max(ended, there) + duration
-        found += [ended - there, ended - there + turns.tick_s]
-    return np.array(found)
-
-
-def ward_report(found: WardThroughput) -> Report:
-    """Report what a ward of every size costs, and which size holds the deadline."""
-    config = found.config
-    lines = [
-        f"One core; {config.n_leads} leads at {CHAIN_FS:g} Hz, ticks of "
-        f"{config.turns.tick_s * _MS:g} ms in {config.turns.groups} turns, {config.seconds:g} s of "
-        f"signal; events encoded as JSON "
-        f"{'and sent to Mosquitto' if found.is_sent else 'but not sent'}. Deadline: p99 added "
-        f"latency of {config.deadline_ms:g} ms.",
-    ]
-    for what in dict.fromkeys(t.what for t in found.timings):
-        slope, fit = found.cost_us(what)
-        lines.append(
-            f"{what}: largest that holds the deadline {found.largest(what) or 'none'}; "
-            f"{slope:.1f} us CPU for each second of a patient, straight line R² {fit:.4f}"
-        )
-    return Report(
-        title="Throughput of a ward",
-        introduction=lines,
-        tables=[_table(found)],
-        figures={
-            "schema": SCHEMA_VERSION,
-            "tick_s": config.turns.tick_s,
-            "turns": config.turns.groups,
-            "sent": found.is_sent,
-            "deadline_ms": config.deadline_ms,
-            "largest": {what: found.largest(what) for what in (DSP, WARD)},
-            "timings": [_figures(t) for t in found.timings],
-        },
-        plot=partial(_plot, found),
-    )
-
-
-def _table(found: WardThroughput) -> Table:
-    rows = [
-        (
-            *(t.what, t.patients, t.share, t.share / t.patients * 1e6),
-            *(np.quantile(t.turn_ms, 0.5), np.quantile(t.turn_ms, 0.99), t.p99_added_ms),
-            *("yes" if found.holds(t) else "no", t.row_bytes / 1024),
-        )
-        for t in sorted(found.timings, key=lambda t: (t.what, t.patients))
-    ]
-    header = (
-        *(Column(""), Column("patients"), Column("cores", ".3f"), Column("us/patient s", ".1f")),
-        *columns("turn ms", "p99", form=".2f"),
-        *(Column("added p99", ".1f"), Column("holds"), Column("KB", ".1f")),
-    )
-    return table("Cost of a ward", header, rows)
-
-
-def _figures(timing: WardTiming) -> dict[str, Any]:
-    return {
-        "what": timing.what,
-        "patients": timing.patients,
-        "cores": timing.share,
-        "turn_ms": timing.turn_ms,
-        "added_p99_ms": timing.p99_added_ms,
-        "events": timing.events,
-        "row_bytes": timing.row_bytes,
-    }
-
-
-def _plot(found: WardThroughput, path: Path) -> None:
-    """Draw cost against the number of patients."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, what in zip(figure.subplots(1, 2), (DSP, WARD), strict=True):
-        those = sorted((t for t in found.timings if t.what == what), key=lambda t: t.patients)
-        axes.plot([t.patients for t in those], [t.share for t in those], "o-")
-        axes.axhline(1.0, color="grey", linestyle=":")
-        axes.set(xlabel="patients", ylabel="cores", title=what, xlim=(0, None), ylim=(0, None))
-        axes.grid(alpha=0.3)
-    figure.savefig(path)
+    ended_s, latencies_s = 0.0, []
+    for number, duration_s in enumerate(durations_s):
+        due_s = (number + 1) * turns.turn_s
+        ended_s = max(ended_s, due_s) + duration_s
+        latencies_s += [ended_s - due_s, ended_s - due_s + turns.tick_s]
+    return np.array(latencies_s)

@@ -8,12 +8,14 @@ import pytest
 
 from streamer.bench.report import plain
 from streamer.bench.speed import latency, soak, throughput_ward
+from streamer.bench.speed.latency_report import latency_report, quantiles
 from streamer.bench.speed.mosquitto import running_mosquitto
 from streamer.bench.speed.throughput_ward import WardThroughputConfig, added_latencies
+from streamer.bench.speed.ward_report import ward_report
 from streamer.sources.looped import TurnConfig
 
 
-def test_added_latency_counts_waiting_for_the_tick_and_for_the_one_before() -> None:
+def test_added_latency_counts_waiting_for_the_tick_and_for_the_previous_turn() -> None:
     """Turns of 25 ms, of which two make a tick; the second takes 40 ms and delays the third."""
     found = added_latencies(np.array([0.01, 0.04, 0.01]), TurnConfig(tick_s=0.05, groups=2))
     np.testing.assert_allclose(found, [0.01, 0.06, 0.04, 0.09, 0.025, 0.075])
@@ -31,8 +33,9 @@ def test_a_ward_costs_the_more_the_larger_it_is(mosquitto: str, tmp_path: Path) 
     assert found.cost_us("signal")[0] > 0
     assert found.timings[3].events > found.timings[2].events > 0
     assert 20_000 < found.timings[0].row_bytes < 32 * 1024
-    report = throughput_ward.ward_report(found)
-    assert "straight line" in report.introduction[1]
+    report = ward_report(found)
+    assert "labels on their own thread included" in report.introduction[1]
+    assert "straight line" in report.introduction[2]
     assert len(report.tables[0].rows) == len(found.timings)
     assert report.plot is not None
     report.plot(tmp_path / "ward.svg")
@@ -51,8 +54,8 @@ def test_latency_is_measured_from_r_peak_to_subscriber(mosquitto: str, tmp_path:
     # The subscriber can't have it before it was decided, but for the clocks' resolution.
     assert found.excess.min() > -1.0
     assert np.all(found.decision_delay >= 352.0)
-    assert np.all(np.diff(list(latency.quantiles(found.compute).values())) >= 0)
-    report = latency.latency_report(found)
+    assert np.all(np.diff(list(quantiles(found.compute).values())) >= 0)
+    report = latency_report(found)
     assert report.plot is not None
     report.plot(tmp_path / "latency.svg")
     assert (tmp_path / "latency.svg").stat().st_size > 1000
