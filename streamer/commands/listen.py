@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from streamer.commands.output_arguments import add_mqtt_options
 from streamer.core.text import say
-from streamer.mqtt.options import add_mqtt_options, tls_files
 
 if TYPE_CHECKING:
     from streamer.messages.received import Received
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Listen until told to stop."""
+    from streamer.mqtt.access import tls_files
     from streamer.mqtt.listen import Listener, ListenOptions, parse_duration
 
     if args.count is not None and args.count < 1:

@@ -1,10 +1,8 @@
-"""Arguments that `replay` and `ward` share: where events go, and what is kept."""
+"""Arguments that commands share: where events go, what is kept, and how to talk to a broker."""
 
 import argparse
 import math
 from pathlib import Path
-
-from streamer.mqtt.options import add_mqtt_options
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +68,30 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how often (30)",
     )
+
+
+def add_mqtt_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how to talk to a broker; secrets are no options, they come from the environment."""
+    _add_tls_options(parser).add_argument(
+        "--mqtt-version",
+        choices=("auto", "5", "3.1.1"),
+        default="auto",
+        help="protocol version; auto (default) is 5 unless the broker refuses it",
+    )
+
+
+def _add_tls_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Declare whom to trust and who we are; return their group."""
+    group = parser.add_argument_group(
+        "MQTT connection",
+        "user name and password come from ECG_STREAM_MQTT_USERNAME and ECG_STREAM_MQTT_PASSWORD "
+        "or ECG_STREAM_MQTT_PASSWORD_FILE",
+    )
+    add = group.add_argument
+    add("--mqtt-ca", type=Path, metavar="FILE", help="trust these authorities (PEM) for mqtts")
+    add("--mqtt-cert", type=Path, metavar="FILE", help="our certificate (PEM), if asked for one")
+    add("--mqtt-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    return group
 
 
 def positive_integer(text: str) -> int:

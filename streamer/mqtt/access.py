@@ -1,4 +1,4 @@
-"""Who we are to a broker, and whom we trust: credentials and TLS files.
+"""How to reach a broker: its address, who we are to it and whom we trust.
 
 Secrets come from the environment or from files, never from the command line, where every user of
 the machine can read them.
@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from streamer.core.errors import BrokerError
 
@@ -16,8 +17,52 @@ USERNAME_VARIABLE: Final = "ECG_STREAM_MQTT_USERNAME"
 PASSWORD_VARIABLE: Final = "ECG_STREAM_MQTT_PASSWORD"
 PASSWORD_FILE_VARIABLE: Final = "ECG_STREAM_MQTT_PASSWORD_FILE"
 
+_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+"""The ports that IANA assigned to MQTT and to MQTT over TLS."""
 _MAX_PASSWORD_BYTES: Final = 65_535
 """MQTT 5, section 3.1.3.6: the length is a two-byte integer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a broker listens."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        """The address as `parse_url` reads it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+
+def parse_url(url: str) -> Address:
+    """Read `mqtt://host[:port]` or `mqtts://host[:port]` (TLS).
+
+    Raises
+    ------
+    ValueError
+        If the URL has another form; credentials in it are refused, and not repeated.
+    """
+    if "@" in url:
+        raise ValueError(
+            "an MQTT URL must not hold a username or password, where others can read them; "
+            f"set {USERNAME_VARIABLE} and {PASSWORD_VARIABLE} in the environment"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        rest = parts.path.removeprefix("/") + parts.query + parts.fragment
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or rest:
+            raise ValueError
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"{url!r} is no MQTT URL; expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT], "
+            "such as mqtt://localhost:1883"
+        ) from None
+    return Address(host=parts.hostname, port=port, tls=parts.scheme == "mqtts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +118,24 @@ class TlsFiles:
     def is_empty(self) -> bool:
         """Whether the system's settings do."""
         return self.ca is None and self.certificate is None
+
+
+def tls_files(options: Mapping[str, Any], url: str | None) -> TlsFiles | None:
+    """Return the TLS files that were named.
+
+    Raises
+    ------
+    ValueError
+        If files are named but `url` is not mqtts.
+    """
+    files = TlsFiles(
+        ca=options["mqtt_ca"], certificate=options["mqtt_cert"], key=options["mqtt_key"]
+    )
+    if files.is_empty:
+        return None
+    if url is None or not url.startswith("mqtts://"):
+        raise ValueError("--mqtt-ca, --mqtt-cert and --mqtt-key are for mqtts://HOST[:PORT]")
+    return files
 
 
 def tls_context(files: TlsFiles | None) -> ssl.SSLContext:

@@ -17,10 +17,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamer.core.errors import BrokerError
-from streamer.mqtt.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
-from streamer.mqtt.address import Address, parse_url
-from streamer.mqtt.broker_note import remove_note, write_note
-from streamer.mqtt.ports import DEFAULT_PORT, HOST, choose_port, reached_at
+from streamer.mqtt.access import (
+    PASSWORD_VARIABLE,
+    USERNAME_VARIABLE,
+    Address,
+    Credentials,
+    parse_url,
+)
+from streamer.mqtt.local_address import (
+    DEFAULT_PORT,
+    HOST,
+    choose_port,
+    reached_at,
+    remove_note,
+    write_note,
+)
 
 DEFAULT_URL: Final = f"mqtt://{HOST}:{DEFAULT_PORT}"
 EMBEDDED: Final = "embedded"

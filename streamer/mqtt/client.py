@@ -15,9 +15,9 @@ from streamer.messages.outgoing import Outgoing
 from streamer.messages.payload import TOPIC_PREFIX
 from streamer.mqtt.connection import Connection
 from streamer.mqtt.delivery import Delivery, Present
-from streamer.mqtt.errors import MessageRefusedError, is_refused
 from streamer.mqtt.link import Link, LinkOptions
 from streamer.mqtt.outbox import MemoryOutbox, Outbox
+from streamer.mqtt.protocol import MessageRefusedError, is_refused
 
 QUEUE_SIZE: Final = 20_000
 """Messages kept while the broker is away: two hours of one patient, some 12 MB."""

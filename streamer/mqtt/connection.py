@@ -15,13 +15,9 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 
-from streamer.mqtt.access import Credentials, TlsFiles, tls_context
-from streamer.mqtt.address import Address
-from streamer.mqtt.errors import (
-    VERSION_REFUSED,
-)
+from streamer.mqtt.access import Address, Credentials, TlsFiles, tls_context
 from streamer.mqtt.packet_socket import PacketSocket, PacketSocketContext
-from streamer.mqtt.protocol import AUTO, Version, new_properties
+from streamer.mqtt.protocol import AUTO, VERSION_REFUSED, Version, new_properties
 
 _LOGGER: Final = logging.getLogger(__name__)
 # Lost connections are reported in our own words; a program that wants the library's may listen.

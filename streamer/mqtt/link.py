@@ -13,8 +13,7 @@ from typing import TypedDict, Unpack
 import aiomqtt
 
 from streamer.messages.source_status import ConnectionState
-from streamer.mqtt.access import Credentials, TlsFiles
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, TlsFiles, parse_url
 from streamer.mqtt.connection import (
     Connection,
     ConnectionConfig,
@@ -23,8 +22,7 @@ from streamer.mqtt.connection import (
     client_identifier,
     connect,
 )
-from streamer.mqtt.errors import explain, is_login_refused, unreachable
-from streamer.mqtt.protocol import AUTO, Version
+from streamer.mqtt.protocol import AUTO, Version, explain, is_login_refused, unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,13 +22,11 @@ from streamer.messages.wire import (
     MalformedError,
     StatusMessage,
 )
-from streamer.mqtt.access import Credentials, TlsFiles
-from streamer.mqtt.address import Address, parse_url
+from streamer.mqtt.access import Address, Credentials, TlsFiles, parse_url
 from streamer.mqtt.broker import DEFAULT_URL
-from streamer.mqtt.broker_note import read_note
 from streamer.mqtt.connection import ConnectionConfig, Versions, backoff, client_identifier, connect
-from streamer.mqtt.errors import explain, is_login_refused, is_refused, unreachable
-from streamer.mqtt.protocol import AUTO
+from streamer.mqtt.local_address import read_note
+from streamer.mqtt.protocol import AUTO, explain, is_login_refused, is_refused, unreachable
 
 LISTENING: Final = ConnectionConfig(backoff_cap_s=1.0)
 """A person waits: look for the broker every second."""

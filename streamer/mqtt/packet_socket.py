@@ -16,7 +16,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from streamer.mqtt.packets import (
+from streamer.mqtt.protocol import (
     CONNACK,
     DISCONNECT,
     END_SESSION,

@@ -1,18 +1,46 @@
-"""Versions of MQTT, and what version 5 says about a message beside its content."""
+"""MQTT itself: its versions, the properties of a message, a few packets, and refusals in words.
+
+Packets are written and read as in MQTT 5, section 3; 3.1.1 has the same without properties.
+"""
 
 import functools
+import struct
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+import aiomqtt
+from aiomqtt.exceptions import MqttCodeError, MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from streamer.core.errors import BrokerError
 from streamer.messages.wire import SCHEMA_VERSION
+from streamer.mqtt.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Address
 
 CONTENT_TYPE: Final = "application/json"
 AUTO: Final = "auto"
 _NO_PROPERTIES: Final = b"\x00"
+
+VERSION_REFUSED: Final = "Unsupported protocol version"
+_LOGIN_REFUSED: Final = ("Bad user name or password", "Not authorized")
+"""As paho names the return codes 4 and 5 of CONNACK."""
+_NO_REASON: Final = "Unspecified error"
+"""As paho names an end of stream."""
+
+CONNACK: Final = 0x20
+_PUBLISH_ONCE_OR_MORE: Final = 0x32
+PUBACK: Final = 0x40
+DISCONNECT: Final = 0xE0
+TYPE: Final = 0xF0
+END_SESSION: Final = b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
+"""A DISCONNECT of MQTT 5 with a session expiry of 0: nothing need be kept for us."""
+FAILURE: Final = 0x80
+"""MQTT 5, section 2.4: reason codes from here on are refusals; so it is in a SUBACK of 3.1.1."""
+
+
+class MessageRefusedError(aiomqtt.MqttError):
+    """The broker doesn't take what we publish."""
 
 
 class Version(StrEnum):
@@ -69,3 +97,90 @@ def user_properties(kind: str) -> dict[str, str]:
 def new_properties(packet_type: int) -> Properties:
     """Return an empty set of properties for one type of packet."""
     return Properties(packet_type)  # type: ignore[no-untyped-call]
+
+
+def publish_packet(
+    topic: str, payload: bytes, number: int, *, retain: bool, properties: bytes
+) -> bytes:
+    """Encode a message at QoS 1; `properties` as MQTT 5 packs them, empty in 3.1.1."""
+    name = topic.encode()
+    size = 4 + len(name) + len(properties) + len(payload)
+    return b"".join(
+        (
+            bytes((_PUBLISH_ONCE_OR_MORE | retain,)),
+            packed_length(size),
+            struct.pack("!H", len(name)),
+            name,
+            struct.pack("!H", number),
+            properties,
+            payload,
+        )
+    )
+
+
+def packed_length(size: int) -> bytes:
+    """Write the length of the rest of a packet (MQTT 5, section 1.5.5)."""
+    if size < 0x80:
+        return bytes((size,))
+    digits = bytearray()
+    while size >= 0x80:
+        digits.append(size & 0x7F | 0x80)
+        size >>= 7
+    digits.append(size)
+    return bytes(digits)
+
+
+def packet_end(data: bytearray, start: int) -> int | None:
+    """Return where the packet that starts there ends; None if it hasn't come whole.
+
+    Raises
+    ------
+    ValueError
+        If its length is none.
+    """
+    size = shift = 0
+    for index in range(start + 1, start + 5):
+        if index >= len(data):
+            return None
+        size |= (data[index] & 0x7F) << shift
+        if data[index] < 0x80:
+            end = index + 1 + size
+            return end if end <= len(data) else None
+        shift += 7
+    raise ValueError("malformed length")
+
+
+def explain(error: BaseException) -> str:
+    """Say in a few words why a connection failed or ended."""
+    if isinstance(error, MqttConnectError):
+        return f"it refuses us: {error.rc}"
+    cause = error.__cause__
+    if isinstance(cause, MqttCodeError):
+        reason = str(cause.rc)
+        return "it closed the connection" if reason == _NO_REASON else reason.lower()
+    return str(cause or error) or type(error).__name__
+
+
+def is_login_refused(error: BaseException) -> bool:
+    """Whether the broker rejects our credentials or messages, which no waiting cures."""
+    if isinstance(error, MessageRefusedError):
+        return True
+    return isinstance(error, MqttConnectError) and str(error.rc) in _LOGIN_REFUSED
+
+
+def is_refused(code: Any) -> bool:
+    """Whether one code of a SUBACK says no, in either version of the protocol."""
+    return bool(getattr(code, "is_failure", code == FAILURE))
+
+
+def unreachable(address: Address, error: BaseException, advice: str) -> BrokerError:
+    """Make the one-line error for a broker that can't be used from the start."""
+    if isinstance(error, MessageRefusedError):
+        advice = f"ask for the right to publish there, or {advice}"
+    elif isinstance(error, MqttConnectError) and str(error.rc) == VERSION_REFUSED:
+        advice = f"try another --mqtt-version, or {advice}"
+    elif isinstance(error, MqttConnectError):
+        advice = f"check {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}, or {advice}"
+    else:
+        advice = f"start a broker there, or {advice}"
+    return BrokerError(f"MQTT broker {address.url} can't be used: {explain(error)}; {advice}")

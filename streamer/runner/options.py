@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from streamer.mqtt.options import tls_files
+from streamer.mqtt.access import tls_files
 from streamer.mqtt.publishing import Publishing
 from streamer.sinks.annotations import AnnotationSink
 from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink

@@ -19,8 +19,8 @@ from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
 from streamer.monitor.terminal import palette
+from streamer.mqtt.access import tls_files
 from streamer.mqtt.broker import broker_for
-from streamer.mqtt.options import tls_files
 from streamer.mqtt.samples import SamplesSink
 from streamer.patient.ward import Ward
 from streamer.patient.ward_patient import WardConfig

@@ -7,8 +7,7 @@ from typing import Final
 
 from streamer.messages.payload import TOPIC_PREFIX, check_source
 from streamer.messages.samples import SamplesError, decode
-from streamer.mqtt.access import TlsFiles
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import TlsFiles, parse_url
 from streamer.mqtt.client import SAMPLES, MqttClient
 from streamer.sources.live import LiveConfig, LiveSource
 from streamer.sources.looped import TurnConfig

@@ -16,8 +16,7 @@ from stage_cases import ecg
 
 from streamer.messages.samples import SampleMessage, encode
 from streamer.messages.wire import MessageType
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import ConnectionConfig, connect
 from streamer.runner.options import WardOptions

@@ -12,10 +12,10 @@ from sample_events import labeled_beat, published, stream_info
 
 from classifier.labels import Label
 from streamer.core.errors import BrokerError
-from streamer.mqtt import broker_note, ports
+from streamer.mqtt import local_address
 from streamer.mqtt.access import Credentials
 from streamer.mqtt.broker import BrokerConfig, EmbeddedBroker, broker_for, check_option
-from streamer.mqtt.broker_note import read_note, remove_note, write_note
+from streamer.mqtt.local_address import read_note, remove_note, write_note
 from streamer.mqtt.publisher import MqttPublisher
 
 
@@ -73,7 +73,7 @@ async def test_a_taken_default_port_is_avoided(monkeypatch: pytest.MonkeyPatch) 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        monkeypatch.setattr(ports, "DEFAULT_PORT", port)
+        monkeypatch.setattr(local_address, "DEFAULT_PORT", port)
         async with broker_for("embedded") as url:
             assert url not in {None, f"mqtt://127.0.0.1:{port}"}
             assert read_note() == url
@@ -82,7 +82,7 @@ async def test_a_taken_default_port_is_avoided(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_free_default_port_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
-    monkeypatch.setattr(ports, "DEFAULT_PORT", port)
+    monkeypatch.setattr(local_address, "DEFAULT_PORT", port)
     async with broker_for("embedded") as url:
         assert url == f"mqtt://127.0.0.1:{port}"
 
@@ -92,7 +92,7 @@ async def test_a_broker_that_fails_to_start_says_so(monkeypatch: pytest.MonkeyPa
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         # The port is lost between the check and the start.
-        monkeypatch.setattr(ports, "_is_free", lambda port, host: True)
+        monkeypatch.setattr(local_address, "_is_free", lambda port, host: True)
         with pytest.raises(BrokerError, match=r"can't listen on 127\.0\.0\.1.*--mqtt off"):
             await EmbeddedBroker(taken.getsockname()[1]).start()
 
@@ -186,7 +186,7 @@ def test_a_note_is_read_while_its_writer_lives_and_removed_by_it_alone(own_cache
 )
 def test_stale_or_broken_notes_are_ignored(note: str, own_cache: Path) -> None:
     write_note("mqtt://127.0.0.1:5000")
-    broker_note._note_path().write_text(note)
+    local_address._note_path().write_text(note)
     assert read_note() is None
 
 

@@ -8,10 +8,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from streamer.core.errors import BrokerError
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import Address, parse_url
+from streamer.mqtt.access import Address, Credentials, parse_url
 from streamer.mqtt.connection import ConnectionConfig, backoff, client_identifier
-from streamer.mqtt.errors import explain, is_login_refused
+from streamer.mqtt.protocol import explain, is_login_refused
 
 
 @pytest.mark.parametrize(

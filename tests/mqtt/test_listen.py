@@ -32,8 +32,7 @@ from streamer.messages.payload import to_payload, topic_of
 from streamer.messages.received import Received
 from streamer.messages.source_status import ConnectionState, DeliveryCounts, status_payload
 from streamer.messages.wire import AlertMessage, AnyMessage, EventMessage, StatusMessage, dumps
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import connect
 from streamer.mqtt.listen import Listener, ListenOptions, parse_duration

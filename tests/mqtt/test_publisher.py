@@ -20,8 +20,7 @@ from classifier.labels import Label
 from streamer.core.errors import BrokerError
 from streamer.core.events import EctopyCondition, Rhythm
 from streamer.messages.wire import MessageType, dumps
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.broker import EmbeddedBroker
 from streamer.mqtt.connection import connect
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path

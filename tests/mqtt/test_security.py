@@ -24,8 +24,7 @@ from sample_events import (
 from streamer.core.errors import BrokerError
 from streamer.messages.received import Received
 from streamer.messages.wire import StatusMessage, dumps
-from streamer.mqtt.access import Credentials, TlsFiles, tls_context
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, TlsFiles, parse_url, tls_context
 from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import connect
 from streamer.mqtt.listen import Listener, ListenOptions

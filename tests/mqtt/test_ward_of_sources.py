@@ -14,8 +14,7 @@ from classifier.labels import Label
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Event, Rhythm
 from streamer.messages.wire import dumps
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.connection import connect
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.publisher import WARD, WARD_OUTBOX, ClientConfig, MqttPublisher

@@ -13,8 +13,7 @@ from message_schema import schema
 
 from streamer.core.events import StreamInfo
 from streamer.messages.wire import MessageType
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.connection import ConnectionConfig, backoff, connect
 from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 

@@ -21,8 +21,7 @@ from streamer.messages.payload import TOPIC_PREFIX
 from streamer.messages.received import receive
 from streamer.messages.source_status import FINISHED
 from streamer.messages.wire import AlertMessage, EventMessage, MalformedError, StatusMessage
-from streamer.mqtt.access import Credentials
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.connection import backoff, connect
 from streamer.mqtt.protocol import Version
 

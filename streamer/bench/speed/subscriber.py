@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from streamer.messages.payload import TOPIC_PREFIX
-from streamer.mqtt.address import parse_url
+from streamer.mqtt.access import parse_url
 from streamer.mqtt.connection import Connection, ConnectionConfig, client_identifier, connect
 
 _END_TIMEOUT_S: Final = 20.0
