@@ -56,72 +56,66 @@ def _device(info: StreamInfo, node: str) -> dict[str, Any]:
 
 def _entities(info: StreamInfo, prefix: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Component, name and particular fields of each entity."""
-
-    def at(kind: TopicKind) -> str:
-        return topic(info.source, kind, prefix)
-
-    available: dict[str, Any] = {
-        "availability": [{"topic": at(TopicKind.STATUS), "value_template": _AVAILABLE}]
-    }
+    beats, alerts, active, status = (
+        topic(info.source, kind, prefix)
+        for kind in (TopicKind.BEATS, TopicKind.ALERTS, TopicKind.ACTIVE, TopicKind.STATUS)
+    )
+    available = {"availability": [{"topic": status, "value_template": _AVAILABLE}]}
     return [
-        (
-            "sensor",
-            "heart_rate",
-            {
-                "name": "Heart rate",
-                "state_topic": at(TopicKind.BEATS),
-                "value_template": "{{ value_json.heart_rate_bpm }}",
-                "unit_of_measurement": "bpm",
-                "state_class": "measurement",
-                "icon": "mdi:heart-pulse",
-                "expire_after": EXPIRE_AFTER_S,
-                **available,
-            },
-        ),
-        (
-            "sensor",
-            "last_beat",
-            {
-                "name": "Last beat",
-                "state_topic": at(TopicKind.BEATS),
-                "value_template": "{{ value_json.label }}",
-                "json_attributes_topic": at(TopicKind.BEATS),
-                "icon": "mdi:heart",
-                "expire_after": EXPIRE_AFTER_S,
-                **available,
-            },
-        ),
-        (
-            "sensor",
-            "last_alert",
-            {
-                "name": "Last alert",
-                "state_topic": at(TopicKind.ALERTS),
-                "value_template": "{{ value_json.condition }}",
-                "json_attributes_topic": at(TopicKind.ALERTS),
-                "icon": "mdi:alert",
-                **available,
-            },
-        ),
-        (
-            "binary_sensor",
-            "alert_active",
-            {
-                "name": "Alert active",
-                "state_topic": at(TopicKind.ACTIVE),
-                "value_template": "{{ 'ON' if value_json.alerts | length else 'OFF' }}",
-                "device_class": "problem",
-                **available,
-            },
-        ),
-        (
-            "binary_sensor",
-            "connection",
-            {
-                "name": "Connection",
-                "state_topic": at(TopicKind.STATUS),
-                "value_template": "{{ 'OFF' if value_json.state == 'offline' else 'ON' }}",
-                "device_class": "connectivity",
-            },
-        ),
+        ("sensor", "heart_rate", _heart_rate(beats) | available),
+        ("sensor", "last_beat", _last_beat(beats) | available),
+        ("sensor", "last_alert", _last_alert(alerts) | available),
+        ("binary_sensor", "alert_active", _alert_active(active) | available),
+        ("binary_sensor", "connection", _connection(status)),
     ]
+
+
+def _heart_rate(beats: str) -> dict[str, Any]:
+    return {
+        "name": "Heart rate",
+        "state_topic": beats,
+        "value_template": "{{ value_json.heart_rate_bpm }}",
+        "unit_of_measurement": "bpm",
+        "state_class": "measurement",
+        "icon": "mdi:heart-pulse",
+        "expire_after": EXPIRE_AFTER_S,
+    }
+
+
+def _last_beat(beats: str) -> dict[str, Any]:
+    return {
+        "name": "Last beat",
+        "state_topic": beats,
+        "value_template": "{{ value_json.label }}",
+        "json_attributes_topic": beats,
+        "icon": "mdi:heart",
+        "expire_after": EXPIRE_AFTER_S,
+    }
+
+
+def _last_alert(alerts: str) -> dict[str, Any]:
+    return {
+        "name": "Last alert",
+        "state_topic": alerts,
+        "value_template": "{{ value_json.condition }}",
+        "json_attributes_topic": alerts,
+        "icon": "mdi:alert",
+    }
+
+
+def _alert_active(active: str) -> dict[str, Any]:
+    return {
+        "name": "Alert active",
+        "state_topic": active,
+        "value_template": "{{ 'ON' if value_json.alerts | length else 'OFF' }}",
+        "device_class": "problem",
+    }
+
+
+def _connection(status: str) -> dict[str, Any]:
+    return {
+        "name": "Connection",
+        "state_topic": status,
+        "value_template": "{{ 'OFF' if value_json.state == 'offline' else 'ON' }}",
+        "device_class": "connectivity",
+    }
