@@ -143,19 +143,14 @@ def faults(args: argparse.Namespace) -> "Report":
     """Break broker, network and publisher, and count lost events."""
     import asyncio
 
-    from streamer.bench.faults import matrix
-    from streamer.bench.report import Report
+    from streamer.bench.faults.matrix import measure_faults
+    from streamer.bench.faults.plan import FaultsConfig
+    from streamer.bench.faults.report import faults_report
     from streamer.bench.work import progress
 
-    config = matrix.FaultsConfig(faults=args.faults, seed=args.seed, rate=args.rate)
+    config = FaultsConfig(faults=args.faults, seed=args.seed, rate=args.rate)
     with progress("bench faults", config.faults) as advance:
-        found = asyncio.run(matrix.measure_faults(config, advance))
-    return Report(
-        title="Fault matrix",
-        introduction=matrix.lines(found),
-        figures=matrix.to_json(found),
-        passed=found.passed,
-    )
+        return faults_report(asyncio.run(measure_faults(config, advance)))
 
 
 def rhythm(args: argparse.Namespace) -> "Report":

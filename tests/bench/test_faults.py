@@ -5,16 +5,10 @@ from collections import Counter
 
 import pytest
 
-from streamer.bench.faults.matrix import (
-    Fault,
-    FaultsConfig,
-    judge,
-    lines,
-    measure_faults,
-    plan,
-    to_json,
-)
+from streamer.bench.faults.matrix import measure_faults
+from streamer.bench.faults.plan import Fault, FaultsConfig, plan
 from streamer.bench.faults.publisher import SAMPLES_APART
+from streamer.bench.faults.report import faults_report, judge
 
 
 def events(*seqs: int) -> list[tuple[int, int]]:
@@ -54,10 +48,12 @@ def test_nonsense_is_refused() -> None:
 async def test_nothing_is_lost_or_doubled_whatever_breaks(mosquitto: str) -> None:
     """One of each fault; `ecg-stream bench faults` does two hundred."""
     config = FaultsConfig(faults=len(Fault), seed=7, calm_s=(0.02, 0.1), length_s=(0.02, 0.4))
-    report = await measure_faults(config)
-    assert report.passed, "\n".join(lines(report))
-    assert set(report.faults) == set(Fault)
-    assert report.published >= 50
-    assert report.repeats > 0, "with these faults some messages must come again"
-    assert json.loads(json.dumps(to_json(report)))["lost"] == []
-    assert "0 lost, 0 doubled, 0 out of order" in "\n".join(lines(report))
+    result = await measure_faults(config)
+    report = faults_report(result)
+    text = "\n".join(report.introduction)
+    assert report.passed, text
+    assert set(result.faults) == set(Fault)
+    assert result.published >= 50
+    assert result.repeats > 0, "with these faults some messages must come again"
+    assert json.loads(json.dumps(report.figures))["lost"] == []
+    assert "0 lost, 0 doubled, 0 out of order" in text

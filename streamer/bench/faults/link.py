@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from typing import Final, Self
 
-HOST: Final = "127.0.0.1"
+from streamer.bench.speed.mosquitto import HOST
+
 _BLOCK_BYTES: Final = 65_536
 
 

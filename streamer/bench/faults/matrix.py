@@ -14,82 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from streamer.bench.faults.link import Link
 from streamer.bench.faults.parts import Broker, Publisher, Subscriber
-from streamer.bench.faults.publisher import SAMPLES_APART
-
-
-class Fault(StrEnum):
-    """What can be done."""
-
-    BROKER_KILL = "kill -9 the broker"
-    BROKER_RESTART = "restart the broker"
-    BROKER_STOP = "SIGSTOP the broker"
-    PUBLISHER_KILL = "kill -9 the publisher"
-    PUBLISHER_STOP = "SIGSTOP the publisher"
-    LINK_CUT = "reset the publisher's connection"
-    LINK_FREEZE = "partition the publisher"
-    LINK_STRAND = "leave the publisher half open"
-    SUBSCRIBER_CUT = "reset the subscriber's connection"
-    SUBSCRIBER_FREEZE = "partition the subscriber"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultsConfig:
-    """Size of the matrix."""
-
-    faults: int = 200
-    seed: int = 1
-    rate: float = 100.0
-    """Events a second; one patient has about three."""
-    calm_s: tuple[float, float] = (0.02, 0.4)
-    """Between two faults."""
-    length_s: tuple[float, float] = (0.02, 1.5)
-    """How long the broker is down, a process stopped, a link frozen."""
-    calm_events: int = 100
-    """Events to see after the last fault."""
-    end_timeout_s: float = 90.0
-    """How long everything may take to arrive at the end."""
-
-    def __post_init__(self) -> None:
-        if self.faults < 1 or self.rate <= 0:
-            raise ValueError("--faults and --rate must be above 0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultsReport:
-    """What came of it."""
-
-    seed: int
-    faults: Counter[Fault]
-    published: int
-    """Events that the publisher accepted."""
-    received: int
-    """Messages of events that came, repeats included."""
-    lost: tuple[int, ...]
-    doubled: tuple[int, ...]
-    """Numbers that stood for two events, or events that came under two numbers."""
-    disordered: int
-    """Events whose first copy came after that of a later one."""
-    malformed: int
-    reused: int
-    """Numbers that the publisher accepted twice."""
-    seconds: float
-
-    @property
-    def repeats(self) -> int:
-        """Copies that a subscriber drops by their number."""
-        return self.received - (self.published - len(self.lost))
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing was lost, doubled, out of order or damaged."""
-        return not (self.lost or self.doubled or self.disordered or self.malformed or self.reused)
+from streamer.bench.faults.plan import Fault, FaultsConfig, plan
+from streamer.bench.faults.report import FaultsResult, judge
 
 
 @dataclass(slots=True)
@@ -151,17 +82,9 @@ class _Scene:
         link.thaw()
 
 
-def plan(config: FaultsConfig) -> list[Fault]:
-    """Draw the faults: each kind about equally often, in random order."""
-    kinds = list(Fault)
-    faults = [kinds[i % len(kinds)] for i in range(config.faults)]
-    Random(config.seed).shuffle(faults)
-    return faults
-
-
 async def measure_faults(
     config: FaultsConfig, advance: Callable[[str], None] = lambda _: None
-) -> FaultsReport:
+) -> FaultsResult:
     """Run the matrix.
 
     Raises
@@ -228,10 +151,10 @@ async def _until(subscriber: Subscriber, condition: Callable[[], bool], timeout_
             await subscriber.changed.wait()
 
 
-def _judge(scene: _Scene, published: int, accepted: Sequence[int], seconds: float) -> FaultsReport:
+def _judge(scene: _Scene, published: int, accepted: Sequence[int], seconds: float) -> FaultsResult:
     events = scene.subscriber.events
     lost, doubled, disordered = judge(events, published)
-    return FaultsReport(
+    return FaultsResult(
         seed=scene.config.seed,
         faults=scene.counts,
         published=published,
@@ -243,69 +166,3 @@ def _judge(scene: _Scene, published: int, accepted: Sequence[int], seconds: floa
         reused=len(accepted) - len(set(accepted)),
         seconds=seconds,
     )
-
-
-def judge(
-    events: Sequence[tuple[int, int]], published: int
-) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """De-duplicate by number and compare with what was published.
-
-    Parameters
-    ----------
-    events : sequence of (seq, sample)
-        As they came.
-    published : int
-        Their number; event n is to have sample n * SAMPLES_APART.
-
-    Returns
-    -------
-    lost, doubled : tuple of int
-        Numbers.
-    disordered : int
-    """
-    first: dict[int, int] = {}
-    doubled = set()
-    disordered, highest = 0, -1
-    for seq, sample in events:
-        if sample != seq * SAMPLES_APART or not 0 <= seq < published:
-            doubled.add(seq)
-        if seq not in first:
-            first[seq] = sample
-            disordered += seq < highest
-            highest = max(highest, seq)
-    lost = tuple(seq for seq in range(published) if seq not in first)
-    return lost, tuple(sorted(doubled)), disordered
-
-
-def lines(report: FaultsReport) -> list[str]:
-    """Say it in words."""
-    total = sum(report.faults.values())
-    result = [f"fault matrix, seed {report.seed}: {total} faults in {report.seconds:.0f} s"]
-    result += [f"  {count:4d}  {fault.value}" for fault, count in sorted(report.faults.items())]
-    result += [
-        f"{report.published} events published, {report.received} messages received, "
-        f"{report.repeats} of them repeats",
-        f"after de-duplication by (source, seq): {len(report.lost)} lost, "
-        f"{len(report.doubled)} doubled, {report.disordered} out of order, "
-        f"{report.malformed} malformed, {report.reused} numbers used twice",
-        "passed" if report.passed else "FAILED",
-    ]
-    return result
-
-
-def to_json(report: FaultsReport) -> dict[str, Any]:
-    """Every number, for a file."""
-    return {
-        "seed": report.seed,
-        "faults": {fault.name.lower(): count for fault, count in sorted(report.faults.items())},
-        "published": report.published,
-        "received": report.received,
-        "repeats": report.repeats,
-        "lost": list(report.lost),
-        "doubled": list(report.doubled),
-        "disordered": report.disordered,
-        "malformed": report.malformed,
-        "reused": report.reused,
-        "seconds": report.seconds,
-        "passed": report.passed,
-    }

@@ -1,11 +1,7 @@
 """The broker, publisher and subscriber of the fault matrix, each ready to be hurt."""
 
 import asyncio
-import contextlib
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +10,12 @@ from typing import Any, Final
 
 import aiomqtt
 
-from streamer.bench.faults.link import HOST
 from streamer.bench.faults.publisher import IMPATIENT
+from streamer.bench.speed.mosquitto import (
+    free_port,
+    mosquitto_command,
+    wait_until_it_answers,
+)
 from streamer.core.errors import BrokerError
 from streamer.messages.payload import TOPIC_PREFIX
 from streamer.messages.received import receive
@@ -25,27 +25,7 @@ from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.connection import backoff, connect
 from streamer.mqtt.protocol import Version
 
-_SYSTEM_FOLDER: Final = "/usr/sbin"
-_POLL_S: Final = 0.02
-_START_TIMEOUT_S: Final = 60.0
 _SESSION_S: Final = 3600
-
-
-def find_mosquitto() -> str:
-    """Path of the broker.
-
-    Raises
-    ------
-    BrokerError
-        If it isn't installed.
-    """
-    search = os.pathsep.join([os.environ.get("PATH", ""), _SYSTEM_FOLDER])
-    executable = shutil.which("mosquitto", path=search)
-    if executable is None:
-        raise BrokerError(
-            "mosquitto is not installed; install it (Debian: apt-get install mosquitto)"
-        )
-    return executable
 
 
 class Process:
@@ -94,18 +74,17 @@ class Broker(Process):
     """A real Mosquitto that keeps its sessions on disk."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port = int(probe.getsockname()[1])
-        config = folder / "mosquitto.conf"
-        config.write_text(
-            f"listener {self.port} {HOST}\nallow_anonymous true\nlog_dest none\n"
-            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
-            "max_queued_messages 0\n"
+        self.port = free_port()
+        command = mosquitto_command(
+            folder,
+            self.port,
+            "persistence true",
+            f"persistence_location {folder}/",
+            "autosave_interval 1",
             # Read only when root starts it: it could not write the folder as another user.
-            "user root\n"
+            "user root",
         )
-        super().__init__([find_mosquitto(), "-c", str(config)])
+        super().__init__(command)
 
     async def until_ready(self) -> None:
         """Wait until it takes connections.
@@ -115,14 +94,8 @@ class Broker(Process):
         BrokerError
             If it ends instead.
         """
-        async with asyncio.timeout(_START_TIMEOUT_S):
-            while True:
-                self.check()
-                with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection(HOST, self.port)
-                    writer.close()
-                    return
-                await asyncio.sleep(_POLL_S)
+        if self._process is not None:
+            await asyncio.to_thread(wait_until_it_answers, self._process, self.port)
 
     def save(self) -> None:
         """Have it write its sessions at once."""

@@ -10,16 +10,36 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from streamer.core.errors import BrokerError
 
 HOST: Final = "127.0.0.1"
-_START_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.02
 _STOP_TIMEOUT_S: Final = 30.0
 _SYSTEM_FOLDER: Final = "/usr/sbin"
 """Debian puts the broker there, where a user's PATH doesn't look."""
+
+
+def mosquitto_command(folder: Path, port: int, *settings: str, advice: str = "") -> list[str]:
+    """Write a configuration into a folder, and return the command that starts the broker with it.
+
+    Raises
+    ------
+    BrokerError
+        If Mosquitto isn't installed; `advice` says what else can be done.
+    """
+    search = os.pathsep.join([os.environ.get("PATH", ""), _SYSTEM_FOLDER])
+    executable = shutil.which("mosquitto", path=search)
+    if executable is None:
+        raise BrokerError(
+            f"mosquitto is not installed; install it (Debian: apt-get install mosquitto){advice}"
+        )
+    config = folder / "mosquitto.conf"
+    common = (f"listener {port} {HOST}", "allow_anonymous true", "log_dest none")
+    config.write_text("\n".join((*common, "max_queued_messages 0", *settings, "")))
+    return [executable, "-c", str(config)]
 
 
 @contextlib.contextmanager
@@ -31,23 +51,14 @@ def running_mosquitto() -> Iterator[str]:
     BrokerError
         If Mosquitto isn't installed or doesn't start.
     """
-    search = os.pathsep.join([os.environ.get("PATH", ""), _SYSTEM_FOLDER])
-    executable = shutil.which("mosquitto", path=search)
-    if executable is None:
-        raise BrokerError(
-            "mosquitto is not installed; install it (Debian: apt-get install mosquitto), "
-            "or name a running broker with --mqtt URL"
-        )
+    quick = ("persistence false", "max_inflight_messages 0", "set_tcp_nodelay true")
+    advice = ", or name a running broker with --mqtt URL"
     with tempfile.TemporaryDirectory(prefix="ecg-stream-") as folder:
-        port = _free_port()
-        config = Path(folder) / "mosquitto.conf"
-        config.write_text(
-            f"listener {port} {HOST}\nallow_anonymous true\npersistence false\n"
-            "max_queued_messages 0\nmax_inflight_messages 0\nlog_dest none\nset_tcp_nodelay true\n"
-        )
-        with subprocess.Popen([executable, "-c", str(config)]) as process:
+        port = free_port()
+        command = mosquitto_command(Path(folder), port, *quick, advice=advice)
+        with subprocess.Popen(command) as process:
             try:
-                _wait_until_it_answers(process, port)
+                wait_until_it_answers(process, port)
                 yield f"mqtt://{HOST}:{port}"
             finally:
                 _end(process)
@@ -81,13 +92,21 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on loopback that nobody uses."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_until_it_answers(process: "subprocess.Popen[Any]", port: int) -> None:
+    """Return once a broker takes connections.
+
+    Raises
+    ------
+    BrokerError
+        If it ends instead, or takes too long.
+    """
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -1,0 +1,117 @@
+"""What came of the fault matrix."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamer.bench.faults.plan import Fault
+from streamer.bench.faults.publisher import SAMPLES_APART
+from streamer.bench.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultsResult:
+    """What came and what did not."""
+
+    seed: int
+    faults: Counter[Fault]
+    published: int
+    """Events that the publisher accepted."""
+    received: int
+    """Messages of events that came, repeats included."""
+    lost: tuple[int, ...]
+    doubled: tuple[int, ...]
+    """Numbers that stood for two events, or events that came under two numbers."""
+    disordered: int
+    """Events whose first copy came after that of a later one."""
+    malformed: int
+    reused: int
+    """Numbers that the publisher accepted twice."""
+    seconds: float
+
+    @property
+    def repeats(self) -> int:
+        """Copies that a subscriber drops by their number."""
+        return self.received - (self.published - len(self.lost))
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was lost, doubled, out of order or damaged."""
+        return not (self.lost or self.doubled or self.disordered or self.malformed or self.reused)
+
+
+def judge(
+    events: Sequence[tuple[int, int]], published: int
+) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """De-duplicate by number and compare with what was published.
+
+    Parameters
+    ----------
+    events : sequence of (seq, sample)
+        As they came.
+    published : int
+        Their number; event n is to have sample n * SAMPLES_APART.
+
+    Returns
+    -------
+    lost, doubled : tuple of int
+        Numbers.
+    disordered : int
+    """
+    first: dict[int, int] = {}
+    doubled = set()
+    disordered, highest = 0, -1
+    for seq, sample in events:
+        if sample != seq * SAMPLES_APART or not 0 <= seq < published:
+            doubled.add(seq)
+        if seq not in first:
+            first[seq] = sample
+            disordered += seq < highest
+            highest = max(highest, seq)
+    lost = tuple(seq for seq in range(published) if seq not in first)
+    return lost, tuple(sorted(doubled)), disordered
+
+
+def faults_report(result: FaultsResult) -> Report:
+    """Report what the faults cost."""
+    return Report(
+        title="Fault matrix",
+        introduction=_lines(result),
+        figures=_figures(result),
+        passed=result.passed,
+    )
+
+
+def _lines(result: FaultsResult) -> list[str]:
+    """Say it in words."""
+    total = sum(result.faults.values())
+    said = [f"fault matrix, seed {result.seed}: {total} faults in {result.seconds:.0f} s"]
+    said += [f"  {count:4d}  {fault.value}" for fault, count in sorted(result.faults.items())]
+    said += [
+        f"{result.published} events published, {result.received} messages received, "
+        f"{result.repeats} of them repeats",
+        f"after de-duplication by (source, seq): {len(result.lost)} lost, "
+        f"{len(result.doubled)} doubled, {result.disordered} out of order, "
+        f"{result.malformed} malformed, {result.reused} numbers used twice",
+        "passed" if result.passed else "FAILED",
+    ]
+    return said
+
+
+def _figures(result: FaultsResult) -> dict[str, Any]:
+    """Every number, for a file."""
+    return {
+        "seed": result.seed,
+        "faults": {fault.name.lower(): count for fault, count in sorted(result.faults.items())},
+        "published": result.published,
+        "received": result.received,
+        "repeats": result.repeats,
+        "lost": list(result.lost),
+        "doubled": list(result.doubled),
+        "disordered": result.disordered,
+        "malformed": result.malformed,
+        "reused": result.reused,
+        "seconds": result.seconds,
+        "passed": result.passed,
+    }
