@@ -170,7 +170,6 @@ def curves(
     x_label: str,
     y_label: str,
     x_ticks: Sequence[float] | None = None,
-    mark_points: bool = True,
 ) -> str:
     """Draw curves in panels side by side, with one legend."""
     with figure(10.5, 3.7, len(panels)) as (_, drawn, svg):
@@ -180,7 +179,7 @@ def curves(
                 style: dict[str, Any] = {"color": next(peers), "linewidth": 1.1, "markersize": 3}
                 if line.is_own:
                     style = {"color": OWN, "linewidth": 2.4, "zorder": 5, "markersize": 5}
-                axes.plot(line.x, line.y, "o-" if mark_points else "-", label=line.name, **style)
+                axes.plot(line.x, line.y, "o-", label=line.name, **style)
             axes.set_title(title, fontsize=10, loc="left")
             axes.set_xlabel(x_label)
             axes.grid(color="#e6ebef", linewidth=0.8)

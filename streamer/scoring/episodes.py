@@ -218,14 +218,11 @@ def _seconds(spans: Sequence[Span], fs: float) -> float:
     return sum(b - a for a, b in spans) / fs
 
 
-def reference_runs(
-    reference: Reference, label: Label, *, least: int = RUN_BEATS, most: int | None = None
-) -> list[Span]:
+def reference_runs(reference: Reference, label: Label, *, least: int = RUN_BEATS) -> list[Span]:
     """Return runs of beats of one class, first to last beat; beats in flutter are left out."""
     beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
     runs = runs_of(beats, [label], left_out=beats.vf)
-    long = [run for run in runs if least <= len(run.beats) <= (most or len(run.beats))]
-    return [(run.first, run.last + 1) for run in long]
+    return [(run.first, run.last + 1) for run in runs if len(run.beats) >= least]
 
 
 def flutter_spans(reference: Reference, stop: int) -> list[Span]:

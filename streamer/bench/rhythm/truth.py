@@ -42,14 +42,10 @@ class Truth:
         Their sampling frequency in Hz.
     stop : int
         One past the last sample.
-    config : TruthConfig, optional
-        Tolerances.
     """
 
-    def __init__(
-        self, reference: Reference, *, fs: float, stop: int, config: TruthConfig | None = None
-    ) -> None:
-        self._config = config or TruthConfig()
+    def __init__(self, reference: Reference, *, fs: float, stop: int) -> None:
+        self._config = TruthConfig()
         self._fs = fs
         self._flutter = flutter_spans(reference, stop)
         self._beats: NDArray[np.int64] = np.array(

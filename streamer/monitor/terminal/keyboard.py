@@ -35,11 +35,6 @@ class Keyboard:
         self._before: list[Any] | None = None
         self._number: int | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether keys are being read."""
-        return self._before is not None
-
     def open(self) -> None:
         """Begin, if the stream is a terminal and the platform has one to be read so."""
         with contextlib.suppress(ImportError, OSError, ValueError, NotImplementedError):
