@@ -7,6 +7,11 @@ from pathlib import Path
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
+    _add_mqtt(parser)
+    _add_files(parser)
+
+
+def _add_mqtt(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--mqtt",
@@ -33,6 +38,10 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         help="announce heart rate, last beat and alerts to Home Assistant",
     )
     add_mqtt_options(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--theme",
         choices=("dark", "light", "colour-blind", "none"),

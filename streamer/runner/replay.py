@@ -1,6 +1,7 @@
 """Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
 
 import re
+import signal
 import sys
 import time
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ from replay.player import Player, parse_time
 from replay.record import Record
 from replay.records import open_record
 from streamer.core.events import StreamInfo
-from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
+from streamer.core.exit_codes import EXIT_ERROR, EXIT_SIGNAL
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
@@ -27,7 +28,8 @@ from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import ReplayOptions, file_sinks, publishing, wants_monitor
-from streamer.runner.runner import Runner, RunnerConfig, RunReport
+from streamer.runner.run_config import RunnerConfig, RunReport
+from streamer.runner.runner import Runner
 from streamer.scoring.account import Account
 from streamer.sinks.jsonl import STANDARD_OUTPUT
 from streamer.sinks.lines import LinesSink
@@ -224,7 +226,9 @@ class Replay:
                 _say(failure)
         if report.failures or lost:
             return EXIT_ERROR
-        return EXIT_INTERRUPTED if report.interrupted and not self._was_quit else 0
+        if report.interrupted and not self._was_quit:
+            return EXIT_SIGNAL + (report.signal or signal.SIGINT)
+        return 0
 
 
 async def play_live(options: ReplayOptions) -> int:

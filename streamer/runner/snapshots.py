@@ -71,6 +71,7 @@ class Snapshots:
         self._credit = 0.0
         self._turns: deque[str] = deque()
         self._states: dict[str, dict[str, object]] = {}
+        self._resumed: list[Resumed] = []
         self._writing: asyncio.Future[None] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
 
@@ -123,10 +124,16 @@ class Snapshots:
             alerts=alerts,
         )
 
-    def restore_memory(self, source: str, resumed: Resumed) -> None:
-        """Go on with what is kept beside, once the source is open."""
-        if self._memory is not None and resumed.alerts is not None:
-            self._memory.restore_alerts(source, resumed.alerts)
+    def remember(self, resumed: Resumed) -> None:
+        """Note what is to be restored beside a patient, once all sinks know the source."""
+        self._resumed.append(resumed)
+
+    def restore_memory(self) -> None:
+        """Restore what was remembered."""
+        for resumed in self._resumed:
+            if self._memory is not None and resumed.alerts is not None:
+                self._memory.restore_alerts(resumed.info.source, resumed.alerts)
+        self._resumed.clear()
 
     def remove(self, source: str) -> None:
         """Forget a patient whose stream has ended."""

@@ -23,7 +23,8 @@ from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, file_sinks, publishing
-from streamer.runner.runner import Runner, RunnerConfig
+from streamer.runner.run_config import RunnerConfig
+from streamer.runner.runner import Runner
 from streamer.signal.ring import SampleRing
 from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource

@@ -27,7 +27,8 @@ from streamer.patient.ward import Ward
 from streamer.patient.ward_patient import WardConfig
 from streamer.runner.label_desk import LabelDesk
 from streamer.runner.pending import Arrival, LabelLine, LabelState, PendingLabel
-from streamer.runner.runner import Runner, RunnerConfig, RunReport
+from streamer.runner.run_config import RunnerConfig, RunReport
+from streamer.runner.runner import Runner
 from streamer.sources.paced import PacedSource
 
 FS = 360.0

@@ -12,7 +12,7 @@ from mqtt_subscriber import subscriber
 from streamer.messages.payload import check_source
 from streamer.runner.options import ReplayOptions
 from streamer.runner.replay import Replay, source_name
-from streamer.runner.runner import RunReport
+from streamer.runner.run_config import RunReport
 from streamer.sources.paced import PacedSource
 
 
@@ -38,7 +38,9 @@ def replay(**options: object) -> Replay:
     return Replay(ReplayOptions(**{"record": "demo", "mqtt": "off", **options}))  # type: ignore[arg-type]
 
 
-def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunReport:
+def report(
+    *, interrupted: bool = False, signal: int | None = None, failures: tuple[str, ...] = ()
+) -> RunReport:
     return RunReport(
         n_samples=1,
         n_events=0,
@@ -47,6 +49,7 @@ def report(*, interrupted: bool = False, failures: tuple[str, ...] = ()) -> RunR
         n_given_up=0,
         n_not_shown=0,
         interrupted=interrupted,
+        signal=signal,
         failures=failures,
     )
 
@@ -65,6 +68,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert conclude(report(), None) == 0
     assert conclude(report(), Mqtt(0, 0)) == 0  # type: ignore[arg-type]
     assert conclude(report(interrupted=True), None) == 130
+    assert conclude(report(interrupted=True, signal=15), None) == 143
     assert conclude(report(failures=("disk full",)), None) == 1
     assert capsys.readouterr().err == ""
     assert conclude(report(), Mqtt(2, 3)) == 1  # type: ignore[arg-type]

@@ -16,7 +16,8 @@ from replay.chunk import Chunk
 from replay.errors import RecordFormatError
 from streamer.core.errors import OutputError
 from streamer.core.events import Gap, Published, StreamInfo
-from streamer.runner.runner import Runner, RunnerConfig
+from streamer.runner.run_config import RunnerConfig
+from streamer.runner.runner import Runner
 from streamer.sinks.jsonl import JsonLinesSink
 
 

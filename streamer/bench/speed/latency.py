@@ -29,7 +29,8 @@ from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.replay import START_LEAD_S, source_name
-from streamer.runner.runner import Runner, RunnerConfig, RunReport
+from streamer.runner.run_config import RunnerConfig, RunReport
+from streamer.runner.runner import Runner
 from streamer.signal.detector.qrs_detector import DetectorConfig
 from streamer.sinks.sink import QuietSink
 from streamer.sources.paced import PacedSource

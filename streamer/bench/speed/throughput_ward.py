@@ -31,7 +31,8 @@ from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.runner import Runner, RunnerConfig
+from streamer.runner.run_config import RunnerConfig
+from streamer.runner.runner import Runner
 from streamer.runner.ward import LEDGER
 from streamer.sinks.sink import QuietSink
 from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig
