@@ -2,10 +2,15 @@
 
 import os
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from streamer.mqtt.broker import EmbeddedBroker
 
 # A machine that has much else to do may take its time over an example.
 settings.register_profile("patient", deadline=None)
@@ -55,3 +60,22 @@ def mosquitto() -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep notes of brokers to this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+async def embedded(own_cache: None) -> AsyncIterator["EmbeddedBroker"]:
+    """Run the embedded broker."""
+    from mosquitto_broker import free_port
+
+    from streamer.mqtt.broker import EmbeddedBroker
+
+    broker = EmbeddedBroker(free_port())
+    await broker.start()
+    yield broker
+    await broker.stop()

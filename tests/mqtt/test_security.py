@@ -313,21 +313,6 @@ def test_an_encrypted_key_does_not_ask_on_the_terminal(keys: Path, tmp_path: Pat
         tls_context(files)
 
 
-def test_a_password_from_a_file(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("s3cret\n")
-    environment = {"ECG_STREAM_MQTT_USERNAME": "a", "ECG_STREAM_MQTT_PASSWORD_FILE": str(secret)}
-    assert Credentials.from_environment(environment).password == "s3cret"
-    with pytest.raises(BrokerError, match="both set; unset one"):
-        Credentials.from_environment({**environment, "ECG_STREAM_MQTT_PASSWORD": "x"})
-    secret.write_text("\n")
-    with pytest.raises(BrokerError, match="it is empty"):
-        Credentials.from_environment(environment)
-    secret.unlink()
-    with pytest.raises(BrokerError, match="No such file"):
-        Credentials.from_environment(environment)
-
-
 @pytest.mark.parametrize("command", ["replay", "listen"])
 def test_no_option_takes_a_secret(command: str) -> None:
     from streamer.commands.cli import build_parser

@@ -10,6 +10,7 @@ from typing import Any
 import aiomqtt
 import jsonschema
 from message_schema import schema
+from sample_events import one_of_each, published, stream_info
 
 from streamer.core.events import StreamInfo
 from streamer.messages.wire import MessageType
@@ -104,3 +105,37 @@ async def _collect(url: str, topics: str, collector: Collector, config: Connecti
                     await collector.add(str(message.topic), message.payload)
         except aiomqtt.MqttError:
             await asyncio.sleep(delay)
+
+
+def quick_sink(url: str, **options: object) -> MqttPublisher:
+    return MqttPublisher(
+        url,
+        credentials=Credentials(),
+        connection_config=QUICK,
+        random_source=random.Random(1),
+        **{"config": PATIENT, **options},
+    )
+
+
+def ended(count: int):
+    """Condition: the source went offline after so many events."""
+    return lambda c: any(s["state"] == "offline" and s["events"] == count for s in c.of("status"))
+
+
+async def wait_until(condition) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+def patient_sink(url: str) -> MqttPublisher:
+    return MqttPublisher(url, credentials=Credentials(), config=PATIENT, connection_config=QUICK)
+
+
+async def play(url: str, count: int = 1, source: str = "208") -> None:
+    """Publish one run with every kind of event, `count` times over."""
+    publisher = patient_sink(url)
+    await begin(publisher, stream_info(source))
+    for seq, event in enumerate(one_of_each() * count):
+        publisher.publish(stream_info(source), published(event, seq=seq))
+    await publisher.close()
