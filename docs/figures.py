@@ -192,11 +192,12 @@ def pictures(record: str, folder: Path) -> None:
 
     from replay.player import parse_time  # noqa: PLC0415
     from replay.records import open_record  # noqa: PLC0415
-    from streamer.core.events import Published, StreamInfo  # noqa: PLC0415
+    from streamer.core.events import LabeledBeat, Published, StreamInfo  # noqa: PLC0415
     from streamer.monitor.freezer import picture_of  # noqa: PLC0415
     from streamer.monitor.state import MonitorState  # noqa: PLC0415
     from streamer.patient.chain import Chain  # noqa: PLC0415
     from streamer.report.strip.writers import write_strip  # noqa: PLC0415
+    from streamer.scoring.account import Account  # noqa: PLC0415
 
     source = open_record(record)
     start, stop = (parse_time(text, source.fs) for text in (PICTURE_START, PICTURE_STOP))
@@ -209,13 +210,17 @@ def pictures(record: str, folder: Path) -> None:
         training_record=source.name == "208",
         started_at=0.0,
     )
-    state = MonitorState(info, reference=source.reference())
+    account = Account(info, reference=source.reference())
+    state = MonitorState(info, account)
     chain = Chain(fs=source.fs, n_leads=len(source.leads))
     seq = 0
     for chunk in source.chunks(start, stop, size=36):
         state.observe(chunk)
         for event in chain.push(chunk):
-            state.publish(Published(seq=seq, event=event, compute_ms=0.5))
+            message = Published(seq=seq, event=event, compute_ms=0.5)
+            if isinstance(event, LabeledBeat):
+                account.take(event, message.compute_ms, state.now)
+            state.publish(message)
             seq += 1
     for name, size in PICTURES.items():
         export_svg(state, folder / name, *size)

@@ -4,10 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from monitor_cases import info, play
+from monitor_cases import FedState, info, play
 from terminal_svg import draw_glyphs, export_svg
-
-from streamer.monitor.state import MonitorState
 
 
 def text(content: str, x: float = 0.0) -> str:
@@ -56,7 +54,7 @@ def test_other_markup_is_left_alone() -> None:
 
 def test_svg_has_every_word_and_draws_its_own_dots(tmp_path: Path) -> None:
     path = tmp_path / "monitor.svg"
-    state = MonitorState(info(training_record=True))
+    state = FedState(info(training_record=True))
     play(state, 3600)
     export_svg(state, path, 80, 24)
     svg = path.read_text(encoding="utf-8")
