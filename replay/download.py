@@ -54,7 +54,7 @@ class Fetched:
     """The file that is being looked at."""
     received_bytes: int = 0
     fetched: list[str] = field(default_factory=list)
-    """Files that came over the network."""
+    """Files that were downloaded."""
     kept: list[str] = field(default_factory=list)
     """Files that were complete already."""
 
@@ -152,8 +152,8 @@ def _fetch_files(
     for file in files:
         so_far.current = file.name
         progress(so_far)
-        came = _fetch_file(file, folder, on_bytes, sleep)
-        (so_far.fetched if came else so_far.kept).append(file.name)
+        is_fetched = _fetch_file(file, folder, on_bytes, sleep)
+        (so_far.fetched if is_fetched else so_far.kept).append(file.name)
     progress(so_far)
     return so_far
 

@@ -101,7 +101,7 @@ class DetectionResults:
     missing: tuple[Peer, ...]
     """Peers that are not installed."""
     cross_validation: dict[str, Any] | None
-    """Of the peak scorer on its training records, as it shipped; None if it came without."""
+    """Of the peak scorer on its training records, as shipped with it; None if it has none."""
 
     @property
     def detectors(self) -> tuple[str, ...]:

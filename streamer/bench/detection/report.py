@@ -39,7 +39,7 @@ def detection_report(
     ----------
     results : DetectionResults
     read : callable, optional
-        Reads a record again for its strips on the page; from where it came if None.
+        Reads a record again for its strips on the page; from its own source if None.
     """
     settings = results.settings
     read = read or (lambda r: read_excerpt(r.source, lead=settings.lead, stop=settings.stop))

@@ -55,7 +55,7 @@ class RecordRhythms:
     true_alarms: Counter[Rhythm] = field(default_factory=Counter)
     false_alarms: Counter[Rhythm] = field(default_factory=Counter)
     flutter_delays_s: tuple[float | None, ...] = ()
-    """From the onset of each flutter episode until its alarm; None where none came."""
+    """From the onset of each flutter episode until its alarm; None where there was none."""
 
 
 def measure_rhythm(

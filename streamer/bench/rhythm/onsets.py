@@ -46,12 +46,12 @@ class TimeToAlarm:
 
     @property
     def trials(self) -> int:
-        """How many there were."""
+        """How many onsets were simulated."""
         return len(self.delays_s) + self.missed
 
     @property
     def median_s(self) -> float | None:
-        """The middle one; None if none came."""
+        """The median delay; None without an alarm."""
         return median(self.delays_s) if self.delays_s else None
 
     @property
@@ -154,7 +154,7 @@ ARREST_SCENARIOS: Final = tuple(
 
 
 def delay_s(trial: SimulatedOnset, rhythms: frozenset[Rhythm]) -> float | None:
-    """Return how long after its onset the first such alarm came; None if none did."""
+    """Return how long after its onset the first such alarm was raised; None if none was."""
     for event in chain_events(trial.record):
         delay = event.decided_at / trial.record.fs - trial.onset_s
         if isinstance(event, Alarm) and event.rhythm in rhythms and delay > 0:
