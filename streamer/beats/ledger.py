@@ -96,7 +96,7 @@ class BeatLedger:
         """Beats seen, labelled or not."""
         return sum(self.counts.values())
 
-    def take(self, event: LabeledBeat, compute_ms: float) -> bool:
+    def add(self, event: LabeledBeat, compute_ms: float) -> bool:
         """Account for a provisional or confirmed beat; True if it wasn't known before.
 
         A label for a beat that is no longer remembered changes nothing.
@@ -104,7 +104,7 @@ class BeatLedger:
         mark = self._find(event.beat.rpeak.sample)
         is_new = mark is None
         if mark is None:
-            mark = self._add(event)
+            mark = self._remember(event)
             if mark is None:
                 return False
         else:
@@ -146,7 +146,7 @@ class BeatLedger:
                 return beat if beat.sample == sample else None
         return None
 
-    def _add(self, event: LabeledBeat) -> BeatMark | None:
+    def _remember(self, event: LabeledBeat) -> BeatMark | None:
         """Remember a new beat; None if it is older than the newest, so one forgotten long ago."""
         beat = event.beat
         if self.beats and beat.rpeak.sample < self.beats[-1].sample:

@@ -52,7 +52,7 @@ class Account:
 
     def take(self, event: LabeledBeat, added_ms: float, now: int) -> None:
         """Account for a beat that became known `added_ms` after it was decided, at sample `now`."""
-        self.ledger.take(event, added_ms)
+        self.ledger.add(event, added_ms)
         if self.score is not None:
             self.score.beat(event.beat.rpeak.sample, event.label)
             self.score.advance(now)
