@@ -70,7 +70,7 @@ class JsonLinesSink(QuietSink):
             raise self._unwritable(error) from error
 
     async def close(self) -> None:
-        """Close the file, or leave standard output as it is.
+        """Close the file, but not standard output.
 
         Raises
         ------

@@ -14,14 +14,14 @@ from streamer.scoring.account import Accounts
 
 _RATE_EVERY_S: Final = 10.0
 _MOST_QUEUED: Final = 10_000
-"""Lines kept for a reader that doesn't read; more are counted and left out."""
+"""Lines kept for a reader that doesn't read; more are counted and dropped."""
 _DRAIN_AT: Final = 1_000
 _CLOSE_S: Final = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Clock:
-    """How far the lines of one source are."""
+    """How far the lines of one source have been written."""
 
     info: StreamInfo
     rate_due: int
@@ -34,8 +34,8 @@ class LinesSink:
     """Writes a line for every confirmed beat that isn't normal, and for what happens besides.
 
     One line for each change of rhythm, alarm and gap, and the heart rate every 10 s of signal.
-    Times are those of the record, as m:ss.mmm. The first column says when a line became known, and
-    never goes back; when it happened stands after `at` or `since`.
+    Times are those of the record, as m:ss.mmm. The first column is when a line became known, and
+    never goes back; when it happened follows `at` or `since`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class LinesSink:
         Where to write. A thread writes, so that a pipe that isn't read can't hold up a beat; if it
         is closed at the other end, the rest is dropped silently.
     accounts : Accounts
-        Where heart rates come from.
+        Source of the heart rates.
     """
 
     def __init__(self, stream: TextIO, accounts: Accounts) -> None:
@@ -54,7 +54,7 @@ class LinesSink:
         self._empty = asyncio.Event()
         self._empty.set()
         self._broken = False
-        self._left_out = 0
+        self._dropped = 0
         self._clocks: dict[str, _Clock] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -118,7 +118,7 @@ class LinesSink:
             clock.rate_due += _rate_every(clock.info)
 
     def _write_known(self, clock: "_Clock", sample: int, words: str) -> None:
-        # What the network took long for is known later than the signal says.
+        # A label that took the network long is known later than its sample.
         clock.known = max(clock.known, sample)
         self._write(f"{record_time(clock.known, clock.info.fs)}  {words}")
 
@@ -126,11 +126,11 @@ class LinesSink:
         if self._broken:
             return
         if len(self._queued) >= _MOST_QUEUED:
-            self._left_out += 1
+            self._dropped += 1
             return
-        if self._left_out:
-            self._queued.append(f"({self._left_out} lines left out)")
-            self._left_out = 0
+        if self._dropped:
+            self._queued.append(f"({self._dropped} lines left out)")
+            self._dropped = 0
         self._queued.append(clean(line))
         self._empty.clear()
         self._more.set()
@@ -151,7 +151,7 @@ class LinesSink:
             self._stream.write(batch)
             self._stream.flush()
         except (OSError, ValueError):
-            # The reader has gone (`| head`), or the stream was closed.
+            # The reader has ended (`| head`), or the stream was closed.
             self._broken = True
 
 
@@ -160,7 +160,7 @@ def _rate_every(info: StreamInfo) -> int:
 
 
 def event_words(event: Event, fs: float) -> str | None:
-    """Return what a line says of an event; None for normal and provisional beats.
+    """Return the text of an event's line; None for normal and provisional beats.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ class Sink(Protocol):
         ...
 
     def open(self, info: StreamInfo) -> None:
-        """Begin with a source; its first event comes afterwards. May come before `start`."""
+        """Begin with a source, before its first event. May be called before `start`."""
         ...
 
     def observe(self, info: StreamInfo, chunk: Chunk) -> None:
@@ -38,7 +38,7 @@ class Sink(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is queued, within a bound, and let go of everything."""
+        """Finish what is queued, within a bound, and release all resources."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What may come in on `ecg/<source>/samples`: guarded source by source, and counted."""
+"""What is accepted on `ecg/<source>/samples`: limited source by source; rejections counted."""
 
 import dataclasses
 from collections import Counter
@@ -12,28 +12,28 @@ from streamer.messages.samples import SampleMessage, decode
 STRANGERS_LIMITS: Final = GuardLimits(
     max_bytes=SAMPLES_LIMITS.max_bytes, rate_per_s=1000.0, burst=10_000
 )
-"""For the first messages of all sources together: a whole ward may come at once."""
+"""For the first messages of all sources together: a whole ward may start at once."""
 
 _NO_LIMIT: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateConfig:
-    """What is let through."""
+    """What is accepted."""
 
     limits: GuardLimits = SAMPLES_LIMITS
     """Of one source."""
     strangers: GuardLimits = STRANGERS_LIMITS
     """Of the messages that would each begin a source."""
     most_sources: int = 20_000
-    """No ward has so many; beyond, somebody makes names up."""
+    """No ward has so many; more are invented names."""
 
 
 class SamplesGate:
-    """Decodes live samples of known sources and strangers, and turns away what does harm.
+    """Decodes live samples of known and new sources, and rejects harmful messages.
 
-    Pure: times are handed in. Each source has a `Guard` of its own, so that none can use up
-    another's share; what a source has sent too much is lost and will show as a `Gap`.
+    Pure: times are arguments. Each source has a `Guard` of its own, so that none can use up
+    another's share; what a source sends beyond its limit is lost and becomes a `Gap`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SamplesGate:
     Attributes
     ----------
     rejected : Counter of Rejection
-        Messages turned away, of all sources together.
+        Rejected messages, of all sources together.
     """
 
     def __init__(self, config: GateConfig | None = None) -> None:
@@ -57,7 +57,7 @@ class SamplesGate:
         Raises
         ------
         RejectedError
-            If the name, the message or the rate is none that we take.
+            If the name, the message or the rate is not acceptable.
         """
         guard = self._guards.get(source, self._strangers)
         try:
@@ -72,17 +72,17 @@ class SamplesGate:
             self._guards[source] = Guard(self._config.limits)
 
     def trust(self, source: str) -> None:
-        """Let a source come as fast as it likes: it is no stranger on the network."""
+        """Accept messages of a source at any rate: it is not on the network."""
         self._guards[source] = Guard(
             dataclasses.replace(self._config.limits, rate_per_s=_NO_LIMIT, burst=_NO_LIMIT)
         )
 
     def forget(self, source: str) -> None:
-        """Take a source that has left for a stranger again."""
+        """Treat a source that has ended as a new one again."""
         self._guards.pop(source, None)
 
     def reject(self, error: RejectedError) -> None:
-        """Count a message that is turned away."""
+        """Count a rejected message."""
         self.rejected[error.rejection] += 1
 
     def _decode(self, source: str, data: bytes) -> SampleMessage:

@@ -1,4 +1,4 @@
-"""Live samples of many sources, which may come and go at any time: let in, put in order, due."""
+"""Live samples of many sources, which may start and end at any time: checked, ordered, due."""
 
 import asyncio
 import time
@@ -22,10 +22,10 @@ from streamer.sources.track import SampleTrack, TrackConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveConfig:
-    """Patience with live sources, and what they may send."""
+    """Limits of live sources: silence, missing messages, and what they may send."""
 
     absent_s: float = 30.0
-    """A source that is silent for so long has left."""
+    """A source that is silent for so long has ended."""
     track: TrackConfig = field(default_factory=TrackConfig)
     """How long missing messages are waited for."""
     gate: GateConfig = field(default_factory=GateConfig)
@@ -33,19 +33,19 @@ class LiveConfig:
     highest_fs: float = 5000.0
     turns: TurnConfig = field(default_factory=TurnConfig)
     is_eager: bool = False
-    """Whether samples are passed on as soon as they come, not turn by turn: for a single source."""
+    """Whether samples are passed on on arrival, not turn by turn: for a single source."""
 
 
 @dataclass(slots=True, kw_only=True)
 class LivePatient:
-    """A source whose samples come over the network."""
+    """A source whose samples arrive over the network."""
 
     info: StreamInfo
     track: SampleTrack
     heard_s: float
     began_s: float
-    """When `info.first_sample` was due, by the quickest message so far: not the sender's clock but
-    the arrival says so."""
+    """When `info.first_sample` was due, estimated from the quickest message so far: from times of
+    arrival, not from the sender's clock."""
     group: int
     pending: list[Chunk] = field(default_factory=list)
     successor: list[tuple[SampleMessage, float]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class LiveSource:
     Parameters
     ----------
     leads : tuple of str
-        Of every patient: missing leads become invalid, others are left out.
+        Of every patient: missing leads become invalid, surplus ones are ignored.
     seconds : float, optional
         When to end; never if None.
     config : LiveConfig, optional
@@ -99,23 +99,23 @@ class LiveSource:
 
     @property
     def rejected(self) -> Counter[Rejection]:
-        """Messages turned away."""
+        """Rejected messages."""
         return self._gate.rejected
 
     def begin(self, host: Host) -> None:
-        """Learn where patients are opened."""
+        """Set the host that patients are opened at."""
         self._host = host
 
     def end(self) -> None:
-        """End the turns once all that has come was yielded."""
+        """End the turns once everything received was yielded."""
         self._is_over = True
 
     def trust(self, source: str) -> None:
-        """Let a source come as fast as it likes."""
+        """Accept messages of a source at any rate."""
         self._gate.trust(source)
 
     def receive(self, source: str, payload: bytes, now_s: float) -> None:
-        """Take one message; what does harm or isn't in our form is counted and dropped.
+        """Receive one message; it is counted and dropped if malformed or beyond the limits.
 
         A patient's snapshot that can't be used ends the turns with its error.
         """
@@ -130,7 +130,7 @@ class LiveSource:
         self._arrived.set()
 
     async def turns(self) -> AsyncIterator[Turn]:
-        """Yield what has come of one group of patients after the other.
+        """Yield what has arrived for one group of patients after the other.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class LiveSource:
                 f"{config.highest_fs:g}"
             )
         if self._host is None:
-            raise RuntimeError("samples came before begin()")
+            raise RuntimeError("samples arrived before begin()")
         began_s = now_s - message.samples.shape[1] / message.fs
         info = StreamInfo(
             source=source,
@@ -214,13 +214,13 @@ class LiveSource:
         return patient
 
     def _pass_time(self, now_s: float) -> None:
-        """Let go what was held back for too long, and end sources that are silent."""
+        """Release what was held back for too long, and end sources that are silent."""
         for patient in self.patients.values():
             patient.pending += patient.track.tick(now_s)
             patient.is_ending |= now_s - patient.heard_s > self._config.absent_s
 
     def _piece(self, patient: LivePatient) -> Piece | None:
-        """Take a patient's pending samples, with the leads that every patient has."""
+        """Remove and return a patient's pending samples, with the leads that every patient has."""
         if not patient.pending or patient.closing is not None:
             return None
         pending, patient.pending = patient.pending, []
@@ -230,7 +230,7 @@ class LiveSource:
         return Piece(chunks=chunks, due_s=patient.began_s + played_s)
 
     def _end_some(self, members: list[LivePatient]) -> None:
-        """End what has left or starts anew; begin with what has been ended and came again."""
+        """End sources that are silent or restart; begin the next run of those that have ended."""
         if self._host is None:
             return
         for patient in members:
@@ -242,8 +242,8 @@ class LiveSource:
                 del self.patients[source]
                 if not patient.successor:
                     self._gate.forget(source)
-                for message, came_s in patient.successor:
-                    self._take(source, message, came_s)
+                for message, arrived_s in patient.successor:
+                    self._take(source, message, arrived_s)
 
     def _fit(self, chunk: Chunk) -> Chunk:
         n_leads, n = chunk.samples.shape

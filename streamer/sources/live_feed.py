@@ -41,7 +41,7 @@ def parse_source(url: str) -> tuple[str, str]:
 
 
 class LiveFeed:
-    """Samples of one source as they come, from its first message on, until it starts anew.
+    """Samples of one source as they arrive, from its first message on, until it restarts.
 
     Another run of the source is another stream.
 
@@ -54,7 +54,7 @@ class LiveFeed:
     tls : TlsFiles, optional
         For `mqtts`; the system's authorities by default.
     config : LiveConfig, optional
-        Patience with the source, and what it may send.
+        Limits of the source: silence, missing messages, and what it may send.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class LiveFeed:
     fs : float
         Hz; this and the following are known after `begin_feed`.
     leads : tuple of str
-        One or two; what a source has beyond is left out.
+        One or two; more than that are ignored.
 
     Raises
     ------
@@ -112,11 +112,11 @@ class LiveFeed:
         await self._first.wait()
 
     async def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         await self._mqtt.close()
 
     def begin(self, host: Host) -> None:
-        """Open the patient with what has come so far."""
+        """Open the patient with what has arrived so far."""
         source = self._connected()
         source.begin(host)
         self._is_playing = True
@@ -125,7 +125,7 @@ class LiveFeed:
             source.receive(self.name, payload, now_s)
 
     async def turns(self) -> AsyncIterator[Turn]:
-        """Yield the samples in order, as soon as they come."""
+        """Yield the samples in order, as soon as they arrive."""
         async for turn in self._connected().turns():
             yield turn
         self._notice(
@@ -134,7 +134,7 @@ class LiveFeed:
 
     def _connected(self) -> LiveSource:
         if self._source is None:
-            raise RuntimeError("nothing has come before connect()")
+            raise RuntimeError("nothing has arrived before connect()")
         return self._source
 
     def _receive(self, source: str, payload: bytes, now_s: float) -> None:
@@ -146,7 +146,7 @@ class LiveFeed:
             self._held.append((payload, now_s))
 
     def _look(self, payload: bytes) -> bool:
-        """Learn the rate and the leads from the first message that is one."""
+        """Read the rate and the leads off the first valid message; return whether it is one."""
         try:
             first = decode(payload)
         except SamplesError:

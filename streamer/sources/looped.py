@@ -78,8 +78,8 @@ class TurnConfig:
         From one look at a patient's samples to the next; half of it is added to the latency on
         average.
     groups : int
-        Patients whose turn comes one group after another within a tick: nobody waits for the work
-        on all.
+        Groups of patients that are served one after another within a tick: no patient waits for
+        the work on all.
     is_paced : bool
         Whether looped records are played at real time, else as fast as possible.
     """
@@ -170,7 +170,7 @@ class LoopedSource:
 def turns_of(config: TurnConfig, total: int | None) -> Iterator[tuple[slice, range]]:
     """Yield whose turn it is, and which samples of the chain's rate they take.
 
-    A turn comes when its last sample is due. With `total`, each group gets as many, then it ends.
+    A turn is due with its last sample. With `total`, each group gets as many, then it ends.
     """
     done = [0] * config.groups
     for turn in count(1):

@@ -32,7 +32,7 @@ class PacedSource:
         Whether latencies count from when a sample is due. At another speed they count from the
         push, and it goes no faster than the sinks can follow.
     reference : Reference, optional
-        Annotations that came with the record.
+        Annotations of the record.
     go_on : callable, optional
         Gets the sample to go on with where a snapshot was resumed.
 

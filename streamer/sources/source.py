@@ -61,7 +61,7 @@ class Host(Protocol):
         first_sample : int, optional
             The earliest sample that the source can give; None: any.
         reference : Reference, optional
-            Annotations that came with the record.
+            Annotations of the record.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class Source(Protocol):
 
     @property
     def is_paced(self) -> bool:
-        """Whether it keeps real time by itself; if not, who takes its turns slows it down."""
+        """Whether it keeps real time by itself; if not, the consumer of its turns sets the pace."""
         ...
 
     def begin(self, host: Host) -> None:

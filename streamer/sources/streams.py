@@ -57,7 +57,7 @@ class LineParser:
         self._seq = self._first = 0
 
     def push(self, line: str) -> SampleMessage | None:
-        """Take a line; return a message when enough have come. Empty lines are skipped."""
+        """Add a line; return a message when there are enough. Empty lines are skipped."""
         row = [_number(word) for word in line.replace(",", " ").split()]
         if not row:
             return None
@@ -68,7 +68,7 @@ class LineParser:
         return self.flush() if len(self._rows) >= self._size else None
 
     def flush(self) -> SampleMessage | None:
-        """Return what has come since the last message."""
+        """Return the lines since the last message."""
         if not self._rows:
             return None
         samples = np.array(self._rows, np.float32).T

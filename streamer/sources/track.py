@@ -1,4 +1,4 @@
-"""Puts a source's messages in order, and counts what the way here has done to them."""
+"""Puts a source's messages in order, and counts what was lost, repeated or reordered."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _PPM: Final = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackConfig:
-    """Bounds of the patience with a source."""
+    """How long missing messages are waited for, and what counts as a restart."""
 
     wait_messages: int = 8
     """Messages held back for a missing one before it; then it counts as lost."""
@@ -23,37 +23,32 @@ class TrackConfig:
     most_jump_s: float = 3600.0
     """A source that jumps further, forward or back, has started anew."""
     restart_after: int = 64
-    """Messages after which number 0 means a new run; until then it is a duplicate that came late.
-    """
+    """Messages after which number 0 means a new run; until then it is a late duplicate."""
     drift_block_s: float = 10.0
-    """The least delayed message of so long a stretch stands for it: delays only ever add."""
+    """Length of a segment, which its least delayed message represents: delays only ever add."""
     drift_blocks: int = 30
-    """Stretches that the drift is estimated over."""
+    """Segments over which the drift is estimated."""
 
 
 @dataclass(slots=True)
 class TrackCounts:
-    """What happened to a source's samples on their way here; none of it is our overload."""
+    """What happened to a source's samples on the network; overload here isn't counted."""
 
     messages: int = 0
-    samples: int = 0
-    lost_messages: int = 0
     lost_samples: int = 0
     duplicates: int = 0
     reordered: int = 0
-    restarts: int = 0
-    malformed: int = 0
 
 
 @dataclass(slots=True)
 class _Drift:
-    """Least delay of each stretch, as (time of arrival, delay), in s."""
+    """Least delay of each segment, as (time of arrival, delay), in s."""
 
     config: TrackConfig
     blocks: deque[tuple[float, float]] = field(default_factory=deque)
 
-    def take(self, arrived_s: float, delay_s: float) -> None:
-        """Note one message."""
+    def add(self, arrived_s: float, delay_s: float) -> None:
+        """Count one message."""
         if self.blocks and arrived_s - self.blocks[-1][0] < self.config.drift_block_s:
             began_s, least_s = self.blocks[-1]
             self.blocks[-1] = (began_s, min(least_s, delay_s))
@@ -64,7 +59,7 @@ class _Drift:
 
     @property
     def ppm(self) -> float | None:
-        """Slope of the delay; None before three stretches are complete."""
+        """Slope of the delay; None before three segments are complete."""
         complete = list(self.blocks)[:-1]
         if len(complete) < 3:
             return None
@@ -75,9 +70,9 @@ class _Drift:
 class SampleTrack:
     """One source's messages, in order again.
 
-    Duplicates are dropped. A message that comes ahead of another is held back until that has come,
-    for `wait_messages` or `wait_s`; what is missing then is lost, and the chain will tell of a
-    `Gap`. Pure: times are handed in.
+    Duplicates are dropped. A message that arrives ahead of another is held back until that has
+    arrived, for `wait_messages` or `wait_s`; what is missing then is lost, and the chain reports
+    a `Gap`. Pure: times are arguments.
 
     Parameters
     ----------
@@ -113,7 +108,7 @@ class SampleTrack:
         return self._next_sample
 
     def resume(self, next_sample: int) -> None:
-        """Go on after a break: samples before `next_sample` were passed on already."""
+        """Continue after an interruption: samples before `next_sample` were passed on already."""
         self._next_sample = next_sample
 
     def is_restart(self, message: SampleMessage) -> bool:
@@ -142,7 +137,7 @@ class SampleTrack:
         if message.seq < self._next_seq or message.seq in self._held:
             self.counts.duplicates += 1
             return []
-        self._drift.take(now_s, now_s - message.stop / message.fs)
+        self._drift.add(now_s, now_s - message.stop / message.fs)
         self.counts.reordered += bool(self._held) and message.seq < max(self._held)
         self._held[message.seq] = message
         if self._held_since is None:
@@ -163,9 +158,7 @@ class SampleTrack:
             if self._next_seq not in self._held:
                 if not self._is_patience_over(now_s):
                     break
-                first = min(self._held)
-                self.counts.lost_messages += first - (self._next_seq or 0)
-                self._next_seq = first
+                self._next_seq = min(self._held)
             message = self._held.pop(self._next_seq)
             self._next_seq = message.seq + 1
             chunks += self._pass_on(message)
@@ -185,6 +178,5 @@ class SampleTrack:
         if samples.shape[1] == 0:
             return []
         self._next_sample = message.stop
-        self.counts.samples += samples.shape[1]
         start = message.stop - samples.shape[1]
         return [Chunk(start=start, samples=np.ascontiguousarray(samples))]

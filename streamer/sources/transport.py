@@ -63,7 +63,7 @@ class Transport:
         self.begin_at: float | None = None
 
     def toggle_pause(self) -> None:
-        """Stand still, or go on."""
+        """Pause, or continue."""
         self.paused = not self.paused
         self.seeking = False
         self._change()
@@ -84,7 +84,7 @@ class Transport:
         self._change()
 
     def found(self) -> None:
-        """End the run ahead: what was looked for has come."""
+        """End the run ahead: what was looked for is reached."""
         if self.seeking:
             self.seeking = False
             self._change()

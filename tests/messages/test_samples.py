@@ -113,7 +113,7 @@ def test_what_never_comes_is_lost_after_a_wait() -> None:
     assert track.tick(0.44) == []
     chunks += track.tick(0.45)
     assert chunks[1].start == 5000 + 2 * SIZE
-    assert (track.counts.lost_messages, track.counts.lost_samples) == (1, SIZE)
+    assert track.counts.lost_samples == SIZE
     assert track.push(sent[1], 0.5) == []
     assert track.counts.duplicates == 1
 
