@@ -36,6 +36,7 @@ class _Announcer(event.Listener):
         """Nothing waits for the end of a kernel."""
 
 
+# Numba reports every compilation, whoever asked for it.
 event.register("numba:compile", _Announcer())  # type: ignore[no-untyped-call]
 
 
@@ -52,6 +53,7 @@ def inlined(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
 def _compiled(kernel: Callable[..., _Result], options: Any) -> Callable[..., _Result]:
     folder = None if config.DISABLE_JIT else kernel_folder()  # type: ignore[attr-defined]
     if folder is None:
+        # Without a folder every process compiles anew: slow, but it works.
         return numba.njit(**options)(kernel)  # type: ignore[no-any-return]
     # The setting is of the whole process; other libraries' kernels stay where they were.
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)  # type: ignore[attr-defined]

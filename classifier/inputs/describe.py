@@ -135,7 +135,7 @@ def _describe(
     )
     _describe_context(state, c, beat, match, features)
     _describe_recent(state, beat, features)
-    _compare_shapes(state, c, match, template, nearest, features)
+    _compare_shapes(c, match, template, nearest, features)
     if has_second and match.any_known:
         _describe_second_lead(state, c, second, match, features)
     return beat
@@ -191,6 +191,7 @@ def _write_signal(
     """Write what the network sees: beat over template, in units of the template's amplitude."""
     aligned = np.empty(_WINDOW, np.float32)
     move(window, match.template_shift, aligned)
+    # In units of the patient's own QRS, so that gain and electrodes do not matter.
     unit = unit_of(aligned, template, c.qrs)
     for i in range(_WINDOW):
         signal[0, i] = aligned[i] / np.float32(unit)
@@ -203,6 +204,7 @@ def _describe_second_lead(
 ) -> None:
     """Write the shape in the second lead, if the template has been seen in that lead too."""
     shape = match.template
+    # The second lead may have been missing or flat whenever this shape was learned.
     if state.second_counts[shape] > 0:
         template = np.empty(HALF_WINDOW, np.float32)
         unpack(state.second_shapes[shape], state.second_unit_mv[shape], template)
@@ -211,12 +213,7 @@ def _describe_second_lead(
 
 @inlined
 def _compare_shapes(
-    state: Any,
-    c: Any,
-    match: Match,
-    template: FloatArray,
-    nearest: FloatArray,
-    features: FloatArray,
+    c: Any, match: Match, template: FloatArray, nearest: FloatArray, features: FloatArray
 ) -> None:
     """Write how far the nearest shape, less noisy than the beat, is from the template."""
     if match.any_known:
@@ -237,6 +234,7 @@ def _describe_context(
     for k in range(N_SHAPES):
         total += state.counts[k]
     shape = match.nearest
+    # A new shape has no share and no interval of its own: these features stay 0.
     if beat.shape >= 0:
         features[Feature.SHAPE_SHARE] = state.counts[shape] / total
         features[Feature.SHAPE_ON_TIME_SHARE] = state.on_time_counts[shape] / state.counts[shape]
@@ -266,6 +264,7 @@ def _describe_recent(state: Any, beat: DescribedBeat, features: FloatArray) -> N
         features[Feature.ROUGHNESS_10] = beat.roughness
         features[Feature.QUALITY_10] = beat.quality
         return
+    # Ten beats show a change quickly, forty the usual level.
     last = max(n - RECENT_BEATS, 0)
     features[Feature.NOVELTY_10] = 1.0 - mean_of(state.known[last:n])
     features[Feature.NOVELTY_40] = 1.0 - mean_of(state.known[:n])

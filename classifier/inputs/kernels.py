@@ -127,5 +127,6 @@ def mean_of(values: FloatArray) -> float:
 @jit
 def halve(window: FloatArray, out: FloatArray) -> None:
     """Write the means of pairs of samples."""
+    # A mean rather than every other sample, which would alias.
     for i in range(out.size):
         out[i] = np.float32(0.5) * (window[2 * i] + window[2 * i + 1])

@@ -75,6 +75,7 @@ def log_difference(a: FloatArray, b: FloatArray) -> float:
     total = 0.0
     for i in range(a.size):
         total += (a[i] - b[i]) ** 2
+    # The floor makes all differences below the noise nearly equal.
     return float(log_ratio(np.sqrt(total / a.size) + _RMS_FLOOR, _RMS_FLOOR))
 
 
@@ -112,6 +113,7 @@ def compare(
         log_difference(beat_p, template_p),
         log_difference(beat_qrs, template_qrs),
         log_difference(beat_t, template_t),
+        # Relative to the QRS: in mV a P wave depends on lead and electrode.
         peak_to_peak(beat_p) / max(peak_to_peak(beat_qrs), SMALL),
         peak_to_peak(template_p) / max(peak_to_peak(template_qrs), SMALL),
     )
@@ -154,6 +156,7 @@ def _measure_alone(beat: FloatArray, c: Any) -> tuple[float, float, float]:
     slope = 0.0
     for i in range(c.qrs[0], c.qrs[1] - _SLOPE_SAMPLES):
         slope = max(slope, abs(beat[i + _SLOPE_SAMPLES] - beat[i]))
+    # A mean with its sign: after a ventricular QRS the T wave is discordant.
     t = np.float32(0.0)
     for i in range(c.t[0], c.t[1]):
         t += beat[i]
@@ -183,6 +186,7 @@ def _find_p(beat: FloatArray, template: FloatArray, c: Any) -> tuple[float, int]
             sums[k] += x
             squares[k] += x * x
             products[k] += x * value
+    # Steps of 8 ms are fine enough for a wave of about 100 ms.
     best, shift = -1.0, 0
     for k in range(0, size, _P_STEP):
         norm = np.sqrt(max(squares[k] - sums[k] * sums[k] / n, 0.0) * energy)

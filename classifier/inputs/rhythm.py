@@ -72,8 +72,10 @@ def sample_entropy(values: NDArray[np.float64], tolerance: float) -> float:
                 shorter += 1
                 if abs(values[i + 1] - values[j + 1]) < tolerance:
                     longer += 1
+    # No two alike: as irregular as can be measured.
     if shorter == 0:
         return ENTROPY_LIMIT
+    # Half a match more in each, so that the ratio is finite without any.
     return float(min(-np.log((longer + 0.5) / (shorter + 0.5)), ENTROPY_LIMIT))
 
 
@@ -102,6 +104,7 @@ def describe_rhythm(
     features[Feature.RR_TO_MEDIAN_40] = log_ratio(newest, median)
     features[Feature.RR_TO_PREVIOUS] = log_ratio(newest, before[-1])
     features[Feature.PREVIOUS_RR_TO_MEDIAN_40] = log_ratio(before[-1], median)
+    # Where a beat as early has been before, one more is less remarkable.
     shortest = recent[0]
     for value in recent:
         shortest = min(shortest, value)
@@ -128,6 +131,7 @@ def _describe_long_rhythm(
 ) -> None:
     """Write what needs more than the last few intervals."""
     median = quantile(ordered, 0.5)
+    # Where intervals spread widely, as in fibrillation, the median alone says little.
     features[Feature.RR_TO_QUARTER_40] = log_ratio(newest, quantile(ordered, 0.25))
     features[Feature.RR_TO_THREE_QUARTERS_40] = log_ratio(newest, quantile(ordered, 0.75))
     longest = before[-1]
@@ -147,6 +151,7 @@ def _describe_long_rhythm(
     for change in changes:
         jumps += change > JUMP
     features[Feature.JUMP_SHARE_40] = jumps / changes.size
+    # Logarithms: the tolerance is a share of the interval, the same at any heart rate.
     logs = np.empty(min(before.size, ENTROPY_BEATS))
     for i in range(logs.size):
         logs[i] = np.log(before[before.size - logs.size + i])

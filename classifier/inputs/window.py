@@ -52,6 +52,7 @@ def fill_missing(
     # Without all of its QRS complex a beat has no shape, however little is missing.
     if not is_finite(window[qrs[0] : qrs[1]]):
         return MISSING
+    # Far below one step of any recorder: the lead is off or saturated.
     return FLAT if peak_to_peak(filled[qrs[0] : qrs[1]]) < SMALL else JUDGEABLE
 
 

@@ -13,9 +13,7 @@ from streamer.signal.position import NEVER
 
 
 @jit
-def _append(
-    ring: NDArray[np.float32], start: int, samples: NDArray[np.float32]
-) -> None:  # pragma: no cover - compiled
+def _append(ring: NDArray[np.float32], start: int, samples: NDArray[np.float32]) -> None:
     """Write samples into a ring, in which sample n lies at n modulo its length."""
     at = start % ring.size
     for value in samples:
@@ -37,22 +35,25 @@ def run_ward(
     out: Any,
     owners: NDArray[np.int64],
     room: int,
-) -> tuple[int, int]:  # pragma: no cover - compiled
+) -> tuple[int, int]:
     """Store, filter and detect for patients `first` and after, until `out` might overflow.
 
     Patient i takes ``samples[i, :, :counts[i]]``; each array holds one row a patient. Returns the
     patient to go on with and how many rows of `out` and `owners` were written.
     """
     total = 0
+    # Only training records the candidates' features.
     no_trace = np.empty((0, 0), np.float32)
     for i in range(first, counts.shape[0]):
         count = counts[i]
         if count == 0:
             continue
+        # Checked before, as a block is advanced as a whole or not at all.
         if total + room > out.shape[0]:
             return i, total
         state = memory.detector[i, 0]
         start = state.n
+        # Contiguous, as a chain passes it: each kernel is compiled for one form only.
         raw = np.ascontiguousarray(samples[i, :, :count])
         filtered = np.empty_like(raw)
         filter_leads(

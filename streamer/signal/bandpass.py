@@ -63,6 +63,7 @@ def new_memory(n_leads: int, sections: int, patients: tuple[int, ...] = ()) -> B
     """Return the memory of one patient, or of as many as `patients` says, before any sample."""
     return BandPassMemory(
         filters=np.zeros((*patients, n_leads, sections, 2)),
+        # NaN: before the first good sample; 0 mV would be a legal one.
         held=np.full((*patients, n_leads), np.nan),
         next=new_position(patients),
     )
@@ -83,14 +84,17 @@ def filter_leads(
     held: NDArray[np.float64],
     samples: NDArray[np.float32],
     out: NDArray[np.float32],
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Filter all leads into `out`; `held` is each lead's last good sample (NaN: none yet)."""
     for lead in range(samples.shape[0]):
         for i in range(samples.shape[1]):
+            # In double precision, as the feedback carries every rounding error on.
             x = float(samples[lead, i])
+            # NaN would stay in the feedback for ever; the last good sample makes no step.
             if not np.isfinite(x):
                 x = held[lead]
                 if np.isnan(x):
+                    # There is no good sample yet that could be repeated.
                     out[lead, i] = 0.0
                     continue
             elif np.isnan(held[lead]):
@@ -132,6 +136,7 @@ class BandPass:
 
     def reset(self) -> None:
         """Return to the state of a new object."""
+        # In place: the arrays may be a row of a ward.
         self.memory.filters.fill(0.0)
         self.memory.held.fill(np.nan)
         set_position(self.memory.next, None)
@@ -154,8 +159,10 @@ class BandPass:
                 raise OverlapError(
                     f"chunk starts at sample {item.start}, expected {expected} or later"
                 )
+            # After a jump the filter settles on the next sample, as at the start.
             held.fill(np.nan)
         set_position(position, item.stop)
+        # A new array, as outputs must not share memory with the filter.
         filtered = np.empty_like(item.samples)
         filter_leads(self.sos, self.settled, filters, held, item.samples, filtered)
         return [FilteredChunk(start=item.start, raw=item.samples, filtered=filtered)]

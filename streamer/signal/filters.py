@@ -27,6 +27,7 @@ def design_bandpass(band_hz: ButterworthBand, fs: float, order: int) -> NDArray[
     ndarray of float64, shape (order, 6)
         Second-order sections as `scipy.signal.sosfilt` takes them.
     """
+    # Sections: as one polynomial, poles this near to 1 would lose their digits.
     return np.ascontiguousarray(signal.butter(order, band_hz, "bandpass", fs=fs, output="sos"))
 
 
@@ -36,10 +37,9 @@ def settled_state(sos: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @jit
-def biquad_cascade(
-    sos: NDArray[np.float64], state: NDArray[np.float64], x: float
-) -> float:  # pragma: no cover - compiled
+def biquad_cascade(sos: NDArray[np.float64], state: NDArray[np.float64], x: float) -> float:
     """Push one sample through second-order sections (transposed direct form II)."""
+    # The form that scipy's `sosfilt` computes, with two states a section.
     for i in range(sos.shape[0]):
         y = sos[i, 0] * x + state[i, 0]
         state[i, 0] = sos[i, 1] * x - sos[i, 4] * y + state[i, 1]
@@ -52,5 +52,6 @@ def biquad_cascade(
 def settle(settled: NDArray[np.float64], x: float, state: NDArray[np.float64]) -> None:
     """Write the state after an endless constant input `x`; `settled` is that of 1."""
     for i in range(state.shape[0]):
+        # The filter is linear, so the state for an input x is x times that for 1.
         state[i, 0] = settled[i, 0] * x
         state[i, 1] = settled[i, 1] * x

@@ -44,11 +44,14 @@ def _kernel(ratio: Fraction, config: ResamplerConfig) -> tuple[NDArray[np.float3
     k - half + 1 .. k + half for an output at source time k + p / phases.
     """
     phases = ratio.denominator
+    # Downwards the cut-off is that of the slower output, which prevents aliasing.
     bandwidth = config.cutoff * min(1.0, 1.0 / float(ratio))
+    # A lower cut-off makes the sinc wider, in samples of the source.
     half = math.ceil(config.half_width_samples * max(1.0, float(ratio)))
     offsets = np.arange(-half + 1, half + 1)[None, :] - np.arange(phases)[:, None] / phases
     window = np.i0(config.kaiser_beta * np.sqrt(np.clip(1.0 - (offsets / half) ** 2, 0.0, 1.0)))
     table = bandwidth * np.sinc(bandwidth * offsets) * window
+    # A gain of 1 in every phase; otherwise it would ripple from output to output.
     table /= table.sum(axis=1, keepdims=True)
     return table.astype(np.float32), half
 
@@ -64,10 +67,11 @@ def _interpolate(
     step_den: int,
     half: int,
     out: NDArray[np.float32],
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Compute `count` outputs from `first` on; `signal_start` is the index of column 0."""
     taps = table.shape[1]
     for m in range(count):
+        # Whole numbers: nothing drifts, however long the stream is.
         position = (first + m) * step_num
         k = position // step_den
         row = table[position - k * step_den]
@@ -77,6 +81,7 @@ def _interpolate(
             near = signal[lead, min(max(left + half - 1, 0), signal.shape[1] - 1)]
             total = near
             for t in range(taps):
+                # Beyond either end of the signal its outermost sample is repeated.
                 column = min(max(left + t, 0), signal.shape[1] - 1)
                 total += row[t] * (signal[lead, column] - near)
             out[lead, m] = total
@@ -198,6 +203,7 @@ class Resampler:
 
     def _restart(self, start: int) -> None:
         set_position(self.position, start)
+        # The first output not before the jump: times stay absolute.
         self._next_out = self.from_source(start)
         self._tail = np.empty((self._n_leads, 0), np.float32)
 
@@ -211,6 +217,7 @@ class Resampler:
         stop = get_position(self.position)
         if self._identity or stop is None or self._tail.shape[1] == 0:
             return chunks
+        # While the stream goes on, an output waits for the samples after it.
         horizon = stop if final else stop - self._half
         count = self.from_source(horizon) - self._next_out
         if count <= 0:

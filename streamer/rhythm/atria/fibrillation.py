@@ -91,6 +91,7 @@ def observe(s: AtriaState, sample: int, interval_s: float, segment: NDArray[np.f
         for lead in range(segment.shape[0]):
             for k in range(POINTS):
                 s.segment[n, lead, k] = segment[lead, k]
+    # Before an early beat the T wave lies where the P wave would be.
     s.on_time[n] = s.has_segment[n] and not _is_early(s, n)
     s.similarity[n] = np.nan
     if s.on_time[n]:
@@ -98,6 +99,7 @@ def observe(s: AtriaState, sample: int, interval_s: float, segment: NDArray[np.f
         s.similarity[n] = _similarity(s, n, -1, stop, _MAX_SEGMENTS)
     log_likelihood = np.zeros(STATES)
     _add_intervals(s, n, log_likelihood)
+    # F waves don't vanish while fibrillation lasts, so that a flat segment is evidence too.
     log_size = _log_size(s, n) if s.on_time[n] else np.nan
     log_likelihood[AtrialState.FIBRILLATING] += _fading(s, log_size)
     # Kept without the similarity: with later beats, `transition_index` may know a better one.
@@ -106,6 +108,7 @@ def observe(s: AtriaState, sample: int, interval_s: float, segment: NDArray[np.f
     add_similarity(s.similarity[n], interval_s, log_likelihood)
     advance(s.probability, log_likelihood)
     log_odds = log_odds_of(s.probability)
+    # Only where fibrillation is nearly certain, or P waves would be learned as f waves.
     if log_odds > _LEARN_FROM:
         _learn_size(s, log_size)
     return log_odds
@@ -121,6 +124,7 @@ def _is_early(s: AtriaState, n: int) -> bool:
         if count < _MAX_INTERVALS and not np.isnan(s.interval_s[k]):
             before[count] = s.interval_s[k]
             count += 1
+    # The median of one or two intervals may be that of ectopic beats.
     if count < _MIN_INTERVALS:
         return False
     return bool(s.interval_s[n] < _EARLY * median_of(before[:count]))
@@ -132,6 +136,7 @@ def _similarity(s: AtriaState, n: int, step: int, stop: int, most: int) -> float
 
     From the next one in the direction of `step` until before `stop`, `most` at the most.
     """
+    # A mean of several keeps the P wave and averages out noise and fibrillatory waves.
     others = np.empty((most, s.segment.shape[1], POINTS), np.float32)
     count = 0
     for k in range(n + step, stop, step):
@@ -154,10 +159,12 @@ def nearest_pair(intervals_s: FloatArray, n: int) -> float:
     # Logarithms, so that a slow and a fast heart's intervals are compared by the same measure.
     best, count = np.inf, 0
     for k in range(n - 1, max(n - 1 - _MAX_PAIRS, 0), -1):
+        # Two in a row: premature beats in a pattern repeat such pairs, fibrillation does not.
         far = max(
             abs(np.log(intervals_s[n] / intervals_s[k])),
             abs(np.log(intervals_s[n - 1] / intervals_s[k - 1])),
         )
+        # NaN spreads through the sum: a pair counts only if both of its intervals are known.
         if not np.isnan(intervals_s[k] + intervals_s[k - 1]):
             best = min(best, far)
             count += 1
@@ -169,6 +176,7 @@ def _add_intervals(s: AtriaState, n: int, log_likelihood: FloatArray) -> None:
     """Add what the intervals say for each state; nothing where one is unknown."""
     if n == 0:
         return
+    # The tables hold log-odds against fibrillation, so that nothing is added to that state.
     change = abs(np.log(s.interval_s[n] / s.interval_s[n - 1]))
     if np.isnan(change):
         return
@@ -194,6 +202,7 @@ def _log_size(s: AtriaState, n: int) -> float:
         energy = 0.0
         for k in range(POINTS):
             energy += float(s.segment[n, lead, k]) ** 2
+        # Fibrillatory waves are often seen well in one lead only.
         largest = max(largest, energy)
     return float(np.log(np.sqrt(largest / POINTS) + _TINY_MV))
 
@@ -201,6 +210,7 @@ def _log_size(s: AtriaState, n: int) -> float:
 @inlined
 def _fading(s: AtriaState, log_size: float) -> float:
     """Return what a segment's size, beside the patient's f waves, says for fibrillation."""
+    # Only a flat segment is evidence: the size of visible fibrillatory waves varies.
     is_learned = s.f_waves[FWaves.BEATS] >= _MIN_SIZE_BEATS
     if np.isnan(log_size) or not is_learned or log_size > np.log(_FLAT_MV):
         return 0.0
@@ -213,6 +223,7 @@ def _learn_size(s: AtriaState, log_size: float) -> None:
     mean, beats = s.f_waves[FWaves.LOG_SIZE], s.f_waves[FWaves.BEATS]
     if np.isnan(log_size) or (beats >= _MIN_SIZE_BEATS and log_size < mean + _FADED[-1]):
         return
+    # A mean of all at first, later one that forgets: the size changes slowly.
     beats = min(beats + 1.0, float(_SIZE_BEATS))
     s.f_waves[FWaves.BEATS] = beats
     s.f_waves[FWaves.LOG_SIZE] = mean + (log_size - mean) / beats
@@ -235,10 +246,12 @@ def transition_index(s: AtriaState, first: int, fibrillating: bool) -> int:
     log_likelihood = np.zeros((n - first, STATES))
     forward = np.zeros((n - first, STATES))
     _pass_forward(s, first, fibrillating, log_likelihood, forward)
+    # From the newest beat back to the last one whose more probable state is the other.
     backward = np.ones(STATES)
     for k in range(n - 1, first - 1, -1):
         not_fibrillating, total = 0.0, 0.0
         for state in range(STATES):
+            # Forward times backward: the probability given all beats, but for a factor.
             joint = forward[k - first, state] * backward[state]
             total += joint
             not_fibrillating += joint if state != AtrialState.FIBRILLATING else 0.0
@@ -255,6 +268,7 @@ def _pass_forward(
 ) -> None:
     """Fill in the likelihood of each beat from `first` on, and the states' probability after it."""
     n = s.filled[0]
+    # The beats begin in the other state, as it is the transition out of it that is sought.
     probability = np.zeros(STATES)
     for state in range(STATES):
         probability[state] = BEFORE_ONSET[state] if fibrillating else BEFORE_END[state]

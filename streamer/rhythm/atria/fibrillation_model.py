@@ -79,12 +79,14 @@ def log_odds_of(probability: FloatArray) -> float:
     for k in range(STATES):
         if k != AtrialState.FIBRILLATING:
             others += probability[k]
+    # Tiny terms keep both logarithms finite where a probability underflows.
     return float(np.log(probability[AtrialState.FIBRILLATING] + _TINY) - np.log(others + _TINY))
 
 
 @jit
 def column_of(edges: FloatArray, value: float) -> int:
     """Return how many edges are not above a value: its column in a table."""
+    # There are eight edges at most: a plain search is fast enough and quick to compile.
     column = 0
     while column < edges.size and value >= edges[column]:
         column += 1
@@ -95,6 +97,7 @@ def column_of(edges: FloatArray, value: float) -> int:
 def between(edges: FloatArray, values: FloatArray, at: float) -> float:
     """Interpolate linearly; beyond the edges the value stays."""
     k = min(max(column_of(edges, at) - 1, 0), edges.size - 2)
+    # Clamped: nothing is extrapolated beyond the values that were learned.
     part = min(max((at - edges[k]) / (edges[k + 1] - edges[k]), 0.0), 1.0)
     return float(values[k] + part * (values[k + 1] - values[k]))
 
@@ -102,13 +105,16 @@ def between(edges: FloatArray, values: FloatArray, at: float) -> float:
 @jit
 def add_similarity(similarity: float, interval_s: float, log_likelihood: FloatArray) -> None:
     """Add what the similarity of the segment before the QRS complex says for each state."""
+    # An early beat, missing samples, or too few beats before it: no evidence.
     if np.isnan(similarity):
         return
     column = column_of(SIMILARITY_EDGES, similarity)
+    # At a fast rate the T wave before lies where the P wave is expected.
     part = _FAST_SIMILARITY if interval_s < FAST_S else 1.0
     ectopic = SIMILARITY[AtrialState.ECTOPIC, column]
     log_likelihood[AtrialState.REGULAR] += part * SIMILARITY[AtrialState.REGULAR, column]
     log_likelihood[AtrialState.ECTOPIC] += part * ectopic
+    # Where no P wave can be seen, similar segments say little.
     log_likelihood[AtrialState.HIDDEN] += part * _HIDDEN_SIMILARITY * ectopic
 
 
@@ -122,6 +128,7 @@ def advance(probability: FloatArray, log_likelihood: FloatArray) -> None:
 @jit
 def change_state(probability: FloatArray) -> None:
     """Let the state change as it does from one beat to the next."""
+    # A copy, as each new probability is a sum over all old ones.
     before = probability.copy()
     for to in range(STATES):
         probability[to] = 0.0
@@ -140,6 +147,7 @@ def multiply_likelihood(probability: FloatArray, log_likelihood: FloatArray) -> 
         probability[k] *= np.exp(log_likelihood[k] - most)
         total += probability[k]
     for k in range(STATES):
+        # Scaled at each beat, so that products over many beats do not underflow.
         probability[k] /= total
 
 
@@ -150,4 +158,5 @@ def step_back(later: FloatArray) -> None:
     for k in range(STATES):
         later[k] = 0.0
         for to in range(STATES):
+            # The transpose of `change_state`: here the sum is over the state that follows.
             later[k] += TRANSITION[k, to] * after[to]

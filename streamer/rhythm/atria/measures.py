@@ -87,6 +87,7 @@ class Atria:
         if self._state is None:
             _load_kernels(beat.window.shape[0])
             self._state = new_state(beat.window.shape[0])
+        # Across an ectopic beat or a gap the interval says nothing of the atria.
         interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
         segment = segment_before_qrs(beat.window)
         self._log_odds = observe(self._state, beat.rpeak.sample, interval_s, segment)
@@ -116,6 +117,7 @@ class Atria:
             config.max_tolerance_s,
             config.min_matches,
         )
+        # A ratio of a few matches is chance.
         if templates < config.min_templates:
             return None
         if longer < config.min_matches:
@@ -149,6 +151,7 @@ class Atria:
         return True
 
     def _comes_and_goes(self, state: AtriaState) -> bool:
+        # Paroxysmal fibrillation returns: less evidence is asked for a while.
         last, newest = self._last_fibrillating, int(state.sample[state.filled[0] - 1])
         return last is not None and newest - last < self._config.memory_s * CHAIN_FS
 
@@ -248,6 +251,7 @@ def _match(
     mean_s = total_s / max(count, 1)
     templates = 0
     for i in range(n - 1):
+        # A template needs a successor, as pairs are compared by both of their intervals.
         known[i] = not (np.isnan(intervals[i]) or np.isnan(intervals[i + 1]))
         templates += known[i]
     # The tolerance grows until matches are many enough for a stable ratio (Lake & Moorman).
@@ -257,6 +261,7 @@ def _match(
         for i in range(n - 1):
             if not known[i]:
                 continue
+            # Each pair once: no interval is compared with itself, which would match always.
             for j in range(i + 1, n - 1):
                 if known[j] and abs(intervals[i] - intervals[j]) < tolerance:
                     shorter += 1

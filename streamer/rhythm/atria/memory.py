@@ -52,12 +52,14 @@ def new_state(n_leads: int) -> AtriaState:
     """Return the memory before any beat."""
     return AtriaState(
         sample=np.zeros(KEPT, np.int64),
+        # NaN, not 0: an unknown interval must spread through sums, not count as a short one.
         interval_s=np.full(KEPT, np.nan),
         has_segment=np.zeros(KEPT, np.bool_),
         on_time=np.zeros(KEPT, np.bool_),
         segment=np.zeros((KEPT, n_leads, POINTS), np.float32),
         similarity=np.full(KEPT, np.nan),
         log_likelihood=np.zeros((KEPT, STATES)),
+        # A copy, as each patient's is changed in place.
         probability=INITIAL.copy(),
         f_waves=np.zeros(len(FWaves)),
         filled=np.zeros(1, np.int64),
@@ -67,6 +69,7 @@ def new_state(n_leads: int) -> AtriaState:
 @inlined
 def drop_oldest(s: AtriaState) -> None:
     """Make room for one more."""
+    # Moved rather than kept in a ring: the kernels take the beats in order of time.
     for k in range(s.sample.size - 1):
         s.sample[k] = s.sample[k + 1]
         s.interval_s[k] = s.interval_s[k + 1]
@@ -75,6 +78,7 @@ def drop_oldest(s: AtriaState) -> None:
         s.similarity[k] = s.similarity[k + 1]
         for state in range(STATES):
             s.log_likelihood[k, state] = s.log_likelihood[k + 1, state]
+        # Loops, not slice assignments, which numba takes longer to compile.
         for lead in range(s.segment.shape[1]):
             for i in range(POINTS):
                 s.segment[k, lead, i] = s.segment[k + 1, lead, i]
@@ -83,6 +87,7 @@ def drop_oldest(s: AtriaState) -> None:
 @jit
 def is_known(s: AtriaState) -> bool:
     """Whether any two intervals in a row are remembered."""
+    # One interval alone shows no change: evidence begins with two in a row.
     known = 0
     for k in range(1, s.filled[0]):
         if not np.isnan(s.interval_s[k] + s.interval_s[k - 1]):

@@ -38,10 +38,12 @@ def _without_trend(part: Segment, segment: Segment) -> None:
     n = part.shape[1] // POINTS
     for lead in range(part.shape[0]):
         for k in range(POINTS):
+            # Means of equal pieces filter and decimate to 60 Hz in one step.
             total = np.float32(0.0)
             for i in range(k * n, (k + 1) * n):
                 total += part[lead, i]
             segment[lead, k] = total / np.float32(n)
+        # Two points at each end, so that one noisy point does not tilt the line.
         first = (segment[lead, 0] + segment[lead, 1]) / np.float32(2.0)
         last = (segment[lead, POINTS - 2] + segment[lead, POINTS - 1]) / np.float32(2.0)
         for k in range(POINTS):
@@ -70,6 +72,7 @@ def consistency(segments: Segment) -> float:
                 mean[k] += segments[i, k]
             total += energy[i]
             kept += 1
+    # A single segment has nothing to resemble.
     if total <= 0.0 or kept < 2:
         return 0.0
     # Of unrelated segments the mean of n keeps a share of 1/n of the energy.
@@ -87,6 +90,7 @@ def cosine_similarity(others: NDArray[np.float32], segment: Segment) -> float:
 
     In the lead in which the others are most alike.
     """
+    # A P wave is often visible in one lead and lost in the noise of the other.
     lead, best = 0, -np.inf
     for candidate in range(others.shape[1]):
         alike = consistency(others[:, candidate].copy())
@@ -100,5 +104,6 @@ def cosine_similarity(others: NDArray[np.float32], segment: Segment) -> float:
         own += value * value
         shared += mean * mean
         common += value * mean
+    # `shared` is of a sum, not of a mean: the factor cancels in the cosine.
     energy = own * shared
     return common / energy**0.5 if energy > 0.0 else 0.0

@@ -85,6 +85,7 @@ def _unroll(ring: NDArray[np.float32], start: int, window: NDArray[np.float32]) 
     at = start % ring.size
     for i in range(window.size):
         window[i] = ring[at]
+        # A comparison is quicker than a modulo for each sample.
         at = at + 1 if at + 1 < ring.size else 0
 
 
@@ -114,6 +115,7 @@ def describe_windows(
     halves, moving = 0.0, 0
     one = np.empty(FEATURES)
     for lead in range(windows.shape[0]):
+        # A lead that hardly moves beside the others shows the shape of its noise.
         if spans[lead] < max(c.least_mv, c.least_share * largest):
             continue
         leaked, half = leakage(windows[lead])
@@ -122,6 +124,7 @@ def describe_windows(
             f[k] += one[k]
         halves += half
         moving += 1
+    # Asystole or electrodes off: there is no shape to describe.
     if moving == 0:
         return largest, 0.0
     for k in range(FEATURES):
@@ -142,8 +145,10 @@ def _describe(
         _unroll(ring[lead], stop - c.window, windows[lead])
     f = np.empty(FEATURES)
     row[Column.SPAN_MV], half = describe_windows(windows, c, f)
+    # Without movement there is neither a rate nor flutter or fibrillation.
     moves = half > 0.0
     row[Column.VF_LOG_ODDS] = vf_log_odds(f, c.weights) if moves else -np.inf
+    # Half a period in kept samples becomes a frequency in Hz.
     row[Column.FREQUENCY_HZ] = CHAIN_FS / c.decimation / (2.0 * half) if moves else 0.0
 
 
@@ -159,6 +164,7 @@ def _filter_sample(c: WatchParameters, s: WatchState, lead: int, sample: float) 
         settle(c.settled, x, s.filters[lead])
         s.held[lead, 0] = x
         s.held[lead, 1] = x
+    # The second difference is large for noise and small for the waves of an ECG.
     s.bend[lead] += abs(x - 2.0 * s.held[lead, 0] + s.held[lead, 1])
     s.held[lead, 1] = s.held[lead, 0]
     s.held[lead, 0] = x
@@ -171,6 +177,7 @@ def _keep_sample(c: WatchParameters, s: WatchState, lead: int) -> None:
     # A mean of twice as many samples as are left out takes 60 Hz out, and most of 50.
     mean = (s.sums[lead, 0] + s.sums[lead, 1]) / (2 * c.decimation)
     s.ring[lead, s.kept[0] % RING] = mean
+    # The newer half of this mean is the older half of the next.
     s.sums[lead, 1] = s.sums[lead, 0]
     s.sums[lead, 0] = 0.0
 
@@ -184,6 +191,7 @@ def _measure_hop(c: WatchParameters, s: WatchState, sample: int, row: NDArray[np
     for lead in range(s.bend.size):
         bend = max(bend, s.bend[lead])
         row[Column.DEFLECTION_MV + lead] = s.block[lead, 1] - s.block[lead, 0]
+    # A mean, so that it does not depend on the hop's length.
     row[Column.ROUGHNESS_MV] = bend / c.hop
 
 
@@ -206,13 +214,16 @@ def measure(
             _filter_sample(c, s, lead, raw[lead, i])
             if keep:
                 _keep_sample(c, s, lead)
+            # Taken in the detector's band, where baseline wander does not pass for a heartbeat.
             s.block[lead, 0] = min(s.block[lead, 0], filtered[lead, i])
             s.block[lead, 1] = max(s.block[lead, 1], filtered[lead, i])
         s.kept[0] += keep
         if (n + 1) % c.hop == 0:
+            # Before the first window is full there is nothing to measure.
             if s.kept[0] >= c.window:
                 _measure_hop(c, s, n, out[rows])
                 rows += 1
+            # These are of one hop alone; the window continues in the ring.
             s.bend[:] = 0.0
             s.block[:, 0] = np.inf
             s.block[:, 1] = -np.inf
@@ -238,10 +249,12 @@ def measure_patients(
     for k in range(patients.size):
         i = patients[k]
         start, n = states.next[i, 0], stops[k] - states.next[i, 0]
+        # Straightened out, so that one kernel measures chunks of a chain and rings of a ward.
         raw, filtered = np.empty((n_leads, n), np.float32), np.empty((n_leads, n), np.float32)
         for lead in range(n_leads):
             _unroll(raw_rings[i, lead], start, raw[lead])
             _unroll(filtered_rings[i, lead], start, filtered[lead])
+        # Views: what `measure` writes is written to the arrays of the ward.
         state = WatchState(
             states.filters[i],
             states.held[i],

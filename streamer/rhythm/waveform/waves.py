@@ -67,10 +67,12 @@ def leakage(window: NDArray[np.float32]) -> tuple[float, int]:
         total += abs(window[i])
         if i > 0:
             slope += abs(window[i] - window[i - 1])
+    # A flat line has no period.
     if slope <= 0.0:
         return 1.0, 0
     # For a sine the mean slope is 2 pi / period times the mean value, so this is half a period.
     half = int(np.pi * total / slope + 0.5)
+    # Too fast to be sampled, or too slow to be seen twice in the window.
     if half < 1 or half >= n // 2:
         return 1.0, 0
     left, both = 0.0, 0.0
@@ -105,11 +107,14 @@ def describe_shape(window: NDArray[np.float32], leaked: float, f: NDArray[np.flo
             squared += running * running
             block = min((i - SMOOTHED) // BLOCK, BLOCKS - 1)
             tops[block] = max(tops[block], running)
+    # In order, so that single calm or noisy blocks can be passed over.
     sort_few(tops)
     f[Shape.LEAKAGE] = leaked
+    # Ratios of sums of the same order, so that the size of the signal cancels.
     f[Shape.INVERSE_KURTOSIS] = second * second / (n * fourth)
     f[Shape.SLOPE_UNIFORMITY] = first * first / (count * squared)
     f[Shape.SLOPE_RATIO] = tops[_THIRD_LEAST] / max(tops[_SECOND_GREATEST], _TINY)
+    # Half the logarithm of a ratio of squares: no square roots are needed.
     f[Shape.LOG_RATE] = 0.5 * np.log(slopes / second)
 
 

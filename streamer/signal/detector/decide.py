@@ -46,6 +46,7 @@ def accept(
     adapt_rhythm(s, at)
     s.last_at = at
     s.last_score = log_odds
+    # What was refused before an accepted beat is no longer searched back for.
     forget_refused(s)
     set_weights(s, p)
     return count + 1
@@ -83,6 +84,7 @@ def decide(
         quality = quality_of(s, p, log_odds)
         return accept(s, p, out, count, at, now, np.float64(log_odds), quality)
     s.refused_ratio = max(s.refused_ratio, f[LeadFeature.PEAK_TO_LEVEL])
+    # Search-back takes the best refused candidate, not the latest.
     if log_odds > s.back_score:
         s.back_score = log_odds
         s.back_at = at

@@ -35,6 +35,7 @@ def set_weights(s: Any, p: Any) -> None:
     for lead in range(s.leads):
         s.weight[lead] = 0.0
         if active(s, p, lead):
+            # Close to the inverse of the noise power, but bounded where a lead is clean.
             noise = s.noise[lead] / max(s.level[lead], p.floor)
             s.weight[lead] = 1.0 / (1.0 + (NOISE_WEIGHT * noise) ** 2)
             total += s.weight[lead]

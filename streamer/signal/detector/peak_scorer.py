@@ -89,21 +89,25 @@ def packed(scorer: PeakScorer) -> NDArray[np.float32]:
 def score(net: NDArray[np.float32], features: NDArray[np.float32]) -> float:
     """Return the log-odds that the candidate is a beat; `net` is what `packed` made."""
     n, n1, n2 = features.shape[0], int(net[0]), int(net[1])
+    # Offsets of the parts in the flat array, in the order of `packed`.
     b1 = 2 + n * n1
     w2 = b1 + n1
     b2 = w2 + n1 * n2
     w3 = b2 + n2
+    # Copies, as the sums must not change the biases.
     first = net[b1:w2].copy()
     for i in range(n):
         x = features[i]
         if x != 0.0:  # Many features are: of an absent lead, or before the first beats.
             row = net[2 + i * n1 : 2 + (i + 1) * n1]
+            # Along a row, where weights lie side by side: the inner loop runs on vectors.
             for j in range(n1):
                 first[j] += x * row[j]
     second = net[b2:w3].copy()
     for i in range(n1):
         x = first[i]
         if x > 0.0:
+            # An inactive unit (ReLU) adds nothing, so that its row is not read.
             row = net[w2 + i * n2 : w2 + (i + 1) * n2]
             for j in range(n2):
                 second[j] += x * row[j]
