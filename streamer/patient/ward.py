@@ -14,8 +14,8 @@ from streamer.core.errors import SnapshotError
 from streamer.core.events import CHAIN_FS, Tick
 from streamer.core.stage import Snapshot
 from streamer.patient.chain import Chain
+from streamer.patient.patients import Patient, PatientStep, WardConfig, WardEvent, rounds
 from streamer.patient.rows import NEVER_DUE, PatientRows
-from streamer.patient.ward_patient import Patient, PatientStep, WardConfig, WardEvent, rounds
 from streamer.signal.detector.qrs_detector import to_event
 
 _FIRST_ROWS: Final = 64

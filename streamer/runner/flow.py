@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from classifier.network.runtime import BeatModel
 from streamer.beats.label_request import Step
 from streamer.core.events import CHAIN_FS
+from streamer.patient.patients import Patient
 from streamer.patient.ward import Ward
-from streamer.patient.ward_patient import Patient
 from streamer.runner.labeller import Ask, Labeller
 from streamer.runner.outputs import Outputs
 from streamer.runner.pending import Arrival, LabelLine, PendingLabel, Timed

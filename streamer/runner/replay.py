@@ -23,8 +23,8 @@ from streamer.monitor.terminal import palette
 from streamer.mqtt.access import tls_files
 from streamer.mqtt.broker import broker_for
 from streamer.mqtt.samples import SamplesSink
+from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
-from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import ReplayOptions, file_sinks, publishing, wants_monitor

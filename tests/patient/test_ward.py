@@ -14,8 +14,8 @@ from streamer.beats.batched_model import BatchedModel
 from streamer.core.errors import OverlapError, SnapshotError, StageClosedError
 from streamer.core.events import Event, Gap, GapReason, LabeledBeat
 from streamer.patient.chain import Chain
+from streamer.patient.patients import WardEvent
 from streamer.patient.ward import Ward
-from streamer.patient.ward_patient import WardEvent
 
 FS = 360.0
 SECONDS = 16

@@ -23,8 +23,8 @@ from streamer.beats.label_request import LabelRequest
 from streamer.beats.label_request import compute_probabilities as put
 from streamer.core.events import OVERLOAD, Event, Gap, LabeledBeat, Published, StreamInfo, Tick
 from streamer.patient.chain import Chain
+from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
-from streamer.patient.ward_patient import WardConfig
 from streamer.runner.label_desk import LabelDesk
 from streamer.runner.pending import Arrival, LabelLine, LabelState, PendingLabel
 from streamer.runner.run_config import RunnerConfig, RunReport

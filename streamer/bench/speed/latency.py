@@ -24,8 +24,8 @@ from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
 from streamer.mqtt.publisher import MqttPublisher
+from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
-from streamer.patient.ward_patient import WardConfig
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.replay import START_LEAD_S, source_name
