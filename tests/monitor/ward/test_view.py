@@ -111,7 +111,7 @@ def play(patient: PatientSession, rr_s: float) -> None:
     """Add ten beats so far apart."""
     for _ in range(10):
         at = patient.last_sample + round(rr_s * CHAIN_FS)
-        patient.account.ledger.take(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
+        patient.account.ledger.add(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
         patient.last_sample = at
 
 
@@ -141,7 +141,7 @@ def test_the_trace_sweeps_with_its_scale_and_letters() -> None:
     samples[0, 400:410] = 1.0
     samples[0, 500:600] = np.nan
     ring.append(Chunk(start=0, samples=samples))
-    patient.account.ledger.take(labeled_beat(405, Label.V), 1.0)
+    patient.account.ledger.add(labeled_beat(405, Label.V), 1.0)
     rows = ["".join(s.text for s in row) for row in WardTrace().lines(patient, ring, 900, 106, 8)]
     assert [len(row) for row in rows] == [106] * 8
     assert rows[0][6 + 405 * 100 // 900] == "V"
