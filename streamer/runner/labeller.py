@@ -66,30 +66,40 @@ class Labeller:
         self._more.set()
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="labels")
+            self._worker.add_done_callback(lambda _: self._changed.set())
         self._conclude(self.desk.give_up_some(self._now()))
         self._set_timer()
 
-    async def settle(self, lines: Sequence[LabelLine], timeout_s: float | None = None) -> bool:
-        """Wait until some patients' labels are all known; tell whether that came within the time.
+    async def settle(
+        self, lines: Sequence[LabelLine] | None = None, timeout_s: float | None = None
+    ) -> bool:
+        """Wait until labels are known; tell whether that came within the time.
+
+        Parameters
+        ----------
+        lines : sequence of LabelLine, optional
+            Whose labels; all if None.
+        timeout_s : float, optional
 
         Raises
         ------
         Exception
             Whatever the network failed with.
         """
-        until_s = None if timeout_s is None else self._now() + timeout_s
-        while self._worker is not None and any(map(len, lines)):
-            left_s = None if until_s is None else until_s - self._now()
-            if left_s is not None and left_s <= 0.0:
-                return False
-            self._changed.clear()
-            waiting = asyncio.ensure_future(self._changed.wait())
-            await asyncio.wait(
-                {waiting, self._worker}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            waiting.cancel()
-            self.raise_failure()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._waits_for(lines):
+                    self._changed.clear()
+                    await self._changed.wait()
+                    self.raise_failure()
+        except TimeoutError:
+            return False
         return True
+
+    def _waits_for(self, lines: Sequence[LabelLine] | None) -> bool:
+        if self._worker is None:
+            return False
+        return len(self.desk) > 0 if lines is None else any(map(len, lines))
 
     def give_up(self, lines: Sequence[LabelLine]) -> int:
         """Wait for some patients' labels no longer; return how many were given up."""

@@ -216,7 +216,7 @@ class Runner:
             self._end_turn()
             if self._source.is_paced:
                 continue
-            await self._flow.settle([session.info.source for session in self.sessions])
+            await self._flow.labeller.settle()
             if self.sessions.totals.events > n_events:
                 await self._outputs.drain()
             if self._now() - yielded_s >= self._config.yield_every_s:
