@@ -16,6 +16,7 @@ from replay.record import Record
 from replay.records import open_record
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_SIGNAL
+from streamer.core.text import say
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
@@ -107,7 +108,7 @@ class Replay:
             if url is not None:
                 name = source_name(source_of.name)
                 mqtt = self._publishing.publisher(url, name, self._notice)
-                _say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
+                say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(self._accounts, mqtt=mqtt)
             runner = Runner(
                 self._source(),
@@ -199,7 +200,7 @@ class Replay:
     def _notice(self, line: str) -> None:
         """Print a line while playing, unless the monitor has the screen."""
         if not self._monitor:
-            _say(line)
+            say(line)
 
     def _print(self, text: Text) -> None:
         """Print on standard output, or beside it where JSON lines have that for themselves."""
@@ -208,22 +209,22 @@ class Replay:
     def _conclude(self, report: RunReport, mqtt: "MqttPublisher | None") -> int:
         lost = 0 if mqtt is None else mqtt.shed
         if mqtt is not None and mqtt.undelivered and mqtt.is_durable:
-            _say(
+            say(
                 f"{mqtt.undelivered} MQTT messages wait in {self._options.outbox}; they go out "
                 "when this source is played again"
             )
         elif mqtt is not None:
             lost += mqtt.undelivered
         if lost:
-            _say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
+            say(f"{lost} MQTT messages could not be delivered: the broker was away or too slow")
         if report.n_given_up:
-            _say(
+            say(
                 f"{report.n_given_up} labels were not worked out: the network took too long; "
                 "their beats came all the same"
             )
         if self._monitor:
             for failure in report.failures:
-                _say(failure)
+                say(failure)
         if report.failures or lost:
             return EXIT_ERROR
         if report.interrupted and not self._was_quit:
@@ -251,7 +252,7 @@ async def play_live(options: ReplayOptions) -> int:
     if not options.mqtt.startswith("mqtts://"):
         # They are for the source's broker alone.
         options = replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
-    feed = LiveFeed(options.record, on_notice=_say, tls=tls)
+    feed = LiveFeed(options.record, on_notice=say, tls=tls)
     try:
         await feed.connect()
         return await Replay(options, feed).run()
@@ -280,9 +281,3 @@ def _transport(player: Player, fs: float) -> Transport:
     transport = Transport(player, fs=fs, speed=player.speed)
     player.speed = None
     return transport
-
-
-def _say(line: str) -> None:
-    """Tell the person at the keyboard; standard output is for results."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

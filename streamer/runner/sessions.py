@@ -66,7 +66,6 @@ class Sessions:
         From R peak to first label.
     ledger : LedgerConfig, optional
         How much is remembered of each patient's beats.
-
     accounts : dict, optional
         Where the patients' accounts are kept, for sinks to read.
 

@@ -13,6 +13,7 @@ from replay.records import open_record, records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.errors import OutputError
+from streamer.core.text import say
 from streamer.messages.payload import TOPIC_PREFIX, check_source, utc_time
 from streamer.messages.source_status import FAULT
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
@@ -97,7 +98,7 @@ class WardRun:
                     is_ward=True,
                     on_samples=None if live is None else live.receive,
                 )
-                _say(f"MQTT broker {url}")
+                say(f"MQTT broker {url}")
             self._runner = runner = self._make_runner()
             async with self._other_sources(runner):
                 with calm_memory():
@@ -149,12 +150,12 @@ class WardRun:
         async with contextlib.AsyncExitStack() as stack:
             if isinstance(source, LiveSource):
                 if self._mqtt is not None:
-                    _say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
+                    say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
                 if options.tcp is not None:
                     await stack.enter_async_context(
-                        await serve_tcp(options.tcp, source.receive, notice=_say)
+                        await serve_tcp(options.tcp, source.receive, notice=say)
                     )
-                    _say(f"waiting for TCP sources on port {options.tcp}")
+                    say(f"waiting for TCP sources on port {options.tcp}")
                 if options.stdin is not None:
                     source.trust(STDIN_SOURCE)
                     reading = asyncio.create_task(read_stdin(options.stdin, source.receive))
@@ -227,7 +228,7 @@ class WardRun:
     def _notice(self, line: str) -> None:
         """Print a line, unless the table of patients has the screen."""
         if not self._options.monitor:
-            _say(line)
+            say(line)
 
 
 def _check(options: WardOptions) -> None:
@@ -261,8 +262,3 @@ async def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

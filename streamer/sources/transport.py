@@ -5,12 +5,10 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Final
 
 from replay.chunk import Chunk
-from replay.player import AsyncioClock, Clock
+from replay.player import YIELD_CHUNKS, AsyncioClock, Clock
 
 SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 """Factors of real time to step through."""
-_BREATHE_CHUNKS: Final = 64
-"""While nothing sleeps, other tasks get their turn once in so many chunks."""
 
 
 class Transport:
@@ -116,7 +114,7 @@ class Transport:
             self._changed.clear()
             await self._changed.wait()
         if self.speed is None or self.seeking:
-            if self._played % _BREATHE_CHUNKS == 0:
+            if self._played % YIELD_CHUNKS == 0:
                 await self._clock.sleep_until(self._clock.monotonic())
             return
         await self._sleep_until_due(chunk)
@@ -134,7 +132,7 @@ class Transport:
             due = self.due(chunk.stop - 1)
             now = self._clock.monotonic()
             if due is None or now >= due:
-                if self._played % _BREATHE_CHUNKS == 0:
+                if self._played % YIELD_CHUNKS == 0:
                     await self._clock.sleep_until(now)
                 return
             await self._clock.sleep_until(min(due, now + _PATIENCE_S))
