@@ -17,6 +17,13 @@ from classifier.inputs.kernels import FloatArray, log_ratio, mean_of, quantile, 
 from classifier.inputs.learning import learn
 from classifier.inputs.morphology import describe_second, describe_shape, noise_of, unit_of
 from classifier.inputs.rhythm import RECENT_BEATS, describe_rhythm, deviation
+from classifier.inputs.sequence import (
+    N_CLASSES,
+    N_OUTPUTS,
+    fibrillation_log_odds,
+    log_odds,
+    step,
+)
 from classifier.inputs.state import HALF_WINDOW, N_SHAPES, DescribedBeat, Match
 from classifier.inputs.window import JUDGEABLE, fill_missing, prepare_second, remove_baseline
 
@@ -27,6 +34,7 @@ _NOVELTY_UNKNOWN: Final = 0.5
 @jit
 def describe_and_learn(
     states: Any,
+    weights: Any,
     windows: FloatArray,
     rr_s: float,
     quality: float,
@@ -42,6 +50,8 @@ def describe_and_learn(
     Parameters
     ----------
     states : record array of `state.STATE`, shape (1,)
+    weights : record array of `sequence.WEIGHTS`, shape (1,)
+        Of the rhythm model.
     windows : ndarray of float32, shape (leads, window_samples)
         Primary lead first, NaN where missing.
     rr_s, quality : float
@@ -67,7 +77,9 @@ def describe_and_learn(
     remove_baseline(window)
     second = np.empty(HALF_WINDOW, np.float32)
     has_second = windows.shape[0] > 1 and prepare_second(windows[1], c.qrs, second)
-    beat = _describe(state, c, window, second, has_second, rr_s, quality, signal, features)
+    beat = _describe(
+        state, weights[0], c, window, second, has_second, rr_s, quality, signal, features
+    )
     # Across a gap the beat that follows is not the next one.
     if completed.size > 0 and rr_s > 0.0:
         _describe_next(before[0], beat, features, c, completed)
@@ -85,6 +97,7 @@ def describe_and_learn(
 @inlined
 def _describe(
     state: Any,
+    weights: Any,
     c: Any,
     window: FloatArray,
     second: FloatArray,
@@ -132,12 +145,20 @@ def _describe(
         residual,
         roughness,
         state.entropy + (features[Feature.ENTROPY_24] - state.entropy) / c.entropy_beats,
+        state.sequence.copy(),
+        np.zeros(N_OUTPUTS, np.float32),
     )
     _describe_context(state, c, beat, match, features)
     _describe_recent(state, beat, features)
     _compare_shapes(c, match, template, nearest, features)
     if has_second and match.any_known:
         _describe_second_lead(state, c, second, match, features)
+    # Last, as it sees all the other measures.
+    if weights.is_trained:
+        step(weights, features, beat.sequence, beat.outputs)
+        for label in range(1, N_CLASSES):
+            features[Feature.SEQUENCE_S + label - 1] = log_odds(beat.outputs, 0, label)
+        features[Feature.SEQUENCE_FIBRILLATION] = fibrillation_log_odds(beat.outputs)
     return beat
 
 
@@ -297,3 +318,5 @@ def _describe_next(
     features[Feature.NEXT_QRS_WIDTH_RATIO] = following[Feature.QRS_WIDTH_RATIO]
     features[Feature.NEXT_P_DIFFERENCE] = following[Feature.P_DIFFERENCE]
     features[Feature.TWO_RR_TO_LONG_RUN] = log_ratio(mean_rr_s, waiting.long_run_rr_s)
+    for label in range(1, N_CLASSES):
+        features[Feature.NEXT_SEQUENCE_S + label - 1] = log_odds(beat.outputs, N_CLASSES, label)

@@ -32,6 +32,8 @@ class Source(StrEnum):
     """How common the shape is, what the last beats were like, and how much noise there is."""
     SECOND_LEAD = "second lead"
     """The shape in the second lead; all zero without one."""
+    SEQUENCE = "sequence"
+    """What the rhythm model makes of this beat and all before it (`classifier.inputs.sequence`)."""
     NEXT_BEAT = "next beat"
     """Known only to a confirmed label; all zero in a provisional one."""
 
@@ -42,6 +44,7 @@ LOG_RATIO: Final = "ln of a ratio"
 CORRELATION: Final = "correlation"
 RATIO: Final = "ratio"
 LOG: Final = "ln"
+LOG_ODDS: Final = "4 log-odds"
 
 
 class Feature(IntEnum):
@@ -154,6 +157,12 @@ class Feature(IntEnum):
     SECOND_P_AMPLITUDE = "QRS amplitudes", Source.SECOND_LEAD
     SECOND_T_CORRELATION = CORRELATION, Source.SECOND_LEAD
 
+    SEQUENCE_S = LOG_ODDS, Source.SEQUENCE
+    SEQUENCE_V = LOG_ODDS, Source.SEQUENCE
+    SEQUENCE_F = LOG_ODDS, Source.SEQUENCE
+    SEQUENCE_Q = LOG_ODDS, Source.SEQUENCE
+    SEQUENCE_FIBRILLATION = LOG_ODDS, Source.SEQUENCE
+
     NEXT_KNOWN = FLAG, Source.NEXT_BEAT
     NEXT_RR_TO_MEDIAN_40 = LOG_RATIO, Source.NEXT_BEAT
     NEXT_RR_TO_RR = LOG_RATIO, Source.NEXT_BEAT
@@ -166,6 +175,10 @@ class Feature(IntEnum):
     NEXT_QRS_WIDTH_RATIO = LOG_RATIO, Source.NEXT_BEAT
     NEXT_P_DIFFERENCE = LOG_RATIO, Source.NEXT_BEAT
     TWO_RR_TO_LONG_RUN = LOG_RATIO, Source.NEXT_BEAT
+    NEXT_SEQUENCE_S = LOG_ODDS, Source.NEXT_BEAT
+    NEXT_SEQUENCE_V = LOG_ODDS, Source.NEXT_BEAT
+    NEXT_SEQUENCE_F = LOG_ODDS, Source.NEXT_BEAT
+    NEXT_SEQUENCE_Q = LOG_ODDS, Source.NEXT_BEAT
 
 
 def columns_of(source: Source) -> slice:
@@ -181,7 +194,7 @@ NEXT_BEAT: Final = columns_of(Source.NEXT_BEAT)
 N_NEXT: Final = NEXT_BEAT.stop - NEXT_BEAT.start
 """Measures of the next beat, which come last."""
 
-FEATURES_VERSION: Final = 3
+FEATURES_VERSION: Final = 4
 """Raised whenever the meaning of an input changes, so that an older model is refused."""
 
 

@@ -31,6 +31,7 @@ def learn(state: Any, c: Any, beat: DescribedBeat) -> None:
         # The first interval is the mean of itself; a mean that began at 0 would take minutes.
         state.long_run_rr_s += (rr_s - state.long_run_rr_s) / (c.long_run_beats if known else 1.0)
         state.n_rr = _append(state.rr_s, state.n_rr, RR_KEPT, rr_s)
+    state.sequence[:] = beat.sequence
     state.n_beats += 1
     state.last_similarities[2] = state.last_similarities[1]
     state.last_similarities[1] = state.last_similarities[0]

@@ -14,6 +14,7 @@ from classifier.inputs.describe import describe_and_learn
 from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.inputs.kernels import records
+from classifier.inputs.sequence import untrained
 from classifier.inputs.state import OPEN, STATE, new_state
 from classifier.inputs.window import REASONS
 
@@ -92,9 +93,16 @@ class BeatInputs:
 
 
 class PatientMemory:
-    """All that the beat classifier remembers of one patient, besides the open beat."""
+    """All that the beat classifier remembers of one patient, besides the open beat.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    weights : structured ndarray of `sequence.WEIGHTS`, shape (1,), optional
+        Of the rhythm model; without it the measures of the sequence are 0.
+    """
+
+    def __init__(self, weights: Any = None) -> None:
+        self._weights = untrained() if weights is None else weights
         self.reset()
 
     def reset(self) -> None:
@@ -157,6 +165,7 @@ class PatientMemory:
             earlier, completed = before.kept, before.features.copy()
         reason = describe_and_learn(
             self._state,
+            self._weights,
             windows_mv,
             rr_s,
             quality,

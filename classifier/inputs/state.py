@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from classifier.inputs.geometry import GEOMETRY, P_WAVE, QRS, T_WAVE
 from classifier.inputs.kernels import FloatArray, records
+from classifier.inputs.sequence import HIDDEN
 
 N_SHAPES: Final = 8
 """Distinct beat shapes kept; the rarest makes room for a new one."""
@@ -46,6 +47,8 @@ STATE: Final = np.dtype(
         ("roughnesses", np.float32, (BEATS_KEPT,)),
         ("qualities", np.float32, (BEATS_KEPT,)),
         ("n_recent", np.int64),
+        # The sequence of beats, as the rhythm model remembers it
+        ("sequence", np.float32, (HIDDEN,)),
     ]
 )
 """Everything that is remembered of one patient's beats.
@@ -90,6 +93,10 @@ class DescribedBeat(NamedTuple):
     residual: float
     roughness: float
     entropy: float
+    sequence: FloatArray
+    """State of the rhythm model after it."""
+    outputs: FloatArray
+    """What the rhythm model says of it and of the beat before, shape (N_OUTPUTS,)."""
 
 
 class Match(NamedTuple):

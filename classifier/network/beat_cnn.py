@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from classifier.inputs.features import FEATURE_NAMES, N_NEXT, Feature
 from classifier.inputs.geometry import SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, Label
+from classifier.network.rhythm_model import RhythmModel
 
 ENTROPY: Final = Feature.ENTROPY_50.value
 RESIDUAL: Final = Feature.RESIDUAL_40.value
@@ -138,6 +139,8 @@ class BeatNetwork(nn.Module):
         self.first_beat_penalty = config.first_beat_penalty * config.use_features
         self.first_beat_maturity = config.first_beat_maturity
         self.first_beat_width = config.first_beat_width
+        # Trained before, by itself: the sequence's features are its outputs.
+        self.rhythm = RhythmModel().requires_grad_(requires_grad=False)
 
     def set_normalisation(self, mean: Tensor, scale: Tensor) -> None:
         """Fix how features are standardised; those of the next beat stay as they are.
@@ -204,6 +207,10 @@ class BeatNetwork(nn.Module):
         """Map signal and features to probabilities: `embed`, then `decide`."""
         return self.decide(self.embed(signal), features)
 
+    def step(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Go on by one beat in the rhythm model; see `RhythmModel.step`."""
+        return self.rhythm.step(hidden, features)
+
 
 def _head(inputs: int, hidden: int, dropout: float) -> nn.Sequential:
     """Two layers that end in a logit for each class."""
@@ -217,5 +224,5 @@ def _head(inputs: int, hidden: int, dropout: float) -> nn.Sequential:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Count the trainable weights."""
-    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+    """Count the weights, those of the rhythm model included."""
+    return sum(weight.numel() for weight in network.parameters())

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from classifier.inputs.features import FEATURE_NAMES
 from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.network.beat_cnn import BeatNetwork
 from classifier.network.folded import FoldedNetwork, can_fold
-from classifier.network.runtime import DECIDE, EMBED, FORMAT_VERSION, ModelSpec, quiet_torchscript
+from classifier.network.rhythm_model import RhythmModel, example_step
+from classifier.network.runtime import (
+    DECIDE,
+    EMBED,
+    FORMAT_VERSION,
+    STEP,
+    ModelSpec,
+    quiet_torchscript,
+    sidecar_values,
+)
 
 
 def example_inputs(n: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,6 +66,7 @@ def export_torchscript(
         "forward": (signal, features),
         EMBED: (signal,),
         DECIDE: (served.embed(signal), features),
+        STEP: example_step(),
     }
     buffer = io.BytesIO()
     with quiet_torchscript():
@@ -66,7 +76,7 @@ def export_torchscript(
         torch.jit.save(scripted, buffer)
     content = without_source_paths(buffer.getvalue())
     spec = replace(spec, sha256=hashlib.sha256(content).hexdigest())
-    sidecar = {"format_version": FORMAT_VERSION} | asdict(spec) | (extra or {})
+    sidecar = {"format_version": FORMAT_VERSION} | sidecar_values(spec) | (extra or {})
     path.write_bytes(content)
     path.with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n")
     return spec
@@ -95,15 +105,49 @@ def without_source_paths(archive: bytes) -> bytes:
 
 
 def export_onnx(network: BeatNetwork, path: Path) -> None:
-    """Write the same network as ONNX: inputs `signal`, `features`, output `probabilities`."""
-    names = ("signal", "features", "probabilities")
+    """Write the same network as ONNX: inputs `signal`, `features`, output `probabilities`.
+
+    The rhythm model goes beside it, into a file that ends in ``.rhythm.onnx``: inputs `hidden` and
+    `features`, outputs `hidden_after` and `logits`.
+    """
+    network.eval()
+    rhythm = _Step(network.rhythm)
+    _export_onnx(network, path, example_inputs(), ("signal", "features"), ("probabilities",))
+    _export_onnx(
+        rhythm,
+        path.with_suffix(f".rhythm{path.suffix}"),
+        example_step(),
+        ("hidden", "features"),
+        ("hidden_after", "logits"),
+    )
+
+
+class _Step(torch.nn.Module):
+    """A rhythm model whose `forward` is one step, as the exporter wants it."""
+
+    def __init__(self, model: RhythmModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, hidden: torch.Tensor, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """See `RhythmModel.step`."""
+        return self.model.step(hidden, features)
+
+
+def _export_onnx(
+    module: torch.nn.Module,
+    path: Path,
+    example: tuple[torch.Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> None:
     with quiet_torchscript():
         torch.onnx.export(
-            network.eval(),
-            example_inputs(),
+            module,
+            example,
             path,
             dynamo=False,
-            input_names=list(names[:2]),
-            output_names=[names[2]],
-            dynamic_axes={name: {0: "n"} for name in names},
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)},
         )

@@ -42,6 +42,10 @@ class FoldedNetwork(nn.Module):
         """Map signal and features to probabilities, as `BeatNetwork.forward` does."""
         return self.decide(self.embed(signal), features)
 
+    def step(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Go on by one beat in the rhythm model; see `RhythmModel.step`."""
+        return self.network.step(hidden, features)
+
     def embed(self, signal: Tensor) -> Tensor:
         """Turn the signal into numbers, as `BeatNetwork.embed` does."""
         x = self._trunk(signal)

@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     import torch
 
 MODEL_NAME: Final = "beat_cnn"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 EMBED: Final = "embed"
 DECIDE: Final = "decide"
 """Methods of a served network; its `forward` is the one after the other."""
+STEP: Final = "step"
+"""A step of its rhythm model, which serving has compiled: `classifier.inputs.sequence`."""
+_RHYTHM: Final = "rhythm."
+_NOT_IN_SIDECAR: Final = "rhythm"
 _WARM_UP_RUNS: Final = 4
 """The TorchScript executor optimises itself during its first runs."""
 
@@ -49,6 +53,9 @@ class ModelSpec:
     """R peaks of a lower `quality` are not judged (label Q)."""
     sha256: str
     """Of the TorchScript file."""
+    rhythm: Any = field(default=None, compare=False, repr=False)
+    """Weights of the rhythm model, a record of `sequence.WEIGHTS`, shape (1,), out of the
+    TorchScript file; without them the measures of the sequence are 0."""
 
 
 class BeatModel(Protocol):
@@ -231,8 +238,25 @@ def load_model(path: Path | None = None) -> TorchScriptModel:
                 f"{EMBED}(signal) and {DECIDE}(embedding, features); run ecg-stream train to make "
                 "one that fits"
             )
+        spec = replace(spec, rhythm=_rhythm_weights(module))
         module = torch.jit.optimize_for_inference(module.eval(), other_methods=steps)
     return TorchScriptModel(module, spec)
+
+
+def _rhythm_weights(module: "torch.jit.ScriptModule") -> Any:
+    """Return the rhythm model's weights for the compiled step."""
+    from classifier.network.rhythm_model import compiled_weights  # noqa: PLC0415
+
+    state = module.state_dict()
+    prefix = next((name.partition(_RHYTHM)[0] for name in state if _RHYTHM in name), None)
+    return None if prefix is None else compiled_weights(state, prefix + _RHYTHM)
+
+
+def sidecar_values(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a sidecar says of a specification."""
+    values = asdict(replace(spec, rhythm=None))
+    del values[_NOT_IN_SIDECAR]
+    return values
 
 
 def read_spec(sidecar: Path | Traversable) -> ModelSpec:
@@ -251,7 +275,7 @@ def read_spec(sidecar: Path | Traversable) -> ModelSpec:
             f"{sidecar} is no model sidecar ({error}); run ecg-stream train to write a new one"
         ) from error
     ours = own_spec()
-    for field in (
+    for name in (
         "fs_hz",
         "window_samples",
         "r_column",
@@ -260,10 +284,10 @@ def read_spec(sidecar: Path | Traversable) -> ModelSpec:
         "channels",
         "inputs_hash",
     ):
-        theirs, expected = getattr(spec, field), getattr(ours, field)
+        theirs, expected = getattr(spec, name), getattr(ours, name)
         if theirs != expected:
             raise ModelMismatchError(
-                f"{sidecar}: the model was made for {field} = {theirs}, this program works with "
+                f"{sidecar}: the model was made for {name} = {theirs}, this program works with "
                 f"{expected}; run ecg-stream train to make one that fits"
             )
     return spec
@@ -273,7 +297,8 @@ def _spec_from(values: dict[str, Any]) -> ModelSpec:
     if values["format_version"] != FORMAT_VERSION:
         raise ValueError(f"format version {values['format_version']}, expected {FORMAT_VERSION}")
     listed = ("classes", "channels", "features", "training_records")
-    chosen: dict[str, Any] = {name: values[name] for name in ModelSpec.__dataclass_fields__}
+    names = set(ModelSpec.__dataclass_fields__) - {_NOT_IN_SIDECAR}
+    chosen: dict[str, Any] = {name: values[name] for name in names}
     chosen |= {name: tuple(chosen[name]) for name in listed}
     return ModelSpec(**chosen)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from classifier.network.beat_cnn import NetworkConfig
 from classifier.training.augmentation import AugmentationConfig
+from classifier.training.rhythm_windows import RhythmTrainingConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class TrainingConfig:
     """R peaks of a lower signal quality are neither trained on nor judged when serving (Q)."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    rhythm: RhythmTrainingConfig = field(default_factory=RhythmTrainingConfig)
 
 
 def with_settings(config: Any, settings: Sequence[str]) -> Any:

@@ -19,6 +19,8 @@ NO_BEAT: Final = -1
 """`reference` of a detection where the experts marked no beat."""
 NOT_SCORED: Final = -2
 """`reference` of a detection in ventricular flutter, which EC57 leaves out."""
+UNKNOWN: Final = -1
+"""What the experts left open."""
 AS_RECORDED: Final = 0
 """`variant` of a beat of the recording itself."""
 
@@ -50,6 +52,10 @@ class BeatDataset:
     """Record of each beat, shape (n,)."""
     variant: NDArray[np.int64]
     """Which variant of the recording it is of, AS_RECORDED or another number; shape (n,)."""
+    row: NDArray[np.int64]
+    """Its place among all beats of that variant, shape (n,)."""
+    fibrillates: NDArray[np.int64]
+    """1 in atrial fibrillation, 0 in another rhythm, UNKNOWN without marks of rhythm; shape (n,)."""
     records: NDArray[np.str_]
     """Every record, shape (r,)."""
     missed: NDArray[np.int64]

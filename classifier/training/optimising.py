@@ -24,6 +24,8 @@ class Optimisation:
     plain_start : bool
         Whether the mean is over all steps until they are as many as it is meant to span; else it
         begins at the first weights.
+    clip : float, optional
+        Largest norm of a gradient: recurrent networks now and then have a huge one.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Optimisation:
         average_decay: float,
         steps: int,
         plain_start: bool = False,
+        clip: float | None = None,
     ) -> None:
         self._network, self._averaged = network, averaged
         self._optimiser = torch.optim.AdamW(
@@ -45,13 +48,15 @@ class Optimisation:
             self._optimiser, learning_rate, total_steps=steps + 1, pct_start=0.1
         )
         self._share = 1.0 - average_decay
-        self._plain_start = plain_start
+        self._plain_start, self._clip = plain_start, clip
         self._steps = 0
 
     def step(self, loss: Tensor) -> float:
         """Follow the gradient of a batch's loss, and return the loss."""
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if self._clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
         self._optimiser.step()
         self._schedule.step()
         self._steps += 1

@@ -70,6 +70,7 @@ class LabelRequester:
         limit = config.quality_min
         self._quality_min = spec.quality_min if limit is None else limit
         self._network = spec.sha256
+        self._rhythm = spec.rhythm
         self.reset()
 
     @property
@@ -79,7 +80,7 @@ class LabelRequester:
 
     def reset(self) -> None:
         """Return to the state of a new object."""
-        self._patient = PatientMemory()
+        self._patient = PatientMemory(self._rhythm)
         self._unconfirmed: _Unconfirmed | None = None
         self._now = -1
         self._closed = False
