@@ -29,6 +29,7 @@ ROWS: Final[tuple[str, ...]] = (*LABELS, "O", "X")
 
 _CODE: Final[dict[Label, int]] = {label: code for code, label in enumerate(LABELS)}
 _N, _S, _V, _F, _Q, _O, _X = range(len(ROWS))
+NO_BEAT: Final = _O
 _BEATS: Final = slice(_N, _O)
 _NONE: Final = slice(_O, None)
 
