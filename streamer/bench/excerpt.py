@@ -101,7 +101,6 @@ def run_chain(
 
     Parameters
     ----------
-    record : Record
     stop : str, optional
         The chain sees nothing after this time, such as 5:00.
     model : BeatModel, optional

@@ -36,7 +36,6 @@ def fan_out(
     ----------
     work : callable
         Must be picklable if there are several jobs.
-    items : sequence
     jobs : int
         Processes; with 1 everything happens in this one.
     advance : callable

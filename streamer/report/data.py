@@ -103,7 +103,6 @@ def from_record(
 
     Parameters
     ----------
-    record : Record
     start, stop : str, optional
         Times such as 5:00.
     on_part : callable

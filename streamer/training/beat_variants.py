@@ -78,7 +78,6 @@ def variant_of(
         Key of `VARIANTS`.
     noise : mapping of str to ndarray, shape (leads, n)
         Recorded noise at the chain's rate: `bw` and `ma` of the MIT-BIH Noise Stress Test Database.
-    seed : int
 
     Raises
     ------

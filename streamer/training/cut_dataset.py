@@ -92,7 +92,6 @@ def cut_records(
 
     Parameters
     ----------
-    records : sequence of Record
     quality_min : float
         The chain's quality gate: R peaks below it are not judgeable.
     variants : int

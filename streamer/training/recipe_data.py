@@ -40,7 +40,6 @@ def prepare(record: Record, recipe: Recipe) -> RecipeBeats:
     ----------
     record : Record
         Its first lead is used; `six-types` leaves out a record without MLII.
-    recipe : Recipe
 
     Returns
     -------
@@ -71,8 +70,6 @@ def cut_six_types(record: Record, recipe: Recipe, samples: IntArray) -> FloatArr
 
     Parameters
     ----------
-    record : Record
-    recipe : Recipe
     samples : ndarray of int64, shape (n,)
         Annotated beats, in the record's sampling frequency.
 
@@ -110,8 +107,6 @@ def cut_kachuee(record: Record, recipe: Recipe, samples: IntArray) -> FloatArray
 
     Parameters
     ----------
-    record : Record
-    recipe : Recipe
     samples : ndarray of int64, shape (n,)
         Annotated beats, in the record's sampling frequency.
 
