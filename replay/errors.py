@@ -17,5 +17,9 @@ class LeadNotFoundError(ReplayError):
     """The record has no lead of that name; the message lists the leads it has."""
 
 
+class NoReferenceError(ReplayError):
+    """A record has no reference annotations where they are needed."""
+
+
 class DownloadError(ReplayError):
     """A database could not be fetched or its checksums are wrong."""

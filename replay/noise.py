@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from replay.record import BLOCK_SAMPLES, Reference
+from replay.record import Reference, read_samples
 from replay.records import open_record
 from replay.simulate.record import SimulatedRecord
 
@@ -197,8 +197,7 @@ def at_rate(samples: NDArray[Any], fs: float, wanted_fs: float) -> NDArray[Any]:
 def read_noise(name: str, fs: float) -> NDArray[np.float32]:
     """Read a record of noise, shape (leads, n), in mV at a sampling frequency."""
     record = open_record(name)
-    blocks = [chunk.samples for chunk in record.chunks(0, None, BLOCK_SAMPLES)]
-    return np.asarray(at_rate(np.concatenate(blocks, axis=1), record.fs, fs), np.float32)
+    return np.asarray(at_rate(read_samples(record), record.fs, fs), np.float32)
 
 
 def in_noise(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.chunk import Chunk
-from replay.errors import LeadNotFoundError
+from replay.errors import LeadNotFoundError, NoReferenceError
 
 BLOCK_SAMPLES: Final = 8192
 """What is read at a time where nothing keeps real time: some ten seconds."""
@@ -78,6 +78,31 @@ class Record(Protocol):
     def reference(self) -> Reference | None:
         """Return the reference annotations, or None if the record has none."""
         ...
+
+
+def read_samples(record: Record, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+    """Return a record's samples from `start` until before `stop` in mV, shape (leads, n)."""
+    blocks = [chunk.samples for chunk in record.chunks(start, stop, BLOCK_SAMPLES)]
+    return np.concatenate([np.empty((len(record.leads), 0), np.float32), *blocks], axis=1)
+
+
+def require_reference(record: Record, stop: int | None = None) -> Reference:
+    """Return a record's reference annotations, or those before sample `stop`.
+
+    Raises
+    ------
+    NoReferenceError
+        If it has none.
+    """
+    reference = record.reference()
+    if reference is None:
+        raise NoReferenceError(
+            f"record {record.name} has no reference annotations; choose records that have some"
+        )
+    n = len(reference.symbols) if stop is None else int((reference.samples < stop).sum())
+    return Reference(
+        samples=reference.samples[:n], symbols=reference.symbols[:n], aux=reference.aux[:n]
+    )
 
 
 def check_range(start: int, stop: int | None, size: int, n_samples: int) -> int:

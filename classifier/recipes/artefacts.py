@@ -35,7 +35,6 @@ def write_recipe_model(
     ----------
     out : Path
         Folder, made if missing.
-    recipe : Recipe
     protocol : str
         "intra-patient" or "inter-patient".
     network : RecipeNetwork
@@ -85,10 +84,8 @@ def protocol_metrics(
 
     Parameters
     ----------
-    fitted : Fitted
     scores : RecipeScores
         On the test beats.
-    test : RecipeBeats
     seconds : dict
         Time that training took: `wall` and `cpu`.
     """

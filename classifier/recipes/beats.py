@@ -69,7 +69,6 @@ def stratified_split(target: IntArray, share: float, seed: int) -> tuple[IntArra
     target : ndarray of int, shape (n,)
     share : float
         Between 0 and 1; a class of k beats gives round(share * k) of them.
-    seed : int
 
     Returns
     -------

@@ -37,7 +37,6 @@ def score_labels(reference: IntArray, predicted: IntArray, classes: Sequence[str
     ----------
     reference, predicted : ndarray of int, shape (n,)
         Index into `classes`.
-    classes : sequence of str
 
     Raises
     ------

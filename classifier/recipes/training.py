@@ -136,11 +136,8 @@ def fit(beats: RecipeBeats, recipe: Recipe, title: str, report: Report) -> Fitte
 
     Parameters
     ----------
-    beats : RecipeBeats
-    recipe : Recipe
     title : str
         For `report`.
-    report : callable
 
     Returns
     -------

@@ -61,7 +61,6 @@ def with_settings(config: Any, settings: Sequence[str]) -> Any:
 
     Parameters
     ----------
-    config : dataclass instance
     settings : sequence of str
         ``name=value`` or ``part.name=value``, the value as in JSON.
 

@@ -117,7 +117,6 @@ def dataset_confusion(
 
     Parameters
     ----------
-    dataset : BeatDataset
     predicted : ndarray of int, shape (n,)
     without : tuple of str
         Records to leave out.

@@ -16,7 +16,6 @@ class Optimisation:
     ----------
     network, averaged : nn.Module
         The network to train, and a copy of it that becomes the mean.
-    learning_rate, weight_decay : float
     average_decay : float
         The mean is exponential, over about 1 / (1 - this) steps.
     steps : int

@@ -47,7 +47,6 @@ def draw_shapes(rng: np.random.Generator, config: PatientConfig | None = None) -
 
     Parameters
     ----------
-    rng : Generator
     config : PatientConfig, optional
         Ranges.
 

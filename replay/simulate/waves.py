@@ -34,12 +34,10 @@ def wandering_phase(
 
     Parameters
     ----------
-    n_samples : int
     fs : float
         Sampling frequency in Hz.
     rate_hz : float
         Mean rate.
-    rng : Generator
     wander : float
         Standard deviation of the rate, relative to `rate_hz`; it never falls below a third of it.
     wander_hz : float

@@ -11,11 +11,10 @@ from classifier.network.runtime import BeatModel
 from replay.chunk import Chunk
 from replay.places import locate_database
 from replay.player import parse_time
-from replay.record import BLOCK_SAMPLES, Record, Reference
+from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples, require_reference
 from replay.records import open_record, records_of
-from streamer.core.errors import ScoringError
 from streamer.core.events import Event
-from streamer.patient.chain import Chain
+from streamer.patient.record_events import record_events
 from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, RecordScore, score_record
 from streamer.scoring.folders import GROUPS
 
@@ -102,7 +101,6 @@ def run_chain(
 
     Parameters
     ----------
-    record : Record
     stop : str, optional
         The chain sees nothing after this time, such as 5:00.
     model : BeatModel, optional
@@ -110,7 +108,7 @@ def run_chain(
 
     Raises
     ------
-    ScoringError
+    NoReferenceError
         If it has no reference annotations.
     """
     n = end_of(record, stop)
@@ -118,38 +116,8 @@ def run_chain(
         name=record.name,
         fs=record.fs,
         stop=n,
-        reference=reference_of(record, n),
-        events=chain_events(record, n, model),
-    )
-
-
-def chain_events(
-    record: Record, stop: int | None = None, model: BeatModel | None = None
-) -> Iterator[Event]:
-    """Yield every event of a record's first `stop` samples, then of the end of the stream."""
-    chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
-    for chunk in record.chunks(0, stop, BLOCK_SAMPLES):
-        yield from chain.push(chunk)
-    yield from chain.flush()
-
-
-def reference_of(record: Record, stop: int) -> Reference:
-    """Return a record's reference annotations before sample `stop`.
-
-    Raises
-    ------
-    ScoringError
-        If it has none.
-    """
-    reference = record.reference()
-    if reference is None:
-        raise ScoringError(
-            f"record {record.name} has no reference annotations to score against; "
-            "choose records that have some"
-        )
-    n = int((reference.samples < stop).sum())
-    return Reference(
-        samples=reference.samples[:n], symbols=reference.symbols[:n], aux=reference.aux[:n]
+        reference=require_reference(record, n),
+        events=record_events(record, stop=n, model=model),
     )
 
 
@@ -160,7 +128,7 @@ def end_of(record: Record, stop: str | None) -> int:
 
 def annotated_beats(reference: Reference, stop: int) -> BeatAnnotations:
     """Return the beats of a reference, and its flutter, before sample `stop`."""
-    beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
+    beats = BeatAnnotations.of_reference(reference)
     kept = beats.samples < stop
     return BeatAnnotations(
         samples=beats.samples[kept],
@@ -175,18 +143,16 @@ def excerpt_of(record: Record, stop: str | None = None) -> Excerpt:
 
     Raises
     ------
-    ScoringError
+    NoReferenceError
         If it has no reference annotations.
     """
     n = end_of(record, stop)
-    reference = reference_of(record, n)
-    blocks = [chunk.samples for chunk in record.chunks(0, n, BLOCK_SAMPLES)]
     return Excerpt(
         name=record.name,
         fs=record.fs,
         leads=record.leads,
-        samples=np.concatenate([np.empty((len(record.leads), 0), np.float32), *blocks], axis=1),
-        beats=annotated_beats(reference, n),
+        samples=read_samples(record, 0, n),
+        beats=annotated_beats(require_reference(record, n), n),
     )
 
 

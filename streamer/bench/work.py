@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Protocol, TextIO, TypeVar
 
+from replay.progress import progress_bar
+
 Advance = Callable[[str], None]
 """Called with the name of what has just been finished."""
 
@@ -36,7 +38,6 @@ def fan_out(
     ----------
     work : callable
         Must be picklable if there are several jobs.
-    items : sequence
     jobs : int
         Processes; with 1 everything happens in this one.
     advance : callable
@@ -71,25 +72,8 @@ def progress(title: str, total: int, stream: TextIO | None = None) -> Iterator[A
     if not stream.isatty():
         yield _liner(title, total, stream)
         return
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, advance=1, description=done)
+    with progress_bar(title, total, "{task.fields[done]}", stream=stream, done="") as update:
+        yield lambda done: update(advance=1, done=done)
 
 
 def _liner(title: str, total: int, stream: TextIO) -> Advance:

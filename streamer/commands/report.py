@@ -1,9 +1,6 @@
 """`ecg-stream report`: one recording as a self-contained HTML page."""
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -26,13 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and say where."""
+    from replay.progress import progress_bar
     from replay.records import open_record
     from streamer.report.data import from_events, from_record
     from streamer.report.holter import report_page
     from streamer.report.page import write_page
 
     path = Path(args.source)
-    with _progress() as show:
+    with progress_bar("starting", 100) as update:
+
+        def show(what: str, part: float) -> None:
+            update(description=what, completed=round(100 * part))
+
         if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
             record = None if args.record is None else open_record(args.record, lead=args.lead)
             data = from_events(path, record)
@@ -47,17 +49,3 @@ def run(args: argparse.Namespace) -> int:
         f"{data.seconds / 60:.1f} minutes"
     )
     return 0
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """Show what is being done, and how far it is, on a terminal; nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _part: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -24,7 +24,7 @@ def against_reference(data: ReportData, config: StripConfig) -> str:
     found = data.reference
     if found is None or not any(symbol in SYMBOL_TO_LABEL for symbol in found.symbols):
         return ""
-    reference = BeatAnnotations.from_symbols(found.samples, found.symbols)
+    reference = BeatAnnotations.of_reference(found)
     labelled = [(beat.sample, Label(beat.label)) for beat in data.beats if beat.label is not None]
     own = BeatAnnotations.of([sample for sample, _ in labelled], [label for _, label in labelled])
     score = score_record(reference, own, fs=data.fs, start=data.first, stop=data.stop)

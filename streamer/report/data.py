@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classifier.network.runtime import load_model
 from replay.player import parse_time
-from replay.record import BLOCK_SAMPLES, Record, Reference
+from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
 from streamer.core.errors import StreamerError
 from streamer.core.events import Published, StreamInfo
 from streamer.messages.event_lines import read_events
@@ -89,8 +89,7 @@ class ReportData:
         start, stop = max(start, 0), min(stop, self.record.n_samples)
         if stop <= start:
             return None
-        blocks = [chunk.samples for chunk in self.record.chunks(start, stop, BLOCK_SAMPLES)]
-        return np.concatenate(blocks, axis=1)
+        return read_samples(self.record, start, stop)
 
 
 def from_record(
@@ -104,7 +103,6 @@ def from_record(
 
     Parameters
     ----------
-    record : Record
     start, stop : str, optional
         Times such as 5:00.
     on_part : callable

@@ -15,6 +15,7 @@ OWN: Final = "#0b6e6e"
 MISSED: Final = "#c2410c"
 FALSE: Final = "#7c3aed"
 SOFT: Final = "#8795a3"
+GRID: Final = "#e6ebef"
 PEERS: Final = ("#8c6d31", "#3b6fb6", "#b5527a", "#6b8e23", "#d08c2b", "#7a7a7a", "#9467bd")
 CLASS_COLOURS: Final[dict[str, str]] = {
     "N": OWN,
@@ -75,20 +76,23 @@ def _own_ids(svg: str) -> str:
     return re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#f{salt}-\1"', svg)
 
 
-def error_bars(names: Sequence[str], missed: Sequence[int], false: Sequence[int]) -> str:
+def error_bars(
+    names: Sequence[str], missed: Sequence[int], false: Sequence[int], title: str = ""
+) -> str:
     """Draw each record's missed beats upwards and false ones downwards."""
     at = np.arange(len(names))
-    with figure(max(6.0, 0.235 * len(names)), 3.2) as (_, axes, svg):
+    with figure(max(6.0, 0.235 * len(names)), 3.0) as (_, axes, svg):
         axes.bar(at, missed, color=MISSED, width=0.72, label="missed (FN)")
         axes.bar(at, [-count for count in false], color=FALSE, width=0.72, label="false (FP)")
         axes.axhline(0, color=SOFT, linewidth=0.8)
+        axes.set_title(title, fontsize=10, loc="left")
         axes.set_xticks(at, names, rotation=90, fontsize=8)
         axes.set_xlim(-0.7, len(names) - 0.3)
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
         axes.set_ylabel("beats")
-        axes.grid(axis="y", color="#e6ebef", linewidth=0.8)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.legend(ncols=2, loc="upper right")
+        axes.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     return svg[0]
 
 
@@ -182,7 +186,7 @@ def curves(
                 axes.plot(line.x, line.y, "o-", label=line.name, **style)
             axes.set_title(title, fontsize=10, loc="left")
             axes.set_xlabel(x_label)
-            axes.grid(color="#e6ebef", linewidth=0.8)
+            axes.grid(color=GRID, linewidth=0.8)
             if x_ticks is not None:
                 axes.set_xticks(x_ticks)
                 axes.set_xlim(max(x_ticks) + 1, min(x_ticks) - 1)

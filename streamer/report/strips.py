@@ -12,7 +12,7 @@ from classifier.labels import Label
 from replay.player import format_time
 from streamer.report import page
 from streamer.report.data import AlarmRow, BeatRow, ReportData
-from streamer.report.plots import SOFT, figure
+from streamer.report.plots import GRID, SOFT, figure
 from streamer.report.strip.paper import LETTER_COLOURS, Paper, StripMark, StripSpan, describe_strip
 from streamer.report.strip.writers import strip_svg
 from streamer.report.table import Column, Table, columns, table
@@ -245,7 +245,7 @@ def _draw_template(axes: Any, at: NDArray[np.float64], shape: _Shape) -> None:
     axes.set_xlabel("ms from the R peak")
     axes.set_xlim(at[0], at[-1])
     axes.set_xticks([-200, 0, 200, 400])
-    axes.grid(color="#e6ebef", linewidth=0.8)
+    axes.grid(color=GRID, linewidth=0.8)
 
 
 def _examples(data: ReportData, shape: _Shape, config: StripConfig) -> str:

@@ -58,8 +58,6 @@ def table(
 
     Parameters
     ----------
-    title : str
-    header : sequence of Column
     rows : iterable of sequences
         Text, numbers, and None where nothing is defined; one for each column.
     summary_rows : int

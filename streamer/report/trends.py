@@ -12,11 +12,10 @@ from streamer.core.events import Rhythm
 from streamer.report.counts import rates, rhythm_segments, rr_intervals, window_starts
 from streamer.report.data import ReportData
 from streamer.report.hrv import Variability
-from streamer.report.plots import OWN, SOFT, figure
+from streamer.report.plots import GRID, OWN, SOFT, figure
 from streamer.report.strip.paper import LETTER_COLOURS
 
 _WIDTH_IN: Final = 10.5
-_GRID: Final = "#e6ebef"
 _WINDOWS_S: Final = (10.0, 30.0, 60.0, 300.0, 900.0)
 _MOST_WINDOWS: Final = 300
 """More columns than that can't be told apart."""
@@ -88,7 +87,7 @@ def _draw_rates(axes: Any, data: ReportData, window: float) -> None:
     axes.set_ylim(max(np.floor(lowest / 10) * 10 - 10, 0), np.ceil(highest / 10) * 10 + 10)
     axes.set_ylabel("heart rate, 1/min")
     axes.legend(fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
-    axes.grid(color=_GRID, linewidth=0.8)
+    axes.grid(color=GRID, linewidth=0.8)
 
 
 def _draw_ectopy(axes: Any, data: ReportData, window: float) -> None:
@@ -111,7 +110,7 @@ def _draw_ectopy(axes: Any, data: ReportData, window: float) -> None:
     axes.set_ylim(0, max(float(below.max(initial=0.0)) * 1.1, 5.0))
     axes.set_ylabel("beats a minute")
     axes.legend(fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1.0, 0.97))
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
@@ -129,7 +128,7 @@ def _draw_quality(axes: Any, data: ReportData, window: float) -> None:
         axes.axvspan(start / data.fs, stop / data.fs, color=PRIORITY_COLOURS["high"], alpha=0.25)
     axes.set_ylim(0, 105)
     axes.set_ylabel("quality, %")
-    axes.grid(color=_GRID, linewidth=0.8)
+    axes.grid(color=GRID, linewidth=0.8)
 
 
 def _draw_time(axes: Any, data: ReportData) -> None:
@@ -164,7 +163,7 @@ def rhythm_chart(data: ReportData) -> str:
             axes.plot(at, [row] * len(at), "|", color=PRIORITY_COLOURS[priority], markersize=9)
         axes.set_yticks(range(len(names)), names, fontsize=9)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.grid(axis="x", color=_GRID, linewidth=0.8)
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         _draw_time(axes, data)
     return svg[0]
@@ -192,6 +191,6 @@ def variability_chart(
         axes.set_ylabel("ms")
         axes.set_title(f"windows of {_words(window_s)}", fontsize=10, loc="left")
         axes.legend(fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
-        axes.grid(color=_GRID, linewidth=0.8)
+        axes.grid(color=GRID, linewidth=0.8)
         _draw_time(axes, data)
     return svg[0]

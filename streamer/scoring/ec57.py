@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifier.labels import SYMBOL_TO_LABEL, Label
+from replay.record import Reference
 from streamer.scoring.matching import match_beats, tolerance_samples
 
 TOLERANCE_MS: Final = 150.0
@@ -28,6 +29,7 @@ ROWS: Final[tuple[str, ...]] = (*LABELS, "O", "X")
 
 _CODE: Final[dict[Label, int]] = {label: code for code, label in enumerate(LABELS)}
 _N, _S, _V, _F, _Q, _O, _X = range(len(ROWS))
+NO_BEAT: Final = _O
 _BEATS: Final = slice(_N, _O)
 _NONE: Final = slice(_O, None)
 
@@ -55,6 +57,11 @@ class BeatAnnotations:
         return cls(samples=np.asarray(samples, dtype=np.int64), codes=codes)
 
     @classmethod
+    def of_reference(cls, reference: Reference) -> Self:
+        """Pick the beats and VF episodes out of a record's own annotations."""
+        return cls.from_symbols(reference.samples, reference.symbols)
+
+    @classmethod
     def from_symbols(
         cls, samples: ArrayLike, symbols: Sequence[str], subtypes: ArrayLike | None = None
     ) -> Self:
@@ -77,7 +84,7 @@ class BeatAnnotations:
             for s, m in zip(symbols, marks, strict=True)
         ]
         shutdowns = _segments(times, off, [not mark for mark in off])
-        inside = _inside(times, vf)
+        inside = lies_inside(times, vf)
         keep = [k for k, s in enumerate(symbols) if s in SYMBOL_TO_LABEL and not inside[k]]
         return cls(
             samples=times[keep],
@@ -104,7 +111,9 @@ def _segments(
     return tuple(found)
 
 
-def _inside(samples: NDArray[np.int64], segments: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
+def lies_inside(
+    samples: NDArray[np.int64], segments: tuple[tuple[int, int], ...]
+) -> NDArray[np.bool_]:
     """Say of each sample whether it lies in one of the segments, ends included."""
     inside = np.zeros(samples.shape, dtype=np.bool_)
     for begin, end in segments:
@@ -257,16 +266,16 @@ def score_record(
     """
     tolerance = tolerance_samples(tolerance_ms, fs)
     found = match_beats(reference.samples, predicted.samples, tolerance, start=start, stop=stop)
-    extra = found.extra[~_inside(predicted.samples[found.extra], reference.vf)]
+    extra = found.extra[~lies_inside(predicted.samples[found.extra], reference.vf)]
     matrix = np.zeros((len(ROWS), len(ROWS)), dtype=np.int64)
     np.add.at(
         matrix,
         (reference.codes[found.pairs_reference], predicted.codes[found.pairs_predicted]),
         1,
     )
-    lost = _inside(reference.samples[found.missed], predicted.shutdowns)
+    lost = lies_inside(reference.samples[found.missed], predicted.shutdowns)
     np.add.at(matrix, (reference.codes[found.missed], np.where(lost, _X, _O)), 1)
-    unseen = _inside(predicted.samples[extra], reference.shutdowns)
+    unseen = lies_inside(predicted.samples[extra], reference.shutdowns)
     np.add.at(matrix, (np.where(unseen, _X, _O), predicted.codes[extra]), 1)
     errors = predicted.samples[found.pairs_predicted] - reference.samples[found.pairs_reference]
     return RecordScore(

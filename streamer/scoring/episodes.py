@@ -220,7 +220,7 @@ def _seconds(spans: Sequence[Span], fs: float) -> float:
 
 def reference_runs(reference: Reference, label: Label, *, least: int = RUN_BEATS) -> list[Span]:
     """Return runs of beats of one class, first to last beat; beats in flutter are left out."""
-    beats = BeatAnnotations.from_symbols(reference.samples, reference.symbols)
+    beats = BeatAnnotations.of_reference(reference)
     runs = runs_of(beats, [label], left_out=beats.vf)
     return [(run.first, run.last + 1) for run in runs if len(run.beats) >= least]
 

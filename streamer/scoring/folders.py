@@ -49,7 +49,6 @@ def select_records(comparison: Comparison, wanted: Sequence[str] | None = None) 
 
     Parameters
     ----------
-    comparison : Comparison
     wanted : sequence of str, optional
         Names, DS1 or DS2. Without it, every record that has both files.
 

@@ -1,12 +1,13 @@
 """Pairing of reference beats with predicted beats, one to one, as EC57's comparison does it."""
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_NEVER: Final = 1 << 62
+NEVER: Final = 1 << 62
 """Stands for the time of a beat after the last one; far from every sample index."""
 
 
@@ -24,6 +25,24 @@ class Matching:
     """Reference beats without a predicted one."""
     extra: NDArray[np.int64]
     """Predicted beats without a reference one."""
+
+
+class Verdict(Enum):
+    """What becomes of the earlier of two beats at hand, or of both."""
+
+    PAIR = "pair"
+    MISSED = "missed"
+    EXTRA = "extra"
+
+
+def judge_beats(reference: tuple[int, int], predicted: tuple[int, int], tolerance: int) -> Verdict:
+    """Decide on the beats at hand, one of each list with the one after it; NEVER where none is."""
+    (here, after_here), (there, after_there) = reference, predicted
+    distance = abs(here - there)
+    other = abs(here - after_there) if there < here else abs(there - after_here)
+    if distance <= tolerance and distance < other:
+        return Verdict.PAIR
+    return Verdict.EXTRA if there < here else Verdict.MISSED
 
 
 def tolerance_samples(tolerance_ms: float, fs: float) -> int:
@@ -104,25 +123,22 @@ def _walk(ref: list[int], pred: list[int], tolerance: int, start: int) -> _Walke
     i, j = _enter(ref, pred, tolerance, start, found)
     n, m = len(ref), len(pred)
     while i < n or j < m:
-        here = ref[i] if i < n else _NEVER
-        there = pred[j] if j < m else _NEVER
-        distance = abs(here - there)
-        if there < here:
-            following = pred[j + 1] if j + 1 < m else _NEVER
-            matched = distance <= tolerance and distance < abs(here - following)
-        else:
-            following = ref[i + 1] if i + 1 < n else _NEVER
-            matched = distance <= tolerance and distance < abs(there - following)
-        if matched:
+        verdict = judge_beats(two_from(ref, i), two_from(pred, j), tolerance)
+        if verdict is Verdict.PAIR:
             found.pairs.append((i, j))
-            i, j = i + 1, j + 1
-        elif there < here:
+        elif verdict is Verdict.EXTRA:
             found.extra.append(j)
-            j += 1
         else:
             found.missed.append(i)
-            i += 1
+        i += verdict is not Verdict.EXTRA
+        j += verdict is not Verdict.MISSED
     return found
+
+
+def two_from(samples: list[int], at: int) -> tuple[int, int]:
+    """Return the beat at a position and the one after it; NEVER where there is none."""
+    here, following = [*samples[at : at + 2], NEVER, NEVER][:2]
+    return here, following
 
 
 def _enter(
@@ -133,13 +149,13 @@ def _enter(
     j = int(np.searchsorted(pred, start))
     if start <= 0:
         return i, j
-    first = ref[i] if i < len(ref) else _NEVER
-    there = pred[j] if j < len(pred) else _NEVER
-    before = pred[j - 1] if j > 0 else -_NEVER
+    first = ref[i] if i < len(ref) else NEVER
+    there = pred[j] if j < len(pred) else NEVER
+    before = pred[j - 1] if j > 0 else -NEVER
     if first - before <= tolerance and first - before < abs(first - there):
         found.pairs.append((i, j - 1))
         return i + 1, j
-    following = pred[j + 1] if j + 1 < len(pred) else _NEVER
+    following = pred[j + 1] if j + 1 < len(pred) else NEVER
     if there - start <= tolerance and abs(first - following) < abs(first - there):
         j += 1
     return i, j

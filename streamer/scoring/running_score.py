@@ -3,41 +3,31 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from classifier.labels import Label
-from streamer.scoring.ec57 import LABELS, TOLERANCE_MS, BeatAnnotations
-from streamer.scoring.matching import tolerance_samples
+from streamer.scoring.ec57 import LABELS, NO_BEAT, ROWS, TOLERANCE_MS, BeatAnnotations, RecordScore
+from streamer.scoring.matching import Verdict, judge_beats, tolerance_samples, two_from
 
 SCORED_LABELS: Final[tuple[Label, ...]] = (Label.V, Label.S)
 """Classes that EC57 asks to be scored beat by beat."""
 
-_NOT_FALSE: Final[dict[Label, frozenset[Label]]] = {
-    Label.V: frozenset({Label.V, Label.F, Label.Q}),
-    Label.S: frozenset({Label.S, Label.Q}),
-}
-"""Reference classes whose beats don't count as false when called V or S (EC57)."""
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class MatchCounts:
     """True positives, false negatives and false positives, and the two ratios of them."""
 
-    tp: int = 0
-    fn: int = 0
-    fp: int = 0
-
-    @property
-    def sensitivity(self) -> float | None:
-        """Se, 0 to 1; None while no reference beat was counted."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
-
-    @property
-    def ppv(self) -> float | None:
-        """+P, 0 to 1; None while no detection was counted."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+    tp: int
+    fn: int
+    fp: int
+    sensitivity: float | None
+    """Se, 0 to 1; None while no reference beat was counted."""
+    ppv: float | None
+    """+P, 0 to 1; None while no detection was counted."""
 
 
 @dataclass(slots=True)
@@ -75,13 +65,6 @@ class RunningScore:
     config : RunningScoreConfig, optional
         Matching window and patience.
 
-    Attributes
-    ----------
-    qrs : MatchCounts
-        Detection of any beat.
-    classes : dict of Label to MatchCounts
-        Classification of V and S beats.
-
     Notes
     -----
     Pairs as `streamer.scoring.matching` and counts as `streamer.scoring.ec57` do, once everything
@@ -104,12 +87,26 @@ class RunningScore:
         beats = BeatAnnotations.from_symbols(samples, symbols)
         played = beats.samples >= first_sample
         self._reference: list[int] = beats.samples[played].tolist()
-        self._truths = [LABELS[code] for code in beats.codes[played]]
+        self._codes: list[int] = beats.codes[played].tolist()
         self._flutter = beats.vf
         self._next = 0
         self._pending: deque[_Detection] = deque()
-        self.qrs = MatchCounts()
-        self.classes = {label: MatchCounts() for label in SCORED_LABELS}
+        self._score = RecordScore(name="", matrix=np.zeros((len(ROWS), len(ROWS)), np.int64))
+
+    @property
+    def qrs(self) -> MatchCounts:
+        """Detection of any beat."""
+        return self._counts("qrs")
+
+    @property
+    def classes(self) -> dict[Label, MatchCounts]:
+        """Classification of V and S beats."""
+        return {label: self._counts(label.value.lower()) for label in SCORED_LABELS}
+
+    def _counts(self, name: str) -> MatchCounts:
+        se, ppv = (self._score.ratio(f"{name}_{kind}") for kind in ("se", "ppv"))
+        tp = se.numerator
+        return MatchCounts(tp, se.denominator - tp, ppv.denominator - tp, se.value, ppv.value)
 
     def beat(self, sample: int, label: Label | None) -> None:
         """Take a new beat, or a later label of one; new beats ascend in `sample`."""
@@ -137,66 +134,23 @@ class RunningScore:
                 return
 
     def _step(self, certain: int) -> bool:
-        """Count one beat of either side; False if that would be too early."""
-        reference = self._reference[self._next] if self._next < len(self._reference) else None
-        if not self._pending:
-            if reference is None or reference + self._tolerance >= certain:
-                return False
-            self._count_missed()
-            return True
-        detection = self._pending[0].sample
-        if reference is not None and reference < detection - self._tolerance:
-            self._count_missed()
-            return True
+        """Count one beat of either side, or a pair; False if that would be too early."""
+        reference = two_from(self._reference, self._next)
+        detected = two_from([detection.sample for detection in islice(self._pending, 2)], 0)
+        newest = detected[0] if self._pending else reference[0]
         # The newest beat waits for the next one, which may match better and brings its
         # confirmed label.
-        if len(self._pending) == 1 and detection + self._tolerance >= certain:
+        may_change = len(self._pending) < 2 and reference[0] >= newest - self._tolerance
+        if may_change and newest + self._tolerance >= certain:
             return False
-        if reference is None or detection < reference - self._tolerance:
-            self._count_false()
-        else:
-            self._pair(detection, reference)
+        verdict = judge_beats(reference, detected, self._tolerance)
+        row, column = NO_BEAT, NO_BEAT
+        if verdict is not Verdict.EXTRA:
+            row = self._codes[self._next]
+            self._next += 1
+        if verdict is not Verdict.MISSED:
+            column = LABELS.index(self._pending.popleft().label or Label.Q)
+        in_flutter = any(start <= detected[0] <= stop for start, stop in self._flutter)
+        if verdict is not Verdict.EXTRA or not in_flutter:
+            self._score.matrix[row, column] += 1
         return True
-
-    def _pair(self, detection: int, reference: int) -> None:
-        """Decide on two beats within the tolerance of each other."""
-        distance = abs(detection - reference)
-        if detection < reference:
-            after = self._pending[1].sample if len(self._pending) > 1 else None
-            if after is not None and abs(after - reference) <= distance:
-                self._count_false()
-                return
-        elif self._next + 1 < len(self._reference):
-            following = self._reference[self._next + 1]
-            if abs(following - detection) <= distance:
-                self._count_missed()
-                return
-        self._count_match()
-
-    def _count_match(self) -> None:
-        label = self._pending.popleft().label
-        truth = self._truths[self._next]
-        self._next += 1
-        self.qrs.tp += 1
-        for scored, counts in self.classes.items():
-            if truth is scored:
-                counts.tp += label is scored
-                counts.fn += label is not scored
-            elif label is scored and truth not in _NOT_FALSE[scored]:
-                counts.fp += 1
-
-    def _count_missed(self) -> None:
-        truth = self._truths[self._next]
-        self._next += 1
-        self.qrs.fn += 1
-        if truth in self.classes:
-            self.classes[truth].fn += 1
-
-    def _count_false(self) -> None:
-        detection = self._pending.popleft()
-        if any(start <= detection.sample <= stop for start, stop in self._flutter):
-            return
-        label = detection.label
-        self.qrs.fp += 1
-        if label in self.classes:
-            self.classes[label].fp += 1

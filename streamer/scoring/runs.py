@@ -72,8 +72,6 @@ def runs_of(
 
     Parameters
     ----------
-    beats : BeatAnnotations
-    members : iterable of Label
     episodes : sequence of (int, int)
         Segments that count as a long run, such as ventricular flutter.
     left_out : sequence of (int, int)

@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.splits import DS1
-from replay.chunk import Chunk
 from replay.places import locate_database
 from replay.record import Record, Reference
 from replay.records import open_record
 from replay.simulate.paroxysms import PAROXYSMS
 from replay.simulate.record import SimulatedRecord
 from streamer.core.events import CHAIN_FS, Event, LabeledBeat
-from streamer.patient.chain import Chain
+from streamer.patient.record_events import record_events
 from streamer.rhythm.atria.fibrillation import nearest_pair
 from streamer.rhythm.atria.fibrillation_model import (
     CHANGE_EDGES,
@@ -38,11 +37,10 @@ from streamer.rhythm.atria.memory import AtriaState
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.context import RhythmContext
 from streamer.scoring.episodes import NAMED, Agreement, agreement, named_spans, spans_of
-from streamer.training.detector import samples_of
+from streamer.training.at_chain_rate import at_chain_rate
 
 FIRST_SEED: Final = 1000
 _RATES_HZ: Final = (128.0, 250.0, 360.0)
-_BLOCK: Final = 3600
 _LEAST: Final = 30
 """Beats of a kind that a record must have to be counted."""
 _HALF: Final = 0.5
@@ -129,16 +127,8 @@ def _kinds(
 
 def events_of(record: Record) -> tuple[list[Event], Reference | None, int]:
     """Push a record through the chain at the chain's rate; return its marks at that rate too."""
-    samples = samples_of(record)
-    chain = Chain(fs=CHAIN_FS, n_leads=len(samples))
-    events: list[Event] = []
-    for start in range(0, samples.shape[1], _BLOCK):
-        events += chain.push(Chunk(start=start, samples=samples[:, start : start + _BLOCK].copy()))
-    reference = record.reference()
-    if reference is not None:
-        at = np.rint(reference.samples * (CHAIN_FS / record.fs)).astype(np.int64)
-        reference = replace(reference, samples=at)
-    return events + chain.flush(), reference, samples.shape[1]
+    held = at_chain_rate(record)
+    return list(record_events(held)), held.annotations, held.n_samples
 
 
 def tables(

@@ -5,19 +5,18 @@ the chain cuts their beats like those of any other record.
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from classifier.training.dataset import AS_RECORDED
-from replay.chunk import Chunk
-from replay.record import Record, Reference, check_range
-from streamer.core.events import CHAIN_FS
+from replay.record import Record, require_reference
+from replay.simulate.record import SimulatedRecord
 from streamer.training import augmentation
+from streamer.training.at_chain_rate import at_chain_rate
 from streamer.training.augmentation import Recording, Samples
-from streamer.training.detector import samples_of
 
 _NOISE: Final = 0.5
 """Strength of recorded noise, on top of movement; 1 is as much as the beats themselves."""
@@ -66,37 +65,9 @@ VARIANTS: Final[Mapping[int, Make]] = {
 """How each variant is made, by the number that `BeatDataset.variant` gives it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VariantRecord:
-    """A variant of a record, in memory, at the chain's rate; a `replay.record.Record`."""
-
-    name: str
-    leads: tuple[str, ...]
-    recording: Recording
-    annotations: Reference
-    database: str | None = None
-    fs: float = CHAIN_FS
-
-    @property
-    def n_samples(self) -> int:
-        """Length of every lead."""
-        return int(self.recording.samples.shape[1])
-
-    def chunks(self, start: int = 0, stop: int | None = None, size: int = 1) -> Iterator[Chunk]:
-        """Yield samples in chunks; see `Record.chunks`."""
-        stop = check_range(start, stop, size, self.n_samples)
-        for first in range(start, stop, size):
-            part = self.recording.samples[:, first : min(first + size, stop)]
-            yield Chunk(start=first, samples=part.copy())
-
-    def reference(self) -> Reference:
-        """Return the reference annotations."""
-        return self.annotations
-
-
 def variant_of(
     record: Record, number: int, noise: Mapping[str, Samples], *, seed: int
-) -> VariantRecord:
+) -> SimulatedRecord:
     """Make a variant of a record, the same one whenever the seed is the same.
 
     Parameters
@@ -107,23 +78,15 @@ def variant_of(
         Key of `VARIANTS`.
     noise : mapping of str to ndarray, shape (leads, n)
         Recorded noise at the chain's rate: `bw` and `ma` of the MIT-BIH Noise Stress Test Database.
-    seed : int
 
     Raises
     ------
-    ValueError
+    NoReferenceError
         If the record has no reference annotations.
     """
-    reference = record.reference()
-    if reference is None:
-        raise ValueError(f"record {record.name} has no reference annotations")
-    at = np.round(reference.samples * (CHAIN_FS / record.fs)).astype(np.int64)
-    whole = Recording(name=record.name, samples=samples_of(record), beats=at, ignored=())
+    held = at_chain_rate(record)
+    reference = require_reference(held)
+    whole = Recording(name=held.name, samples=held.signal, beats=reference.samples, ignored=())
     rng = np.random.default_rng([seed, number, zlib.crc32(record.name.encode())])
     made = VARIANTS[number](whole, noise, rng)
-    return VariantRecord(
-        name=record.name,
-        leads=record.leads,
-        recording=made,
-        annotations=Reference(samples=made.beats, symbols=reference.symbols, aux=reference.aux),
-    )
+    return replace(held, signal=made.samples, annotations=replace(reference, samples=made.beats))

@@ -30,7 +30,7 @@ from classifier.training.optimising import Report
 from classifier.training.train import cross_validate, fit_all
 from replay.records import open_record, records_of
 from streamer.training.cut_dataset import cut_records
-from streamer.training.progress import progress_bars
+from streamer.training.progress import training_progress
 from streamer.training.report import write_training_report
 
 Cut = Callable[..., BeatDataset]
@@ -48,7 +48,7 @@ def train_beats(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     config = _configured(args)
     console.print(f"seed {config.seed}, {args.threads} threads, {config.folds} folds")
-    with progress_bars(console) as report:
+    with training_progress() as report:
         cut = _cutter(args.cache or args.out / "cuts", config, report)
         dataset = cut(args.records or list(DS1), "cutting training records", config.variants)
         trained = [str(name) for name in dataset.records]

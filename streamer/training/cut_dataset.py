@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
-from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
+from classifier.labels import MODEL_LABELS, Label
 from classifier.network.runtime import ModelSpec, own_spec
 from classifier.training.dataset import (
     AS_RECORDED,
@@ -25,10 +24,10 @@ from classifier.training.dataset import (
     load_dataset,
     save_dataset,
 )
-from replay.record import BLOCK_SAMPLES, Record, Reference
+from replay.record import BLOCK_SAMPLES, Record, require_reference
 from streamer.core.events import LabeledBeat
-from streamer.patient.chain import Chain
-from streamer.scoring.ec57 import TOLERANCE_MS
+from streamer.patient.record_events import record_events
+from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, lies_inside
 from streamer.scoring.matching import match_beats, tolerance_samples
 from streamer.training.beat_variants import variant_of
 from streamer.training.detector import load_noise
@@ -44,6 +43,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "signal/*.py",
         "signal/detector/*.py",
         "signal/detector/weights/*",
+        "training/at_chain_rate.py",
         "training/augmentation.py",
         "training/beat_variants.py",
         "training/cut_dataset.py",
@@ -92,7 +92,6 @@ def cut_records(
 
     Parameters
     ----------
-    records : sequence of Record
     quality_min : float
         The chain's quality gate: R peaks below it are not judgeable.
     variants : int
@@ -112,7 +111,7 @@ def cut_records(
     ------
     DatasetError
         If a cached file is damaged.
-    ValueError
+    NoReferenceError
         If a record has no reference annotations.
     """
     noise = load_noise() if variants else {}
@@ -152,26 +151,23 @@ def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED
 
     Raises
     ------
-    ValueError
+    NoReferenceError
         If the record has no reference annotations.
     """
-    reference = _reference(record)
-    samples, classes = reference_beats(reference)
+    reference = BeatAnnotations.of_reference(require_reference(record))
+    classes = reference.codes.astype(np.int64)
     model = RecordingModel(quality_min)
-    pushed = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
-    events = [
-        event for chunk in record.chunks(size=BLOCK_SAMPLES) for event in pushed.push(chunk)
-    ] + pushed.flush()
+    events = record_events(record, model=model)
     beats = [event for event in events if isinstance(event, LabeledBeat)]
     order: dict[int, list[int]] = {0: [], 1: []}
     for row, beat in enumerate(beats):
         order[beat.revision].append(row)
     first = [beats[row] for row in order[0]]
     found = np.array([beat.beat.rpeak.sample for beat in first], np.int64)
-    matching = match_beats(samples, found, tolerance_samples(TOLERANCE_MS, record.fs))
+    matching = match_beats(reference.samples, found, tolerance_samples(TOLERANCE_MS, record.fs))
     labels = np.full(found.size, NO_BEAT, np.int64)
     labels[matching.pairs_predicted] = classes[matching.pairs_reference]
-    labels[(labels == NO_BEAT) & _in_flutter(found, reference)] = NOT_SCORED
+    labels[(labels == NO_BEAT) & lies_inside(found, reference.vf)] = NOT_SCORED
     missed = classes[matching.missed]
     signals, inputs = model.recorded()
     return BeatDataset(
@@ -189,27 +185,6 @@ def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED
     )
 
 
-def reference_beats(reference: Reference) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the samples of the reference beats and their index in `CLASSES`."""
-    beats = [
-        (sample, CLASSES.index(SYMBOL_TO_LABEL[symbol]))
-        for sample, symbol in zip(reference.samples, reference.symbols, strict=True)
-        if symbol in SYMBOL_TO_LABEL
-    ]
-    table = np.array(beats, np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
-
-
-def _in_flutter(found: NDArray[np.int64], reference: Reference) -> NDArray[np.bool_]:
-    """Tell which detections lie in ventricular flutter, between `[` and `]`."""
-    symbols = np.array(reference.symbols)
-    inside = np.zeros(found.size, np.bool_)
-    starts, stops = (reference.samples[symbols == mark].tolist() for mark in "[]")
-    for start, stop in zip(starts, stops, strict=False):
-        inside |= (found >= start) & (found <= stop)
-    return inside
-
-
 def cut_hash(record: Record, quality_min: float) -> str:
     """Fingerprint of a record's samples and annotations, and of the code that cuts it."""
     digest = hashlib.sha256(str(quality_min).encode())
@@ -217,7 +192,7 @@ def cut_hash(record: Record, quality_min: float) -> str:
         digest.update(source.read_bytes())
     for chunk in record.chunks(size=BLOCK_SAMPLES):
         digest.update(chunk.samples.tobytes())
-    reference = _reference(record)
+    reference = require_reference(record)
     digest.update(reference.samples.tobytes())
     digest.update("".join(reference.symbols).encode())
     return digest.hexdigest()[:16]
@@ -233,12 +208,3 @@ def _source_files() -> list[Path]:
         for path in sorted((root / package).glob(pattern))
         if path.is_file()
     ]
-
-
-def _reference(record: Record) -> Reference:
-    reference = record.reference()
-    if reference is None:
-        raise ValueError(
-            f"record {record.name} has no reference annotations; training needs a record with them"
-        )
-    return reference

@@ -17,28 +17,24 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.labels import SYMBOL_TO_LABEL
 from classifier.splits import DS1
 from replay.chunk import Chunk
-from replay.record import Record
+from replay.record import require_reference
 from replay.records import open_record
 from streamer.core.errors import OutputError
 from streamer.core.events import RPeak
+from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations
 from streamer.scoring.matching import match_beats, tolerance_samples
 from streamer.signal.bandpass import BandPass, FilteredChunk
 from streamer.signal.detector.peak_scorer import PeakScorer, amplitude_scorer, save_peak_scorer
 from streamer.signal.detector.qrs_detector import QRSDetector
 from streamer.signal.detector.state import Trace
-from streamer.signal.resample import Resampler
+from streamer.training.at_chain_rate import at_chain_rate
 from streamer.training.augmentation import FS, Recording, Samples, variants
-
-TOLERANCE_MS: Final = 150.0
-BLOCK: Final = 1 << 16
 
 Report = Callable[[str], None]
 
@@ -58,34 +54,17 @@ class DetectorTrainingConfig:
 
 def load_recording(name: str) -> Recording:
     """Read a record with its reference beats, at the chain's rate."""
-    record = open_record(name, download=False)
-    reference = record.reference()
-    if reference is None:
-        raise ValueError(f"record {name} has no reference annotations; training needs them")
-    samples = samples_of(record)
-    at = np.round(reference.samples * (FS / record.fs)).astype(np.int64)
-    symbols = np.array(reference.symbols)
-    is_beat = np.isin(symbols, list(SYMBOL_TO_LABEL))
-    ignored = zip(at[symbols == "["].tolist(), at[symbols == "]"].tolist(), strict=False)
-    return Recording(name=name, samples=samples, beats=at[is_beat], ignored=tuple(ignored))
+    record = at_chain_rate(open_record(name, download=False))
+    marks = BeatAnnotations.of_reference(require_reference(record))
+    return Recording(name=name, samples=record.signal, beats=marks.samples, ignored=marks.vf)
 
 
 def load_noise() -> dict[str, Samples]:
     """Read the two noise records that may be trained with; `em` is kept to measure with."""
-    return {name: load_signal(f"nstdb/{name}") for name in ("bw", "ma")}
-
-
-def load_signal(name: str) -> Samples:
-    """Read all samples of a record at the chain's rate, shape (leads, n)."""
-    return samples_of(open_record(name, download=False))
-
-
-def samples_of(record: Record) -> Samples:
-    """Return all samples of a record at the chain's rate, shape (leads, n)."""
-    resampler = Resampler(fs=record.fs, n_leads=len(record.leads))
-    chunks = [c for chunk in record.chunks(size=BLOCK) for c in resampler.push(chunk)]
-    chunks += resampler.flush()
-    return np.concatenate([c.samples for c in chunks if isinstance(c, Chunk)], axis=1)
+    return {
+        name: at_chain_rate(open_record(f"nstdb/{name}", download=False)).signal
+        for name in ("bw", "ma")
+    }
 
 
 def band_passed(samples: Samples) -> FilteredChunk:

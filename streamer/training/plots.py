@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.inputs.geometry import GEOMETRY
-from streamer.report.plots import CLASS_COLOURS, FALSE, MISSED, OWN, PEERS, SOFT, figure
+from streamer.report.plots import CLASS_COLOURS, GRID, MISSED, OWN, PEERS, SOFT, figure
 
-_GRID: Final = "#e6ebef"
 _INK: Final = "#1b2733"
 _DARK_FROM: Final = 0.55
 """Share of the colour scale from which writing on it is white."""
@@ -36,7 +35,7 @@ def class_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
         axes.set_xticks(at, names)
         axes.set_ylabel("beats")
         axes.legend(loc="upper right")
-        axes.grid(axis="y", color=_GRID, linewidth=0.8)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
     return svg[0]
 
@@ -79,7 +78,7 @@ def epoch_curves(panels: Sequence[tuple[str, Sequence[float], str]], chosen: int
             axes.set_ylabel(unit)
             axes.set_xlim(0, len(values) + 0.5)
             axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.grid(color=_GRID, linewidth=0.8)
+            axes.grid(color=GRID, linewidth=0.8)
     return svg[0]
 
 
@@ -125,28 +124,6 @@ def _matrix(axes: Any, tint: NDArray[np.float64], cells: Sequence[Sequence[str]]
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def record_errors(
-    label: str, names: Sequence[str], missed: Sequence[int], false: Sequence[int]
-) -> str:
-    """Draw each record's missed beats of a class upwards and false ones downwards."""
-    at = np.arange(len(names))
-    with figure(10.5, 2.4) as (_, axes, svg):
-        axes.bar(at, missed, color=MISSED, width=0.72, label="missed")
-        axes.bar(at, [-count for count in false], color=FALSE, width=0.72, label="false")
-        axes.axhline(0, color=SOFT, linewidth=0.8)
-        axes.set_title(
-            f"{label}: {sum(missed):,} missed, {sum(false):,} false", fontsize=10, loc="left"
-        )
-        axes.set_xticks(at, names, rotation=90, fontsize=8)
-        axes.set_xlim(-0.7, len(names) - 0.3)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-        axes.set_ylabel("beats")
-        axes.grid(axis="y", color=_GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.legend(fontsize=8.5, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return svg[0]
-
-
 def reliability_diagram(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """Draw probability against the share that was right, one panel a set, one line a class."""
     with figure(10.5, 4.4, len(panels)) as (_, drawn, svg):
@@ -168,7 +145,7 @@ def reliability_diagram(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
             axes.set_xlim(0, 1)
             axes.set_ylim(0, 1)
             axes.set_aspect("equal")
-            axes.grid(color=_GRID, linewidth=0.8)
+            axes.grid(color=GRID, linewidth=0.8)
             axes.legend(
                 fontsize=8,
                 title="calibration error",

@@ -3,22 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
-
 from classifier.training.optimising import Report
+from replay.progress import progress_bar
 
 
 @contextmanager
-def progress_bars(console: Console) -> Iterator[Report]:
-    """Yield a function that moves one progress bar for each title; all are gone at the end."""
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, transient=True) as progress:
-
-        def report(title: str, done: int, total: int) -> None:
-            if title not in tasks:
-                tasks[title] = progress.add_task(title, total=total)
-            progress.update(tasks[title], completed=done)
-
-        yield report
+def training_progress() -> Iterator[Report]:
+    """Yield a function that shows what is being done and how far it is."""
+    with progress_bar("starting") as update:
+        yield lambda title, done, total: update(description=title, completed=done, total=total)

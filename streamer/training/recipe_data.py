@@ -9,17 +9,16 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal as filters
 
 from classifier.labels import SYMBOL_TO_LABEL
 from classifier.recipes.beats import FloatArray, IntArray, RecipeBeats
 from classifier.recipes.recipe import KACHUEE, SIX_TYPES, Recipe
-from replay.chunk import Chunk
-from replay.record import PREFERRED_LEAD, Record
+from replay.record import PREFERRED_LEAD, Record, read_samples, require_reference
+from replay.simulate.record import SimulatedRecord
 from streamer.signal.filters import design_bandpass
-from streamer.signal.resample import Resampler
-
-BLOCK_SAMPLES: Final = 2**15
+from streamer.training.at_chain_rate import resampled
 
 BAND_HZ: Final = (0.5, 40.0)
 """Pass band of `six-types`."""
@@ -41,7 +40,6 @@ def prepare(record: Record, recipe: Recipe) -> RecipeBeats:
     ----------
     record : Record
         Its first lead is used; `six-types` leaves out a record without MLII.
-    recipe : Recipe
 
     Returns
     -------
@@ -50,18 +48,16 @@ def prepare(record: Record, recipe: Recipe) -> RecipeBeats:
 
     Raises
     ------
-    ValueError
+    NoReferenceError
         If the record has no reference annotations.
     """
-    samples, symbols = _annotated_beats(record)
+    reference = require_reference(record)
+    symbols = np.array(reference.symbols)
+    is_beat = np.isin(symbols, list(SYMBOL_TO_LABEL))
+    symbols, samples = symbols[is_beat], reference.samples[is_beat]
     cut = _PREPARATIONS[recipe.name](record, recipe, samples)
-    wanted = np.array([symbol in recipe.symbols for symbol in symbols], np.bool_)
-    kept = wanted & np.isfinite(cut).all(axis=1)
-    index = [
-        recipe.classes.index(recipe.symbols[symbol])
-        for symbol, keep in zip(symbols, kept, strict=True)
-        if keep
-    ]
+    kept = np.isin(symbols, list(recipe.symbols)) & np.isfinite(cut).all(axis=1)
+    index = [recipe.classes.index(recipe.symbols[symbol]) for symbol in symbols[kept].tolist()]
     return RecipeBeats(
         signal=cut[kept],
         target=np.array(index, np.int64),
@@ -74,8 +70,6 @@ def cut_six_types(record: Record, recipe: Recipe, samples: IntArray) -> FloatArr
 
     Parameters
     ----------
-    record : Record
-    recipe : Recipe
     samples : ndarray of int64, shape (n,)
         Annotated beats, in the record's sampling frequency.
 
@@ -88,8 +82,9 @@ def cut_six_types(record: Record, recipe: Recipe, samples: IntArray) -> FloatArr
     if record.leads[0] != PREFERRED_LEAD:
         return np.full((samples.size, recipe.window_samples), np.nan, np.float32)
     band = design_bandpass(BAND_HZ, record.fs, BAND_ORDER)
-    filtered = filters.sosfiltfilt(band, _first_lead(record)).astype(np.float32)
-    lead, columns = _resampled(filtered, record.fs, recipe.fs_hz, samples)
+    lead, columns = _resampled(
+        record, recipe.fs_hz, samples, lambda lead: filters.sosfiltfilt(band, lead)
+    )
     beats = _windows(lead, columns - recipe.window_samples // 2, recipe.window_samples)
     beats -= beats.mean(axis=1, keepdims=True)
     return np.asarray(beats / np.maximum(beats.std(axis=1, keepdims=True), _FLAT), np.float32)
@@ -112,8 +107,6 @@ def cut_kachuee(record: Record, recipe: Recipe, samples: IntArray) -> FloatArray
 
     Parameters
     ----------
-    record : Record
-    recipe : Recipe
     samples : ndarray of int64, shape (n,)
         Annotated beats, in the record's sampling frequency.
 
@@ -122,7 +115,7 @@ def cut_kachuee(record: Record, recipe: Recipe, samples: IntArray) -> FloatArray
     ndarray of float32, shape (n, window_samples)
         From 0 to 1, the R peak in column 0; NaN where the part runs past the record's end.
     """
-    lead, columns = _resampled(_first_lead(record), record.fs, recipe.fs_hz, samples)
+    lead, columns = _resampled(record, recipe.fs_hz, samples)
     length = min(round(NORMALISING_WINDOW_S * recipe.fs_hz), lead.size)
     beats = np.full((columns.size, recipe.window_samples), np.nan, np.float32)
     median_period = float(np.median(np.diff(columns))) if columns.size > 1 else length
@@ -147,41 +140,28 @@ _PREPARATIONS: Final[dict[str, Callable[[Record, Recipe, IntArray], FloatArray]]
 }
 
 
-def _annotated_beats(record: Record) -> tuple[IntArray, list[str]]:
-    """Return sample and symbol of every reference beat."""
-    reference = record.reference()
-    if reference is None:
-        raise ValueError(
-            f"record {record.name} has no reference annotations; a recipe needs records with them"
-        )
-    pairs = [
-        (int(sample), symbol)
-        for sample, symbol in zip(reference.samples, reference.symbols, strict=True)
-        if symbol in SYMBOL_TO_LABEL
-    ]
-    return np.array([sample for sample, _ in pairs], np.int64), [symbol for _, symbol in pairs]
-
-
-def _first_lead(record: Record) -> FloatArray:
-    """Read a whole lead in mV; missing samples are interpolated."""
-    parts = [chunk.samples[0] for chunk in record.chunks(size=BLOCK_SAMPLES)]
-    lead = np.concatenate(parts)
-    good = np.isfinite(lead)
-    if good.all() or not good.any():
-        return lead
-    rows = np.arange(lead.size)
-    return np.asarray(np.interp(rows, rows[good], lead[good]), np.float32)
-
-
 def _resampled(
-    lead: FloatArray, fs: float, fs_out: float, samples: IntArray
+    record: Record,
+    fs: float,
+    samples: IntArray,
+    change: Callable[[FloatArray], NDArray[np.floating]] = np.asarray,
 ) -> tuple[FloatArray, IntArray]:
-    """Bring a lead to another rate with the chain's own resampler; move the beats along."""
-    resampler = Resampler(fs=fs, n_leads=1, fs_out=fs_out)
-    pushed = [*resampler.push(Chunk(start=0, samples=lead[None])), *resampler.flush()]
-    parts = [item.samples[0] for item in pushed if isinstance(item, Chunk)]
-    columns = np.rint(samples * (fs_out / fs)).astype(np.int64)
-    return np.concatenate(parts), columns
+    """Bring the first lead, changed, to another rate with the chain's resampler, and its beats.
+
+    Missing samples are interpolated before.
+    """
+    lead = read_samples(record)[0]
+    good = np.isfinite(lead)
+    if good.any() and not good.all():
+        rows = np.arange(lead.size)
+        lead = np.interp(rows, rows[good], lead[good]).astype(np.float32)
+    changed = SimulatedRecord(
+        name=record.name,
+        fs=record.fs,
+        leads=record.leads[:1],
+        signal=change(lead)[None].astype(np.float32),
+    )
+    return resampled(changed, fs)[0], np.rint(samples * (fs / record.fs)).astype(np.int64)
 
 
 def _windows(lead: FloatArray, starts: IntArray, length: int) -> FloatArray:

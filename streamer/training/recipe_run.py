@@ -26,7 +26,7 @@ from classifier.training.config import with_settings
 from classifier.training.evaluation import percent
 from classifier.training.optimising import Report
 from replay.records import open_record, records_of
-from streamer.training.progress import progress_bars
+from streamer.training.progress import training_progress
 from streamer.training.recipe_data import prepare
 
 DATABASE: Final = "mitdb"
@@ -53,7 +53,7 @@ def run_recipe(args: argparse.Namespace) -> int:
     console = Console()
     torch.set_num_threads(args.threads)
     console.print(f"recipe {recipe.name}: {recipe.title}; seed {recipe.seed}")
-    with progress_bars(console) as report:
+    with training_progress() as report:
         beats = prepare_all(args.records or [DATABASE], recipe, report)
         protocols: dict[str, dict[str, Any]] = {}
         for protocol, division in divide(beats, recipe, inter=not args.no_ds2).items():

@@ -15,6 +15,7 @@ from classifier.training.calibration import TOP
 from classifier.training.dataset import CLASSES
 from classifier.training.evaluation import percent
 from streamer.report import page
+from streamer.report.plots import error_bars
 from streamer.report.table import Table
 from streamer.training import plots as training_plots
 
@@ -211,7 +212,8 @@ def _records(metrics: Metrics) -> str:
         drawn = page.heading(title[0].upper() + title[1:])
         for name in _ECTOPIC:
             missed, false = zip(*(_errors(one[name]) for one in records.values()), strict=True)
-            drawn += training_plots.record_errors(name, list(records), missed, false)
+            words = f"{name}: {sum(missed):,} missed, {sum(false):,} false"
+            drawn += error_bars(list(records), missed, false, words)
         drawn += page.folded("Figures of each record", page.table(_record_table(records)))
         body += drawn if number == 0 else page.folded(title[0].upper() + title[1:], drawn)
     return body

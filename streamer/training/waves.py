@@ -27,7 +27,7 @@ from streamer.rhythm.waveform.kernel import WatchParameters, describe_windows
 from streamer.rhythm.waveform.measures import SignalConfig, kernel_parameters
 from streamer.rhythm.waveform.waves import FEATURES, TERMS, expand_terms
 from streamer.scoring.episodes import flutter_spans
-from streamer.training.detector import samples_of
+from streamer.training.at_chain_rate import resampled
 
 FloatArray = NDArray[np.float64]
 FIRST_SEED: Final = 1000
@@ -92,7 +92,7 @@ def pieces(config: WaveTrainingConfig) -> Iterator[Piece]:
     for name in DS1:
         record = open_record(name)
         step_s = config.step_s if name == _REAL else config.long_step_s
-        yield name, samples_of(record), _flutter(record), step_s
+        yield name, resampled(record, CHAIN_FS), _flutter(record), step_s
 
 
 def _flutter(record: Record) -> Spans:

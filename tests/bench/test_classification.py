@@ -11,7 +11,7 @@ from beat_windows import make_beat
 from classifier.labels import Label
 from classifier.network.runtime import MODEL_NAME, own_spec
 from classifier.splits import DS2
-from replay.record import Reference
+from replay.record import Reference, require_reference
 from replay.records import open_record
 from replay.simulate.record import SimulatedRecord, simulate_beats
 from streamer.bench.classification.measure import (
@@ -25,7 +25,7 @@ from streamer.bench.classification.noise import NoisyLabels, noise_figures, nois
 from streamer.bench.classification.report import classification_report
 from streamer.bench.classification.results import ClassificationResults, ClassificationSettings
 from streamer.bench.classification.tables import DELAY_LIMIT_MS, STATISTICS, record_table
-from streamer.bench.excerpt import ChainRun, reference_of, run_chain
+from streamer.bench.excerpt import ChainRun, run_chain
 from streamer.bench.report import page_of, plain
 from streamer.bench.work import fan_out
 from streamer.commands.cli import main
@@ -323,7 +323,7 @@ def beginning(mitdb, tmp_path):
         fmt=["16"] * len(record.leads),
         write_dir=str(tmp_path),
     )
-    marks = reference_of(record, n)
+    marks = require_reference(record, n)
     kept = [k for k, symbol in enumerate(marks.symbols) if symbol != "+"]
     symbols = np.array(marks.symbols)[kept]
     wfdb.wrann("cut", "atr", marks.samples[kept], symbols, fs=record.fs, write_dir=str(tmp_path))

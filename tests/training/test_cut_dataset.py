@@ -5,17 +5,18 @@ from classifier.inputs.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import Label
 from classifier.network.runtime import load_model
 from classifier.training.dataset import CLASSES, NOT_SCORED, concatenate
+from replay.errors import NoReferenceError
 from replay.record import Reference
 from replay.records import open_record
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
+from streamer.scoring.ec57 import BeatAnnotations
 from streamer.training.cut_dataset import (
     _SOURCES,
     _source_files,
     cut_hash,
     cut_record,
     cut_records,
-    reference_beats,
 )
 
 SECONDS = 60
@@ -51,7 +52,7 @@ def dataset(record):
 
 
 def test_most_beats_of_the_simulated_record_are_found_and_matched(record, dataset):
-    samples, _ = reference_beats(record.reference())
+    samples = BeatAnnotations.of_reference(record.reference()).samples
     matched = (dataset.reference >= 0).sum()
     assert matched + dataset.missed.sum() == samples.size
     assert matched > 0.9 * samples.size
@@ -121,7 +122,7 @@ def test_variants_add_beats_and_no_records(record, dataset, tmp_path, monkeypatc
 
 def test_detections_in_flutter_are_not_scored(record):
     inside = Excerpt()
-    samples, _ = reference_beats(record.reference())
+    samples = BeatAnnotations.of_reference(record.reference()).samples
     ends = np.array([samples[10] - 50, samples[20] + 50])
     kept = np.concatenate([samples[:10], samples[21:]])
     at = np.sort(np.concatenate([kept, ends]))
@@ -138,15 +139,15 @@ def test_marks_that_are_no_beats_are_left_out():
     reference = Reference(
         samples=np.array([10, 20, 30, 40]), symbols=("+", "N", "~", "V"), aux=("", "", "", "")
     )
-    samples, classes = reference_beats(reference)
-    assert samples.tolist() == [20, 40]
-    assert [CLASSES[index] for index in classes] == [Label.N, Label.V]
+    beats = BeatAnnotations.of_reference(reference)
+    assert beats.samples.tolist() == [20, 40]
+    assert [CLASSES[index] for index in beats.codes] == [Label.N, Label.V]
 
 
 def test_a_record_without_reference_is_refused(record, monkeypatch):
     other = Excerpt()
     monkeypatch.setattr(other, "reference", lambda: None)
-    with pytest.raises(ValueError, match="no reference annotations"):
+    with pytest.raises(NoReferenceError, match="no reference annotations"):
         cut_record(other, quality_min=GATE)
 
 

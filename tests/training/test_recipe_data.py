@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from classifier.recipes.recipe import KACHUEE, SIX_TYPES
+from replay.errors import NoReferenceError
 from replay.record import Reference
 from replay.records import open_record
 from replay.simulate.record import SimulatedRecord, simulate_beats
@@ -119,7 +120,7 @@ def test_missing_samples_do_not_spread():
 
 def test_a_record_without_annotations_is_one_clear_line():
     record = dataclasses.replace(simulate_beats(TIMES_S, "N"), annotations=None)
-    with pytest.raises(ValueError, match="has no reference annotations"):
+    with pytest.raises(NoReferenceError, match="has no reference annotations"):
         prepare(record, KACHUEE)
 
 

@@ -83,7 +83,6 @@ def measure_classification(
         What to call the records together.
     records : sequence of str
         What `replay.records.open_record` opens.
-    settings : ClassificationSettings, optional
     jobs : int
         Records at the same time.
     advance : callable

@@ -179,7 +179,6 @@ def measure_detection(
         What to call the records together.
     records : sequence of str
         What `read_excerpt` opens.
-    settings : DetectionSettings, optional
     jobs : int
         Processes; with 1 everything happens in this one.
     advance : callable

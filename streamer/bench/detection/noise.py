@@ -137,7 +137,6 @@ def measure_noise(
 
     Parameters
     ----------
-    records : sequence of NoiseRecord
     peers : sequence of str, optional
         Keys of the peers; None for none of them, empty for all.
     stop : str, optional

@@ -188,7 +188,6 @@ def run_peer(peer: Peer, lead: NDArray[np.floating], fs: float) -> PeerResult:
 
     Parameters
     ----------
-    peer : Peer
     lead : ndarray, shape (n,)
         mV; invalid samples (NaN) are replaced by the last valid one, which no peer minds.
     fs : float

@@ -37,7 +37,6 @@ def detection_report(
 
     Parameters
     ----------
-    results : DetectionResults
     read : callable, optional
         Reads a record again for its strips on the page; from its own source if None.
     """

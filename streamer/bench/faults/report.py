@@ -7,7 +7,7 @@ from typing import Any
 
 from streamer.bench.faults.plan import Fault
 from streamer.bench.faults.publisher import SAMPLES_APART
-from streamer.bench.report import Report
+from streamer.bench.report import Report, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +101,6 @@ def _lines(result: FaultsResult) -> list[str]:
 
 def _figures(result: FaultsResult) -> dict[str, Any]:
     """Every number, for a file."""
-    return {
-        "seed": result.seed,
-        "faults": {fault.name.lower(): count for fault, count in sorted(result.faults.items())},
-        "published": result.published,
-        "received": result.received,
-        "repeats": result.repeats,
-        "lost": list(result.lost),
-        "doubled": list(result.doubled),
-        "disordered": result.disordered,
-        "malformed": result.malformed,
-        "reused": result.reused,
-        "seconds": result.seconds,
-        "passed": result.passed,
-    }
+    faults = {fault.name.lower(): count for fault, count in sorted(result.faults.items())}
+    derived = {"repeats": result.repeats, "passed": result.passed}
+    return {**plain(result), **derived, "faults": faults}

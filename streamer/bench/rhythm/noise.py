@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.noise import NoiseConfig, add_noise, in_noise, normal_beats, read_noise
-from replay.record import Record
+from replay.record import Record, require_reference
 from replay.records import open_record
 from replay.simulate.arrests import SimulatedOnset
 from replay.simulate.faults import FAULTS, Fault, with_fault
 from replay.simulate.record import SimulatedRecord
 from replay.simulate.rhythms import TEMPTING_RHYTHMS
-from streamer.bench.excerpt import chain_events, excerpt_of, reference_of
+from streamer.bench.excerpt import excerpt_of
 from streamer.bench.rhythm.onsets import (
     ARREST_SCENARIOS,
     SCENARIOS,
@@ -34,6 +34,7 @@ from streamer.bench.rhythm.onsets import (
 from streamer.bench.rhythm.truth import Truth
 from streamer.bench.work import Advance, silent
 from streamer.core.events import Alarm, Event, Rhythm
+from streamer.patient.record_events import record_events
 
 Noises = Mapping[tuple[str, float], NDArray[np.float32]]
 """Recorded noise in mV by name and sampling frequency."""
@@ -171,7 +172,7 @@ def measure_alarm_noise(plan: AlarmNoisePlan, *, advance: Advance = silent) -> A
 def _measure_case(case: Case) -> FalseAlarms:
     total, hours = Counter[Rhythm](), 0.0
     for record in case.records():
-        total += false_alarms(chain_events(record), record)
+        total += false_alarms(record_events(record), record)
         hours += record.n_samples / record.fs / 3600.0
     return FalseAlarms(group=case.group, name=case.name, hours=hours, counts=total)
 
@@ -277,7 +278,7 @@ def noisy_record(source: str, name: str, snr_db: float, stop: str | None) -> Sim
     """Read a record and add noise to every second minute of it."""
     record = open_record(source)
     excerpt = excerpt_of(record, stop)
-    reference = reference_of(record, excerpt.n_samples)
+    reference = require_reference(record, excerpt.n_samples)
     signal = add_noise(
         np.nan_to_num(excerpt.samples),
         read_noise(name, record.fs),

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from replay.simulate.arrests import ARRESTS, OnsetMaker, SimulatedOnset
 from replay.simulate.record import simulate_beats
-from streamer.bench.excerpt import chain_events
+from replay.simulate.rhythms import regular
 from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.events import Alarm, Rhythm
+from streamer.patient.record_events import record_events
 
 _SINUS_S: Final = 20.0
 """Of sinus rhythm before each onset."""
 _AFTER_S: Final = 12.0
 _FIRST_S: Final = 1.0
+_JITTER: Final = 0.02
+"""Relative standard deviation of the intervals."""
 _VT: Final = frozenset({Rhythm.VENTRICULAR_TACHYCARDIA})
 _VF: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
 _ASYSTOLE: Final = frozenset({Rhythm.ASYSTOLE})
@@ -60,14 +63,6 @@ class TimeToAlarm:
         return max(self.delays_s) if self.delays_s and not self.missed else None
 
 
-def _regular(rng: np.random.Generator, start_s: float, stop_s: float, rr_s: float) -> list[float]:
-    """Beats from `start_s` on with 2 % of variation."""
-    times = [start_s]
-    while times[-1] + 1.2 * rr_s < stop_s:
-        times.append(times[-1] + rr_s * (1.0 + 0.02 * float(rng.standard_normal())))
-    return times
-
-
 def _noise(seed: int) -> float:
     """Sensor noise in mV: every third trial has more."""
     return (0.01, 0.02, 0.05)[seed % 3]
@@ -77,10 +72,10 @@ def _new_beats(
     fs: float, seed: int, rr_before_s: float, rr_after_s: float | None, symbol: str
 ) -> SimulatedOnset:
     rng = np.random.default_rng(seed)
-    before = _regular(rng, _FIRST_S, _SINUS_S + rng.uniform(0, 1), rr_before_s)
+    before = regular(rng, _FIRST_S, _SINUS_S + rng.uniform(0, 1), rr_before_s, _JITTER)
     onset, after = before[-1], []
     if rr_after_s is not None:
-        after = _regular(rng, onset + rr_after_s, onset + _AFTER_S, rr_after_s)
+        after = regular(rng, onset + rr_after_s, onset + _AFTER_S, rr_after_s, _JITTER)
     record = simulate_beats(
         [*before, *after],
         "N" * len(before) + symbol * len(after),
@@ -155,7 +150,7 @@ ARREST_SCENARIOS: Final = tuple(
 
 def delay_s(trial: SimulatedOnset, rhythms: frozenset[Rhythm]) -> float | None:
     """Return how long after its onset the first such alarm was raised; None if none was."""
-    for event in chain_events(trial.record):
+    for event in record_events(trial.record):
         delay = event.decided_at / trial.record.fs - trial.onset_s
         if isinstance(event, Alarm) and event.rhythm in rhythms and delay > 0:
             return delay

@@ -6,11 +6,11 @@ from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
-from classifier.labels import SYMBOL_TO_LABEL, Label
+from classifier.labels import Label
 from replay.record import Reference
 from streamer.core.events import Alarm, Rhythm
+from streamer.scoring.ec57 import BeatAnnotations
 from streamer.scoring.episodes import (
     Span,
     flutter_spans,
@@ -48,14 +48,7 @@ class Truth:
         self._config = TruthConfig()
         self._fs = fs
         self._flutter = flutter_spans(reference, stop)
-        self._beats: NDArray[np.int64] = np.array(
-            [
-                sample
-                for sample, symbol in zip(reference.samples, reference.symbols, strict=True)
-                if symbol in SYMBOL_TO_LABEL
-            ],
-            np.int64,
-        )
+        self._beats = BeatAnnotations.of_reference(reference).samples
         runs = {label: reference_runs(reference, label) for label in (Label.V, Label.S)}
         pairs = {label: reference_runs(reference, label, least=2) for label in (Label.V, Label.S)}
         self._episodes: dict[Rhythm, list[Span]] = {

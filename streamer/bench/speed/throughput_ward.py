@@ -125,7 +125,6 @@ def measure_ward(
 
     Parameters
     ----------
-    config : WardThroughputConfig, optional
     advance : callable, optional
         Gets a line before each size.
     url : str, optional

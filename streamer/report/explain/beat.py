@@ -222,7 +222,6 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Fou
 
     Parameters
     ----------
-    record : Record
     model : BeatModel
         Asked for that beat only.
     sample : int

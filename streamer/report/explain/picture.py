@@ -44,7 +44,6 @@ def write_picture(explained: ExplainedBeat, path: Path) -> None:
 
     Parameters
     ----------
-    explained : ExplainedBeat
     path : Path
         Ends in `.png` or `.svg`.
 

@@ -3,12 +3,12 @@ import pytest
 from bench_cases import short_excerpt
 
 from classifier.network.runtime import load_model
+from replay.errors import NoReferenceError
 from replay.record import Reference
 from replay.simulate.record import SimulatedRecord, simulate_beats
 from streamer.bench.detection.changes import resampled
 from streamer.bench.detection.stages import detect
 from streamer.bench.excerpt import annotated_beats, choose_records, excerpt_of, read_excerpt
-from streamer.core.errors import ScoringError
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
 
@@ -76,7 +76,7 @@ def test_flutter_is_cut_with_the_rest():
 
 def test_record_without_reference_is_refused():
     bare = SimulatedRecord(name="bare", fs=360.0, leads=("I",), signal=np.zeros((1, 9), np.float32))
-    with pytest.raises(ScoringError, match="record bare has no reference annotations"):
+    with pytest.raises(NoReferenceError, match="record bare has no reference annotations"):
         excerpt_of(bare)
 
 
