@@ -55,7 +55,7 @@ class BeatDataset:
     row: NDArray[np.int64]
     """Its place among all beats of that variant, shape (n,)."""
     fibrillates: NDArray[np.int64]
-    """1 in atrial fibrillation, 0 in another rhythm, UNKNOWN without marks of rhythm; shape (n,)."""
+    """1 in atrial fibrillation, 0 in another rhythm, or UNKNOWN; shape (n,)."""
     records: NDArray[np.str_]
     """Every record, shape (r,)."""
     missed: NDArray[np.int64]

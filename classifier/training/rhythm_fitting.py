@@ -4,15 +4,18 @@ Millions of annotated beats teach what rhythms there are and how their intervals
 training records teach what beats look like in them. Importing this module imports torch.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from classifier.inputs.features import FloatArray
+from classifier.inputs.features import FloatArray, inputs_hash
 from classifier.inputs.sequence import N_RHYTHM, N_SHAPE
 from classifier.network.rhythm_model import COLUMNS, RhythmModel, compiled_weights, split_logits
 from classifier.training.dataset import UNKNOWN
@@ -68,6 +71,26 @@ def pretrain(
         batch = windows.draw(model, config.pretraining_batch)
         optimisation.step(rhythm_loss(model(batch.inputs), batch))
     return averaged
+
+
+def pretrained(
+    sources: Sequence[Intervals],
+    config: RhythmTrainingConfig,
+    seed: int,
+    cache: Path,
+    report: Report,
+) -> RhythmModel:
+    """Return what `pretrain` makes, from the cache folder if it was made before."""
+    beats = [(source.name, source.time_s.size) for source in sources]
+    meaning = json.dumps([asdict(config), seed, beats, inputs_hash()], sort_keys=True)
+    path = cache / f"rhythm-{hashlib.sha256(meaning.encode()).hexdigest()[:16]}.pt"
+    model = RhythmModel()
+    if path.exists():
+        model.load_state_dict(torch.load(path))
+        return model
+    model = pretrain(sources, config, seed, report)
+    torch.save(model.state_dict(), path)
+    return model
 
 
 def _optimisation(

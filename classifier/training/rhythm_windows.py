@@ -236,7 +236,7 @@ class SequenceWindows:
 def _interest(sequence: BeatSequence) -> float:
     """How often a record is drawn: by its length, more often where it has rare beats."""
     early, ventricular = ((sequence.target == c).mean() for c in (EARLY, VENTRICULAR))
-    return len(sequence.target) * (1.0 + 2.0 * (early > 0.01) + (ventricular > 0.01))
+    return len(sequence.target) * (1.0 + 2.0 * float(early > 0.01) + float(ventricular > 0.01))
 
 
 def _beat_weights(

@@ -1,6 +1,6 @@
 """Sequences of beats, which the rhythm model learns from: with a signal, and without one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,13 +78,13 @@ def outputs_of(weights: NDArray[np.void], sequence: BeatSequence) -> FloatArray:
     return found
 
 
-def with_rhythm(dataset: BeatDataset, outputs: dict[tuple[str, int], FloatArray]) -> BeatDataset:
+def with_rhythm(dataset: BeatDataset, outputs: Mapping[tuple[str, int], FloatArray]) -> BeatDataset:
     """Fill in the measures of the sequence.
 
     Parameters
     ----------
     dataset : BeatDataset
-    outputs : dict
+    outputs : mapping
         What `outputs_of` found, by record and variant.
     """
     provisional, confirmed = dataset.provisional.copy(), dataset.confirmed.copy()

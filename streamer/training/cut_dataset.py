@@ -31,6 +31,7 @@ from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, lies_inside
 from streamer.scoring.matching import match_beats, tolerance_samples
 from streamer.training.beat_variants import variant_of
 from streamer.training.detector import load_noise
+from streamer.training.intervals import fibrillation_at
 
 NORMAL_STEP: Final = 3
 
@@ -47,6 +48,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "training/augmentation.py",
         "training/beat_variants.py",
         "training/cut_dataset.py",
+        "training/intervals.py",
     ),
 }
 """Files of each package that decide how beats look; a change makes cached cuts stale."""
@@ -95,8 +97,7 @@ def cut_records(
     quality_min : float
         The chain's quality gate: R peaks below it are not judgeable.
     variants : int
-        How many of `streamer.training.beat_variants.VARIANTS` to add, from the first; of their N
-        beats every `NORMAL_STEP`-th is kept.
+        How many of `streamer.training.beat_variants.VARIANTS` to add, from the first.
     seed : int
         Of the variants.
     cache : Path, optional
@@ -130,17 +131,19 @@ def cut_records(
                 dataset = cut_record(record, quality_min=quality_min)
             else:
                 varied = variant_of(record, number, noise, seed=seed)
-                dataset = _thinned(cut_record(varied, quality_min=quality_min, variant=number))
+                dataset = cut_record(varied, quality_min=quality_min, variant=number)
             if path is not None:
                 save_dataset(dataset, path)
             yield dataset
 
 
-def _thinned(dataset: BeatDataset) -> BeatDataset:
-    """Keep a share of a variant's N beats, of which there are more than enough.
+def thinned(dataset: BeatDataset) -> BeatDataset:
+    """Keep every `NORMAL_STEP`-th of a variant's N beats, of which there are more than enough.
 
-    The record and what was missed in it are counted with the record itself.
+    The record and what was missed in it are counted with the record itself, which stays whole.
     """
+    if not dataset.variant.any():
+        return dataset
     normal = dataset.reference == CLASSES.index(Label.N)
     kept = dataset.select(~normal | (np.cumsum(normal) % NORMAL_STEP == 0))
     return dataclasses.replace(kept, records=kept.records[:0], missed=kept.missed[:0])
@@ -154,7 +157,8 @@ def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED
     NoReferenceError
         If the record has no reference annotations.
     """
-    reference = BeatAnnotations.of_reference(require_reference(record))
+    marks = require_reference(record)
+    reference = BeatAnnotations.of_reference(marks)
     classes = reference.codes.astype(np.int64)
     model = RecordingModel(quality_min)
     events = record_events(record, model=model)
@@ -180,6 +184,8 @@ def cut_record(record: Record, *, quality_min: float, variant: int = AS_RECORDED
         judgeable=np.array([beat.reason is None for beat in first], np.bool_),
         record=np.full(found.size, record.name),
         variant=np.full(found.size, variant, np.int64),
+        row=np.arange(found.size),
+        fibrillates=fibrillation_at(found, marks),
         records=np.array([record.name]),
         missed=np.bincount(missed, minlength=len(CLASSES))[None],
     )

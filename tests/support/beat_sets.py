@@ -36,6 +36,8 @@ def make_dataset(records, n_each=(60, 12, 20, 8), seed=0):
         judgeable=np.ones(n, bool),
         record=np.repeat(np.array(records), sum(n_each)),
         variant=np.zeros(n, np.int64),
+        row=np.tile(np.arange(sum(n_each)), len(records)),
+        fibrillates=np.full(n, -1),
         records=np.array(records),
         missed=np.zeros((len(records), 5), np.int64),
     )
