@@ -41,7 +41,11 @@ def read_intervals(databases: Sequence[str], cache: Path) -> list[Intervals]:
 
 def _of_database(database: str, cache: Path) -> list[Intervals]:
     left_out = _WITH_SIGNAL.get(database, frozenset())
-    places = [place for place in locate_database(database) if place.name not in left_out]
+    places = [
+        place
+        for place in locate_database(database)
+        if place.name not in left_out and _is_annotated(Path(place.path), database)
+    ]
     path = cache / f"intervals-{database}-{len(places)}.npz"
     if path.exists():
         with np.load(path) as arrays:
@@ -56,6 +60,10 @@ def _of_database(database: str, cache: Path) -> list[Intervals]:
             path, **{f"{one.name}-{f}": getattr(one, f) for one in read for f in _FIELDS}
         )
     return read
+
+
+def _is_annotated(stem: Path, database: str) -> bool:
+    return all(Path(f"{stem}.{annotator}").exists() for annotator in ANNOTATORS[database])
 
 
 def _read(stem: Path, database: str) -> Intervals:
