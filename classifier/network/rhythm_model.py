@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from classifier.inputs.features import Feature
 from classifier.inputs.sequence import (
@@ -79,8 +80,14 @@ class RhythmModel(nn.Module):
         logits : Tensor, shape (n, N_OUTPUTS)
         """
         inputs = torch.relu(self.projection(self.standardise(features)))
-        states, _ = self.unit(inputs[:, None], hidden[None])
-        return states[:, 0], self.outputs(states[:, 0])
+        unit = dict(self.unit.named_parameters())
+        # Written out, as neither tracing nor ONNX takes the whole unit for a single step.
+        new = functional.linear(inputs, unit["weight_ih_l0"], unit["bias_ih_l0"]).chunk(3, dim=1)
+        old = functional.linear(hidden, unit["weight_hh_l0"], unit["bias_hh_l0"]).chunk(3, dim=1)
+        reset, update = torch.sigmoid(new[0] + old[0]), torch.sigmoid(new[1] + old[1])
+        candidate = torch.tanh(new[2] + reset * old[2])
+        hidden = (1.0 - update) * candidate + update * hidden
+        return hidden, self.outputs(hidden)
 
 
 def example_step() -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from classifier.inputs.features import FloatArray
+from classifier.inputs.intervals import rhythm_features
 from classifier.inputs.sequence import (
     EVIDENCE_STEP,
     INPUT_LIMIT,
@@ -29,7 +30,6 @@ from classifier.training.sequences import (
     IntArray,
     Intervals,
     intervals_of,
-    rhythm_features,
 )
 
 EARLY: Final = MODEL_LABELS.index(Label.S)

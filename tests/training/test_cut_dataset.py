@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT, Feature
 from classifier.labels import Label
 from classifier.network.runtime import load_model
 from classifier.training.dataset import CLASSES, NOT_SCORED, concatenate
+from classifier.training.sequences import outputs_of, sequence_of, with_rhythm
 from replay.errors import NoReferenceError
 from replay.record import Reference
 from replay.records import open_record
@@ -67,6 +68,10 @@ def test_provisional_inputs_know_nothing_of_the_next_beat(dataset):
 def test_training_inputs_are_what_serving_sees(record):
     model = load_model()
     dataset = cut_record(record, quality_min=model.spec.quality_min)
+    sequence = sequence_of(dataset)
+    said = outputs_of(model.spec.rhythm, sequence)
+    dataset = with_rhythm(dataset, {(sequence.record, sequence.variant): said})
+    assert dataset.confirmed[1:-1, Feature.NEXT_SEQUENCE_S].all()
     signals, seen = [], []
 
     class Spy:

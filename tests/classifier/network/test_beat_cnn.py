@@ -14,7 +14,7 @@ from classifier.network.beat_cnn import (
 )
 from classifier.network.export import example_inputs
 
-MAX_PARAMETERS = 60_000
+MAX_PARAMETERS = 80_000
 
 
 def test_probabilities_of_each_beat():
