@@ -6,6 +6,7 @@ Importing this module imports torch.
 import json
 import platform
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import SIGNAL_CHANNELS
@@ -37,6 +39,7 @@ from classifier.training.train import CrossValidation
 REVISION_NAMES: Final[tuple[str, str]] = ("provisional", "confirmed")
 DOMINANT_S_RECORD: Final = "232"
 """Holds about three quarters of the S beats of DS2."""
+Databases = Mapping[str, Sequence[str]]
 _INNERMOST_LIST: Final = re.compile(r"\[[^][{}]*\]")
 """Of numbers or words: a line each would make thousands of lines."""
 
@@ -47,6 +50,7 @@ def write_model(
     dataset: BeatDataset,
     found: CrossValidation,
     config: TrainingConfig,
+    databases: Databases,
 ) -> dict[str, Any]:
     """Write weights, TorchScript, sidecar and, where `onnx` is installed, ONNX.
 
@@ -56,6 +60,8 @@ def write_model(
         Folder, made if missing.
     dataset : BeatDataset
         What the network was trained on.
+    databases : mapping
+        The training records of each database.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def write_model(
         "quality_min": config.quality_min,
         "inputs": {"channels": SIGNAL_CHANNELS, "features": len(FEATURE_NAMES)},
         "config": asdict(config),
-        "cross_validation": cross_validation_metrics(dataset, found),
+        "cross_validation": cross_validation_metrics(dataset, found, databases),
         "average_beats": _average_beats(dataset),
         "first_layer": first_layer(network).round(4).tolist(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -93,8 +99,13 @@ def write_model(
     return metrics
 
 
-def cross_validation_metrics(dataset: BeatDataset, found: CrossValidation) -> dict[str, Any]:
-    """Collect what cross-validation found, for metrics.json and the table of experiments."""
+def cross_validation_metrics(
+    dataset: BeatDataset, found: CrossValidation, databases: Databases
+) -> dict[str, Any]:
+    """Collect what cross-validation found, for metrics.json and the table of experiments.
+
+    By database missed beats count, as far as the detector missed them.
+    """
     metrics: dict[str, Any] = {
         "epochs": found.epochs,
         "scores": [round(score, 4) for score in found.scores],
@@ -113,8 +124,18 @@ def cross_validation_metrics(dataset: BeatDataset, found: CrossValidation) -> di
             "confusion": counts.tolist(),
             "reliability": _reliability(probabilities, dataset.reference),
             "per_record": per_record(dataset, labels, missed=False),
+            "per_database": {
+                name: _as_dict(
+                    dataset_confusion(dataset.of_records(own), labels[_rows(dataset, own)])
+                )
+                for name, own in sorted(databases.items())
+            },
         }
     return metrics
+
+
+def _rows(dataset: BeatDataset, records: Sequence[str]) -> NDArray[np.bool_]:
+    return np.isin(dataset.record, list(records))
 
 
 def first_layer(network: torch.nn.Module) -> FloatArray:

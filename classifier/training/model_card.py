@@ -49,6 +49,8 @@ def render_card(metrics: dict[str, Any], tried: Sequence[dict[str, Any]] = ()) -
         "",
         *_figures_table(metrics["cross_validation"]),
         "",
+        *_databases_table(metrics["cross_validation"]),
+        "",
         _calibration(metrics["cross_validation"]),
     ]
     if "ds2" in metrics:
@@ -66,7 +68,11 @@ def _what_it_is(metrics: dict[str, Any]) -> Table:
         f"{GEOMETRY.r_column}) as the signals {', '.join(inputs['channels'])} (a template is the "
         "running mean of the patient's usual beat), the difference between beat and template, "
         f"and {inputs['features']} measures of RR intervals, of shape (in a second lead too, where "
-        "there is one) and of noise. It gives the "
+        "there is one), of noise, and of the sequence of beats. The last come from a *rhythm "
+        "model*, a recurrent network (GRU of 64 units) over those measures, trained first on "
+        "recordings of which only the annotations are at hand and then on the training records; "
+        "in training, the network sees what rhythm models say that have not seen the record. "
+        "It gives the "
         f"probabilities of the AAMI classes {', '.join(MODEL_LABELS)}, at once (*provisional*) and "
         "again when the next beat is known (*confirmed*). Q is noise that was taken for a beat, "
         "learnt from false detections in noisy copies of the training records; beats with missing "
@@ -95,6 +101,24 @@ def _figures_table(report: dict[str, Any], key: str = "figures") -> Table:
                 f"{percent(found['ppv'])} | {percent(found['false_positive_rate'])} | "
                 f"{found['f1']:.3f} |"
             )
+    return rows
+
+
+def _databases_table(report: dict[str, Any]) -> Table:
+    """F1 on held-out records of each database, missed beats counted."""
+    rows = [
+        "F1 by database, provisional / confirmed, missed beats counted:",
+        "",
+        "| database | S beats | S | V beats | V |",
+        "|---|---|---|---|---|",
+    ]
+    first, second = (report[revision]["per_database"] for revision in ("provisional", "confirmed"))
+    for name, found in first.items():
+        cells = (
+            f"{found[c]['n_reference']} | {found[c]['f1']:.3f} / {second[name][c]['f1']:.3f}"
+            for c in "SV"
+        )
+        rows.append(f"| {name} | {' | '.join(cells)} |")
     return rows
 
 

@@ -48,6 +48,7 @@ class LabelRequest:
             decided_at=self.draft.decided_at,
             late=late,
             reason=NOISE if best is Label.Q and reason is None else reason,
+            fibrillation_log_odds=self.draft.fibrillation_log_odds,
         )
 
     def unlabeled(self) -> LabeledBeat:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.inputs.features import FloatArray
+from classifier.inputs.features import Feature, FloatArray
 from classifier.inputs.memory import BeatInputs, PatientMemory
+from classifier.inputs.sequence import LOG_ODDS_STEP
 from classifier.network.runtime import ModelSpec
 from streamer.beats.label_request import NOISE, LabelRequest
 from streamer.core.errors import SnapshotError, StageClosedError
@@ -191,8 +192,13 @@ class LabelRequester:
             revision=revision,
             decided_at=decided_at,
             reason=waiting.reason,
+            fibrillation_log_odds=_fibrillation(features),
         )
         return LabelRequest(draft=draft, inputs=waiting.inputs, features=features)
+
+
+def _fibrillation(features: FloatArray) -> float:
+    return float(features[Feature.SEQUENCE_FIBRILLATION]) * LOG_ODDS_STEP
 
 
 def _short(sha256: str) -> str:

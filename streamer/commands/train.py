@@ -6,6 +6,7 @@ from typing import Final
 
 from classifier.recipes.recipe import RECIPES
 
+RHYTHM_DATABASES: Final = ("ltafdb", "ltstdb", "afdb")
 PARTS: Final[dict[str, str]] = {
     "detector": "train, and cross-validate, the QRS detector's peak scorer",
     "atria": "count and print the tables by which atrial fibrillation is told from ectopy",
@@ -23,6 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="RECORD",
         help="training records or databases (default: DS1); never DS2",
+    )
+    parser.add_argument(
+        "--rhythms",
+        nargs="*",
+        metavar="DATABASE",
+        choices=RHYTHM_DATABASES,
+        default=RHYTHM_DATABASES,
+        help="databases whose annotations, without signals, teach the rhythm model first, as far "
+        f"as they are at hand (default: {' '.join(RHYTHM_DATABASES)}); none after --rhythms alone",
     )
     parser.add_argument(
         "--loss", choices=("weighted", "focal"), default="weighted", help="default: %(default)s"

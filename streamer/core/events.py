@@ -110,6 +110,9 @@ class LabeledBeat:
     reason: str | None = None
     """Why the label is Q, else None; `OVERLOAD` also where a confirmed label only repeats the
     provisional one because there was no time to work it out."""
+    fibrillation_log_odds: float = 0.0
+    """Natural logarithm of the odds for atrial fibrillation at this beat, by the rhythm model; 0
+    without one."""
 
 
 class Priority(IntEnum):

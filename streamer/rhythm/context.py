@@ -127,7 +127,8 @@ class RhythmContext:
         beat = past_beat(item, sample, rr, self.config)
         if beat.label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
-            self.atria.add(item.beat, beat.rr_samples if after_heart else None)
+            rr_samples = beat.rr_samples if after_heart else None
+            self.atria.add(item.beat, rr_samples, item.fibrillation_log_odds)
         self.runs.add(beat, self.beats)
         self.beats.append(beat)
 

@@ -33,7 +33,7 @@ from classifier.training.sequences import BeatSequence, outputs_of, sequence_of,
 from classifier.training.train import assign_folds, cross_validate, fit_all
 from replay.records import open_record, records_of
 from streamer.training.cut_dataset import cut_records, thinned
-from streamer.training.intervals import ANNOTATORS, read_intervals
+from streamer.training.intervals import read_intervals
 from streamer.training.progress import training_progress
 from streamer.training.report import write_training_report
 
@@ -119,6 +119,7 @@ def _train(
     report: Report,
 ) -> dict[str, Any]:
     """Cross-validate, fit, and write the model; return the metrics so far."""
+    databases = _databases(args.records or list(DS1))
     trainable = dataset.trainable()
     folds = assign_folds(trainable.as_recorded(), config.folds)
     rhythm = _train_rhythm(args, config, sequences, folds, report)
@@ -126,10 +127,18 @@ def _train(
     recorded = trainable.as_recorded()
     found = cross_validate(trainable, config, report)
     if args.only_cv:
-        return {"cross_validation": cross_validation_metrics(recorded, found)}
+        return {"cross_validation": cross_validation_metrics(recorded, found, databases)}
     network = fit_all(trainable, config, found, report)
     network.rhythm.load_state_dict(rhythm.model.state_dict())
-    return write_model(args.out, network, recorded, found, config)
+    return write_model(args.out, network, recorded, found, config, databases)
+
+
+def _databases(names: list[str]) -> dict[str, list[str]]:
+    """Return the names of the training records by database."""
+    found: dict[str, list[str]] = {}
+    for record in (open_record(path) for name in names for path in records_of(name)):
+        found.setdefault(record.database or "other", []).append(record.name)
+    return found
 
 
 def _train_rhythm(
@@ -141,7 +150,7 @@ def _train_rhythm(
 ) -> TrainedRhythm:
     """Train the rhythm model on what is at hand of beats without a signal, and on the records."""
     cache = args.cache or args.out / "cuts"
-    sources = read_intervals(list(ANNOTATORS), cache)
+    sources = read_intervals(args.rhythms, cache)
     windows = IntervalWindows(sources, config.rhythm, config.seed) if sources else None
     start = pretrained(sources, config.rhythm, config.seed, cache, report) if sources else None
     return cross_fit(start, sequences, windows, folds, config.rhythm, config.seed, report)

@@ -19,9 +19,10 @@ def test_the_whole_pipeline_on_two_simulated_records(capsys, tmp_path):
         "normal_per_epoch=200",
         "epochs_max=1",
         "variants=0",
+        "rhythm.steps=3",
     ]
     settings = [word for setting in small for word in ("--set", setting)]
-    records = ["--records", "demo", "demo:2", "--folds", "2", "--no-ds2"]
+    records = ["--records", "demo", "demo:2", "--folds", "2", "--no-ds2", "--rhythms"]
     assert main(["train", "--out", str(tmp_path), *records, *settings]) == 0
     written = {path.name for path in tmp_path.iterdir()}
     assert {
@@ -34,6 +35,7 @@ def test_the_whole_pipeline_on_two_simulated_records(capsys, tmp_path):
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["cross_validation"]["epochs"] == 1
     assert len(metrics["trained_on"]) == 2
+    assert list(metrics["cross_validation"]["confirmed"]["per_database"]) == ["other"]
     assert load_model(tmp_path / "beat_cnn.pt").spec.training_records == tuple(
         metrics["trained_on"]
     )

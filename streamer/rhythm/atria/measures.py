@@ -58,6 +58,10 @@ class AtriaConfig:
     """Logarithm of the odds for fibrillation that name it, and against it that end it."""
     min_beats: int = 12
     """N and S beats of an episode before it is named: those of Lake & Moorman."""
+    model_log_odds: float = 2.0
+    model_beats: int = 12
+    """Where the rhythm model's log-odds have been beyond that at so many beats in a row, the
+    entropy need not be known for fibrillation to be named for the first time."""
     memory_s: float = 1200.0
     """For so long after fibrillation the patient counts as one in whom it comes and goes."""
 
@@ -81,9 +85,21 @@ class Atria:
         self._state: AtriaState | None = None
         self._transition_at = -1
         self._log_odds = -np.inf
+        self._sure_beats = 0
 
-    def add(self, beat: Beat, rr_samples: int | None) -> None:
-        """Take an N or S beat and the interval since the beat before, if that was one as well."""
+    def add(self, beat: Beat, rr_samples: int | None, model_log_odds: float = 0.0) -> None:
+        """Take an N or S beat.
+
+        Parameters
+        ----------
+        beat : Beat
+        rr_samples : int or None
+            Interval since the beat before, if that was N or S as well.
+        model_log_odds : float
+            Of fibrillation, by the rhythm model.
+        """
+        sure = model_log_odds > self._config.model_log_odds
+        self._sure_beats = self._sure_beats + 1 if sure else 0
         if self._state is None:
             _load_kernels(beat.window.shape[0])
             self._state = new_state(beat.window.shape[0])
@@ -133,7 +149,7 @@ class Atria:
             return self._goes_on(state)
         if self._log_odds <= config.log_odds:
             return False
-        if self._comes_and_goes(state):
+        if self._comes_and_goes(state) or self._sure_beats >= config.model_beats:
             return True
         irregular = self._irregularity()
         return irregular is not None and irregular >= config.entropy
@@ -203,6 +219,7 @@ class Atria:
             "beats": beats,
             "transition_at": self._transition_at,
             "last_fibrillating": self._last_fibrillating,
+            "sure_beats": self._sure_beats,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -213,6 +230,7 @@ class Atria:
             self._log_odds = log_odds_of(self._state.probability)
         self._transition_at = state["transition_at"]
         self._last_fibrillating = state["last_fibrillating"]
+        self._sure_beats = state["sure_beats"]
 
     def _first(self, state: AtriaState) -> int:
         """Return the index of the first beat after the last transition."""

@@ -75,7 +75,8 @@ def test_the_rhythm_models_step_is_the_same_everywhere(network, model_file, tmp_
     pytest.importorskip("onnx")
     export_onnx(network, tmp_path / "beat.onnx")
     session = runtime.InferenceSession(tmp_path / "beat.rhythm.onnx")
-    scripted = torch.jit.load(model_file)
+    with quiet_torchscript():
+        scripted = torch.jit.load(model_file)
     hidden, features = (part.detach() for part in example_step())
     weights = load_model(model_file).spec.rhythm
     for _ in range(5):
