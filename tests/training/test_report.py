@@ -51,7 +51,7 @@ def metrics(tmp_path_factory):
     dataset = make_dataset(["101", "106"])
     found = cross_validate(dataset, SMALL, silent)
     network = fit_all(dataset, SMALL, found, silent)
-    collected = write_model(out, network, dataset, found, SMALL, {"made up": RECORDS})
+    collected = write_model(out, network, dataset, found, SMALL, {"made up": ["101", "106"]})
     test = make_dataset(["231", "232"], (20, 5, 6, 3), seed=4)
     test.judgeable[0] = False
     test.missed[0, 2] = 2
