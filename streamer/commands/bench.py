@@ -146,6 +146,11 @@ def _add_rhythm(benchmarks: Any) -> None:
         metavar="NOISE",
         help="measure alarms in noise and faults instead, with these of nstdb (ma bw)",
     )
+    add(
+        "--short",
+        action="store_true",
+        help="measure fibrillation in the half minutes of cinc2017 instead",
+    )
 
 
 def _declare(

@@ -165,6 +165,8 @@ def rhythm(args: argparse.Namespace) -> "Report":
         raise ValueError(f"--trials is {args.trials}; give 0 or more")
     if args.noise is not None:
         return _rhythm_noise(args)
+    if args.short:
+        return _rhythm_short()
     names = [] if args.only_simulated else choose_records(args.database, args.records)
     scenarios = SCENARIOS if args.trials else ()
     with progress("bench rhythm", len(names) + len(scenarios)) as advance:
@@ -172,6 +174,16 @@ def rhythm(args: argparse.Namespace) -> "Report":
         trials = -(-args.trials // 2)
         onsets = measure_onsets(trials=trials, scenarios=scenarios, advance=advance)
     return rhythm_report(results, onsets, args.start)
+
+
+def _rhythm_short() -> "Report":
+    """Measure atrial fibrillation in short recordings."""
+    from streamer.bench.rhythm.short import measure_short, short_records, short_report
+    from streamer.bench.work import progress
+
+    records = short_records()
+    with progress("bench rhythm", len(records)) as advance:
+        return short_report(measure_short(records, advance=advance))
 
 
 def _rhythm_noise(args: argparse.Namespace) -> "Report":
