@@ -25,7 +25,7 @@ def test_kinds_are_read_and_nonsense_is_said(tmp_path):
     (tmp_path / "REFERENCE.csv").write_text("A00001,N\nA00002,A\n")
     assert read_kinds(tmp_path) == {"A00001": "N", "A00002": "A"}
     (tmp_path / "REFERENCE.csv").write_text("A00001,X\n")
-    with pytest.raises(ValueError, match="A00001,X.*expected a record and one of A N O ~"):
+    with pytest.raises(ValueError, match=r"A00001,X.*expected a record and one of A N O ~"):
         read_kinds(tmp_path)
 
 

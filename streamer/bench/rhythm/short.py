@@ -85,7 +85,7 @@ def _measure(item: tuple[str, str]) -> ShortRecord:
     named = (
         event.decided_at / record.fs
         for event in record_events(record)
-        if isinstance(event, RhythmEvent) and event.kind is Rhythm.ATRIAL_FIBRILLATION
+        if isinstance(event, RhythmEvent) and event.rhythm is Rhythm.ATRIAL_FIBRILLATION
     )
     return ShortRecord(name=record.name, kind=kind, named_s=next(named, None))
 
