@@ -46,6 +46,11 @@ tr.summary td { font-weight: 650; border-top: 2px solid var(--line); }
 svg { max-width: 100%; height: auto; display: block; }
 svg text { font-family: inherit; }
 details summary { cursor: pointer; font-weight: 600; }
+.particulars th { text-align: left; }
+.particulars td { text-align: left; min-width: 22rem; white-space: normal; }
+.conclusion { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
+  min-height: 5rem; white-space: pre-wrap; }
+p.caution { color: var(--missed); }
 .strip { margin: .5rem 0 .9rem; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 .beside th, .beside td { padding: .22rem .55rem; }
@@ -82,6 +87,11 @@ class Section:
 def paragraph(text: str) -> str:
     """Mark up a paragraph."""
     return f"<p>{html.escape(text)}</p>"
+
+
+def caution(text: str) -> str:
+    """Mark up why a number can't be relied on."""
+    return f'<p class="caution">Caution: {html.escape(text)}</p>'
 
 
 def heading(text: str) -> str:

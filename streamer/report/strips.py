@@ -121,10 +121,10 @@ def _alarm_strip(data: ReportData, alarm: AlarmRow, config: StripConfig) -> str:
     # An onset and its alarm at the same sample would leave no bar.
     known = max(alarm.decided_at, onset + round(0.1 * data.fs))
     span = StripSpan(onset, known, PRIORITY_COLOURS[alarm.priority])
-    return _strip(data, *reach, title, config, (span,))
+    return strip(data, *reach, title, config, (span,))
 
 
-def _strip(
+def strip(
     data: ReportData,
     start: int,
     stop: int,
@@ -268,4 +268,4 @@ def beat_strip(data: ReportData, at: int, title: str, config: StripConfig) -> st
     """Mark up a short strip about one beat, which has a bar above it."""
     reach, half = round(config.beat_s * data.fs), round(_MARKED_S / 2 * data.fs)
     span = StripSpan(at - half, at + half, _MARK_COLOUR)
-    return _strip(data, at - reach, at + reach, title, config, (span,))
+    return strip(data, at - reach, at + reach, title, config, (span,))
