@@ -13,7 +13,7 @@ _PARTICULARS: Final = {
     "born": "date of birth",
     "physician": "who asked for the recording",
     "indication": "why it was made",
-    "conclusion": "the conclusion, which can be edited on the page",
+    "conclusion": "the conclusion",
 }
 """Fields of the page that options fill in."""
 
@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, what in _PARTICULARS.items():
         option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, default="", metavar="TEXT", help=f"{what}, for the page")
+        words = f"{what}; can be edited on the page"
+        parser.add_argument(option, default="", metavar="TEXT", help=words)
 
 
 def run(args: argparse.Namespace) -> int:

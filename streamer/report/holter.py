@@ -21,7 +21,7 @@ from streamer.report.counts import (
 from streamer.report.data import ReportData, ignore
 from streamer.report.extremes import extreme_strips, interval_plots
 from streamer.report.hrv import variability
-from streamer.report.particulars import Particulars, conclusion_box, particulars_table
+from streamer.report.particulars import Particulars, first_page
 from streamer.report.plots import delay_histogram
 from streamer.report.strips import StripConfig, alarms, beats
 from streamer.report.summary import headline, summary
@@ -86,9 +86,8 @@ def report_page(
         lines.append("The shipped model was trained on this record.")
     whole = variability(*sinus_intervals(data))
     drawn: dict[str, Callable[[], str]] = {
-        "Patient and recording": lambda: particulars_table(given, data.recorded, data.seconds),
+        "Patient and conclusion": lambda: first_page(given, data.recorded, data.seconds),
         "Summary": lambda: summary(data),
-        "Conclusion": lambda: conclusion_box(given),
         "Trends": lambda: _trends(data),
         "Rhythm and alarms over time": lambda: _rhythm(data),
         "Beats and burden by hour": lambda: page.table(_burden(data)),

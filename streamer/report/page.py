@@ -47,9 +47,10 @@ svg { max-width: 100%; height: auto; display: block; }
 svg text { font-family: inherit; }
 details summary { cursor: pointer; font-weight: 600; }
 .particulars th { text-align: left; }
-.particulars td { text-align: left; min-width: 22rem; white-space: normal; }
+.particulars td { text-align: left; min-width: 14rem; white-space: normal; }
 .conclusion { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
-  min-height: 5rem; white-space: pre-wrap; }
+  flex: 1 1 22rem; min-height: 9rem; margin: .3rem 0 1.2rem; }
+.conclusion div { white-space: pre-wrap; min-height: 6rem; }
 p.caution { color: var(--missed); }
 .strip { margin: .5rem 0 .9rem; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
@@ -70,7 +71,7 @@ footer { color: var(--soft); font-size: .85rem; text-align: center; padding-bott
   main { max-width: none; padding: 0; }
   section { border: 0; padding: .5rem 0; margin: 0; overflow: visible; }
   section > svg, .strip, .tile, table { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, section > p { break-inside: avoid; break-after: avoid; }
   .strip svg { max-width: none; }
 }
 """

@@ -71,8 +71,11 @@ class Particulars:
     conclusion: str = ""
 
 
-def particulars_table(given: Particulars, recorded: Recorded | None, length_s: float) -> str:
-    """Mark up patient, physician and recording; every value can be edited on the page."""
+def first_page(given: Particulars, recorded: Recorded | None, length_s: float) -> str:
+    """Mark up patient, physician, recording and conclusion.
+
+    All can be edited on the page, without a script: what is written is printed and saved with it.
+    """
     fields = {
         "Patient": given.patient,
         "Patient number": given.patient_id,
@@ -86,11 +89,9 @@ def particulars_table(given: Particulars, recorded: Recorded | None, length_s: f
         f"<tr><th>{name}</th><td contenteditable>{html.escape(value)}</td></tr>"
         for name, value in fields.items()
     )
-    return f'<table class="particulars"><tbody>{rows}</tbody></table>'
-
-
-def conclusion_box(given: Particulars) -> str:
-    """Mark up the conclusion: a box to write in, which is printed and saved with the page."""
+    text = html.escape(given.conclusion or _BLANK)
+    conclusion = f"<b>Conclusion</b><div contenteditable>{text}</div>"
     return (
-        f'<div class="conclusion" contenteditable>{html.escape(given.conclusion or _BLANK)}</div>'
+        f'<div class="beside"><table class="particulars"><tbody>{rows}</tbody></table>'
+        f'<div class="conclusion">{conclusion}</div></div>'
     )

@@ -10,7 +10,7 @@ from replay.wfdb_record import WfdbRecord
 from streamer.commands.cli import main
 from streamer.report.data import BeatRow, ReportData, from_record
 from streamer.report.hrv import spectrum, variability
-from streamer.report.particulars import Particulars, Recorded, conclusion_box, particulars_table
+from streamer.report.particulars import Particulars, Recorded, first_page
 from streamer.report.variability import is_day, variability_section, windows_of
 
 
@@ -123,7 +123,6 @@ def test_patient_and_conclusion_come_from_options_and_can_be_edited(tmp_path: Pa
     page = out.read_text(encoding="utf-8")
     for value in ("A &lt;b&gt;", "17", "Dr. C", "1950", "syncope", "08:30:00", "0:30"):
         assert f"<td contenteditable>{value}</td>" in page
-    assert '<div class="conclusion" contenteditable>No &amp; none.</div>' in page
+    assert "<b>Conclusion</b><div contenteditable>No &amp; none.</div>" in page
     assert "Not measured: ST segments, QT interval." in page
-    assert "<b>" not in particulars_table(Particulars(patient="<b>"), None, 1.0)
-    assert "Not yet written" in conclusion_box(Particulars())
+    assert "<div contenteditable>Not yet written." in first_page(Particulars(), None, 1.0)
