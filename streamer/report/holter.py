@@ -23,7 +23,8 @@ from streamer.report.extremes import extreme_strips, interval_plots
 from streamer.report.hrv import variability
 from streamer.report.particulars import Particulars, first_page
 from streamer.report.plots import delay_histogram
-from streamer.report.strips import StripConfig, alarms, beats
+from streamer.report.shapes import beats
+from streamer.report.strips import StripConfig, alarms
 from streamer.report.summary import headline, summary
 from streamer.report.table import Column, Table, columns, table
 from streamer.report.trends import rhythm_chart, trends
