@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streamer.core.errors import OutputError
+from streamer.core.errors import writing
 from streamer.report.table import Table
 
 STYLE: Final = """
@@ -159,9 +159,5 @@ def write_page(path: Path, content: str) -> None:
     OutputError
         If it can't be written.
     """
-    try:
+    with writing(f"the report to {path}"):
         path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"can't write the report to {path}: {error.strerror or error}; choose another file"
-        ) from error
