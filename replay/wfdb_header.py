@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +77,9 @@ class WfdbHeader:
     initial_values: tuple[int | None, ...]
     """First sample of every signal in ADC units, where stated and comparable."""
     files: tuple[SignalFile, ...]
+    base_time: time | None
+    """Time of day of the first sample, where stated."""
+    base_date: date | None
     states_length: bool
     """Whether `n_samples` comes from the header rather than from the size of the files."""
 
@@ -132,6 +136,8 @@ def read_header(path: Path) -> WfdbHeader:
             for value, frame in zip(header.init_value, header.samps_per_frame, strict=True)
         ),
         files=files,
+        base_time=header.base_time,
+        base_date=header.base_date,
         states_length=bool(header.sig_len),
     )
 

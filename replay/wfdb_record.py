@@ -37,6 +37,12 @@ class WfdbRecord:
     annotator : str
         Extension of the reference annotation file.
 
+    Attributes
+    ----------
+    base_time : time or None
+        Time of day of the first sample, where the header states it.
+    base_date : date or None
+
     Raises
     ------
     RecordFormatError
@@ -63,6 +69,7 @@ class WfdbRecord:
         self.fs = self._header.fs
         self.leads = tuple(self._header.leads[row] for row in order)
         self.n_samples = self._header.n_samples
+        self.base_time, self.base_date = self._header.base_time, self._header.base_date
         self._columns = [self._header.columns[row] for row in order]
         self._to_mv = np.array([self._header.to_mv[row] for row in order])
         self._require_initial_values()

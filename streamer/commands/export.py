@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Export."""
     import json
 
-    from streamer.core.errors import OutputError
+    from streamer.core.errors import writing
     from streamer.messages.event_lines import read_events
     from streamer.messages.fhir import FhirConfig, bundle, observations, to_lines
     from streamer.mqtt.listen import parse_duration
@@ -45,12 +45,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         sys.stdout.write(text)
         return 0
-    try:
+    with writing(str(args.out), "choose another file with --out"):
         args.out.write_text(text)
-    except OSError as error:
-        raise OutputError(
-            f"can't write {args.out}: {error.strerror}; choose another file with --out"
-        ) from error
     return 0
 
 

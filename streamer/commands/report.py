@@ -3,8 +3,19 @@
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from streamer.core.text import say
+
+_PARTICULARS: Final = {
+    "patient": "the patient's name",
+    "patient_id": "the patient's number",
+    "born": "date of birth",
+    "physician": "who asked for the recording",
+    "indication": "why it was made",
+    "conclusion": "the conclusion",
+}
+"""Fields of the page that options fill in."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", help="with a file of events: the record that its signal is in, for strips"
     )
+    parser.add_argument(
+        "--recorded",
+        metavar="WHEN",
+        help="date and time, or time, of the recording's first sample: '2026-03-05 08:30' "
+        "(as the record's header says)",
+    )
+    for name, what in _PARTICULARS.items():
+        option = f"--{name.replace('_', '-')}"
+        words = f"{what}; can be edited on the page"
+        parser.add_argument(option, default="", metavar="TEXT", help=words)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     from streamer.report.data import from_events, from_record
     from streamer.report.holter import report_page
     from streamer.report.page import write_page
+    from streamer.report.particulars import Particulars, Recorded
 
+    recorded = None if args.recorded is None else Recorded.parse(args.recorded)
     path = Path(args.source)
     with progress_bar("starting", 100) as update:
 
@@ -42,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
             record = open_record(args.source, lead=args.lead)
             on_part = partial(show, f"{record.name}: beats")
             data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
-        content = report_page(data, on_part=partial(show, f"{data.source}: page"))
+        data.recorded = recorded or data.recorded
+        given = Particulars(**{name: getattr(args, name) for name in _PARTICULARS})
+        on_part = partial(show, f"{data.source}: page")
+        content = report_page(data, particulars=given, on_part=on_part)
     write_page(args.out, content)
     say(
         f"{args.out}: {len(data.beats)} beats, {len(data.alarms)} alarms, "

@@ -1,5 +1,8 @@
 """What can go wrong in the chain and at its edges."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class StreamerError(Exception):
     """Base of everything the streamer package raises on purpose."""
@@ -23,6 +26,16 @@ class BrokerError(StreamerError):
 
 class OutputError(StreamerError):
     """A file or folder can't be written."""
+
+
+@contextmanager
+def writing(what: str, advice: str = "choose another file") -> Iterator[None]:
+    """Turn what the system says while something is written into one line: an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"can't write {what}: {reason}; {advice}") from error
 
 
 class ScoringError(StreamerError):

@@ -25,7 +25,8 @@ def against_reference(data: ReportData, config: StripConfig) -> str:
     if found is None or not any(symbol in SYMBOL_TO_LABEL for symbol in found.symbols):
         return ""
     reference = BeatAnnotations.of_reference(found)
-    labelled = [(beat.sample, Label(beat.label)) for beat in data.beats if beat.label is not None]
+    found_beats = sorted([*data.beats, *data.waves], key=lambda beat: beat.sample)
+    labelled = [(beat.sample, Label(beat.label)) for beat in found_beats if beat.label is not None]
     own = BeatAnnotations.of([sample for sample, _ in labelled], [label for _, label in labelled])
     score = score_record(reference, own, fs=data.fs, start=data.first, stop=data.stop)
     tables = page.beside([page.table(_ratios(score)), page.table(_confusion(score))])

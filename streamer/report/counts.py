@@ -3,7 +3,6 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -15,12 +14,13 @@ from streamer.report import hrv
 from streamer.report.data import BeatRow, ReportData
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.runs import COUPLET, PastBeat, known_rr, streaks
-from streamer.rhythm.timeline import timeline
 
 RATE_WINDOW_S: Final = 10.0
 """Slowest and fastest heart rates are means of so long."""
 LEAST_RR: Final = 3
 """Intervals that a rate needs."""
+_KNOWN_SHARE: Final = 0.7
+"""Of a window, so that it counts as whole."""
 _RULES: Final = RhythmConfig()
 PAUSE_S: Final = _RULES.pause_s
 """RR interval from which on it is a pause, for the rules too."""
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """RR intervals without those that a lost signal lies in.
+    """RR intervals without those that a lost signal, or ventricular fibrillation, lies in.
 
     Attributes
     ----------
@@ -54,7 +54,8 @@ def rr_intervals(data: ReportData) -> Intervals:
     samples = np.array([beat.sample for beat in data.beats], np.float64)
     starts, ends = samples[:-1], samples[1:]
     whole = np.ones(starts.size, np.bool_)
-    for begin, stop, _ in data.gaps:
+    lost = [(begin, stop) for begin, stop, _ in data.gaps]
+    for begin, stop in (*lost, *data.spans(Rhythm.VENTRICULAR_FIBRILLATION)):
         whole &= (ends <= begin) | (starts >= stop)
     return Intervals(ends_s=ends[whole] / data.fs, lengths_s=(ends - starts)[whole] / data.fs)
 
@@ -74,6 +75,8 @@ class Rate:
     """Of all beats; a median would count the short intervals of bigeminy alone, or the long."""
     fast_bpm: float
     """Slow and fast: one interval in twenty is beyond."""
+    known_s: float
+    """Sum of its intervals."""
 
 
 def rates(data: ReportData, intervals: Intervals, window_s: float) -> list[Rate]:
@@ -89,27 +92,33 @@ def rates(data: ReportData, intervals: Intervals, window_s: float) -> list[Rate]
                     slow_bpm=float(slow),
                     mean_bpm=_MINUTE_S / float(lengths.mean()),
                     fast_bpm=float(fast),
+                    known_s=float(lengths.sum()),
                 )
             )
     return found
 
 
-def rhythm_segments(data: ReportData) -> list[tuple[str, int, int]]:
-    """Return each segment of a rhythm: its name, and its first sample and the one past its last."""
-    known = timeline((onset, Rhythm(name)) for name, onset in data.rhythms)
-    edges = [*((onset, str(rhythm)) for onset, rhythm in known), (data.stop, "")]
-    return [(name, onset, max(end, onset)) for (onset, name), (end, _) in pairwise(edges)]
+def whole_rates(data: ReportData, intervals: Intervals) -> list[Rate]:
+    """Return the heart rate of each window of `RATE_WINDOW_S` that is known throughout.
+
+    The rest at the end of a recording, and what is left of a window with a lost signal, are no
+    ten seconds. An interval belongs to the window in which it ends, so that one that a long one
+    begins in holds less than its length.
+    """
+    return [
+        rate
+        for rate in rates(data, intervals, RATE_WINDOW_S)
+        if rate.start_s + RATE_WINDOW_S <= data.stop / data.fs
+        and rate.known_s >= _KNOWN_SHARE * RATE_WINDOW_S
+    ]
 
 
 def sinus_intervals(data: ReportData) -> tuple[Floats, Floats]:
-    """Return the NN intervals outside atrial fibrillation and when each ended, in s."""
+    """Return the NN intervals outside of fibrillation and when each ended, in s."""
     samples, labels = [beat.sample for beat in data.beats], [beat.label for beat in data.beats]
-    fibrillation = [
-        (onset, stop)
-        for name, onset, stop in rhythm_segments(data)
-        if name == Rhythm.ATRIAL_FIBRILLATION
-    ]
-    return hrv.nn_intervals(samples, labels, data.fs, fibrillation)
+    left_out = (Rhythm.ATRIAL_FIBRILLATION, Rhythm.VENTRICULAR_FIBRILLATION)
+    spans = [span for rhythm in left_out for span in data.spans(rhythm)]
+    return hrv.nn_intervals(samples, labels, data.fs, spans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from classifier.network.runtime import load_model
 from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
+from replay.wfdb_record import WfdbRecord
 from streamer.core.errors import StreamerError
-from streamer.core.events import Published, StreamInfo
+from streamer.core.events import Published, Rhythm, StreamInfo
 from streamer.messages.event_lines import read_events
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import (
@@ -23,8 +25,11 @@ from streamer.messages.wire import (
     RhythmMessage,
 )
 from streamer.patient.chain import Chain
+from streamer.report.particulars import Recorded, when
+from streamer.rhythm.timeline import timeline
 
 _MS: Final = 1000.0
+_TRAINED_ON: Final = ("mitdb", "svdb")
 
 
 def ignore(_part: float) -> None:
@@ -71,16 +76,34 @@ class ReportData:
     rhythms: list[tuple[str, int]] = field(default_factory=list)
     """Name and onset of each change."""
     gaps: list[tuple[int, int, str]] = field(default_factory=list)
+    waves: list[BeatRow] = field(default_factory=list)
+    """What was taken for beats in ventricular fibrillation or flutter: not counted as any."""
     training_record: bool = False
     """Whether the shipped model was trained on this record."""
     record: Record | None = None
     """Where the signal is; None if it isn't at hand."""
     reference: Reference | None = None
+    recorded: Recorded | None = None
+    """When sample 0 was recorded, where that is known."""
 
     @property
     def seconds(self) -> float:
         """Length in seconds."""
         return (self.stop - self.first) / self.fs
+
+    def when(self, seconds: float) -> str:
+        """Write a time in the recording, with the time of day where that is known."""
+        return when(seconds, self.recorded)
+
+    def segments(self) -> list[tuple[str, int, int]]:
+        """Return each segment of a rhythm: its name, its first sample, the one past its last."""
+        known = timeline((onset, Rhythm(name)) for name, onset in self.rhythms)
+        edges = [*((onset, str(rhythm)) for onset, rhythm in known), (self.stop, "")]
+        return [(name, onset, max(end, onset)) for (onset, name), (end, _) in pairwise(edges)]
+
+    def spans(self, rhythm: Rhythm) -> list[tuple[int, int]]:
+        """Return first sample and the one past the last of each segment of one rhythm."""
+        return [(onset, stop) for name, onset, stop in self.segments() if name == rhythm]
 
     def signal(self, start: int, stop: int) -> NDArray[np.float32] | None:
         """Read samples, shape (leads, n); None where there is no signal at hand."""
@@ -124,13 +147,28 @@ def from_record(
         training_record=_is_of_training(record),
         record=record,
         reference=record.reference(),
+        recorded=_recorded(record),
     )
     _collect(data, _messages(record, data, on_part))
     return data
 
 
 def _is_of_training(record: Record) -> bool:
-    return record.database == "mitdb" and record.name in load_model().spec.training_records
+    return record.database in _TRAINED_ON and record.name in load_model().spec.training_records
+
+
+def _may_be_of_training(source: str, record: Record | None) -> bool:
+    """Go by the name of the source where the record itself isn't at hand."""
+    if record is not None:
+        return _is_of_training(record)
+    return source.partition(".")[0] in load_model().spec.training_records
+
+
+def _recorded(record: Record) -> Recorded | None:
+    """Read from the record's header when it begins."""
+    if not isinstance(record, WfdbRecord) or record.base_time is None:
+        return None
+    return Recorded(of_day=record.base_time, day=record.base_date)
 
 
 def _messages(
@@ -179,9 +217,10 @@ def from_events(path: Path, record: Record | None = None) -> ReportData:
         first=min(message.sample for message in messages) if record is None else 0,
         stop=max(message.decided_at for message in messages) + 1,
         leads=() if record is None else tuple(record.leads),
-        training_record=record is not None and _is_of_training(record),
+        training_record=_may_be_of_training(messages[0].source, record),
         record=record,
         reference=None if record is None else record.reference(),
+        recorded=None if record is None else _recorded(record),
     )
     _collect(data, messages)
     return data
@@ -229,4 +268,14 @@ def _collect(data: ReportData, messages: Iterable[EventMessage]) -> None:
                 data.gaps.append((message.sample, message.stop, message.reason))
             case _:
                 pass
-    data.beats.sort(key=lambda beat: beat.sample)
+    _set_waves_aside(data)
+
+
+def _set_waves_aside(data: ReportData) -> None:
+    """Take from the beats what lies in ventricular fibrillation or flutter, and sort both."""
+    spans = data.spans(Rhythm.VENTRICULAR_FIBRILLATION)
+    found = sorted([*data.beats, *data.waves], key=lambda beat: beat.sample)
+    data.beats, data.waves = [], []
+    for beat in found:
+        is_wave = any(onset <= beat.sample < stop for onset, stop in spans)
+        (data.waves if is_wave else data.beats).append(beat)

@@ -15,17 +15,20 @@ from streamer.report.comparison import against_reference
 from streamer.report.counts import (
     ectopy,
     rates,
-    rhythm_segments,
     rr_intervals,
     sinus_intervals,
 )
 from streamer.report.data import ReportData, ignore
-from streamer.report.hrv import Variability, variability
+from streamer.report.extremes import extreme_strips, interval_plots
+from streamer.report.hrv import variability
+from streamer.report.particulars import Particulars, first_page
 from streamer.report.plots import delay_histogram
-from streamer.report.strips import StripConfig, alarms, beats
+from streamer.report.shapes import beats
+from streamer.report.strips import StripConfig, alarms
 from streamer.report.summary import headline, summary
 from streamer.report.table import Column, Table, columns, table
-from streamer.report.trends import rhythm_chart, trends, variability_chart
+from streamer.report.trends import rhythm_chart, trends
+from streamer.report.variability import variability_section
 
 _CLASSES: Final = tuple(label.value for label in Label)
 _HOUR_S: Final = 3600.0
@@ -50,6 +53,7 @@ class ReportConfig:
 def report_page(
     data: ReportData,
     config: ReportConfig | None = None,
+    particulars: Particulars | None = None,
     *,
     on_part: Callable[[float], None] = ignore,
 ) -> str:
@@ -61,6 +65,8 @@ def report_page(
         What was found.
     config : ReportConfig, optional
         How much is shown.
+    particulars : Particulars, optional
+        Patient, physician and conclusion; what is empty can be written on the page.
     on_part : callable
         Gets the part of it that is done, 0 to 1, again and again.
 
@@ -69,22 +75,28 @@ def report_page(
     str
         HTML that loads nothing.
     """
-    config = config or ReportConfig()
+    config, given = config or ReportConfig(), particulars or Particulars()
     where = f"{format_time(data.first, data.fs)} to {format_time(data.stop, data.fs)}"
     leads = f", leads {' and '.join(data.leads)}" if data.leads else ""
     lines = [
         f"{where}, {data.fs:g} Hz{leads}",
         "Labels and alarms are those of ecg-stream; no person has reviewed them.",
+        "Not measured: ST segments, QT interval.",
     ]
     if data.training_record:
         lines.append("The shipped model was trained on this record.")
     whole = variability(*sinus_intervals(data))
     drawn: dict[str, Callable[[], str]] = {
+        "Patient and conclusion": lambda: first_page(given, data.recorded, data.seconds),
         "Summary": lambda: summary(data),
         "Trends": lambda: _trends(data),
         "Rhythm and alarms over time": lambda: _rhythm(data),
         "Beats and burden by hour": lambda: page.table(_burden(data)),
-        "Heart-rate variability": lambda: _variability(data, whole, config),
+        "Slowest, fastest, longest, shortest": lambda: extreme_strips(data, config.strips),
+        "RR intervals": lambda: interval_plots(data),
+        "Heart-rate variability": lambda: variability_section(
+            data, whole, window_s=config.trend_s, most_rows=config.rows
+        ),
         "Alarms": lambda: alarms(data, config.strips),
         "Beats of each class": lambda: beats(data, config.strips),
         "Signal quality": lambda: _quality(data, config),
@@ -108,7 +120,7 @@ def _trends(data: ReportData) -> str:
 
 def _rhythm(data: ReportData) -> str:
     found: dict[str, list[int]] = {}
-    for name, onset, end in rhythm_segments(data):
+    for name, onset, end in data.segments():
         found.setdefault(name, []).append(end - onset)
     seen = max(data.stop - data.first, 1)
     rows = [
@@ -147,7 +159,7 @@ def _burden(data: ReportData) -> Table:
         rate = rates_of.get(start)
         rows.append(
             (
-                clock(start),
+                data.when(start),
                 len(inside),
                 None if rate is None else rate.mean_bpm,
                 *(counts[label] for label in _CLASSES),
@@ -168,38 +180,6 @@ def _burden(data: ReportData) -> Table:
     )
     title = "by the hour" if window == _HOUR_S else "by ten minutes"
     return table(f"Beats {title}", header, rows, missing="--")
-
-
-def _variability(data: ReportData, whole: Variability | None, config: ReportConfig) -> str:
-    intervals, ends = sinus_intervals(data)
-    rows: list[tuple[float, Variability]] = []
-    for begin in np.arange(data.first / data.fs, data.stop / data.fs, config.trend_s).tolist():
-        inside = (ends >= begin) & (ends < begin + config.trend_s)
-        found = variability(intervals[inside], ends[inside])
-        if found is not None:
-            rows.append((begin, found))
-    if whole is None:
-        return page.paragraph("There are too few intervals between normal beats.")
-    chart = variability_chart(data, rows, config.trend_s) if len(rows) > 1 else ""
-    named = [(clock(begin), found) for begin, found in rows] if len(rows) > 1 else []
-    words = "Intervals between normal beats; those in atrial fibrillation are left out."
-    content = page.table(_variability_table([*named, ("all", whole)]))
-    if len(named) > config.rows:
-        overall = page.table(_variability_table([("all", whole)]))
-        content = overall + page.folded("Every window", content)
-    return page.paragraph(words) + chart + content
-
-
-def _variability_table(named: list[tuple[str, Variability]]) -> Table:
-    header = (
-        *columns("From", "NN intervals"),
-        Column("Mean NN ms", ".0f"),
-        *columns("SDNN ms", "RMSSD ms", "pNN50 %", form=".1f"),
-    )
-    rows = (
-        (name, v.n_intervals, v.mean_nn_ms, v.sdnn_ms, v.rmssd_ms, v.pnn50) for name, v in named
-    )
-    return table("Variability of the NN intervals (neurokit2)", header, rows, summary_rows=1)
 
 
 def _quality(data: ReportData, config: ReportConfig) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streamer.core.errors import OutputError
+from streamer.core.errors import writing
 from streamer.report.table import Table
 
 STYLE: Final = """
@@ -46,6 +46,12 @@ tr.summary td { font-weight: 650; border-top: 2px solid var(--line); }
 svg { max-width: 100%; height: auto; display: block; }
 svg text { font-family: inherit; }
 details summary { cursor: pointer; font-weight: 600; }
+.particulars th { text-align: left; }
+.particulars td { text-align: left; min-width: 14rem; white-space: normal; }
+.conclusion { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
+  flex: 1 1 22rem; min-height: 9rem; margin: .3rem 0 1.2rem; }
+.conclusion div { white-space: pre-wrap; min-height: 6rem; }
+p.caution { color: var(--missed); }
 .strip { margin: .5rem 0 .9rem; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 .beside th, .beside td { padding: .22rem .55rem; }
@@ -65,7 +71,7 @@ footer { color: var(--soft); font-size: .85rem; text-align: center; padding-bott
   main { max-width: none; padding: 0; }
   section { border: 0; padding: .5rem 0; margin: 0; overflow: visible; }
   section > svg, .strip, .tile, table { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, section > p { break-inside: avoid; break-after: avoid; }
   .strip svg { max-width: none; }
 }
 """
@@ -82,6 +88,11 @@ class Section:
 def paragraph(text: str) -> str:
     """Mark up a paragraph."""
     return f"<p>{html.escape(text)}</p>"
+
+
+def caution(text: str) -> str:
+    """Mark up why a number can't be relied on."""
+    return f'<p class="caution">Caution: {html.escape(text)}</p>'
 
 
 def heading(text: str) -> str:
@@ -148,9 +159,5 @@ def write_page(path: Path, content: str) -> None:
     OutputError
         If it can't be written.
     """
-    try:
+    with writing(f"the report to {path}"):
         path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"can't write the report to {path}: {error.strerror or error}; choose another file"
-        ) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from streamer.core.errors import OutputError
+from streamer.core.errors import writing
 from streamer.core.text import clean
 
 NONE: Final = "–"
@@ -114,9 +114,5 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     OutputError
         If it can't be written.
     """
-    try:
+    with writing(f"scores to {path}", "choose another --json file"):
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"can't write scores to {path}: {error.strerror or error}; choose another --json file"
-        ) from error

@@ -9,7 +9,7 @@ import numpy as np
 from classifier.labels import Label
 from streamer.core.clock_format import clock
 from streamer.core.events import Rhythm
-from streamer.report.counts import rates, rhythm_segments, rr_intervals, window_starts
+from streamer.report.counts import rates, rr_intervals, window_starts
 from streamer.report.data import ReportData
 from streamer.report.hrv import Variability
 from streamer.report.plots import GRID, OWN, SOFT, figure
@@ -172,7 +172,7 @@ def rhythm_chart(data: ReportData) -> str:
 def _rhythm_bands(data: ReportData) -> dict[str, list[tuple[float, float]]]:
     """Begin and length of each rhythm's segments in s, the longest in all first."""
     bands: dict[str, list[tuple[float, float]]] = {}
-    for name, onset, end in rhythm_segments(data):
+    for name, onset, end in data.segments():
         bands.setdefault(name, []).append((onset / data.fs, (end - onset) / data.fs))
     return dict(sorted(bands.items(), key=lambda item: -sum(length for _, length in item[1])))
 

@@ -7,8 +7,8 @@ lose its labels, and refuses a file without beats and a name with a dot. The byt
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from classifier.labels import Label
-from streamer.core.errors import OutputError, ScoringError
+from streamer.core.errors import ScoringError, writing
 from streamer.scoring.ec57 import BeatAnnotations
 
 DEFAULT_ANNOTATOR: Final = "pred"
@@ -82,7 +82,7 @@ class AnnotationWriter:
     def __init__(self, path: Path, *, fs: float) -> None:
         self._path = path
         self._encoder = _Encoder(fs)
-        with _clear_errors(path):
+        with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("wb")
         self._write(self._encoder.head)
@@ -107,12 +107,12 @@ class AnnotationWriter:
         OutputError
             If the system can't finish it.
         """
-        with _clear_errors(self._path):
+        with _writing(self._path):
             self._file.close()
 
     def _write(self, data: bytes) -> None:
         """Write over the end mark, and the mark again after it."""
-        with _clear_errors(self._path):
+        with _writing(self._path):
             self._file.write(data + _END)
             self._file.flush()
             self._file.seek(-len(_END), os.SEEK_CUR)
@@ -136,7 +136,7 @@ def write_annotations(path: Path, beats: Iterable[tuple[int, Label]], *, fs: flo
     encoder = _Encoder(fs)
     encoded = [encoder.beat(sample, label) for sample, label in beats]
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _clear_errors(path):
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             part.write_bytes(encoder.head + b"".join(encoded) + _END)
@@ -146,16 +146,8 @@ def write_annotations(path: Path, beats: Iterable[tuple[int, Label]], *, fs: flo
     return len(encoded)
 
 
-@contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    """Turn what the system says into one line about the file."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"can't write annotations to {path}: {error.strerror or error}; "
-            "choose a folder that can be written"
-        ) from error
+def _writing(path: Path) -> AbstractContextManager[None]:
+    return writing(f"annotations to {path}", "choose a folder that can be written")
 
 
 def _word(code: int, value: int) -> bytes:

@@ -25,7 +25,7 @@ from classifier.splits import DS1
 from replay.chunk import Chunk
 from replay.record import require_reference
 from replay.records import open_record
-from streamer.core.errors import OutputError
+from streamer.core.errors import writing
 from streamer.core.events import RPeak
 from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations
 from streamer.scoring.matching import match_beats, tolerance_samples
@@ -215,12 +215,8 @@ def train_detector(args: argparse.Namespace) -> int:
     import torch  # noqa: PLC0415 - only training needs it
 
     torch.set_num_threads(args.threads)
-    try:
+    with writing(f"into {args.out}", "choose another --out"):
         args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"can't create {args.out}: {error.strerror}; choose another --out"
-        ) from None
     started = time.monotonic()
 
     def report(line: str) -> None:

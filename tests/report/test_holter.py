@@ -49,10 +49,13 @@ def test_it_is_told_how_far_it_got() -> None:
 def test_every_section_is_there(page: str) -> None:
     titles = re.findall(r"<h2>([^<]+)</h2>", page)
     assert titles == [
+        "Patient and conclusion",
         "Summary",
         "Trends",
         "Rhythm and alarms over time",
         "Beats and burden by hour",
+        "Slowest, fastest, longest, shortest",
+        "RR intervals",
         "Heart-rate variability",
         "Alarms",
         "Beats of each class",

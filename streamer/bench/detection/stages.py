@@ -14,8 +14,6 @@ from streamer.signal.detector.qrs_detector import QRSDetector
 from streamer.signal.detector.state import Trace
 from streamer.signal.resample import Resampler
 
-"""Of `QRSDetector.trace`: peak sample, log-odds, features."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detected:

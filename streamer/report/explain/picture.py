@@ -7,7 +7,7 @@ import numpy as np
 
 from classifier.inputs.geometry import GEOMETRY
 from classifier.labels import MODEL_LABELS
-from streamer.core.errors import OutputError
+from streamer.core.errors import writing
 from streamer.report.explain.beat import ExplainedBeat, Panel
 from streamer.report.plots import CLASS_COLOURS, MISSED, OWN, SOFT
 
@@ -68,13 +68,8 @@ def write_picture(explained: ExplainedBeat, path: Path) -> None:
         upper, lower = right.subplots(2, 1, height_ratios=(1.0, 2.6))
         _draw_probabilities(upper, explained)
         _draw_features(lower, explained)
-        try:
+        with writing(f"the picture to {path}", "choose another --out file"):
             drawn.savefig(path, dpi=_DPI, facecolor="white", metadata=_metadata(path))
-        except OSError as error:
-            raise OutputError(
-                f"can't write the picture to {path}: {error.strerror or error}; "
-                "choose another --out file"
-            ) from error
 
 
 def _metadata(path: Path) -> dict[str, None]:
