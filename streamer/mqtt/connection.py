@@ -99,16 +99,6 @@ class Connection(aiomqtt.Client):
             raise aiomqtt.MqttError("not connected")
         return self.context.socket
 
-    def send(
-        self, topic: str, payload: bytes, *, retain: bool = False, properties: bytes = b""
-    ) -> int:
-        """Hand over a message at QoS 1 without waiting; return its number.
-
-        For thousands a second: aiomqtt's `publish` costs many times as much.
-        `PacketSocket.on_acknowledged` tells when the broker has it.
-        """
-        return self.socket.publish(topic, payload, retain=retain, properties=properties)
-
     async def open(self) -> None:
         """Connect.
 

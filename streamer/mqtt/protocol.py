@@ -4,7 +4,6 @@ Packets are written and read as in MQTT 5, section 3; 3.1.1 has the same without
 """
 
 import functools
-import struct
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -29,7 +28,9 @@ _NO_REASON: Final = "Unspecified error"
 """As paho names an end of stream."""
 
 CONNACK: Final = 0x20
-_PUBLISH_ONCE_OR_MORE: Final = 0x32
+_PUBLISH: Final = b"\x32"
+_PUBLISH_RETAINED: Final = b"\x33"
+"""At QoS 1."""
 PUBACK: Final = 0x40
 DISCONNECT: Final = 0xE0
 TYPE: Final = 0xF0
@@ -54,7 +55,7 @@ def message_properties(
     version: Version,
     fields: Mapping[str, str],
     *,
-    expires_in_s: float | None = None,
+    expires_in_s: int | None = None,
     will: bool = False,
 ) -> Properties | None:
     """Say what a JSON message is, and how long it is worth reading; None before MQTT 5.
@@ -68,19 +69,20 @@ def message_properties(
     properties.PayloadFormatIndicator = 1
     properties.UserProperty = list(fields.items())
     if expires_in_s is not None:
-        properties.MessageExpiryInterval = max(1, round(expires_in_s))
+        properties.MessageExpiryInterval = expires_in_s
     return properties
 
 
-@functools.lru_cache(maxsize=32)
-def packed_properties(version: Version, kind: str) -> bytes:
-    """Pack the properties of a message that doesn't expire, as `Connection.send` takes them.
+@functools.lru_cache(maxsize=128)
+def packed_properties(version: Version, kind: str, expires_in_s: int | None = None) -> bytes:
+    """Pack the properties of a message, as `PacketSocket.publish` takes them.
 
     `kind` is the `type` of its payload; a message without one is no JSON and gets none.
     """
     if version is not Version.V5:
         return b""
-    properties = message_properties(version, user_properties(kind)) if kind else None
+    fields = user_properties(kind)
+    properties = message_properties(version, fields, expires_in_s=expires_in_s) if kind else None
     return _NO_PROPERTIES if properties is None else pack(properties)
 
 
@@ -107,11 +109,11 @@ def publish_packet(
     size = 4 + len(name) + len(properties) + len(payload)
     return b"".join(
         (
-            bytes((_PUBLISH_ONCE_OR_MORE | retain,)),
+            _PUBLISH_RETAINED if retain else _PUBLISH,
             packed_length(size),
-            struct.pack("!H", len(name)),
+            len(name).to_bytes(2),
             name,
-            struct.pack("!H", number),
+            number.to_bytes(2),
             properties,
             payload,
         )
@@ -122,6 +124,8 @@ def packed_length(size: int) -> bytes:
     """Write the length of the rest of a packet (MQTT 5, section 1.5.5)."""
     if size < 0x80:
         return bytes((size,))
+    if size < 0x4000:
+        return bytes((size & 0x7F | 0x80, size >> 7))
     digits = bytearray()
     while size >= 0x80:
         digits.append(size & 0x7F | 0x80)

@@ -38,7 +38,7 @@ class Ends:
         self.ended: asyncio.Future[None] = loop.create_future()
         self.socket = PacketSocket(sock, loop, self.ended)
         self.acknowledged: list[int] = []
-        self.socket.on_acknowledged = self.acknowledged.append
+        self.socket.on_acknowledged = self.acknowledged.extend
 
     def send(self, count: int) -> None:
         for _ in range(count):
