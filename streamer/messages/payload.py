@@ -33,6 +33,8 @@ _SCALE: Final = 10.0**4
 """Parts of probabilities, mV, ms and quality that are kept: finer than an ADC step or sample."""
 _RATE_SCALE: Final = 10.0**2
 """Parts of heart rates, 1/min; finer digits would be noise."""
+_TOPICS: Final = 32_768
+"""Topics that are kept as they were written: those of a few thousand sources."""
 _SOURCE_NAME: Final = re.compile(SOURCE_PATTERN, re.ASCII)
 
 
@@ -87,6 +89,7 @@ def check_source(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=_TOPICS)
 def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
     """Topic of one kind of message of one source."""
     return f"{prefix}/{source}/{kind}"

@@ -115,9 +115,7 @@ class Delivery:
             properties = pack(message_properties(version, {}))
         else:
             properties = packed_properties(version, present.kind)
-        number = self._publish(
-            present.topic, present.payload, retain=True, properties=properties
-        )
+        number = self._publish(present.topic, present.payload, retain=True, properties=properties)
         self._sent.append((number, True))
         self._n_present += 1
 

@@ -30,6 +30,8 @@ from streamer.mqtt.protocol import (
 _FIRST_NUMBER: Final = 0x8000
 """paho numbers its own few packets from 1; ours begin here."""
 _LAST_NUMBER: Final = 0xFFFF
+_PLAIN_PUBACK: Final = b"\x40\x02"
+"""Of a message that was taken, with nothing to say about it."""
 _READ: Final = 65_536
 _RETRY_S: Final = 0.002
 """Until a full socket is tried again."""
@@ -223,6 +225,14 @@ class PacketSocket:
         start = 0
         acknowledged: list[int] = []
         while not self._is_raw:
+            if read[start : start + 2] == _PLAIN_PUBACK and len(read) >= start + 4:
+                # Nearly all that comes, by thousands a second: taken without a closer look.
+                number = (read[start + 2] << 8) + read[start + 3]
+                if number in self._open:
+                    self._open.remove(number)
+                    acknowledged.append(number)
+                    start += 4
+                    continue
             try:
                 end = packet_end(read, start)
             except ValueError:
@@ -231,9 +241,9 @@ class PacketSocket:
             if end is None:
                 break
             kind = read[start] & TYPE
-            number = self._acknowledged(read[start:end]) if kind == PUBACK else None
-            if number is not None:
-                acknowledged.append(number)
+            answered = self._acknowledged(read[start:end]) if kind == PUBACK else None
+            if answered is not None:
+                acknowledged.append(answered)
             else:
                 if kind == CONNACK and end - start >= 4:
                     self._take_welcome(read[start:end])
