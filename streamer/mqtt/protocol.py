@@ -3,6 +3,7 @@
 Packets are written and read as in MQTT 5, section 3; 3.1.1 has the same without properties.
 """
 
+import contextlib
 import functools
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,6 +13,7 @@ import aiomqtt
 from aiomqtt.exceptions import MqttCodeError, MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from streamer.core.errors import BrokerError
 from streamer.messages.wire import SCHEMA_VERSION
@@ -28,6 +30,8 @@ _NO_REASON: Final = "Unspecified error"
 """As paho names an end of stream."""
 
 CONNACK: Final = 0x20
+PUBLISH: Final = 0x30
+_AT_LEAST_ONCE: Final = 0x02
 _PUBLISH: Final = b"\x32"
 _PUBLISH_RETAINED: Final = b"\x33"
 """At QoS 1."""
@@ -118,6 +122,52 @@ def publish_packet(
             payload,
         )
     )
+
+
+def read_publish(packet: bytearray, *, has_properties: bool) -> tuple[str, bytes | None, bytes]:
+    """Return topic, number (None at QoS 0) and payload of a message.
+
+    Raises
+    ------
+    ValueError
+        If it is malformed.
+    """
+    at = _length_end(packet, 1)
+    end = at + 2 + int.from_bytes(packet[at : at + 2])
+    topic = packet[at + 2 : end].decode()  # A UnicodeDecodeError is a ValueError.
+    number = None
+    if packet[0] & _AT_LEAST_ONCE:
+        number, end = bytes(packet[end : end + 2]), end + 2
+    if has_properties:
+        start = _length_end(packet, end)
+        end = start + _read_length(packet[end:start])
+    if end > len(packet):
+        raise ValueError("malformed message")
+    return topic, number, bytes(packet[end:])
+
+
+def _length_end(packet: bytearray, at: int) -> int:
+    """Return where a length of several bytes ends."""
+    while at < len(packet) and packet[at] & 0x80:
+        at += 1
+    return at + 1
+
+
+def _read_length(digits: bytearray) -> int:
+    return sum((digit & 0x7F) << 7 * place for place, digit in enumerate(digits))
+
+
+def receive_maximum(connack: bytearray) -> int | None:
+    """Return how many messages the broker lets us have in flight; None if it doesn't say."""
+    properties: Any = new_properties(PacketTypes.CONNACK)
+    with contextlib.suppress(Exception):  # paho complains of it.
+        properties.unpack(bytes(connack[4:]))
+    return getattr(properties, "ReceiveMaximum", None)
+
+
+def refusal(reason: int) -> str:
+    """Return in words why a broker refuses a message."""
+    return str(ReasonCode(PacketTypes.PUBACK, identifier=reason))
 
 
 def packed_length(size: int) -> bytes:
