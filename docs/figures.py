@@ -156,6 +156,18 @@ def rules() -> str:
     return f"{table().strip()}\n\n```mermaid\n{diagram().strip()}\n```\n"
 
 
+def failures() -> str:
+    """Return the table of what each failure looks like."""
+    from streamer.bench.faults.consequences import CONSEQUENCES  # noqa: PLC0415
+
+    head = "| failure | a subscriber sees | a person sees | struck by `bench faults` |\n"
+    rows = [
+        f"| {one.failure} | {one.subscriber} | {one.person} | {'yes' if one.faults else 'no'} |\n"
+        for one in CONSEQUENCES
+    ]
+    return head + "|---|---|---|---|\n" + "".join(rows).replace("<ward>", "`<ward>`")
+
+
 def options() -> str:
     """Return what `--help` of every subcommand prints."""
     from streamer.commands.cli import COMMANDS  # noqa: PLC0415
@@ -229,12 +241,14 @@ def pictures(record: str, folder: Path) -> None:
 
 def main() -> None:
     """Regenerate what is named on the command line, or all."""
-    names = sys.argv[1:] or ["picture", "rules", "options", *BLOCKS]
+    names = sys.argv[1:] or ["picture", "rules", "failures", "options", *BLOCKS]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             match name:
                 case "rules":
                     insert(ROOT / "docs" / "rhythm-rules.md", "rules", rules())
+                case "failures":
+                    insert(ROOT / "docs" / "faults.md", "failures", failures())
                 case "options":
                     insert(ROOT / "docs" / "commands.md", "options", options())
                 case "picture":

@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 
 from classifier.inputs.features import FloatArray
 from classifier.inputs.memory import BeatInputs
@@ -17,8 +17,7 @@ NOISE: Final = "noise"
 """Why the label is Q where the network, or the detector, takes the beat for noise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LabelRequest:
+class LabelRequest(Struct, frozen=True, kw_only=True, eq=False):
     """A beat whose label is to be worked out."""
 
     draft: LabeledBeat
@@ -38,14 +37,15 @@ class LabelRequest:
 
         Where the network says Q, the reason is noise.
         """
-        found, reason = tuple(probabilities), self.draft.reason
+        draft, found = self.draft, tuple(probabilities)
+        reason = draft.reason
         best = Label.Q if reason is not None else MODEL_LABELS[found.index(max(found))]
         return LabeledBeat(
-            beat=self.draft.beat,
+            beat=draft.beat,
             label=best,
             probabilities=found,
-            revision=self.draft.revision,
-            decided_at=self.draft.decided_at,
+            revision=draft.revision,
+            decided_at=draft.decided_at,
             late=late,
             reason=NOISE if best is Label.Q and reason is None else reason,
             fibrillation_log_odds=self.draft.fibrillation_log_odds,

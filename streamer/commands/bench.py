@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_latency,
         _add_soak,
         _add_faults,
+        _add_flood,
         _add_rhythm,
     ):
         declare(benchmarks)
@@ -131,6 +132,15 @@ def _add_faults(benchmarks: Any) -> None:
     add("--faults", type=int, default=200, metavar="N", help="how many (200)")
     add("--seed", type=int, default=1, metavar="N", help="of kinds, moments and lengths (1)")
     add("--rate", type=float, default=100.0, metavar="N", help="events a second (100)")
+
+
+def _add_flood(benchmarks: Any) -> None:
+    what = "malformed messages beside good sources of a ward: what these lose, how late they become"
+    add = _declare(benchmarks, "flood", what, bench_runs.flood)
+    add("--messages", type=int, default=100_000, metavar="N", help="malformed ones (100,000)")
+    add("--sources", type=int, default=10, metavar="N", help="good ones (10)")
+    add("--rate", type=float, default=1000.0, metavar="N", help="malformed ones a second (1000)")
+    add("--seed", type=int, default=1, metavar="N", help="of what is sent (1)")
 
 
 def _add_rhythm(benchmarks: Any) -> None:

@@ -153,6 +153,19 @@ def faults(args: argparse.Namespace) -> "Report":
         return faults_report(asyncio.run(measure_faults(config, advance)))
 
 
+def flood(args: argparse.Namespace) -> "Report":
+    """Send malformed messages beside good sources, and count what these lose."""
+    import asyncio
+
+    from streamer.bench.faults.flood import FloodConfig, measure_flood
+    from streamer.bench.faults.flood_report import flood_report
+
+    config = FloodConfig(
+        messages=args.messages, sources=args.sources, rate=args.rate, seed=args.seed
+    )
+    return flood_report(asyncio.run(measure_flood(config)))
+
+
 def rhythm(args: argparse.Namespace) -> "Report":
     """Measure rhythm and alarms, of records and simulated onsets or in noise."""
     from streamer.bench.excerpt import choose_records

@@ -39,16 +39,17 @@ def heart_rate_bpm(
     float or None
         Beats a minute; None before there is an interval.
     """
-    age, within = 0.0, 0
+    age, within, limit = 0.0, 0, config.window_s * unit_hz
     for interval in reversed(intervals[-config.most :]):
         age += interval
-        if age > config.window_s * unit_hz:
+        if age > limit:
             break
         within += 1
     even = max(within, config.least) // 2 * 2
     recent = sorted(intervals[-even:])
     if not recent:
         return None
-    cut = max(len(recent) // 4, 1) if len(recent) > 2 else 0
-    middle = recent[cut : len(recent) - cut]
+    n = len(recent)
+    cut = (n // 4 or 1) if n > 2 else 0
+    middle = recent[cut : n - cut]
     return 60 * unit_hz * len(middle) / sum(middle)

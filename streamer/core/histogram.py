@@ -46,8 +46,11 @@ class QuantileHistogram:
         index = self._bin(value)
         self._counts[index] = self._counts.get(index, 0) + 1
         self.count += 1
-        self.minimum = value if self.minimum is None else min(self.minimum, value)
-        self.maximum = value if self.maximum is None else max(self.maximum, value)
+        # Compared rather than by `min` and `max`: this is done for every beat of a ward.
+        if self.minimum is None or value < self.minimum:
+            self.minimum = value
+        if self.maximum is None or value > self.maximum:
+            self.maximum = value
 
     def quantile(self, fraction: float) -> float | None:
         """Return the nearest-rank quantile, `fraction` in [0, 1]; None while nothing was added.

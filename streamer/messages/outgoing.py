@@ -1,7 +1,8 @@
 """One encoded message on its way out, and its rank when there is no room for all."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 
 class Rank(IntEnum):
@@ -15,8 +16,7 @@ class Rank(IntEnum):
     ALERT = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True, kw_only=True, gc=False):
     """One message for the broker."""
 
     topic: str

@@ -2,13 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from classifier.labels import MODEL_LABELS
+from classifier.labels import MODEL_LABELS, Label
 from streamer.core.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.heart_rate import HeartRateConfig, heart_rate_bpm
 from streamer.messages.fields import SOURCE_PATTERN
@@ -27,11 +27,14 @@ TOPIC_PREFIX: Final = "ecg"
 
 _MICROS: Final = 1_000_000
 _LABELS: Final = tuple(label.value for label in MODEL_LABELS)
+_NAMES: Final = {label: label.value for label in Label} | {None: None}
 _RATE: Final = HeartRateConfig()
 _SCALE: Final = 10.0**4
 """Parts of probabilities, mV, ms and quality that are kept: finer than an ADC step or sample."""
 _RATE_SCALE: Final = 10.0**2
 """Parts of heart rates, 1/min; finer digits would be noise."""
+_TOPICS: Final = 32_768
+"""Topics that are kept as they were written: those of a few thousand sources."""
 _SOURCE_NAME: Final = re.compile(SOURCE_PATTERN, re.ASCII)
 
 
@@ -86,6 +89,7 @@ def check_source(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=_TOPICS)
 def topic(source: str, kind: TopicKind, prefix: str = TOPIC_PREFIX) -> str:
     """Topic of one kind of message of one source."""
     return f"{prefix}/{source}/{kind}"
@@ -155,8 +159,8 @@ def _beat(event: LabeledBeat, envelope: dict[str, Any]) -> BeatMessage:
     rpeak, rr_s = event.beat.rpeak, event.beat.rr_s.tolist()
     return BeatMessage(
         **envelope,
-        label=None if event.label is None else event.label.value,
-        probabilities=dict(zip(_LABELS, map(_number, event.probabilities), strict=False)),
+        label=_NAMES[event.label],
+        probabilities=_probabilities(event.probabilities),
         revision=int(event.revision),
         rr_ms=_number(1000.0 * rr_s[-1]) if rr_s else None,
         heart_rate_bpm=_number(heart_rate_bpm(rr_s, 1.0, _RATE), _RATE_SCALE),
@@ -166,6 +170,16 @@ def _beat(event: LabeledBeat, envelope: dict[str, Any]) -> BeatMessage:
         late=bool(event.late),
         reason=event.reason,
     )
+
+
+def _probabilities(values: Sequence[float]) -> dict[str, float | None]:
+    # Those of the network are finite; a sum that isn't shows that one of them isn't.
+    if math.isfinite(sum(values)):
+        return {
+            label: round(value * _SCALE) / _SCALE
+            for label, value in zip(_LABELS, values, strict=False)
+        }
+    return dict(zip(_LABELS, map(_number, values), strict=False))
 
 
 def _rhythm(event: RhythmEvent, envelope: dict[str, Any]) -> RhythmMessage:

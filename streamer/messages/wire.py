@@ -70,7 +70,7 @@ class Message(Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     @property
     def type(self) -> MessageType:
         """Which one it is."""
-        return MessageType(str(self.__struct_config__.tag))
+        return _TYPE_OF[type(self)]
 
 
 class _Dated(Message, frozen=True, kw_only=True):
@@ -263,6 +263,7 @@ TYPES: Final[dict[MessageType, type[Message]]] = {
     MessageType(str(form.__struct_config__.tag)): form for form in get_args(AnyMessage)
 }
 """The form of each type of message."""
+_TYPE_OF: Final = {form: kind for kind, form in TYPES.items()}
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODER: Final[msgspec.json.Decoder[AnyMessage]] = msgspec.json.Decoder(AnyMessage)

@@ -85,6 +85,8 @@ class MqttClient(Link):
         self._source = source
         self._prefix = prefix
         self._forgives = forgives
+        self._arrived: list[tuple[str, bytes, float]] = []
+        """Topics, payloads and times of arrival of what the readers haven't had yet."""
         self._delivery: Delivery | None = None
         self._has_subscribed = self._has_finished = False
 
@@ -185,6 +187,7 @@ class MqttClient(Link):
                 self._outbox.commit()
                 delivery.fill(is_held=self._hold_s() > 0)
                 await self._wait(delivery)
+                self._hand_on()
                 self._settle(connection, delivery)
                 if receiving.done():
                     receiving.result()
@@ -235,9 +238,10 @@ class MqttClient(Link):
         self._settled.set()
 
     async def _receive(self, connection: Connection) -> None:
-        """Hand on what comes, until the connection breaks, which raises."""
-        readers = self._readers
-        topics = [f"{self._prefix}/{self._source}/{kind}" for kind in readers]
+        """Take what comes, until the connection breaks, which raises."""
+        # Past the client: of a flood, it would cost many times as much.
+        connection.socket.on_messages = self._take_in
+        topics = [f"{self._prefix}/{self._source}/{kind}" for kind in self._readers]
         if topics:
             codes = await connection.subscribe([(topic, 1) for topic in topics])
             for topic, code in zip(topics, codes, strict=True):
@@ -247,7 +251,20 @@ class MqttClient(Link):
         self._wake.set()
         loop = asyncio.get_running_loop()
         async for message in connection.messages:
-            _, source, kind = str(message.topic).split("/", 2)
-            reader = readers.get(kind)
-            if reader is not None and isinstance(message.payload, bytes):
-                reader(source, message.payload, loop.time())
+            if isinstance(message.payload, bytes):
+                self._arrived.append((str(message.topic), message.payload, loop.time()))
+                self._wake.set()
+
+    def _take_in(self, messages: list[tuple[str, bytes]]) -> None:
+        now_s = asyncio.get_running_loop().time()
+        self._arrived += [(topic, payload, now_s) for topic, payload in messages]
+        self._wake.set()
+
+    def _hand_on(self) -> None:
+        """Give what has come to its readers."""
+        arrived, self._arrived = self._arrived, []
+        for topic, payload, now_s in arrived:
+            _, source, kind = topic.split("/", 2)
+            reader = self._readers.get(kind)
+            if reader is not None:
+                reader(source, payload, now_s)

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import math
-import random
+import socket
+import ssl
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 
 from streamer.mqtt.access import Address, Credentials, TlsFiles, tls_context
-from streamer.mqtt.packet_socket import PacketSocket, PacketSocketContext
+from streamer.mqtt.packet_socket import PacketSocket
 from streamer.mqtt.protocol import AUTO, VERSION_REFUSED, Version, new_properties
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -41,24 +40,39 @@ class ConnectionConfig:
     backoff_factor: float = 2.0
 
 
-def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[float]:
-    """Yield, without end, seconds to wait before each next attempt.
-
-    Doubles up to a cap. Each is drawn from the upper half of its range, so that the clients of a
-    restarted broker don't all come back at once.
-    """
-    for attempt in itertools.count():
-        # Beyond this exponent the cap rules anyway; without it the power would overflow.
-        exponent = min(attempt, math.ceil(math.log2(config.backoff_cap_s / config.backoff_first_s)))
-        longest = min(
-            config.backoff_cap_s, config.backoff_first_s * config.backoff_factor**exponent
-        )
-        yield longest * random_source.uniform(0.5, 1.0)
-
-
 def client_identifier(role: str) -> str:
     """Name for one connection; unique, since a broker drops the older of two equal ones."""
     return f"ecg-stream-{role}-{uuid.uuid4().hex[:8]}"
+
+
+class PacketSocketContext(ssl.SSLContext):
+    """What aiomqtt takes for a TLS context; puts a `PacketSocket` around its socket.
+
+    Attributes
+    ----------
+    tls : SSLContext or None
+    socket : PacketSocket or None
+        None until there is a socket.
+    ended : future
+        Done as soon as the connection has ended.
+    """
+
+    def __new__(cls, tls: ssl.SSLContext | None) -> "PacketSocketContext":
+        """Make a context for a client."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self.tls = tls
+        self.socket: PacketSocket | None = None
+        self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> Any:
+        """Return ours around a socket, which is encrypted if there is TLS."""
+        if self.tls is not None:
+            sock = self.tls.wrap_socket(sock, *args, **options)
+        self.socket = PacketSocket(sock, self.loop, self.ended)
+        return self.socket
 
 
 class Connection(aiomqtt.Client):
@@ -99,16 +113,6 @@ class Connection(aiomqtt.Client):
             raise aiomqtt.MqttError("not connected")
         return self.context.socket
 
-    def send(
-        self, topic: str, payload: bytes, *, retain: bool = False, properties: bytes = b""
-    ) -> int:
-        """Hand over a message at QoS 1 without waiting; return its number.
-
-        For thousands a second: aiomqtt's `publish` costs many times as much.
-        `PacketSocket.on_acknowledged` tells when the broker has it.
-        """
-        return self.socket.publish(topic, payload, retain=retain, properties=properties)
-
     async def open(self) -> None:
         """Connect.
 
@@ -137,7 +141,7 @@ class Connection(aiomqtt.Client):
         except ValueError as error:
             # A name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
             raise aiomqtt.MqttError(str(error)) from error
-        self.socket.ends_session = self.version is Version.V5
+        self.socket.ends_session = self.socket.has_properties = self.version is Version.V5
 
     async def leave(self) -> None:
         """Say goodbye.

@@ -2,18 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamer.messages.outgoing import Outgoing
 from streamer.mqtt.connection import Connection
 from streamer.mqtt.outbox import Outbox
-from streamer.mqtt.protocol import (
-    message_properties,
-    pack,
-    packed_properties,
-    user_properties,
-)
+from streamer.mqtt.protocol import message_properties, pack, packed_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +19,6 @@ class Present:
     payload: bytes
     kind: str | None
     """`type` of the payload; None if it isn't ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    number: int
-    is_present: bool
 
 
 class Delivery:
@@ -61,18 +50,20 @@ class Delivery:
         wall_time: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
-        self._connection = connection
         self._outbox = outbox
         self._limit = min(in_flight, connection.socket.receive_maximum)
         self._wall_time = wall_time
         self._wake = wake
         self._present: deque[Present] = deque()
-        self._sent: deque[_Sent] = deque()
+        self._sent: deque[tuple[int, bool]] = deque()
+        """Number of each, and whether it tells of the present."""
         self._n_present = 0
         self._acknowledged: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self.progress_s = self._loop.time()
         connection.socket.on_acknowledged = self._take
+        self._publish = connection.socket.publish
+        self._version = connection.version
 
     @property
     def in_flight(self) -> int:
@@ -98,42 +89,38 @@ class Delivery:
             message = self._outbox.take()
             if message is None:
                 return
-            number = self._connection.send(
-                message.topic, message.payload, properties=self._properties(message)
+            number = self._publish(
+                message.topic, message.payload, retain=False, properties=self._properties(message)
             )
-            self._sent.append(_Sent(number, is_present=False))
+            self._sent.append((number, False))
 
     def settle(self) -> int:
         """Forget what was acknowledged, oldest first; return how much of the outbox, anew."""
         events = 0
-        while self._sent and self._sent[0].number in self._acknowledged:
-            sent = self._sent.popleft()
-            self._acknowledged.remove(sent.number)
-            events += not sent.is_present
-            self._n_present -= sent.is_present
+        while self._sent and self._sent[0][0] in self._acknowledged:
+            number, is_present = self._sent.popleft()
+            self._acknowledged.remove(number)
+            events += not is_present
+            self._n_present -= is_present
         return self._outbox.acknowledge(events)
 
-    def _take(self, number: int) -> None:
-        self._acknowledged.add(number)
+    def _take(self, numbers: Sequence[int]) -> None:
+        self._acknowledged.update(numbers)
         self.progress_s = self._loop.time()
         self._wake()
 
     def _send_retained(self, present: Present) -> None:
-        version = self._connection.version
+        version = self._version
         if present.kind is None:
             properties = pack(message_properties(version, {}))
         else:
             properties = packed_properties(version, present.kind)
-        number = self._connection.send(
-            present.topic, present.payload, retain=True, properties=properties
-        )
-        self._sent.append(_Sent(number, is_present=True))
+        number = self._publish(present.topic, present.payload, retain=True, properties=properties)
+        self._sent.append((number, True))
         self._n_present += 1
 
     def _properties(self, message: Outgoing) -> bytes:
-        version = self._connection.version
         if message.expires_at is None:
-            return packed_properties(version, message.kind)
-        left_s = message.expires_at - self._wall_time()
-        fields = user_properties(message.kind)
-        return pack(message_properties(version, fields, expires_in_s=left_s))
+            return packed_properties(self._version, message.kind)
+        left_s = max(1, round(message.expires_at - self._wall_time()))
+        return packed_properties(self._version, message.kind, left_s)

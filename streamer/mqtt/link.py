@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
+import math
 import os
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
@@ -18,7 +20,6 @@ from streamer.mqtt.connection import (
     Connection,
     ConnectionConfig,
     Versions,
-    backoff,
     client_identifier,
     connect,
 )
@@ -56,6 +57,21 @@ class LinkOptions(TypedDict, total=False):
     sleep: Callable[[float], Awaitable[None]]
     random_source: random.Random | None
     wall_time: Callable[[], float]
+
+
+def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[float]:
+    """Yield, without end, seconds to wait before each next attempt.
+
+    Doubles up to a cap. Each is drawn from the upper half of its range, so that the clients of a
+    restarted broker don't all come back at once.
+    """
+    for attempt in itertools.count():
+        # Beyond this exponent the cap rules anyway; without it the power would overflow.
+        exponent = min(attempt, math.ceil(math.log2(config.backoff_cap_s / config.backoff_first_s)))
+        longest = min(
+            config.backoff_cap_s, config.backoff_first_s * config.backoff_factor**exponent
+        )
+        yield longest * random_source.uniform(0.5, 1.0)
 
 
 class Link(ABC):

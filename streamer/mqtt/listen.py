@@ -24,7 +24,8 @@ from streamer.messages.wire import (
 )
 from streamer.mqtt.access import Address, Credentials, TlsFiles, parse_url
 from streamer.mqtt.broker import DEFAULT_URL
-from streamer.mqtt.connection import ConnectionConfig, Versions, backoff, client_identifier, connect
+from streamer.mqtt.connection import ConnectionConfig, Versions, client_identifier, connect
+from streamer.mqtt.link import backoff
 from streamer.mqtt.local_address import read_note
 from streamer.mqtt.protocol import AUTO, explain, is_login_refused, is_refused, unreachable
 

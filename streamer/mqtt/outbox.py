@@ -128,7 +128,8 @@ class Outbox(ABC):
         return
 
     def _is_stale(self, message: Outgoing) -> bool:
-        return message.expires_at is not None and message.expires_at <= self._wall_time()
+        expires_at = message.expires_at
+        return expires_at is not None and expires_at <= self._wall_time()
 
 
 class MemoryOutbox(Outbox):
@@ -169,7 +170,8 @@ class MemoryOutbox(Outbox):
             self._puts += 1
         self._n_unsent += len(messages)
         self.unacknowledged += len(messages)
-        self._shed_excess()
+        if self._n_unsent > self.capacity:
+            self._shed_excess()
 
     def take(self) -> Outgoing | None:
         """Return the next message to send, in flight from now on; None if there is none."""
@@ -179,8 +181,7 @@ class MemoryOutbox(Outbox):
                 self._in_flight.append((None, message))
                 return message
         while self._n_unsent:
-            queue = min((queue for queue in self._unsent if queue), key=lambda queue: queue[0][0])
-            place, message = queue.popleft()
+            place, message = self._oldest().popleft()
             self._n_unsent -= 1
             if not self._is_stale(message):
                 self._in_flight.append((place, message))
@@ -217,6 +218,16 @@ class MemoryOutbox(Outbox):
                 self._n_unsent += 1
         self._in_flight.clear()
         self._shed_excess()
+
+    def _oldest(self) -> deque[tuple[int, Outgoing]]:
+        """Return the queue whose first message came before those of the others."""
+        oldest = None
+        for queue in self._unsent:
+            if queue and (oldest is None or queue[0][0] < oldest[0][0]):
+                oldest = queue
+        if oldest is None:
+            raise IndexError("no message is unsent")
+        return oldest
 
     def _shed_excess(self) -> None:
         while self._n_unsent > self.capacity:

@@ -148,7 +148,8 @@ class Presence(MqttClient):
         await super().close()
 
     def _put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
-        super()._put(*messages, source=source, next_seq=next_seq)
+        self._outbox.put(*messages, source=source, next_seq=next_seq)
+        self._wake.set()
         self._puts += len(messages)
         if self._ward is None:
             self._outbox.commit()

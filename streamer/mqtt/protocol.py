@@ -3,8 +3,8 @@
 Packets are written and read as in MQTT 5, section 3; 3.1.1 has the same without properties.
 """
 
+import contextlib
 import functools
-import struct
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -13,6 +13,7 @@ import aiomqtt
 from aiomqtt.exceptions import MqttCodeError, MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from streamer.core.errors import BrokerError
 from streamer.messages.wire import SCHEMA_VERSION
@@ -29,7 +30,11 @@ _NO_REASON: Final = "Unspecified error"
 """As paho names an end of stream."""
 
 CONNACK: Final = 0x20
-_PUBLISH_ONCE_OR_MORE: Final = 0x32
+PUBLISH: Final = 0x30
+_AT_LEAST_ONCE: Final = 0x02
+_PUBLISH: Final = b"\x32"
+_PUBLISH_RETAINED: Final = b"\x33"
+"""At QoS 1."""
 PUBACK: Final = 0x40
 DISCONNECT: Final = 0xE0
 TYPE: Final = 0xF0
@@ -54,7 +59,7 @@ def message_properties(
     version: Version,
     fields: Mapping[str, str],
     *,
-    expires_in_s: float | None = None,
+    expires_in_s: int | None = None,
     will: bool = False,
 ) -> Properties | None:
     """Say what a JSON message is, and how long it is worth reading; None before MQTT 5.
@@ -68,19 +73,20 @@ def message_properties(
     properties.PayloadFormatIndicator = 1
     properties.UserProperty = list(fields.items())
     if expires_in_s is not None:
-        properties.MessageExpiryInterval = max(1, round(expires_in_s))
+        properties.MessageExpiryInterval = expires_in_s
     return properties
 
 
-@functools.lru_cache(maxsize=32)
-def packed_properties(version: Version, kind: str) -> bytes:
-    """Pack the properties of a message that doesn't expire, as `Connection.send` takes them.
+@functools.lru_cache(maxsize=128)
+def packed_properties(version: Version, kind: str, expires_in_s: int | None = None) -> bytes:
+    """Pack the properties of a message, as `PacketSocket.publish` takes them.
 
     `kind` is the `type` of its payload; a message without one is no JSON and gets none.
     """
     if version is not Version.V5:
         return b""
-    properties = message_properties(version, user_properties(kind)) if kind else None
+    fields = user_properties(kind)
+    properties = message_properties(version, fields, expires_in_s=expires_in_s) if kind else None
     return _NO_PROPERTIES if properties is None else pack(properties)
 
 
@@ -107,21 +113,69 @@ def publish_packet(
     size = 4 + len(name) + len(properties) + len(payload)
     return b"".join(
         (
-            bytes((_PUBLISH_ONCE_OR_MORE | retain,)),
+            _PUBLISH_RETAINED if retain else _PUBLISH,
             packed_length(size),
-            struct.pack("!H", len(name)),
+            len(name).to_bytes(2),
             name,
-            struct.pack("!H", number),
+            number.to_bytes(2),
             properties,
             payload,
         )
     )
 
 
+def read_publish(packet: bytearray, *, has_properties: bool) -> tuple[str, bytes | None, bytes]:
+    """Return topic, number (None at QoS 0) and payload of a message.
+
+    Raises
+    ------
+    ValueError
+        If it is malformed.
+    """
+    at = _length_end(packet, 1)
+    end = at + 2 + int.from_bytes(packet[at : at + 2])
+    topic = packet[at + 2 : end].decode()  # A UnicodeDecodeError is a ValueError.
+    number = None
+    if packet[0] & _AT_LEAST_ONCE:
+        number, end = bytes(packet[end : end + 2]), end + 2
+    if has_properties:
+        start = _length_end(packet, end)
+        end = start + _read_length(packet[end:start])
+    if end > len(packet):
+        raise ValueError("malformed message")
+    return topic, number, bytes(packet[end:])
+
+
+def _length_end(packet: bytearray, at: int) -> int:
+    """Return where a length of several bytes ends."""
+    while at < len(packet) and packet[at] & 0x80:
+        at += 1
+    return at + 1
+
+
+def _read_length(digits: bytearray) -> int:
+    return sum((digit & 0x7F) << 7 * place for place, digit in enumerate(digits))
+
+
+def receive_maximum(connack: bytearray) -> int | None:
+    """Return how many messages the broker lets us have in flight; None if it doesn't say."""
+    properties: Any = new_properties(PacketTypes.CONNACK)
+    with contextlib.suppress(Exception):  # paho complains of it.
+        properties.unpack(bytes(connack[4:]))
+    return getattr(properties, "ReceiveMaximum", None)
+
+
+def refusal(reason: int) -> str:
+    """Return in words why a broker refuses a message."""
+    return str(ReasonCode(PacketTypes.PUBACK, identifier=reason))
+
+
 def packed_length(size: int) -> bytes:
     """Write the length of the rest of a packet (MQTT 5, section 1.5.5)."""
     if size < 0x80:
         return bytes((size,))
+    if size < 0x4000:
+        return bytes((size & 0x7F | 0x80, size >> 7))
     digits = bytearray()
     while size >= 0x80:
         digits.append(size & 0x7F | 0x80)

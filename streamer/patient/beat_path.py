@@ -57,8 +57,10 @@ class BeatPath:
     @property
     def next_due(self) -> int | None:
         """Sample that completes a window or ends the wait for a confirmed label; None: neither."""
-        dues = (self._windower.next_due, self._requester.next_due)
-        return min((due for due in dues if due is not None), default=None)
+        window, label = self._windower.next_due, self._requester.next_due
+        if window is None or label is None:
+            return label if window is None else window
+        return min(window, label)
 
     @property
     def ring(self) -> SampleRing:

@@ -192,11 +192,16 @@ class PatientRows:
         is_urgent = (is_suspect & (np.arange(n) < counts[:, None])).any(axis=1)
         return np.asarray(is_urgent | (counts >= self._max_waiting))
 
-    def take_measurements(self, row: int) -> tuple[int, list[Measurement]]:
-        """Return the first sample of a patient's signal, and the measurements that waited."""
-        found = measurements(self._found[row, : self._n_found[row]])
-        self.drop_measurements(row)
-        return int(self.memory.detector["first"][row, 0]), found
+    def take_measurements(self, rows: NDArray[np.int64]) -> list[tuple[int, list[Measurement]]]:
+        """Return the first sample of each patient's signal, and the measurements that waited."""
+        counts = self._n_found[rows]
+        firsts = self.memory.detector["first"][rows, 0].tolist()
+        found = self._found[rows, : counts.max(initial=0)].tolist()
+        self._n_found[rows] = 0
+        return [
+            (first, measurements(waited[:n]))
+            for first, waited, n in zip(firsts, found, counts.tolist(), strict=True)
+        ]
 
     def drop_measurements(self, row: int) -> None:
         """Forget the measurements that wait."""

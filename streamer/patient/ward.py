@@ -261,15 +261,18 @@ class Ward:
     def _tick(self, rows: NDArray[np.int64]) -> list[PatientStep]:
         """Hand on what was measured of some patients, and let their time-outs fire."""
         newest = (self.rows.next_samples[rows] - 1).tolist()
+        measured = self.rows.take_measurements(rows)
         steps: list[PatientStep] = []
-        for row, sample in zip(rows.tolist(), newest, strict=True):
+        for row, sample, (first, found) in zip(rows.tolist(), newest, measured, strict=True):
             patient = self._patient_at[row]
             if patient is not None:
                 path = patient.chain.path
-                path.add_measurements(*self.rows.take_measurements(row))
-                steps += [(patient, step) for step in path.tick(sample)]
+                path.add_measurements(first, found)
+                known = path.tick(sample)
+                steps += [(patient, step) for step in known]
                 self._note_due(patient)
-                self.rows.may_change[row] = path.may_change_by(sample)
+                # The path ends with the tick itself where it might change something.
+                self.rows.may_change[row] = bool(known) and isinstance(known[-1], Tick)
         return steps
 
     def _note_due(self, patient: Patient) -> None:

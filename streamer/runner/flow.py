@@ -86,19 +86,21 @@ class PatientFlow:
         if pushed_s is None:
             pushed_s = asyncio.get_running_loop().time()
         requests: list[PendingLabel] = []
-        arrivals: dict[str, Arrival] = {}
+        arrivals: dict[str, tuple[LabelLine, Arrival]] = {}
         for patient, step in steps:
             source = patient.source
-            session = self._sessions[source]
-            if source not in arrivals:
-                arrivals[source] = Arrival(
+            arrived = arrivals.get(source)
+            if arrived is None:
+                session = self._sessions[source]
+                arrival = Arrival(
                     pushed_s=pushed_s, due_s=due_of(source), last_sample=session.last_sample
                 )
-            pending = session.line.add(step, arrivals[source])
+                arrivals[source] = arrived = session.line, arrival
+            line, arrival = arrived
+            pending = line.add(step, arrival)
             if pending is not None:
                 requests.append(pending)
-        for source in arrivals:
-            line = self._sessions[source].line
+        for line, _ in arrivals.values():
             self._publish(line, line.concluded())
         self.labeller.submit(requests)
 
@@ -124,8 +126,7 @@ class PatientFlow:
         self._ward.discharge(source)
 
     def _push_block(self, block: Block, now_s: float) -> None:
-        for source in block.sources:
-            self._sessions[source].last_sample += block.n
+        self._sessions.advance(block.sources, block.n)
         self._count_samples(block.n * len(block.sources), CHAIN_FS)
         self.add(self._ward.push(block.samples, block.counts), lambda _: block.due_s, now_s)
 

@@ -5,10 +5,10 @@ Pure: times are handed in, in seconds of any one clock.
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from classifier.labels import Label
 from streamer.beats.label_request import LabelRequest, Step
@@ -29,8 +29,8 @@ class Concluding(Protocol):
         ...
 
 
-class LabelState(Enum):
-    """How far a label has come."""
+class LabelState(IntEnum):
+    """How far a label has come; nobody waits any more from `ANSWERED` on."""
 
     OPEN = auto()
     """Nobody works on it."""
@@ -62,8 +62,7 @@ class Shown(Enum):
     """The label, which was ready before one that comes first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, frozen=True, kw_only=True):
     """When the samples came that caused some steps."""
 
     pushed_s: float
@@ -78,8 +77,7 @@ class Arrival:
         return None if self.due_s is None else self.due_s - (self.last_sample - sample) / fs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
+class Timed(Struct, frozen=True, kw_only=True):
     """An event to be published now."""
 
     event: Event
@@ -87,8 +85,7 @@ class Timed:
     """Of the samples that caused it."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class PendingLabel:
+class PendingLabel(Struct, kw_only=True, eq=False):
     """A label request of one patient."""
 
     request: LabelRequest
@@ -110,7 +107,7 @@ class PendingLabel:
     @property
     def is_waiting(self) -> bool:
         """Whether an answer is still wanted."""
-        return self.state in {LabelState.OPEN, LabelState.ASKED}
+        return self.state < LabelState.ANSWERED
 
     def answer(self, label: LabeledBeat) -> None:
         """Take the label, unless nobody waits for it any more."""
@@ -131,8 +128,7 @@ class PendingLabel:
         self.state = state
 
 
-@dataclass(slots=True, kw_only=True)
-class _Passing:
+class _Passing(Struct, kw_only=True):
     """A gap or tick that waits for the labels before it."""
 
     step: Gap | Tick
@@ -198,15 +194,16 @@ class LabelLine:
     def concluded(self) -> list[Timed]:
         """Take what is settled from the head of the line; return the events that follow."""
         events: list[Timed] = []
-        while self._line:
-            head = self._line[0]
-            if isinstance(head, PendingLabel):
-                if head.is_waiting:
-                    break
-                events += self._concluded_label(head)
-            else:
+        line = self._line
+        while line:
+            head = line[0]
+            if isinstance(head, _Passing):
                 events += self._timed(head.step, head.arrival)
-            self._line.popleft()
+            elif head.state < LabelState.ANSWERED:
+                break
+            else:
+                events += self._concluded_label(head)
+            line.popleft()
         return events
 
     def ahead(self, pending: PendingLabel) -> list[Timed]:
@@ -237,17 +234,17 @@ class LabelLine:
                 pending.deadline_s = max(pending.budget_end_s, arrival.pushed_s + self._grace_s)
         return pending
 
-    def _concluded_label(self, pending: PendingLabel) -> Iterator[Timed]:
+    def _concluded_label(self, pending: PendingLabel) -> list[Timed]:
         """Conclude a label, leaving out what subscribers have seen ahead of its turn."""
         found = pending.label or self._replacement(pending)
         if pending.is_provisional:
             self._last_provisional = found
         gave_up = pending.state is LabelState.ABANDONED and pending.shown is Shown.UNLABELLED
         pending.move(LabelState.CONCLUDED)
-        is_seen = gave_up or pending.shown is Shown.LABEL
-        for timed in self._timed(found, pending.arrival):
-            if not (is_seen and isinstance(timed.event, LabeledBeat)):
-                yield timed
+        events = self._timed(found, pending.arrival)
+        if gave_up or pending.shown is Shown.LABEL:
+            return [timed for timed in events if not isinstance(timed.event, LabeledBeat)]
+        return events
 
     def _timed(self, step: LabeledBeat | Gap | Tick, arrival: Arrival) -> list[Timed]:
         return [Timed(event=event, arrival=arrival) for event in self._chain.conclude(step)]

@@ -1,7 +1,7 @@
 """One account of every patient: names, numbers, beats, what holds now; and the rule of lateness."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -121,6 +121,12 @@ class Sessions:
         )
         self._sessions[info.source] = session
         return session
+
+    def advance(self, sources: Iterable[str], n: int) -> None:
+        """Note that n more samples of each source were pushed."""
+        sessions = self._sessions
+        for source in sources:
+            sessions[source].last_sample += n
 
     def close(self, source: str) -> None:
         """Forget a source; its account, which is final now, stays until it comes again."""

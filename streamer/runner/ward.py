@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +13,9 @@ from replay.record import Record
 from replay.records import open_record, records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
-from streamer.core.errors import OutputError
+from streamer.core.errors import BrokerError, OutputError
 from streamer.core.text import say
+from streamer.messages.guard import Rejection
 from streamer.messages.payload import TOPIC_PREFIX, check_source, utc_time
 from streamer.messages.source_status import FAULT
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
@@ -31,6 +33,7 @@ from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource
 from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig, patient_names
 from streamer.sources.streams import STDIN_SOURCE, read_stdin, serve_tcp
+from streamer.sources.waiting import WAIT_S, describe_sources
 
 if TYPE_CHECKING:
     from streamer.mqtt.publisher import MqttPublisher
@@ -149,6 +152,8 @@ class WardRun:
         options, source = self._options, self._source
         async with contextlib.AsyncExitStack() as stack:
             if isinstance(source, LiveSource):
+                waiting = asyncio.create_task(self._say_if_nobody_comes(runner, source))
+                stack.push_async_callback(_end, waiting)
                 if self._mqtt is not None:
                     say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
                 if options.tcp is not None:
@@ -163,6 +168,22 @@ class WardRun:
                         reading.add_done_callback(lambda _: source.end())
                     stack.push_async_callback(_end, reading)
             yield
+
+    async def _say_if_nobody_comes(self, runner: Runner, source: LiveSource) -> None:
+        """Say what is waited for, and who is there, if there is no source after a while."""
+        await asyncio.sleep(WAIT_S)
+        if runner.sessions.totals.samples:
+            return
+        said = [f"no samples after {WAIT_S:g} s, still waiting"]
+        if self._options.tcp is not None:
+            said.append(f"TCP port {self._options.tcp} is open")
+        if source.rejected:
+            said.append(f"messages turned away: {_counted(source.rejected)}")
+        if self._mqtt is not None:
+            with contextlib.suppress(BrokerError):  # The publisher says that it is lost.
+                said.append(await describe_sources(self._mqtt.url, self._publishing.tls))
+        if not runner.sessions.totals.samples:
+            self._notice("; ".join(said))
 
     def summary(self) -> list[str]:
         """Return what happened, in lines for people."""
@@ -180,8 +201,8 @@ class WardRun:
         lines.append(f"{self._source.late_turns} of {self._runner.n_turns} turns began late")
         if isinstance(self._source, LiveSource):
             rejected = self._source.rejected
-            why = ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
-            lines.append(f"{rejected.total()} messages turned away{f': {why}' if why else ''}")
+            why = f": {_counted(rejected)}" if rejected else ""
+            lines.append(f"{rejected.total()} messages turned away{why}")
         if self._mqtt is not None:
             mqtt = self._mqtt
             lines.append(f"MQTT: {mqtt.sent} sent, {mqtt.queued} not sent, {mqtt.shed} shed")
@@ -229,6 +250,10 @@ class WardRun:
         """Print a line, unless the table of patients has the screen."""
         if not self._options.monitor:
             say(line)
+
+
+def _counted(rejected: Counter[Rejection]) -> str:
+    return ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
 
 
 def _check(options: WardOptions) -> None:

@@ -1,10 +1,12 @@
 """One live source over MQTT, in the place of a record."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+from streamer.core.errors import BrokerError
 from streamer.messages.payload import TOPIC_PREFIX, check_source
 from streamer.messages.samples import SamplesError, decode
 from streamer.mqtt.access import TlsFiles, parse_url
@@ -12,6 +14,7 @@ from streamer.mqtt.client import SAMPLES, MqttClient
 from streamer.sources.live import LiveConfig, LiveSource
 from streamer.sources.looped import TurnConfig
 from streamer.sources.source import Host, Turn
+from streamer.sources.waiting import WAIT_S, describe_sources
 
 _SCHEMES: Final = ("mqtt://", "mqtts://")
 _FORM: Final = "mqtt://HOST[:PORT]/SOURCE, such as mqtt://localhost:1883/bed4"
@@ -86,6 +89,7 @@ class LiveFeed:
         self._notice = on_notice or (lambda line: None)
         # However long it is silent, it is the source that was asked for.
         self._config = config or _CONFIG
+        self._tls = tls
         self._mqtt = MqttClient(
             broker,
             readers={SAMPLES: self._receive},
@@ -98,8 +102,10 @@ class LiveFeed:
         self._is_playing = False
         self._first = asyncio.Event()
 
-    async def connect(self) -> None:
+    async def connect(self, *, say_after_s: float = WAIT_S) -> None:
         """Connect, and wait for the first message, however long that takes.
+
+        After `say_after_s` of waiting a notice says which sources there are.
 
         Raises
         ------
@@ -109,7 +115,18 @@ class LiveFeed:
         await self._mqtt.start()
         topic = f"{TOPIC_PREFIX}/{self.name}/{SAMPLES}"
         self._notice(f"waiting for samples on {topic} at {self._mqtt.url}")
+        try:
+            async with asyncio.timeout(say_after_s):
+                await self._first.wait()
+        except TimeoutError:
+            await self._say_who_is_there(topic, say_after_s)
         await self._first.wait()
+
+    async def _say_who_is_there(self, topic: str, waited_s: float) -> None:
+        with contextlib.suppress(BrokerError):  # That the broker is lost was said already.
+            there = await describe_sources(self._mqtt.url, self._tls)
+            if not self._first.is_set():
+                self._notice(f"no samples on {topic} after {waited_s:g} s, still waiting; {there}")
 
     async def close(self) -> None:
         """Disconnect from the broker."""

@@ -5,10 +5,12 @@ from collections import Counter
 
 import pytest
 
+from streamer.bench.faults.consequences import CONSEQUENCES
 from streamer.bench.faults.matrix import measure_faults
 from streamer.bench.faults.plan import Fault, FaultsConfig, plan
 from streamer.bench.faults.publisher import SAMPLES_APART
-from streamer.bench.faults.report import faults_report, judge
+from streamer.bench.faults.report import faults_report, judge, silences
+from streamer.report.table import NONE
 
 
 def events(*seqs: int) -> list[tuple[int, int]]:
@@ -44,6 +46,16 @@ def test_nonsense_is_refused() -> None:
         FaultsConfig(faults=0)
 
 
+def test_a_fault_is_over_when_the_next_event_comes() -> None:
+    mended = [(Fault.LINK_CUT, 1.0), (Fault.BROKER_KILL, 2.5), (Fault.LINK_CUT, 4.0)]
+    found = silences(mended, [0.5, 1.0, 3.0, 3.5])
+    assert found == {Fault.LINK_CUT: [0.0], Fault.BROKER_KILL: [0.5]}
+
+
+def test_each_fault_is_of_one_kind_of_failure() -> None:
+    assert sorted(fault for kind in CONSEQUENCES for fault in kind.faults) == sorted(Fault)
+
+
 @pytest.mark.mosquitto
 async def test_nothing_is_lost_or_doubled_whatever_breaks(mosquitto: str) -> None:
     """One of each fault; `ecg-stream bench faults` does two hundred."""
@@ -57,3 +69,6 @@ async def test_nothing_is_lost_or_doubled_whatever_breaks(mosquitto: str) -> Non
     assert result.repeats > 0, "with these faults some messages must come again"
     assert json.loads(json.dumps(report.figures))["lost"] == []
     assert "0 lost, 0 doubled, 0 out of order" in text
+    measured = [row for row in report.tables[0].rows if row[3] != NONE]
+    assert len(measured) == sum(bool(kind.faults) for kind in CONSEQUENCES)
+    assert all(float(row[4]) >= 0.0 for row in measured if row[4] != NONE)

@@ -173,7 +173,7 @@ def test_generated_sections_name_the_command_that_prints_them(page: str, name: s
 
 def test_every_generated_section_is_there() -> None:
     shown = {name for text in PAGES.values() for name in blocks(text)}
-    assert shown == {*figures.BLOCKS, "headlines", "rules", "options"}
+    assert shown == {*figures.BLOCKS, "headlines", "rules", "failures", "options"}
 
 
 def test_the_short_table_is_that_of_the_long_ones() -> None:
@@ -183,6 +183,12 @@ def test_the_short_table_is_that_of_the_long_ones() -> None:
 def test_rules_are_those_of_the_tracker() -> None:
     assert blocks(PAGES["docs/rhythm-rules.md"])["rules"] == figures.rules(), (
         "the rules have changed: run `python docs/figures.py rules`"
+    )
+
+
+def test_failures_are_those_that_the_benchmark_prints() -> None:
+    assert blocks(PAGES["docs/faults.md"])["failures"] == figures.failures(), (
+        "the table has changed: run `python docs/figures.py failures`"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from message_schema import schema
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import WAIT_S
+from sample_events import stream_info
 from stage_cases import ecg
 
 from streamer.messages.samples import SampleMessage, encode
@@ -19,6 +20,7 @@ from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.client import MqttClient
 from streamer.mqtt.connection import ConnectionConfig, connect
+from streamer.mqtt.publisher import MqttPublisher
 from streamer.runner.options import WardOptions
 from streamer.runner.ward import WardRun
 
@@ -96,3 +98,31 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
         ward.stop()
         assert await asyncio.wait_for(run, WAIT_S) == 0
         await strangers.close()
+
+
+@pytest.mark.mosquitto
+async def test_a_ward_without_sources_says_what_it_waits_for_and_who_is_there(
+    mosquitto: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("streamer.runner.ward.WAIT_S", 1.0)
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        publisher = MqttPublisher(broker.url)
+        publisher.open(stream_info("bed6"))
+        await publisher.start()
+        ward = WardRun(WardOptions(live=True, mqtt=broker.url, monitor=False))
+        run = asyncio.create_task(ward.run())
+        online = first(broker.url, "ecg/ward/status", lambda m: m["state"] == "online")
+        await asyncio.wait_for(online, START_S)
+        said = ""
+        async with asyncio.timeout(WAIT_S):
+            while "still waiting" not in said:
+                said += capsys.readouterr().err
+                await asyncio.sleep(0.05)
+        ward.stop()
+        assert await asyncio.wait_for(run, WAIT_S) == 0
+        await publisher.close()
+    assert "no samples after 1 s, still waiting" in said
+    assert "no source sends samples there; events, but no samples, from bed6" in said

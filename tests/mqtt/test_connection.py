@@ -1,7 +1,8 @@
 import random
 from itertools import islice, pairwise
 
-from streamer.mqtt.connection import ConnectionConfig, backoff, client_identifier
+from streamer.mqtt.connection import ConnectionConfig, client_identifier
+from streamer.mqtt.link import backoff
 
 
 def test_backoff_grows_to_its_cap_with_jitter() -> None:

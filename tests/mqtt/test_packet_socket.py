@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streamer.mqtt.packet_socket import PacketSocket
+from streamer.mqtt.protocol import publish_packet
 
 PINGRESP = b"\xd0\x00"
 FIRST = 0x8000
@@ -38,7 +39,7 @@ class Ends:
         self.ended: asyncio.Future[None] = loop.create_future()
         self.socket = PacketSocket(sock, loop, self.ended)
         self.acknowledged: list[int] = []
-        self.socket.on_acknowledged = self.acknowledged.append
+        self.socket.on_acknowledged = self.acknowledged.extend
 
     def send(self, count: int) -> None:
         for _ in range(count):
@@ -153,3 +154,27 @@ async def test_the_goodbye_ends_the_session_if_it_is_to(ends: Ends) -> None:
     ends.socket.send(b"\xe0\x00")
     await asyncio.sleep(0.01)
     assert ends.broker.recv(100) == b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
+
+
+async def test_messages_go_past_paho_and_are_acknowledged(ends: Ends) -> None:
+    """At QoS 0 and 1; one at QoS 2, which takes more than one packet, is paho's."""
+    came: list[tuple[str, bytes]] = []
+    ends.socket.on_messages = came.extend
+    ends.socket.has_properties = True
+    once = publish_packet("ecg/a/samples", b"x" * 300, 7, retain=False, properties=b"\x02\x01\x01")
+    loose = b"\x30\x05\x00\x01b\x00y"
+    exact = b"\x34\x07\x00\x01c\x00\x09\x00z"
+    broken = b"\x32\x03\x00\x63t"
+    ends.broker.sendall(once[:100])
+    assert await ends.read() == b""
+    ends.broker.sendall(once[100:] + loose + exact + broken)
+    assert await ends.read() == exact + broken
+    assert came == [("ecg/a/samples", b"x" * 300), ("b", b"y")]
+    await asyncio.sleep(0.01)
+    assert ends.broker.recv(100) == b"\x40\x02\x00\x07"
+
+
+async def test_without_a_taker_messages_are_for_paho(ends: Ends) -> None:
+    once = publish_packet("t", b"x", 7, retain=False, properties=b"")
+    ends.broker.sendall(once)
+    assert await ends.read() == once

@@ -12,12 +12,14 @@ import pytest
 from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import WAIT_S
+from sample_events import stream_info
 from stage_cases import ecg
 
 from replay.chunk import Chunk
 from streamer.core.events import StreamInfo
 from streamer.messages.samples import SampleMessage, encode
 from streamer.mqtt.client import MqttClient
+from streamer.mqtt.publisher import MqttPublisher
 from streamer.sources.live import LiveConfig
 from streamer.sources.live_feed import LiveFeed, is_live, parse_source
 from streamer.sources.track import TrackConfig
@@ -102,6 +104,32 @@ async def test_samples_come_in_order_from_the_first_message_on(
     samples = np.concatenate([chunk.samples for chunk in found], axis=1)
     assert samples.shape == (min(leads, 2), 4 * 36)
     np.testing.assert_array_equal(samples[0], np.arange(1000, 1000 + 4 * 36))
+
+
+@pytest.mark.mosquitto
+async def test_after_a_while_it_is_said_which_sources_there_are_instead(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    notices: list[str] = []
+    async with Mosquitto(mosquitto, tmp_path) as broker:
+        maker, publisher = MqttClient(broker.url), MqttPublisher(broker.url)
+        feed = LiveFeed(f"{broker.url}/bed4", config=PATIENT, on_notice=notices.append)
+        await maker.start()
+        publisher.open(stream_info("bed6"))
+        await publisher.start()
+        waiting = asyncio.create_task(feed.connect(say_after_s=0.1))
+        async with asyncio.timeout(WAIT_S):
+            while len(notices) < 2:
+                maker.queue("ecg/bed5/samples", message(0))
+                await asyncio.sleep(0.05)
+            maker.queue("ecg/bed4/samples", message(0))
+            await waiting
+        for client in (feed, maker, publisher):
+            await client.close()
+    assert notices[1] == (
+        "no samples on ecg/bed4/samples after 0.1 s, still waiting; samples come from bed5; "
+        "events, but no samples, from bed6"
+    )
 
 
 @pytest.mark.mosquitto

@@ -15,7 +15,8 @@ from sample_events import one_of_each, published, stream_info
 from streamer.core.events import StreamInfo
 from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials, parse_url
-from streamer.mqtt.connection import ConnectionConfig, backoff, connect
+from streamer.mqtt.connection import ConnectionConfig, connect
+from streamer.mqtt.link import backoff
 from streamer.mqtt.publisher import ClientConfig, MqttPublisher
 
 VALIDATORS = {kind.value: jsonschema.Draft202012Validator(schema(kind)) for kind in MessageType}

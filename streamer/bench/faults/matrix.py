@@ -20,7 +20,7 @@ from random import Random
 from streamer.bench.faults.link import Link
 from streamer.bench.faults.parts import Broker, Publisher, Subscriber
 from streamer.bench.faults.plan import Fault, FaultsConfig, plan
-from streamer.bench.faults.report import FaultsResult, judge
+from streamer.bench.faults.report import FaultsResult, judge, silences
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ class _Scene:
     random: Random
     config: FaultsConfig
     counts: Counter[Fault] = field(default_factory=Counter)
+    mended: list[tuple[Fault, float]] = field(default_factory=list)
+    """When each fault was over."""
 
     async def pause(self, bounds: tuple[float, float]) -> None:
         await asyncio.sleep(self.random.uniform(*bounds))
@@ -64,6 +66,7 @@ class _Scene:
                 self.subscriber_link.cut()
             case Fault.SUBSCRIBER_FREEZE:
                 await self._freeze(self.subscriber_link)
+        self.mended.append((fault, time.monotonic()))
 
     async def _restart_broker(self, number: signal.Signals) -> None:
         await self.broker.end(number)
@@ -164,5 +167,6 @@ def _judge(scene: _Scene, published: int, accepted: Sequence[int], seconds: floa
         disordered=disordered,
         malformed=scene.subscriber.malformed,
         reused=len(accepted) - len(set(accepted)),
+        silences_s=silences(scene.mended, scene.subscriber.came_s),
         seconds=seconds,
     )

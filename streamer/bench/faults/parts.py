@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -22,7 +23,8 @@ from streamer.messages.received import receive
 from streamer.messages.source_status import FINISHED
 from streamer.messages.wire import AlertMessage, EventMessage, MalformedError, StatusMessage
 from streamer.mqtt.access import Credentials, parse_url
-from streamer.mqtt.connection import backoff, connect
+from streamer.mqtt.connection import connect
+from streamer.mqtt.link import backoff
 from streamer.mqtt.protocol import Version
 
 _SESSION_S: Final = 3600
@@ -127,6 +129,8 @@ class Subscriber:
         self._url = url
         self._random = Random(seed)
         self.events: list[tuple[int, int]] = []
+        self.came_s: list[float] = []
+        """When each of them came, on the clock of `time.monotonic`."""
         self.malformed = 0
         self.connections = 0
         self.finished: int | None = None
@@ -170,4 +174,5 @@ class Subscriber:
             self.finished = message.events
         elif isinstance(message, EventMessage) and not isinstance(message, AlertMessage):
             self.events.append((message.seq, message.sample))
+            self.came_s.append(time.monotonic())
         self.changed.set()

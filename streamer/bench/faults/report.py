@@ -1,13 +1,17 @@
 """What came of the fault matrix."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
+from streamer.bench.faults.consequences import CONSEQUENCES
 from streamer.bench.faults.plan import Fault
 from streamer.bench.faults.publisher import SAMPLES_APART
 from streamer.bench.report import Report, plain
+from streamer.report.table import Table, columns, table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class FaultsResult:
     malformed: int
     reused: int
     """Numbers that the publisher accepted twice."""
+    silences_s: Mapping[Fault, Sequence[float]]
+    """From the end of each fault until the subscriber had an event again."""
     seconds: float
 
     @property
@@ -73,11 +79,32 @@ def judge(
     return lost, tuple(sorted(doubled)), disordered
 
 
+def silences(
+    mended: Sequence[tuple[Fault, float]], came_s: Sequence[float]
+) -> dict[Fault, list[float]]:
+    """Return for each fault how long after its end the next event came.
+
+    Parameters
+    ----------
+    mended : sequence of (Fault, float)
+        When each was over, in s of the clock of `came_s`.
+    came_s : sequence of float
+        When events came, ascending.
+    """
+    found: dict[Fault, list[float]] = {}
+    for fault, over_s in mended:
+        at = bisect_left(came_s, over_s)
+        if at < len(came_s):
+            found.setdefault(fault, []).append(came_s[at] - over_s)
+    return found
+
+
 def faults_report(result: FaultsResult) -> Report:
     """Report what the faults cost."""
     return Report(
         title="Fault matrix",
         introduction=_lines(result),
+        tables=[_table(result)],
         figures=_figures(result),
         passed=result.passed,
     )
@@ -99,8 +126,24 @@ def _lines(result: FaultsResult) -> list[str]:
     return said
 
 
+def _table(result: FaultsResult) -> Table:
+    """For each kind of failure what is seen, and what was measured of it."""
+    rows = []
+    for kind in CONSEQUENCES:
+        silent_s = [s for fault in kind.faults for s in result.silences_s.get(fault, ())]
+        measured = (None, None) if not silent_s else (median(silent_s), max(silent_s))
+        struck = sum(result.faults[fault] for fault in kind.faults)
+        rows.append((kind.failure, kind.subscriber, kind.person, struck or None, *measured))
+    header = (
+        *columns("failure", "a subscriber sees", "a person sees", "struck"),
+        *columns("next event after, s: median", "longest", form=".2f"),
+    )
+    return table("What each failure looks like", header, rows)
+
+
 def _figures(result: FaultsResult) -> dict[str, Any]:
     """Every number, for a file."""
     faults = {fault.name.lower(): count for fault, count in sorted(result.faults.items())}
+    silences_s = {f.name.lower(): list(s) for f, s in sorted(result.silences_s.items())}
     derived = {"repeats": result.repeats, "passed": result.passed}
-    return {**plain(result), **derived, "faults": faults}
+    return {**plain(result), **derived, "faults": faults, "silences_s": silences_s}

@@ -1,11 +1,11 @@
 """Measurements of the signal for the rhythm: whether it is quiet, whether it is fibrillation."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.core.events import CHAIN_FS
 from streamer.rhythm.waveform.kernel import (
@@ -98,7 +98,7 @@ class SignalWatch:
         set_position(self.memory.next, item.start + n)
         out = np.zeros((n // self._parameters.hop + 1, Column.DEFLECTION_MV + self._n_leads))
         count = measure(self._parameters, self.memory, item.start, item.raw, item.filtered, out)
-        return measurements(out[:count])
+        return measurements(out[:count].tolist())
 
     def state(self) -> dict[str, Any]:
         """Copy the whole state as plain values."""
@@ -141,8 +141,8 @@ def kernel_parameters(config: SignalConfig) -> WatchParameters:
     )
 
 
-def measurements(rows: NDArray[np.float64]) -> list[Measurement]:
-    """Turn rows that `measure` has written into measurements."""
+def measurements(rows: Iterable[Sequence[float]]) -> list[Measurement]:
+    """Turn rows that `measure` has written, as `tolist` gives them, into measurements."""
     return [
         Measurement(
             sample=int(row[Column.SAMPLE]),
@@ -152,5 +152,5 @@ def measurements(rows: NDArray[np.float64]) -> list[Measurement]:
             roughness_mv=row[Column.ROUGHNESS_MV],
             deflection_mv=tuple(row[Column.DEFLECTION_MV :]),
         )
-        for row in rows.tolist()
+        for row in rows
     ]
