@@ -239,6 +239,26 @@ _RATES: Final = (
         condition=b.rate_is_back,
         rule="10/min inside the limits",
     ),
+    Transition(
+        trigger=Trigger.PEAK,
+        after=frozenset({Rhythm.EXTREME_TACHYCARDIA}),
+        to=Rhythm.TACHYCARDIA,
+        condition=b.no_longer_extreme,
+        rule="extreme, then halfway back to 115/min over 17 beats, but not below it",
+        source=_QUIET,
+        time_to_alarm="17 beats",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        trigger=Trigger.PEAK,
+        after=frozenset({Rhythm.EXTREME_BRADYCARDIA}),
+        to=Rhythm.BRADYCARDIA,
+        condition=b.no_longer_extreme,
+        rule="extreme, then halfway back to 50/min over 5 beats, but not above it",
+        source=_QUIET,
+        time_to_alarm="5 beats",
+        priority=Priority.MEDIUM,
+    ),
 )
 
 _MOMENTS: Final = (
