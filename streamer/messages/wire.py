@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from classifier.labels import MODEL_LABELS, Label
-from streamer.core.events import GapReason
+from streamer.core.events import AlarmState, GapReason
 from streamer.messages.fields import (
     MAX_INTEGER,
     ConditionName,
@@ -126,11 +126,19 @@ class RhythmMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.RHY
 
 
 class AlarmMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALARM.value):
-    """The rhythm tracker found something that a person should look at."""
+    """Something that a person should look at has begun, or is over."""
 
     rhythm: RhythmName
     priority: PriorityName
     beats: list[Sample]
+    state: Annotated[
+        Text,
+        words(
+            "ongoing: begun, a second message of the same rhythm and sample tells its end; moment: "
+            "over as soon as it was known; over: that end, at decided_at",
+            AlarmState,
+        ),
+    ] = AlarmState.MOMENT.value
 
 
 class GapMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.GAP.value):

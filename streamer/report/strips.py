@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from classifier.labels import Label
 from replay.player import format_time
+from streamer.core.events import AlarmState
 from streamer.report import page
 from streamer.report.data import AlarmRow, BeatRow, ReportData
 from streamer.report.plots import SOFT, figure
@@ -88,10 +89,17 @@ def _every_alarm(data: ReportData) -> Table:
             format_time(alarm.decided_at, data.fs),
             alarm.rhythm,
             alarm.priority,
+            _until(alarm, data.fs),
         )
         for alarm in data.alarms
     )
-    return table("Alarms", columns("Onset", "Known", "Alarm", "Priority"), rows)
+    return table("Alarms", columns("Onset", "Known", "Alarm", "Priority", "Over"), rows)
+
+
+def _until(alarm: AlarmRow, fs: float) -> str:
+    if alarm.over_at is not None:
+        return format_time(alarm.over_at, fs)
+    return "not before the end" if alarm.state == AlarmState.ONGOING else "at once"
 
 
 def chosen_alarms(found: Sequence[AlarmRow], config: StripConfig) -> list[AlarmRow]:

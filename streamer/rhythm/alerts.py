@@ -27,6 +27,9 @@ class AlertConfig:
     the next one."""
     max_per_min: int = 6
     """Alerts of low and medium priority in a minute; high ones always come."""
+    recall_s: float = 30.0
+    """For how long after a restart what went on before is taken to go on; longer than 17 beats at
+    140 a minute or 5 at 15, in which the tracker finds an extreme rate again."""
     latched: frozenset[Priority] = frozenset({Priority.HIGH})
     """Priorities whose alerts stay active until a person acknowledges them."""
     priorities: Mapping[str, Priority] = field(
@@ -101,6 +104,12 @@ class Active:
 
     alert: Alert
     state: AlertState = AlertState.ONGOING
+    began_at: str | None = None
+    """UTC of its onset where an earlier run told it, whose samples may count otherwise."""
+
+    def rank(self) -> tuple[int, bool, int]:
+        """Sort key: the most urgent first, then what nobody has acknowledged, then the oldest."""
+        return (-int(self.alert.priority), self.acknowledged, self.alert.onset)
 
     @property
     def acknowledged(self) -> bool:
@@ -117,4 +126,4 @@ class Active:
         state = NEXT_STATE[self.state, change]
         if state is None or (state is AlertState.LATCHED and not self.alert.latched):
             return None
-        return Active(self.alert, state)
+        return self if state is self.state else Active(self.alert, state, self.began_at)

@@ -10,12 +10,13 @@ from replay.record import Reference
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.events import StreamInfo
 from streamer.patient.ward import Ward
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.flow import PatientFlow
 from streamer.runner.labeller import Ask
 from streamer.runner.outputs import Outputs
 from streamer.runner.pending import LabelLine
 from streamer.runner.run_config import RunnerConfig, RunReport
-from streamer.runner.sessions import Sessions
+from streamer.runner.sessions import Sessions, restore_alerts
 from streamer.runner.snapshots import PatientMemory, Snapshots
 from streamer.runner.stop_signals import stop_signals
 from streamer.scoring.account import Account
@@ -43,11 +44,13 @@ class Runner:
     snapshots : Path, optional
         Folder of the patients' states, from which a new run goes on.
     memory : PatientMemory, optional
-        What snapshots hold beside: a publisher's alerts and numbers.
+        A publisher's numbers, beside those of the snapshots.
     ledger : LedgerConfig, optional
         How much is remembered of each patient's beats.
     accounts : dict, optional
         Where the patients' accounts are kept, for sinks to read.
+    alerts : PatientAlerts, optional
+        Of all patients, shared with the sinks that show, publish or acknowledge them.
     ask : callable, optional
         Works out labels in place of the model.
     on_failure : callable, optional
@@ -77,6 +80,7 @@ class Runner:
         memory: PatientMemory | None = None,
         ledger: LedgerConfig | None = None,
         accounts: dict[str, Account] | None = None,
+        alerts: PatientAlerts | None = None,
         ask: Ask | None = None,
         on_failure: Callable[[str], None] | None = None,
         on_turn: Callable[[float], None] | None = None,
@@ -89,7 +93,11 @@ class Runner:
             sinks, close_timeout_s=config.close_timeout_s, on_failure=on_failure
         )
         self.sessions = Sessions(
-            self._outputs.publish, budget_ms=config.budget_ms, ledger=ledger, accounts=accounts
+            self._outputs.publish,
+            budget_ms=config.budget_ms,
+            ledger=ledger,
+            accounts=accounts,
+            alerts=alerts,
         )
         self.n_turns = 0
         self._flow = PatientFlow(
@@ -124,7 +132,7 @@ class Runner:
         self._source.begin(self)
         await self._outputs.start(session.info for session in self.sessions)
         self._is_started = True
-        self._snapshots.restore_memory()
+        self._snapshots.tell_resumed()
         with stop_signals(self.stop) as signals:
             try:
                 await self._play_until_stopped()
@@ -178,12 +186,12 @@ class Runner:
         session = self.sessions.open(info, line, seq, reference)
         if following is not None:
             session.last_sample = following - 1
+        if resumed is not None:
+            restore_alerts(session, resumed.alerts)
+            self._snapshots.remember(info.source)
         if self._is_started:
             self._outputs.open(info)
-        if resumed is not None:
-            self._snapshots.remember(resumed)
-            if self._is_started:
-                self._snapshots.restore_memory()
+            self._snapshots.tell_resumed()
         return following
 
     def close(self, source: str) -> "asyncio.Task[None]":

@@ -291,20 +291,17 @@ async def test_a_source_that_starts_anew_ends_and_begins_again() -> None:
 
 
 class Numbers:
-    """What a publisher remembers beside the patients: numbers of events, states of alerts."""
+    """What a publisher remembers beside the patients: numbers of events, and who goes on."""
 
     def __init__(self, next_seq: int) -> None:
         self.next = next_seq
-        self.restored: list[tuple[str, Any]] = []
+        self.resumed: list[str] = []
 
     def next_seq(self, source: str) -> int:
         return self.next
 
-    def alert_state(self, source: str) -> dict[str, Any]:
-        return {"of": source}
-
-    def restore_alerts(self, source: str, state: Any) -> None:
-        self.restored.append((source, dict(state)))
+    def resume(self, source: str) -> None:
+        self.resumed.append(source)
 
 
 @pytest.mark.parametrize(("lost", "expected"), [(0, "snapshot"), (720, "published")])
@@ -340,7 +337,7 @@ async def test_a_stopped_ward_goes_on_and_uses_no_number_twice(
     )
     start = 2160 + lost
     await _play_live(run, again, signal_[:, start:], start)
-    assert memory.restored == [("bed", {"of": "bed"})]
+    assert memory.resumed == ["bed"]
     if not lost:
         whole = [e for e in alone(signal_) if isinstance(e, LabeledBeat)][:-1]
         found = [e for e in first.events["bed"] + second.events["bed"] if type(e) is LabeledBeat]
