@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from streamer.core.events import Event, Priority, StreamInfo
 from streamer.messages.guard import Guard, RejectedError
@@ -134,7 +135,7 @@ class Alerting:
                     priority=item.alert.priority.name.lower(),
                     sample=int(item.alert.onset),
                     decided_at=int(item.alert.decided_at),
-                    time=item.began_at or sample_time(item.alert.onset, info),
+                    time=_began(item, info),
                     latched=item.alert.latched,
                     acknowledged=item.acknowledged,
                     ended=item.ended,
@@ -162,7 +163,12 @@ def _active(kept: ActiveAlert) -> Active:
         occurrences=1,
     )
     state = AlertState.ACKNOWLEDGED if kept.acknowledged else AlertState.ONGOING
-    return Active(alert, AlertState.LATCHED if kept.ended else state, kept.time)
+    began_s = datetime.fromisoformat(kept.time).timestamp()
+    return Active(alert, AlertState.LATCHED if kept.ended else state, began_s)
+
+
+def _began(item: Active, info: StreamInfo) -> str:
+    return sample_time(item.alert.onset, info) if item.began_s is None else utc_time(item.began_s)
 
 
 def alert_message(alert: Alert, cause: EventMessage, info: StreamInfo) -> AlertMessage:

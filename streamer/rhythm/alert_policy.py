@@ -98,6 +98,15 @@ class AlertPolicy:
             self._in_order = tuple(sorted(self._state.active.values(), key=Active.rank))
         return self._in_order
 
+    def latches(self, priority: Priority) -> bool:
+        """Tell whether alerts of a priority stay until a person acknowledges them."""
+        return priority in self._config.latched
+
+    def ongoing_onset(self, condition: str) -> int | None:
+        """Return where an active condition that goes on began; None if there is none."""
+        one = self._state.active.get(condition)
+        return None if one is None or one.ended else one.alert.onset
+
     def state(self) -> dict[str, Any]:
         """Return everything that the policy remembers, as JSON can hold it."""
         return {"ectopy": self._ectopy.state(), **plain_fields(self._state)}

@@ -104,8 +104,8 @@ class Active:
 
     alert: Alert
     state: AlertState = AlertState.ONGOING
-    began_at: str | None = None
-    """UTC of its onset where an earlier run told it, whose samples may count otherwise."""
+    began_s: float | None = None
+    """Its onset in seconds since the epoch where another run told it, whose samples count apart."""
 
     def rank(self) -> tuple[int, bool, int]:
         """Sort key: the most urgent first, then what nobody has acknowledged, then the oldest."""
@@ -126,4 +126,4 @@ class Active:
         state = NEXT_STATE[self.state, change]
         if state is None or (state is AlertState.LATCHED and not self.alert.latched):
             return None
-        return self if state is self.state else Active(self.alert, state, self.began_at)
+        return self if state is self.state else Active(self.alert, state, self.began_s)

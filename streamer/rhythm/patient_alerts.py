@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streamer.core.events import Event, StreamInfo
 from streamer.rhythm.alert_policy import AlertPolicy
-from streamer.rhythm.alerts import Alert, AlertConfig, AlertState
+from streamer.rhythm.alerts import Active, Alert, AlertConfig, AlertState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class PastAlert:
 
 @dataclass(slots=True)
 class _Patient:
+    info: StreamInfo
     policy: AlertPolicy
     event: Event | None = None
     alert: Alert | None = None
@@ -48,20 +49,30 @@ class PatientAlerts:
         self.watchers: list[Callable[[str], None]] = []
         self._config = config
         self._patients: dict[str, _Patient] = {}
+        self._left: dict[str, tuple[Active, ...]] = {}
 
     def __getitem__(self, source: str) -> AlertPolicy:
         """Return a patient's policy."""
         return self._patients[source].policy
 
     def open(self, info: StreamInfo) -> AlertPolicy:
-        """Begin with a patient, if none has begun yet; return the policy."""
-        if info.source not in self._patients:
-            self._patients[info.source] = _Patient(AlertPolicy(info.fs, self._config))
-        return self._patients[info.source].policy
+        """Begin with a patient, if none has begun yet; return the policy.
+
+        What nobody had acknowledged when the patient's last stream ended is active again.
+        """
+        source = info.source
+        if source not in self._patients:
+            self._patients[source] = _Patient(info, AlertPolicy(info.fs, self._config))
+            self[source].recall(self._left.pop(source, ()))
+        return self[source]
 
     def close(self, source: str) -> None:
-        """Forget a patient."""
-        self._patients.pop(source, None)
+        """End a patient's stream."""
+        patient = self._patients.pop(source, None)
+        active = () if patient is None else patient.policy.active
+        if patient is not None and (left := [one for one in active if _outlives(one)]):
+            info = patient.info
+            self._left[source] = tuple(_left(one, info) for one in left)
 
     def take(self, info: StreamInfo, event: Event) -> Alert | None:
         """Return the alert that a patient's newest event raises; it counts once, whoever asks."""
@@ -88,3 +99,14 @@ class PatientAlerts:
             if (one.alert.condition, one.alert.onset) == (past.alert.condition, past.alert.onset):
                 return one.state
         return None
+
+
+def _outlives(one: Active) -> bool:
+    """Whether an alert stays when its patient's stream has ended."""
+    return one.alert.latched and not one.acknowledged
+
+
+def _left(one: Active, info: StreamInfo) -> Active:
+    """Return an alert of a stream that has ended: nobody knows of its condition any more."""
+    began_s = info.started_at + (one.alert.onset - info.first_sample) / info.fs
+    return Active(one.alert, AlertState.LATCHED, one.began_s or began_s)

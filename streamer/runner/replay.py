@@ -27,6 +27,7 @@ from streamer.mqtt.samples import SamplesSink
 from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import ReplayOptions, file_sinks, publishing, wants_monitor
 from streamer.runner.run_config import RunnerConfig, RunReport
@@ -84,6 +85,7 @@ class Replay:
             if self._monitor:
                 self._transport = _transport(self._player, self._record.fs)
         self._accounts: dict[str, Account] = {}
+        self._alerts = PatientAlerts()
         self._runner: Runner | None = None
         palette.use(options.theme)
         self._model = load_model()
@@ -107,7 +109,7 @@ class Replay:
             mqtt = None
             if url is not None:
                 name = source_name(source_of.name)
-                mqtt = self._publishing.publisher(url, name, self._notice)
+                mqtt = self._publishing.publisher(url, name, self._notice, alerts=self._alerts)
                 say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(self._accounts, mqtt=mqtt)
             runner = Runner(
@@ -123,6 +125,7 @@ class Replay:
                 snapshots=self._options.snapshots,
                 memory=mqtt,
                 accounts=self._accounts,
+                alerts=self._alerts,
                 on_failure=self._notice,
             )
             self._runner = runner
@@ -184,6 +187,7 @@ class Replay:
         return [
             MonitorSink(
                 accounts=self._accounts,
+                alerts=self._alerts,
                 mqtt=mqtt,
                 speed=options.speed,
                 transport=self._transport,

@@ -27,7 +27,7 @@ _MS: Final = 1000.0
 
 
 class Runner:
-    """One source of samples, its patients, several sinks.
+    """One source of samples, its patients, several sinks; the `Host` of the source.
 
     Parameters
     ----------
@@ -47,10 +47,8 @@ class Runner:
         A publisher's numbers, beside those of the snapshots.
     ledger : LedgerConfig, optional
         How much is remembered of each patient's beats.
-    accounts : dict, optional
-        Where the patients' accounts are kept, for sinks to read.
-    alerts : PatientAlerts, optional
-        Of all patients, shared with the sinks that show, publish or acknowledge them.
+    accounts, alerts : optional
+        Where the patients' accounts and alerts are kept, for sinks to read and to acknowledge.
     ask : callable, optional
         Works out labels in place of the model.
     on_failure : callable, optional
@@ -65,7 +63,6 @@ class Runner:
     sessions : Sessions
         The account of every patient.
     n_turns : int
-        How many there were.
     """
 
     def __init__(
@@ -92,13 +89,7 @@ class Runner:
         self._outputs = Outputs(
             sinks, close_timeout_s=config.close_timeout_s, on_failure=on_failure
         )
-        self.sessions = Sessions(
-            self._outputs.publish,
-            budget_ms=config.budget_ms,
-            ledger=ledger,
-            accounts=accounts,
-            alerts=alerts,
-        )
+        self.sessions = Sessions(self._outputs.publish, config.budget_ms, ledger, accounts, alerts)
         self.n_turns = 0
         self._flow = PatientFlow(
             ward,
@@ -201,6 +192,10 @@ class Runner:
             self._closing[source] = task
             task.add_done_callback(lambda _: self._closing.pop(source, None))
         return self._closing[source]
+
+    def silent(self, source: str, *, is_silent: bool) -> None:
+        """Publish that a source has sent no samples for a while, or sends again."""
+        self._flow.note_silence(source, is_silent=is_silent)
 
     async def _play_until_stopped(self) -> None:
         """Play in a task of its own, because a stop must end a wait for the next sample."""

@@ -86,7 +86,6 @@ class Sessions:
     def __init__(
         self,
         publish: Publish,
-        *,
         budget_ms: float = 500.0,
         ledger: LedgerConfig | None = None,
         accounts: dict[str, Account] | None = None,

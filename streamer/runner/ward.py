@@ -22,6 +22,7 @@ from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import broker_for
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig
@@ -58,6 +59,7 @@ class WardRun:
         self._publishing = publishing(options)
         self._file_sinks = file_sinks(options, append=True)
         self._mqtt: MqttPublisher | None = None
+        self._alerts = PatientAlerts()
         self._statistics_due_s = 0.0
         self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
@@ -95,6 +97,7 @@ class WardRun:
                     url,
                     self._options.name,
                     self._notice,
+                    alerts=self._alerts,
                     is_ward=True,
                     on_samples=None if live is None else live.receive,
                 )
@@ -129,13 +132,17 @@ class WardRun:
             snapshots=options.snapshots,
             memory=self._mqtt,
             ledger=LEDGER,
+            alerts=self._alerts,
             on_failure=self._notice,
             on_turn=self._after_turn,
             on_fault=self._say_fault,
         )
         if options.monitor:
             palette.use(options.theme)
-            runner.add_sink(WardScreen(runner.sessions, self._ring_of, runner.stop))
+            remove = self._source.remove if isinstance(self._source, LiveSource) else _keep
+            runner.add_sink(
+                WardScreen(runner.sessions, self._alerts, self._ring_of, runner.stop, remove)
+            )
         return runner
 
     def _ring_of(self, source: str) -> SampleRing | None:
@@ -229,6 +236,11 @@ class WardRun:
         """Print a line, unless the table of patients has the screen."""
         if not self._options.monitor:
             say(line)
+
+
+def _keep(source: str) -> bool:
+    """Remove no looped record."""
+    return False
 
 
 def _check(options: WardOptions) -> None:

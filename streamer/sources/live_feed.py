@@ -1,7 +1,6 @@
 """One live source over MQTT, in the place of a record."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -16,9 +15,7 @@ from streamer.sources.source import Host, Turn
 _SCHEMES: Final = ("mqtt://", "mqtts://")
 _FORM: Final = "mqtt://HOST[:PORT]/SOURCE, such as mqtt://localhost:1883/bed4"
 _MOST_LEADS: Final = 2
-_CONFIG: Final = LiveConfig(
-    absent_s=math.inf, is_eager=True, turns=TurnConfig(tick_s=0.05, groups=1)
-)
+_CONFIG: Final = LiveConfig(is_eager=True, turns=TurnConfig(tick_s=0.05, groups=1))
 
 
 def is_live(name: str) -> bool:
@@ -84,7 +81,6 @@ class LiveFeed:
         self.fs = 0.0
         self.leads: tuple[str, ...] = ()
         self._notice = on_notice or (lambda line: None)
-        # However long it is silent, it is the source that was asked for.
         self._config = config or _CONFIG
         self._mqtt = MqttClient(
             broker,

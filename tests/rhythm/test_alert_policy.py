@@ -260,7 +260,7 @@ def kept(condition: Rhythm, state: AlertState) -> Active:
         latched=True,
         occurrences=1,
     )
-    return Active(alert, state, "2026-01-01T00:00:00.000000Z")
+    return Active(alert, state, 1_700_000_000.0)
 
 
 def test_a_new_run_takes_over_what_nobody_had_acknowledged() -> None:

@@ -35,7 +35,7 @@ FS = 360.0
 TIMEOUT_S = 300
 # What is missing is missed by the messages behind it, however slow this machine is.
 PATIENT = LiveConfig(
-    absent_s=TIMEOUT_S,
+    silent_s=TIMEOUT_S,
     track=TrackConfig(wait_s=TIMEOUT_S),
     turns=TurnConfig(tick_s=0.01),
 )

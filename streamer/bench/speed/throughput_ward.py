@@ -239,6 +239,9 @@ class _Admitting:
         """Admit the patient."""
         self._ward.admit(info.source)
 
+    def silent(self, source: str, *, is_silent: bool) -> None:
+        """Ignore that: records never end."""
+
     def close(self, source: str) -> "asyncio.Task[None]":
         """Refuse: no patient's stream ends while it is measured."""
         raise NotImplementedError(f"{source} can't be closed while it is measured")
