@@ -7,7 +7,7 @@ from typing import Final
 
 from streamer.core.events import Alarm, EctopyCondition, Priority, Rhythm, StreamInfo
 from streamer.rhythm.alert_policy import AlertPolicy
-from streamer.rhythm.alerts import AlertState
+from streamer.rhythm.alerts import AlertState, rank
 
 MOMENT_S: Final = 10.0
 """How long an alarm that is over and needs no acknowledgement is shown after it was raised."""
@@ -35,9 +35,9 @@ class ShownAlert:
         """Whether its condition holds."""
         return self.state in {AlertState.ONGOING, AlertState.ACKNOWLEDGED}
 
-    def rank(self) -> tuple[int, bool, int]:
-        """Sort key: a lesser alarm never comes before a graver one, be that acknowledged."""
-        return (-int(self.priority), self.is_acknowledged, self.onset)
+    def rank(self) -> tuple[int, ...]:
+        """Sort key: see `streamer.rhythm.alerts.rank`."""
+        return rank(self.priority, self.condition, self.onset, is_seen=self.is_acknowledged)
 
 
 def shown_alerts(
@@ -87,6 +87,24 @@ def shown_alerts(
                 )
             )
     return sorted(shown, key=ShownAlert.rank)
+
+
+def in_sight(shown: list[ShownAlert]) -> list[ShownAlert]:
+    """Return what must be in words, of alarms in order: the first, and what it must not hide.
+
+    Where a person has seen the first, that is the first that nobody has; where the first is over,
+    the first that goes on.
+    """
+    if not shown:
+        return []
+    first = shown[0]
+    hidden = (
+        one
+        for one in shown[1:]
+        if not one.is_acknowledged
+        and (first.is_acknowledged or (one.goes_on and not first.goes_on))
+    )
+    return [first, *([following] if (following := next(hidden, None)) else [])]
 
 
 def _began_s(info: StreamInfo, condition: str, onset: int, began_s: float | None) -> float | None:

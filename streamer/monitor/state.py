@@ -23,7 +23,7 @@ from streamer.core.events import (
 )
 from streamer.monitor.burden import Burden
 from streamer.monitor.gain import Gain
-from streamer.monitor.shown_alerts import ShownAlert, shown_alerts
+from streamer.monitor.shown_alerts import ShownAlert, in_sight, shown_alerts
 from streamer.monitor.status import MqttStatus, Pace
 from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.scoring.account import Account
@@ -103,7 +103,7 @@ class MonitorState:
         self.top_lead = 0
         self.burden = Burden(info.fs)
         self.alerts = PatientAlerts() if alerts is None else alerts
-        self.alerts.open(info)
+        self._policy = self.alerts.open(info)
         self._seen: dict[str, int] = {}
         """Up to which sample a person has seen alarms that are shown for a moment."""
         self.info = info
@@ -204,20 +204,17 @@ class MonitorState:
     @property
     def shown_alerts(self) -> list[ShownAlert]:
         """What holds, what nobody has acknowledged, and what was raised a moment ago, in order."""
-        policy = self.alerts[self.info.source]
-        return shown_alerts(self.info, policy, reversed(self.alarms), self.now, self._seen)
+        return shown_alerts(self.info, self._policy, reversed(self.alarms), self.now, self._seen)
 
     @property
     def banner(self) -> list[ShownAlert]:
-        """What the banner shows: the gravest, and where that is acknowledged what comes next."""
-        shown = self.shown_alerts
-        unseen = [one for one in shown if not one.is_acknowledged]
-        return [*shown[:1], *(one for one in unseen[:1] if one is not shown[0])]
+        """What the banner shows: the gravest, and what that must not hide."""
+        return in_sight(self.shown_alerts)
 
     @property
     def silent_since_s(self) -> float | None:
         """When the last sample came, in seconds since the epoch, if the source is silent."""
-        onset = self.alerts[self.info.source].ongoing_onset(Rhythm.NO_SIGNAL)
+        onset = self._policy.ongoing_onset(Rhythm.NO_SIGNAL)
         if onset is None:
             return None
         return self.info.started_at + (onset - self.info.first_sample) / self.info.fs

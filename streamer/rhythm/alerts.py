@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from streamer.core.events import EctopyCondition, Priority
+from streamer.core.events import EctopyCondition, Priority, Rhythm
 from streamer.rhythm.ectopy import EctopyConfig
 
 
@@ -98,6 +98,25 @@ NEXT_STATE: Final[Mapping[tuple[AlertState, AlertChange], AlertState | None]] = 
 ends with its condition."""
 
 
+_GRAVITY: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        Rhythm.VENTRICULAR_FIBRILLATION: 0,
+        Rhythm.ASYSTOLE: 0,
+        Rhythm.VENTRICULAR_TACHYCARDIA: 1,
+    }
+)
+"""Order among alerts of one priority: without circulation, then what may lead there."""
+_NOT_GRAVE: Final = 2
+
+
+def rank(priority: Priority, condition: str, onset: int, *, is_seen: bool) -> tuple[int, ...]:
+    """Sort key of alerts: the most urgent first, then the gravest, the unseen, the oldest.
+
+    So a lesser alert, be it newer or unseen, never takes the place of a graver one.
+    """
+    return (-int(priority), _GRAVITY.get(condition, _NOT_GRAVE), is_seen, onset)
+
+
 @dataclass(frozen=True, slots=True)
 class Active:
     """An alert that is not over, or that nobody has acknowledged."""
@@ -107,9 +126,10 @@ class Active:
     began_s: float | None = None
     """Its onset in seconds since the epoch where another run told it, whose samples count apart."""
 
-    def rank(self) -> tuple[int, bool, int]:
-        """Sort key: the most urgent first, then what nobody has acknowledged, then the oldest."""
-        return (-int(self.alert.priority), self.acknowledged, self.alert.onset)
+    def rank(self) -> tuple[int, ...]:
+        """Sort key: see `rank`."""
+        alert = self.alert
+        return rank(alert.priority, alert.condition, alert.onset, is_seen=self.acknowledged)
 
     @property
     def acknowledged(self) -> bool:

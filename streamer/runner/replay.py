@@ -29,7 +29,13 @@ from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.options import ReplayOptions, file_sinks, publishing, wants_monitor
+from streamer.runner.options import (
+    ReplayOptions,
+    alarm_limits,
+    file_sinks,
+    publishing,
+    wants_monitor,
+)
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner
 from streamer.scoring.account import Account
@@ -85,7 +91,8 @@ class Replay:
             if self._monitor:
                 self._transport = _transport(self._player, self._record.fs)
         self._accounts: dict[str, Account] = {}
-        self._alerts = PatientAlerts()
+        self._limits = alarm_limits(options)
+        self._alerts = PatientAlerts(self._limits.alerts)
         self._runner: Runner | None = None
         palette.use(options.theme)
         self._model = load_model()
@@ -116,8 +123,7 @@ class Replay:
                 self._source(),
                 self._model,
                 self._sinks(mqtt, summary),
-                # The tracker hears of each sample as it comes.
-                ward=Ward(self._model, n_leads=n_leads, config=WardConfig(poll_s=0.0)),
+                ward=Ward(self._model, n_leads=n_leads, config=self._ward_config()),
                 config=RunnerConfig(
                     budget_ms=self._options.budget_ms,
                     snapshot_every_s=self._options.snapshot_every_s,
@@ -133,6 +139,11 @@ class Replay:
                 report = await runner.run()
         self._print(render_summary(summary.summary))
         return self._conclude(report, mqtt)
+
+    def _ward_config(self) -> WardConfig:
+        """Return that of a single patient, whose tracker hears of each sample as it comes."""
+        chain = replace(WardConfig().chain, rhythm=self._limits.rhythm)
+        return WardConfig(poll_s=0.0, chain=chain)
 
     def _listen(self, url: str) -> str:
         """Return the command that follows us; it finds an embedded broker by itself."""

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
@@ -20,11 +21,12 @@ from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
 from streamer.monitor.terminal import palette
 from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import broker_for
+from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.options import WardOptions, file_sinks, publishing
+from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
 from streamer.signal.ring import SampleRing
@@ -59,7 +61,8 @@ class WardRun:
         self._publishing = publishing(options)
         self._file_sinks = file_sinks(options, append=True)
         self._mqtt: MqttPublisher | None = None
-        self._alerts = PatientAlerts()
+        limits = alarm_limits(options)
+        self._alerts = PatientAlerts(limits.alerts)
         self._statistics_due_s = 0.0
         self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
@@ -78,7 +81,8 @@ class WardRun:
         self._model = BatchedModel(load_model())
         self._model.warm_up()
         warm_up(self._model, n_leads=options.leads)
-        self._ward = Ward(self._model, n_leads=options.leads)
+        chain = replace(WardConfig().chain, rhythm=limits.rhythm)
+        self._ward = Ward(self._model, n_leads=options.leads, config=WardConfig(chain=chain))
         self._runner: Runner | None = None
 
     async def run(self) -> int:

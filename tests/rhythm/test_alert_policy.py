@@ -239,13 +239,13 @@ def test_what_goes_on_is_active_though_the_minute_has_no_room_for_its_alert() ->
     assert states(policy) == [(BIGEMINY, AlertState.ACKNOWLEDGED)]
 
 
-def test_the_most_urgent_comes_first_and_what_is_acknowledged_behind_its_equals() -> None:
+def test_the_gravest_comes_first_also_where_it_is_acknowledged() -> None:
     policy = AlertPolicy(FS, CALM)
     vf = Rhythm.VENTRICULAR_FIBRILLATION
     alerts(policy, [*begins(BIGEMINY, 0), *begins(vf, 500, Priority.HIGH), *run(1000)])
     assert [name for name, _ in states(policy)] == [vf, VT, BIGEMINY]
     policy.acknowledge(vf)
-    assert [name for name, _ in states(policy)] == [VT, vf, BIGEMINY]
+    assert [name for name, _ in states(policy)] == [vf, VT, BIGEMINY]
     assert policy.active is policy.active
 
 
@@ -269,9 +269,9 @@ def test_a_new_run_takes_over_what_nobody_had_acknowledged() -> None:
     policy.recall([kept(VT, AlertState.LATCHED), kept(asystole, AlertState.ONGOING)])
     alerts(policy, list(beats("N" * 20)))
     # Nobody knows yet whether it is over.
-    assert states(policy) == [(VT, AlertState.LATCHED), (asystole, AlertState.ONGOING)]
+    assert states(policy) == [(asystole, AlertState.ONGOING), (VT, AlertState.LATCHED)]
     alerts(policy, list(beats("N" * 40, start=20 * RR)))
-    assert states(policy) == [(VT, AlertState.LATCHED), (asystole, AlertState.LATCHED)]
+    assert states(policy) == [(asystole, AlertState.LATCHED), (VT, AlertState.LATCHED)]
     alerts(policy, run(100_000))
     assert states(policy) == [(asystole, AlertState.LATCHED), (VT, AlertState.ONGOING)]
 

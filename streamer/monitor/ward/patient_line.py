@@ -6,7 +6,13 @@ from typing import Final
 
 from streamer.core.events import Gap, Priority, Rhythm
 from streamer.monitor.panels import RATELESS
-from streamer.monitor.shown_alerts import ShownAlert, short_name, shown_alerts, time_of_day
+from streamer.monitor.shown_alerts import (
+    ShownAlert,
+    in_sight,
+    short_name,
+    shown_alerts,
+    time_of_day,
+)
 from streamer.monitor.ward.patients import PatientState
 from streamer.rhythm.alerts import AlertState
 
@@ -32,7 +38,7 @@ class PatientLine:
     priority: Priority | None
     """Of the gravest alarm that holds or that nobody has acknowledged; None without one."""
     is_acknowledged: bool
-    """Whether a person has seen that one."""
+    """Whether a person has seen all of them."""
     what: str
     short: str
     """The same where there is less room."""
@@ -54,8 +60,8 @@ def alerts_of(patient: PatientState) -> list[ShownAlert]:
 def urgency(patient: PatientState) -> tuple[int, ...]:
     """Sort key, the most urgent first: alarm, rhythm, signal, heart rate, late labels.
 
-    Of two alarms of one priority that comes first which nobody has acknowledged. Rates count in
-    bands, so that patients don't change places with every beat.
+    Of two patients with alarms of one priority that comes first of whom a person hasn't seen all.
+    Rates count in bands, so that patients don't change places with every beat.
     """
     alerts = alerts_of(patient)
     rate = _rate(patient)
@@ -63,7 +69,7 @@ def urgency(patient: PatientState) -> tuple[int, ...]:
     quality = _quality(patient)
     return (
         -int(alerts[0].priority) if alerts else 0,
-        bool(alerts) and alerts[0].is_acknowledged,
+        _are_seen(alerts),
         _rhythm_rank(patient),
         quality is None or quality >= _POOR_QUALITY,
         -band,
@@ -86,7 +92,7 @@ def patient_line(patient: PatientState, now_s: float) -> PatientLine:
     return PatientLine(
         source=patient.info.source,
         priority=None if first is None else first.priority,
-        is_acknowledged=first is not None and first.is_acknowledged,
+        is_acknowledged=_are_seen(alerts),
         what=what,
         short=short,
         since_s=_since_s(patient, first, now_s),
@@ -105,23 +111,24 @@ def _words(patient: PatientState, alerts: list[ShownAlert]) -> tuple[str, str]:
             return f"no signal ({gap.reason})", "no signal"
         rhythm = Rhythm.UNKNOWN if patient.rhythm is None else patient.rhythm.rhythm
         return str(rhythm), short_name(rhythm)
-    what, short = _alert_words(alerts[0])
-    silent = next((one for one in alerts[1:] if one.condition == Rhythm.NO_SIGNAL), None)
-    if silent is not None and silent.goes_on:
-        # The gravest alarm stays in sight, and so does that nobody sees how it goes on.
-        return f"{what}; {_alert_words(silent)[0]}", f"{short}; no signal"
-    if len(alerts) > 1:
-        more = f" +{len(alerts) - 1}"
-        return what + more, short + more
-    return what, short
+    told = in_sight(alerts)
+    # That nobody sees how an alarm goes on stays in sight too.
+    told += [one for one in alerts if one.condition == Rhythm.NO_SIGNAL and one not in told]
+    words = [_alert_words(one) for one in told]
+    more = f" +{len(alerts) - len(told)}" if len(alerts) > len(told) else ""
+    return "; ".join(full for full, _ in words) + more, "; ".join(s for _, s in words) + more
+
+
+def _are_seen(alerts: list[ShownAlert]) -> bool:
+    return bool(alerts) and all(one.is_acknowledged for one in alerts)
 
 
 def _alert_words(shown: ShownAlert) -> tuple[str, str]:
     full, short = ("", "") if shown.state is None else _STANDING.get(shown.state, ("", ""))
-    name, since = shown.condition, ""
-    if name == Rhythm.NO_SIGNAL and shown.began_s is not None:
-        name, since = "no signal", f" since {time_of_day(shown.began_s)}"
-    return f"{name}{since}{full}", f"{short_name(shown.condition)}{since}{short}"
+    if shown.condition == Rhythm.NO_SIGNAL and shown.began_s is not None:
+        time = time_of_day(shown.began_s)
+        return f"no signal since {time}{full}", f"no signal {time}{short}"
+    return f"{shown.condition}{full}", f"{short_name(shown.condition)}{short}"
 
 
 def _since_s(patient: PatientState, shown: ShownAlert | None, now_s: float) -> float | None:

@@ -10,7 +10,7 @@ from typing import Final, TextIO
 from rich.console import Console
 
 from streamer.core.events import Priority, Published, StreamInfo
-from streamer.monitor.shown_alerts import ShownAlert
+from streamer.monitor.shown_alerts import ShownAlert, in_sight
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.terminal.keyboard import Keyboard
 from streamer.monitor.terminal.screen_lines import Frame, Line
@@ -204,8 +204,7 @@ class WardScreen(QuietSink):
         if self._shown is None:
             return
         source, alerts = self._shown
-        lasting = [one for one in alerts if one.state is not None]
-        unseen = [one for one in lasting if not one.is_acknowledged]
+        unseen = [one for one in in_sight(alerts) if one.state and not one.is_acknowledged]
         if not unseen:
             self._say(f"{source}: no alarm to acknowledge")
             return

@@ -283,16 +283,23 @@ async def test_a_high_alarm_stays_in_its_row_until_it_is_over_and_somebody_has_s
     assert "asystole" not in rows[2]
 
 
-async def test_fibrillation_stays_in_the_row_with_what_is_less_grave_counted() -> None:
+async def test_fibrillation_stays_in_the_row_whatever_else_there_is() -> None:
     found = patients("a")
     screen = screen_over(found)
     alarm(found, "a", Rhythm.VENTRICULAR_FIBRILLATION, Priority.HIGH, 1000)
     alarm(found, "a", Rhythm.PAUSE, Priority.MEDIUM, 2000)
+    assert "ventricular fibrillation +1" in (await shown_with(screen))[2]
     found.alerts.acknowledge("a", Rhythm.VENTRICULAR_FIBRILLATION)
-    assert (
-        "ventricular fibrillation, acknow" in (await shown_with(screen))[2]
-        or "VF" in (await shown_with(screen))[2]
-    )
+    assert "!!! a" in (await shown_with(screen))[2]
+    assert "ventricular fibrillation, acknowledged; pause" in (await shown_with(screen))[2]
+    vf = Rhythm.VENTRICULAR_FIBRILLATION
+    alarm(found, "a", vf, Priority.HIGH, 1000, AlarmState.OVER)
+    alarm(found, "a", vf, Priority.HIGH, 3000)
+    alarm(found, "a", Rhythm.EXTREME_TACHYCARDIA, Priority.HIGH, 500)
+    assert "ventricular fibrillation +2" in (await shown_with(screen))[2]
+    alarm(found, "a", vf, Priority.HIGH, 3000, AlarmState.OVER)
+    row = (await shown_with(screen))[2]
+    assert "VF over; extr. tachy +1" in row or "n, over; extreme tachycardia +1" in row
 
 
 async def test_the_list_of_alarms_says_how_each_of_them_stands() -> None:
