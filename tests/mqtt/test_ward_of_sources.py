@@ -9,7 +9,7 @@ import pytest
 from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, subscriber
-from sample_events import alarm, labeled_beat, published, stream_info
+from sample_events import alarm, labeled_beat, over, published, stream_info
 
 from classifier.labels import Label
 from streamer.core.events import AlarmState, Event, Rhythm
@@ -91,6 +91,41 @@ async def test_an_acknowledgement_reaches_the_source_that_it_is_for(
                 await asyncio.sleep(0.01)
         assert len(active("b")) == 1
         assert active("b")[-1]
+        await publisher.close()
+
+
+async def test_an_acknowledgement_is_one_thing_wherever_it_is_given(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    """One from a screen is published; one from the network is on the screens."""
+    alerts = PatientAlerts()
+    vt, vf = Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.VENTRICULAR_FIBRILLATION
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        publisher = MqttPublisher(broker.url, ward=WARD, config=PATIENT, alerts=alerts)
+        await publisher.start()
+        publisher.open(stream_info("a"))
+        publish(publisher, "a", alarm(state=AlarmState.ONGOING), 0)
+        publish(publisher, "a", alarm(state=AlarmState.ONGOING, rhythm=vf), 1)
+        publisher.tell_active()
+        assert alerts.acknowledge("a", vt) == 1
+
+        def standing() -> dict[str, tuple[bool, bool]]:
+            return {
+                a["condition"]: (a["acknowledged"], a["ended"])
+                for a in (seen.of("active") or [{"alerts": []}])[-1]["alerts"]
+            }
+
+        await seen.wait_for(lambda _: standing() == {vt: (True, False), vf: (False, False)})
+        async with connect(
+            parse_url(broker.url), identifier="nurse", credentials=Credentials(), config=QUICK
+        ) as nurse:
+            data = dumps({"type": "acknowledge", "source": "a", "condition": vf})
+            await nurse.publish("ecg/a/alerts/ack", data, qos=1)
+        await seen.wait_for(lambda _: standing() == {vt: (True, False), vf: (True, False)})
+        assert all(one.acknowledged for one in alerts["a"].active)
+        publish(publisher, "a", over(), 2)
+        publisher.tell_active()
+        await seen.wait_for(lambda _: standing() == {vf: (True, False)})
         await publisher.close()
 
 

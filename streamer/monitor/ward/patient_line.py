@@ -95,7 +95,7 @@ def patient_line(patient: PatientState, now_s: float) -> PatientLine:
         is_acknowledged=_are_seen(alerts),
         what=what,
         short=short,
-        since_s=_since_s(patient, first, now_s),
+        since_s=_since_s(patient, alerts, now_s),
         heart_rate_bpm=_rate(patient),
         quality=_quality(patient),
         late=patient.account.ledger.n_late,
@@ -131,9 +131,12 @@ def _alert_words(shown: ShownAlert) -> tuple[str, str]:
     return f"{shown.condition}{full}", f"{short_name(shown.condition)}{short}"
 
 
-def _since_s(patient: PatientState, shown: ShownAlert | None, now_s: float) -> float | None:
-    if shown is not None and shown.began_s is not None:
-        return max(now_s - shown.began_s, 0.0)
+def _since_s(patient: PatientState, alerts: list[ShownAlert], now_s: float) -> float | None:
+    shown = alerts[0] if alerts else None
+    silent = next((one for one in alerts if one.condition == Rhythm.NO_SIGNAL), None)
+    for dated in (silent, shown):
+        if dated is not None and dated.began_s is not None:
+            return max(now_s - dated.began_s, 0.0)
     gap = _gap(patient)
     if shown is not None:
         since = shown.onset
