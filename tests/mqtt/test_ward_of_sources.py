@@ -215,11 +215,11 @@ async def test_what_goes_on_and_what_nobody_has_seen_outlive_kill_9_with_an_outb
     first, last = seen.of("active")[0], seen.of("active")[-1]
     named = [(a["condition"], a["ended"], a["acknowledged"]) for a in first["alerts"]]
     # That it is over is not said before it is known.
-    assert named == [(Rhythm.VENTRICULAR_TACHYCARDIA, True, False), (vf, False, False)]
+    assert named == [(vf, False, False), (Rhythm.VENTRICULAR_TACHYCARDIA, True, False)]
     assert {a["time"] for a in first["alerts"]} == {"2020-09-13T12:26:42.000000Z"}
     assert [(a["condition"], a["ended"]) for a in last["alerts"]] == [
-        (Rhythm.VENTRICULAR_TACHYCARDIA, True),
         (vf, True),
+        (Rhythm.VENTRICULAR_TACHYCARDIA, True),
     ]
 
 
