@@ -90,7 +90,11 @@ class Alerting:
             message = self.guard.admit(data, self._wall_time(), self._acknowledgement)
         except RejectedError:
             return 0
-        return self._alerts.acknowledge(self._info.source, message.condition)
+        source = self._info.source
+        new = self._alerts.acknowledge(source, message.condition)
+        if message.remove:
+            self._alerts.remove(source)
+        return new
 
     def changed(self) -> bytes | None:
         """Return the active alerts as a message if they aren't those returned last."""

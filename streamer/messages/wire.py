@@ -253,6 +253,9 @@ class AcknowledgeMessage(Message, frozen=True, kw_only=True, tag=MessageType.ACK
     """A person has seen one active alert, or all of them."""
 
     condition: Annotated[Text | None, said("null is all of them")] = None
+    remove: Annotated[
+        bool, said("take the source off the ward too, if no samples come from it")
+    ] = False
 
 
 AnyMessage = (

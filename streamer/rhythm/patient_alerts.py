@@ -42,11 +42,14 @@ class PatientAlerts:
         The last alerts of all patients, oldest first.
     watchers : list of callable
         Called with the source when a person has acknowledged something.
+    on_remove : callable
+        Takes a source off the ward if it is silent; returns whether it is.
     """
 
     def __init__(self, config: AlertConfig | None = None, *, most_past: int = 500) -> None:
         self.past: deque[PastAlert] = deque(maxlen=most_past)
         self.watchers: list[Callable[[str], None]] = []
+        self.on_remove: Callable[[str], bool] = lambda source: False
         self._config = config
         self._patients: dict[str, _Patient] = {}
         self._left: dict[str, tuple[Active, ...]] = {}
@@ -91,6 +94,13 @@ class PatientAlerts:
             for watcher in self.watchers:
                 watcher(source)
         return new
+
+    def remove(self, source: str) -> bool:
+        """Take a silent source off the ward, and with it its alerts; return whether it is one."""
+        if not self.on_remove(source):
+            return False
+        self.acknowledge(source)
+        return True
 
     def state_of(self, past: PastAlert) -> AlertState | None:
         """Return how a past alert stands; None if it is active no more."""

@@ -69,9 +69,10 @@ class WardRun:
         self._source: LiveSource | LoopedSource
         # First of all, because what follows takes a while.
         if options.live:
-            self._source = LiveSource(
+            self._source = live = LiveSource(
                 self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
             )
+            self._alerts.on_remove = live.remove
         else:
             looped = LoopedRecords(_records(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
@@ -143,10 +144,7 @@ class WardRun:
         )
         if options.monitor:
             palette.use(options.theme)
-            remove = self._source.remove if isinstance(self._source, LiveSource) else _keep
-            runner.add_sink(
-                WardScreen(runner.sessions, self._alerts, self._ring_of, runner.stop, remove)
-            )
+            runner.add_sink(WardScreen(runner.sessions, self._alerts, self._ring_of, runner.stop))
         return runner
 
     def _ring_of(self, source: str) -> SampleRing | None:
@@ -240,11 +238,6 @@ class WardRun:
         """Print a line, unless the table of patients has the screen."""
         if not self._options.monitor:
             say(line)
-
-
-def _keep(source: str) -> bool:
-    """Remove no looped record."""
-    return False
 
 
 def _check(options: WardOptions) -> None:

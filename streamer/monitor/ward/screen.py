@@ -47,13 +47,11 @@ class WardScreen(QuietSink):
     ----------
     patients : Patients
     alerts : PatientAlerts
-        Where alarms are acknowledged; shared with whoever else publishes them.
+        Where alarms are acknowledged and silent sources removed; shared with the publisher.
     ring_of : callable
         Returns a patient's last samples, by name; None if there are none.
     quit_ : callable
         Called when the person wants to leave.
-    remove : callable
-        Ends a patient whose source is silent, by name; returns whether it is.
     console : Console, optional
     keyboard : file, optional
         The terminal that keys come from; standard input if None.
@@ -65,13 +63,11 @@ class WardScreen(QuietSink):
         alerts: PatientAlerts,
         ring_of: Callable[[str], Ring | None],
         quit_: Callable[[], None],
-        remove: Callable[[str], bool] = lambda source: False,
         console: Console | None = None,
         keyboard: TextIO | None = None,
     ) -> None:
         self._patients = patients
         self._alerts = alerts
-        self._remove = remove
         self._shown: tuple[str, list[ShownAlert]] | None = None
         """The selected patient and their alarms as drawn: what came since was not seen."""
         self._shows_history = False
@@ -215,8 +211,7 @@ class WardScreen(QuietSink):
         if self._shown is None:
             return
         source, _ = self._shown
-        if self._remove(source):
-            self._alerts.acknowledge(source)
+        if self._alerts.remove(source):
             self._say(f"{source} is removed")
         else:
             self._say(f"{source} sends samples; only a silent source can be removed")

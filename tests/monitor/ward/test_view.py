@@ -3,7 +3,6 @@
 import io
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -253,10 +252,10 @@ async def shown_with(screen: WardScreen, *keys: str) -> list[str]:
     return screen_of(screen.frame())
 
 
-def screen_over(found: Sessions, **options: Any) -> WardScreen:
+def screen_over(found: Sessions) -> WardScreen:
     console = Console(file=io.StringIO(), width=120, height=30)
     ward = Ward(SumModel(), n_leads=N_LEADS)
-    return WardScreen(found, found.alerts, ring_of(ward), lambda: None, console=console, **options)
+    return WardScreen(found, found.alerts, ring_of(ward), lambda: None, console=console)
 
 
 async def test_a_high_alarm_stays_in_its_row_until_it_is_over_and_somebody_has_seen_it() -> None:
@@ -324,7 +323,8 @@ async def test_the_list_of_alarms_says_how_each_of_them_stands() -> None:
 async def test_a_dead_source_stays_with_the_time_until_it_is_removed() -> None:
     found = patients("a", "b")
     removed: list[str] = []
-    screen = screen_over(found, remove=lambda name: not removed.append(name))
+    found.alerts.on_remove = lambda name: not removed.append(name)
+    screen = screen_over(found)
     play(found["b"], 0.6)
     alarm(found, "b", Rhythm.NO_SIGNAL, Priority.MEDIUM, 3600)
     since = time.strftime("%H:%M:%S", time.localtime(10.0))
@@ -341,3 +341,6 @@ async def test_a_dead_source_stays_with_the_time_until_it_is_removed() -> None:
     rows = await shown_with(screen, "x")
     assert removed == ["b"]
     assert "b is removed" in rows[-1]
+    assert all(one.acknowledged for one in found.alerts["b"].active)
+    found.alerts.on_remove = lambda name: False
+    assert "b sends samples" in (await shown_with(screen, "x"))[-1]
