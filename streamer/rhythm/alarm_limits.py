@@ -57,7 +57,7 @@ ALERT_KEYS: Final[Mapping[str, _Number]] = {
 }
 """Numbers of the table `alerts`; the first two belong to `EctopyConfig`."""
 TABLES: Final = (*RHYTHM_KEYS, "alerts")
-_LISTS: Final = ("latched", "repeat_s", "priorities")
+_LISTS: Final = ("latched", "repeat_s", "escalate_s", "priorities")
 _PRIORITIES: Final = tuple(priority.name.lower() for priority in Priority)
 CONDITIONS: Final = (*map(str, Rhythm), *map(str, EctopyCondition))
 _LONGEST_S: Final = 3600.0
@@ -127,10 +127,6 @@ def _alerts(table: Mapping[str, Any], rhythm: RhythmConfig) -> AlertConfig:
     latched = table.get("latched", [_word(priority) for priority in config.latched])
     if not isinstance(latched, list):
         raise ValueError(f"latched is {latched!r}; expected a list such as ['high', 'medium']")
-    repeat_s = {
-        _priority("repeat_s", key): _number(f"repeat_s.{key}", value, _Number(0, _LONGEST_S))
-        for key, value in _table(table, "repeat_s").items()
-    }
     priorities: dict[str, Priority] = {}
     for condition, value in _table(table, "priorities").items():
         _check_key(condition, CONDITIONS, "alarm in priorities")
@@ -139,9 +135,17 @@ def _alerts(table: Mapping[str, Any], rhythm: RhythmConfig) -> AlertConfig:
         ectopy=EctopyConfig(rhythm=rhythm, **numbers),
         max_per_min=most,
         latched=frozenset(_priority("latched", word) for word in latched),
-        repeat_s={**config.repeat_s, **repeat_s},
+        repeat_s={**config.repeat_s, **_times(table, "repeat_s")},
+        escalate_s=_times(table, "escalate_s"),
         priorities={**config.priorities, **priorities},
     )
+
+
+def _times(table: Mapping[str, Any], name: str) -> dict[Priority, float]:
+    return {
+        _priority(name, key): _number(f"{name}.{key}", value, _Number(0, _LONGEST_S))
+        for key, value in _table(table, name).items()
+    }
 
 
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ Like a stage it is pure: no clock, no I/O; time is the sample index of the sourc
 import dataclasses
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamer.core.events import (
@@ -25,7 +24,14 @@ from streamer.core.events import (
     Priority,
     Rhythm,
 )
-from streamer.rhythm.alerts import Active, Alert, AlertChange, AlertConfig, AlertState
+from streamer.rhythm.alerts import (
+    Active,
+    Alert,
+    AlertChange,
+    AlertConfig,
+    AlertState,
+    PolicyState,
+)
 from streamer.rhythm.ectopy import EctopyCounter
 from streamer.rhythm.serialize import plain_fields, restore_fields
 
@@ -40,26 +46,6 @@ _V_RHYTHMS: Final[frozenset[str]] = frozenset(
     }
 )
 """Rhythms of which an early warning says nothing new."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _PolicyState:
-    """What the policy remembers."""
-
-    recent: deque[int]
-    """When the last alerts of low and medium priority were raised."""
-    ongoing: set[str] = field(default_factory=set)
-    """What the tracker's alarms say of now."""
-    believed_until: dict[str, int | None] = field(default_factory=dict)
-    """Conditions that went on when an earlier run ended, and the sample up to which they are taken
-    to go on unless they are found again; None before the first event."""
-    active: dict[str, Active] = field(default_factory=dict)
-    held: dict[str, Alert] = field(default_factory=dict)
-    """Alerts of conditions that go on, for which the minute had no room."""
-    raised_at: dict[str, int] = field(default_factory=dict)
-    unreported: dict[str, int] = field(default_factory=dict)
-    """How often a condition was found since its last alert."""
-    suppressed: int = 0
 
 
 class AlertPolicy:
@@ -80,7 +66,7 @@ class AlertPolicy:
         self._fs = fs
         self._config = config or AlertConfig()
         self._ectopy = EctopyCounter(fs, self._config.ectopy)
-        self._state = _PolicyState(recent=deque(maxlen=self._config.max_per_min))
+        self._state = PolicyState(recent=deque(maxlen=self._config.max_per_min))
         self._in_order: tuple[Active, ...] | None = ()
 
     @property
@@ -153,7 +139,7 @@ class AlertPolicy:
         if self._state.active or self._state.held:
             self._end_what_is_over(event.decided_at)
         raised = None if found is None else self._raise(found)
-        return raised or self._raise_held(event.decided_at)
+        return raised or self._raise_held(event.decided_at) or self._escalate(event.decided_at)
 
     def acknowledge(self, condition: str | None = None) -> int:
         """Note that a person has seen an active alert, or all; return how many were new to them."""
@@ -287,6 +273,21 @@ class AlertPolicy:
             return None
         alert = max(self._state.held.values(), key=lambda alert: alert.priority)
         return self._raise(dataclasses.replace(alert, decided_at=decided_at))
+
+    def _escalate(self, now: int) -> Alert | None:
+        """Raise anew, one priority higher, what nobody has acknowledged for long."""
+        for one in self.active if self._config.escalate_s else ():
+            alert, after_s = one.alert, self._config.escalate_s.get(one.alert.priority)
+            is_due = after_s is not None and now - alert.decided_at >= after_s * self._fs
+            if one.state is AlertState.ONGOING and is_due and alert.priority < Priority.HIGH:
+                priority = Priority(alert.priority + 1)
+                latched = priority in self._config.latched
+                alert = dataclasses.replace(
+                    alert, priority=priority, latched=latched, decided_at=now
+                )
+                self._activate(alert, AlertState.ONGOING)
+                return alert
+        return None
 
     def _is_too_soon(self, alert: Alert) -> bool:
         raised_at = self._state.raised_at.get(alert.condition)

@@ -1,5 +1,6 @@
 """What an alert is, its life from the first to the last of it, and the limits of the policy."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +28,9 @@ class AlertConfig:
     the next one."""
     max_per_min: int = 6
     """Alerts of low and medium priority in a minute; high ones always come."""
+    escalate_s: Mapping[Priority, float] = field(default_factory=dict)
+    """How long an alert that goes on may stay unacknowledged before it is raised anew, one priority
+    higher, with one of the next events; without an entry never."""
     recall_s: float = 30.0
     """For how long after a restart what went on before is taken to go on; longer than 17 beats at
     140 a minute or 5 at 15, in which the tracker finds an extreme rate again."""
@@ -147,3 +151,23 @@ class Active:
         if state is None or (state is AlertState.LATCHED and not self.alert.latched):
             return None
         return self if state is self.state else Active(self.alert, state, self.began_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class PolicyState:
+    """What an `AlertPolicy` remembers."""
+
+    recent: deque[int]
+    """When the last alerts of low and medium priority were raised."""
+    ongoing: set[str] = field(default_factory=set)
+    """What the tracker's alarms say of now."""
+    believed_until: dict[str, int | None] = field(default_factory=dict)
+    """Conditions that went on when an earlier run ended, and the sample up to which they are taken
+    to go on unless they are found again; None before the first event."""
+    active: dict[str, Active] = field(default_factory=dict)
+    held: dict[str, Alert] = field(default_factory=dict)
+    """Alerts of conditions that go on, for which the minute had no room."""
+    raised_at: dict[str, int] = field(default_factory=dict)
+    unreported: dict[str, int] = field(default_factory=dict)
+    """How often a condition was found since its last alert."""
+    suppressed: int = 0

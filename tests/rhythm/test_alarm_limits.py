@@ -41,7 +41,8 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     found = limits(
         tmp_path,
         "[rate]\ntachycardia_alarm_bpm = 100\n[alerts]\nlatched = ['high', 'medium']\n"
-        "[alerts.priorities]\npause = 'high'\n[alerts.repeat_s]\nlow = 5\n",
+        "[alerts.priorities]\npause = 'high'\n[alerts.repeat_s]\nlow = 5\n"
+        "[alerts.escalate_s]\nmedium = 120\n",
     )
     assert found.rhythm.tachycardia_alarm_bpm == 100.0
     assert found.rhythm.bradycardia_alarm_bpm == 50.0
@@ -49,6 +50,7 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     assert found.alerts.priorities["pause"] is Priority.HIGH
     assert found.alerts.repeat_s[Priority.LOW] == 5.0
     assert found.alerts.repeat_s[Priority.MEDIUM] == 30.0
+    assert found.alerts.escalate_s == {Priority.MEDIUM: 120.0}
     fast = alarms(run(items(steady(30, 200)), found.rhythm))
     assert [name for name, *_ in fast] == [Rhythm.TACHYCARDIA]
 

@@ -283,6 +283,31 @@ def test_what_was_acknowledged_after_a_snapshot_stays_so() -> None:
     assert states(policy) == [(Rhythm.ASYSTOLE, AlertState.ACKNOWLEDGED)]
 
 
+def test_what_nobody_acknowledges_for_long_is_raised_higher() -> None:
+    config = AlertConfig(
+        repeat_s=dict.fromkeys(Priority, 0.0),
+        escalate_s={Priority.LOW: 60.0, Priority.MEDIUM: 30.0},
+    )
+    policy = AlertPolicy(FS, config)
+    alerts(policy, begins(BIGEMINY, 0))
+    found = alerts(policy, list(beats("N" * 200, start=1000)))
+    told = [(round(a.decided_at / FS), a.priority, a.latched) for a in found]
+    assert told == [(62, Priority.MEDIUM, False), (92, Priority.HIGH, True)]
+    assert states(policy) == [(BIGEMINY, AlertState.ONGOING)]
+    alerts(policy, [over(BIGEMINY, 90_000)])
+    assert states(policy) == [(BIGEMINY, AlertState.LATCHED)]
+
+
+def test_what_is_acknowledged_or_over_is_not_raised_higher() -> None:
+    policy = AlertPolicy(FS, AlertConfig(escalate_s={Priority.LOW: 60.0}))
+    alerts(policy, begins(BIGEMINY, 0))
+    policy.acknowledge(BIGEMINY)
+    assert alerts(policy, list(beats("N" * 200, start=1000))) == []
+    alerts(policy, [over(BIGEMINY, 90_000), *begins(Rhythm.TRIGEMINY, 91_000)])
+    alerts(policy, [over(Rhythm.TRIGEMINY, 92_000)])
+    assert alerts(policy, list(beats("N" * 200, start=93_000))) == []
+
+
 def test_nonsense_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="expected 1 or more"):
         AlertConfig(max_per_min=0)
