@@ -133,11 +133,7 @@ class AlarmMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALAR
     beats: list[Sample]
     state: Annotated[
         Text,
-        words(
-            "ongoing: begun, a second message of the same rhythm and sample tells its end; moment: "
-            "over as soon as it was known; over: that end, at decided_at",
-            AlarmState,
-        ),
+        words("moment: over once it was known; ongoing: over tells its end later", AlarmState),
     ] = AlarmState.MOMENT.value
 
 

@@ -1,13 +1,14 @@
 """The tracker's state on every layer, changed by the rows of the transition table."""
 
 import dataclasses
+from functools import cache
 from typing import Any, Final
 
 from streamer.core.events import Alarm, AlarmState, Rhythm, RhythmEvent
 from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Evidence, Layer, State, Transition, Trigger
 from streamer.rhythm.serialize import convert, plain
-from streamer.rhythm.table import EPISODES, rows
+from streamer.rhythm.table import EPISODES, TABLE
 
 Output = RhythmEvent | Alarm
 _DATING_LIMITS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
@@ -16,6 +17,17 @@ _DISRUPTIVE: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
 """Episodes after which the background is unknown until new beats show it."""
 _FAST: Final = frozenset({Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA})
 """Rates that a heart which stands still doesn't have; no beat comes to say so."""
+
+
+@cache
+def rows(layer: Layer, trigger: Trigger, state: State) -> tuple[Transition, ...]:
+    """Return the rows that may apply, in order."""
+    return tuple(
+        row
+        for row in TABLE[layer]
+        if row.trigger is trigger
+        and (row.to is not state if row.after is None else state in row.after)
+    )
 
 
 class RhythmStateMachine:

@@ -6,7 +6,6 @@ known. For every layer the first row that applies is taken.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
 from streamer.core.events import Priority, Rhythm
@@ -298,14 +297,3 @@ TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = {
 """The rows of every layer, in the order in which they are tried."""
 EPISODES: Final = frozenset(row.to for row in _EPISODES)
 """States of that layer."""
-
-
-@cache
-def rows(layer: Layer, trigger: Trigger, state: State) -> tuple[Transition, ...]:
-    """Return the rows that may apply, in order."""
-    return tuple(
-        row
-        for row in TABLE[layer]
-        if row.trigger is trigger
-        and (row.to is not state if row.after is None else state in row.after)
-    )

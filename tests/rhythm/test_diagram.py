@@ -7,7 +7,8 @@ import pytest
 from streamer.core.events import Rhythm
 from streamer.rhythm.diagram import diagram, table
 from streamer.rhythm.rule import Layer, Transition, Trigger
-from streamer.rhythm.table import EPISODES, TABLE, rows
+from streamer.rhythm.state_machine import rows
+from streamer.rhythm.table import EPISODES, TABLE
 
 TRANSITIONS = [row for layer in TABLE.values() for row in layer]
 

@@ -250,14 +250,8 @@ class _Admitting:
 async def _run_ward(ward: Ward, source: _TimedTurns, model: BatchedModel, url: str | None) -> None:
     """Run the whole ward, each turn until its messages are delivered."""
     sink = _Encoding() if url is None else _Delivering(url, ward=WARD_NAME)
-    runner = Runner(
-        source,
-        model,
-        [sink],
-        ward=ward,
-        config=RunnerConfig(shows_samples=False, yield_every_s=0.0),
-        ledger=LEDGER,
-    )
+    config = RunnerConfig(shows_samples=False, yield_every_s=0.0)
+    runner = Runner(source, model, [sink], ward=ward, config=config, ledger=LEDGER)
     source.n_events = lambda: runner.sessions.totals.events
     await runner.run()
 

@@ -83,10 +83,8 @@ def render(
     alarms : mapping
         How many of them have an alarm of each priority.
     totals : WardTotals
-    trace : sequence of Line
-        The selected patient's waveform.
-    title : Line
-        What stands over it.
+    trace, title : sequence of Line, Line
+        The selected patient's waveform, and what stands over it.
     width, height : int
         Of the terminal; 100 x 30 and more are comfortable.
     history : sequence of Line
