@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from streamer.core.errors import StageClosedError as StageClosedError
     from streamer.core.errors import StreamerError as StreamerError
     from streamer.core.events import Alarm as Alarm
+    from streamer.core.events import AlarmState as AlarmState
     from streamer.core.events import Beat as Beat
     from streamer.core.events import Event as Event
     from streamer.core.events import Gap as Gap
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOME: Final = {
     "Alarm": "streamer.core.events",
+    "AlarmState": "streamer.core.events",
     "Beat": "streamer.core.events",
     "Chain": "streamer.patient.chain",
     "ChainConfig": "streamer.patient.chain",

@@ -64,6 +64,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="latency budget of a provisional label, from its R peak (500)",
     )
     add(
+        "--alarm-limits",
+        type=Path,
+        metavar="FILE",
+        help="limits of alarms and alerts, a TOML file as docs/alarms.md describes it",
+    )
+    add(
         "--snapshots",
         type=Path,
         metavar="DIR",

@@ -150,6 +150,8 @@ class Rhythm(StrEnum):
     VENTRICULAR_FIBRILLATION = "ventricular fibrillation"
     """Flutter too: the signal alone doesn't tell them apart."""
     LEAD_OFF = "lead off"
+    NO_SIGNAL = "no signal from source"
+    """The source has sent nothing for a while: a technical alarm only."""
 
 
 class EctopyCondition(StrEnum):
@@ -175,16 +177,33 @@ class RhythmEvent:
     """R-peak samples that are the evidence."""
 
 
+class AlarmState(StrEnum):
+    """What an `Alarm` says of its condition."""
+
+    ONGOING = "ongoing"
+    """It has begun and goes on: an alarm of the same rhythm and onset that is over follows."""
+    MOMENT = "moment"
+    """It was over as soon as it was known: nothing follows."""
+    OVER = "over"
+    """What was told as going on has ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """Something that a person should look at."""
+    """Something that a person should look at has begun, or is over."""
 
     rhythm: Rhythm
     priority: Priority
     onset: int
     decided_at: int
     beats: tuple[int, ...]
-    """R-peak samples that are the evidence."""
+    """R-peak samples that are the evidence; none of an end."""
+    state: AlarmState = AlarmState.MOMENT
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether it says that something has begun."""
+        return self.state is not AlarmState.OVER
 
 
 Event = LabeledBeat | RhythmEvent | Alarm | Gap

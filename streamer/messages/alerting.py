@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from streamer.core.events import Event, StreamInfo
+from streamer.core.events import Event, Priority, StreamInfo
 from streamer.messages.guard import Guard, RejectedError
 from streamer.messages.outgoing import Outgoing, Rank
 from streamer.messages.payload import sample_time, topic_of, utc_time
@@ -14,17 +15,18 @@ from streamer.messages.wire import (
     ActiveMessage,
     AlertMessage,
     EventMessage,
+    MalformedError,
     dumps,
     loads,
 )
-from streamer.rhythm.alert_policy import Active, Alert, AlertConfig, AlertPolicy
+from streamer.rhythm.alerts import Active, Alert, AlertState
+from streamer.rhythm.patient_alerts import PatientAlerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertingConfig:
     """How alerts travel."""
 
-    policy: AlertConfig | None = None
     expiry_s: float = 3600.0
     """Age at which nobody wants an alert any more; the event behind it is kept for ever."""
 
@@ -41,6 +43,8 @@ class Alerting:
     config : AlertingConfig, optional
     wall_time : callable
         Seconds since the epoch.
+    alerts : PatientAlerts, optional
+        Of all patients, shared with whoever shows them.
     """
 
     def __init__(
@@ -49,18 +53,21 @@ class Alerting:
         prefix: str,
         config: AlertingConfig | None,
         wall_time: Callable[[], float],
+        alerts: PatientAlerts | None = None,
     ) -> None:
         self._info = info
         self._config = config or AlertingConfig()
         self._wall_time = wall_time
         self._prefix = prefix
-        self.policy = AlertPolicy(info.fs, self._config.policy)
+        self._alerts = PatientAlerts() if alerts is None else alerts
+        self.policy = self._alerts.open(info)
         self.guard = Guard()
         self._told: tuple[Active, ...] | None = None
+        self._kept: tuple[Active, ...] = ()
 
     def outgoing(self, event: Event, cause: EventMessage) -> list[Outgoing]:
         """Return the alert that an event raises, if any; `cause` is the event's own message."""
-        alert = self.policy.push(event)
+        alert = self._alerts.take(self._info, event)
         if alert is None:
             return []
         message = alert_message(alert, cause, self._info)
@@ -83,15 +90,36 @@ class Alerting:
             message = self.guard.admit(data, self._wall_time(), self._acknowledgement)
         except RejectedError:
             return 0
-        return self.policy.acknowledge(message.condition)
+        source = self._info.source
+        new = self._alerts.acknowledge(source, message.condition)
+        if message.remove:
+            self._alerts.remove(source)
+        return new
 
     def changed(self) -> bytes | None:
         """Return the active alerts as a message if they aren't those returned last."""
         active = self.policy.active
-        if active == self._told:
+        if active is self._told:
             return None
         self._told = active
         return dumps(self._active_message(active))
+
+    def to_keep(self) -> bytes | None:
+        """Return the same message for the disk if it isn't that returned last."""
+        active = self.policy.active
+        if active is self._kept:
+            return None
+        self._kept = active
+        return dumps(self._active_message(active))
+
+    def recall(self, kept: bytes) -> None:
+        """Take over what an earlier run had kept; what isn't our message is left alone."""
+        try:
+            message = loads(kept)
+        except MalformedError:
+            return
+        if isinstance(message, ActiveMessage):
+            self.policy.recall([_active(alert) for alert in message.alerts])
 
     def forget_told(self) -> None:
         """Tell the active alerts again: a new connection may have lost them."""
@@ -111,7 +139,7 @@ class Alerting:
                     priority=item.alert.priority.name.lower(),
                     sample=int(item.alert.onset),
                     decided_at=int(item.alert.decided_at),
-                    time=sample_time(item.alert.onset, info),
+                    time=_began(item, info),
                     latched=item.alert.latched,
                     acknowledged=item.acknowledged,
                     ended=item.ended,
@@ -125,6 +153,26 @@ class Alerting:
         if not isinstance(message, AcknowledgeMessage) or message.source != self._info.source:
             raise ValueError("no acknowledgement of this source")
         return message
+
+
+def _active(kept: ActiveAlert) -> Active:
+    alert = Alert(
+        condition=kept.condition,
+        priority=Priority[kept.priority.upper()],
+        onset=kept.sample,
+        decided_at=kept.decided_at,
+        beats=(),
+        provisional=False,
+        latched=kept.latched,
+        occurrences=1,
+    )
+    state = AlertState.ACKNOWLEDGED if kept.acknowledged else AlertState.ONGOING
+    began_s = datetime.fromisoformat(kept.time).timestamp()
+    return Active(alert, AlertState.LATCHED if kept.ended else state, began_s)
+
+
+def _began(item: Active, info: StreamInfo) -> str:
+    return sample_time(item.alert.onset, info) if item.began_s is None else utc_time(item.began_s)
 
 
 def alert_message(alert: Alert, cause: EventMessage, info: StreamInfo) -> AlertMessage:

@@ -9,9 +9,12 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 from typing import Any, Final
 
+from streamer.core.events import AlarmState
+from streamer.messages.payload import utc_time
 from streamer.messages.wire import (
     AlarmMessage,
     AnyMessage,
@@ -65,17 +68,29 @@ class FhirConfig:
 
 
 def observations(events: Iterable[AnyMessage], config: FhirConfig) -> Iterator[Resource]:
-    """Turn events into Observation resources, in order of time."""
+    """Turn events into Observation resources, as they are complete.
+
+    An alarm that goes on is one observation, made at its end; one without an end comes last.
+    """
     period: list[BeatMessage] = []
+    ongoing: dict[tuple[str, str, int], AlarmMessage] = {}
     for event in events:
         if isinstance(event, BeatMessage) and event.revision == 1:
             if period and event.sample - period[0].sample >= config.every_s * event.fs:
                 yield from _heart_rate(period, config)
                 period = []
             period.append(event)
+        elif isinstance(event, AlarmMessage) and event.state != AlarmState.MOMENT:
+            key = (event.source, event.rhythm, event.sample)
+            if event.state == AlarmState.OVER:
+                yield _lasting(ongoing.pop(key, event), event, config)
+            else:
+                ongoing[key] = event
         elif isinstance(event, RhythmMessage | AlarmMessage):
             yield _finding(event, config)
     yield from _heart_rate(period, config)
+    for alarm in ongoing.values():
+        yield _lasting(alarm, None, config)
 
 
 def bundle(resources: Iterable[Resource]) -> Resource:
@@ -130,6 +145,17 @@ def _finding(event: RhythmMessage | AlarmMessage, config: FhirConfig) -> Resourc
     }
     if isinstance(event, AlarmMessage):
         observation["interpretation"] = [{"text": f"alarm, {event.priority} priority"}]
+    return observation
+
+
+def _lasting(alarm: AlarmMessage, end: AlarmMessage | None, config: FhirConfig) -> Resource:
+    """Make an observation of an alarm that went on until `end`, or beyond the last event."""
+    observation = _finding(alarm, config)
+    observation["effectivePeriod"] = {"start": observation.pop("effectiveDateTime")}
+    if end is not None:
+        began = datetime.fromisoformat(end.time).timestamp()
+        over = utc_time(began + (end.decided_at - end.sample) / end.fs)
+        observation["effectivePeriod"]["end"] = over
     return observation
 
 

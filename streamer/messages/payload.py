@@ -197,6 +197,7 @@ def _alarm(event: Alarm, envelope: dict[str, Any]) -> AlarmMessage:
         rhythm=event.rhythm.value,
         priority=event.priority.name.lower(),
         beats=_samples(event.beats),
+        state=event.state.value,
     )
 
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from classifier.labels import MODEL_LABELS, Label
-from streamer.core.events import GapReason
+from streamer.core.events import AlarmState, GapReason
 from streamer.messages.fields import (
     MAX_INTEGER,
     ConditionName,
@@ -126,11 +126,15 @@ class RhythmMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.RHY
 
 
 class AlarmMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALARM.value):
-    """The rhythm tracker found something that a person should look at."""
+    """Something that a person should look at has begun, or is over."""
 
     rhythm: RhythmName
     priority: PriorityName
     beats: list[Sample]
+    state: Annotated[
+        Text,
+        words("moment: over once it was known; ongoing: over tells its end later", AlarmState),
+    ] = AlarmState.MOMENT.value
 
 
 class GapMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.GAP.value):
@@ -245,6 +249,9 @@ class AcknowledgeMessage(Message, frozen=True, kw_only=True, tag=MessageType.ACK
     """A person has seen one active alert, or all of them."""
 
     condition: Annotated[Text | None, said("null is all of them")] = None
+    remove: Annotated[
+        bool, said("take the source off the ward too, if no samples come from it")
+    ] = False
 
 
 AnyMessage = (

@@ -5,11 +5,13 @@ import textwrap
 from dataclasses import dataclass
 from typing import Final
 
+from streamer.core.events import AlarmState
 from streamer.core.text import clean
 from streamer.messages.payload import utc_time
 from streamer.messages.received import Received
 from streamer.messages.wire import (
     AcknowledgeMessage,
+    ActiveAlert,
     ActiveMessage,
     AlarmMessage,
     AlertMessage,
@@ -131,7 +133,7 @@ def _words(message: AnyMessage) -> Words:  # noqa: PLR0911 - one for each type
         case AlertMessage():
             return _alert(message)
         case ActiveMessage():
-            return "active", [item.condition for item in message.alerts] or ["no alert"], ""
+            return "active", [*map(_active, message.alerts)] or ["no alert"], ""
         case AcknowledgeMessage():
             return "seen", [message.condition or "every alert"], ""
         case StatusMessage():
@@ -156,6 +158,8 @@ def _beat(message: BeatMessage) -> Words:
 
 def _alarm(message: AlarmMessage) -> Words:
     count = f"{len(message.beats)} beats" if message.beats else ""
+    if message.state == AlarmState.OVER:
+        return "over", [message.rhythm, _when(message)], "dim"
     words = [message.rhythm, _when(message), f"{message.priority} priority", count]
     return "ALARM", words, _PRIORITY_STYLES.get(message.priority, "")
 
@@ -176,6 +180,11 @@ def _alert(message: AlertMessage) -> Words:
         f"{times} times since the last alert of it" if times > 1 else "",
     ]
     return "ALERT", words, _PRIORITY_STYLES.get(message.priority, "")
+
+
+def _active(alert: ActiveAlert) -> str:
+    stands = " (acknowledged)" if alert.acknowledged else " (over)" if alert.ended else ""
+    return alert.condition + stands
 
 
 def _status(message: StatusMessage) -> Words:

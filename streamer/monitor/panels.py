@@ -1,9 +1,11 @@
 """The numeric panels of the monitor, each a list of rows of styled text."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from streamer.core.clock_format import clock
-from streamer.core.events import Alarm, Priority, Rhythm
+from streamer.core.events import Priority, Rhythm
+from streamer.monitor.shown_alerts import ShownAlert, short_name, time_of_day
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import big_digits, palette
 from streamer.monitor.terminal.screen_lines import Part, bar, single_cells
@@ -25,7 +27,7 @@ _FAIR_QUALITY = 0.5
 def shown_rate(state: MonitorState) -> float | None:
     """Return the heart rate; None where there is none, though a detector may count waves."""
     rateless = state.rhythm is not None and state.rhythm.rhythm in RATELESS
-    return None if rateless else state.heart_rate_bpm
+    return None if rateless or state.silent_since_s is not None else state.heart_rate_bpm
 
 
 def heart_rate(state: MonitorState, *, large: bool = False) -> list[Row]:
@@ -198,27 +200,12 @@ def alarm_list(state: MonitorState, width: int, rows: int) -> list[Row]:
     ]
 
 
-_SHORT: Final[dict[Rhythm, str]] = {
-    Rhythm.VENTRICULAR_FIBRILLATION: "VF",
-    Rhythm.VENTRICULAR_TACHYCARDIA: "VT",
-    Rhythm.SUPRAVENTRICULAR_TACHYCARDIA: "SVT",
-    Rhythm.ATRIAL_FIBRILLATION: "AF",
-    Rhythm.IDIOVENTRICULAR: "IVR",
-    Rhythm.S_RUN: "S run",
-    Rhythm.S_COUPLET: "S couplet",
-    Rhythm.EXTREME_BRADYCARDIA: "extr. brady",
-    Rhythm.EXTREME_TACHYCARDIA: "extr. tachy",
-}
-"""The field's abbreviations, for narrow lists."""
-
-
-def short_name(rhythm: Rhythm) -> str:
-    """Return the field's abbreviation, or the name with what is long in it shortened."""
-    return _SHORT.get(rhythm, str(rhythm).replace("ventricular", "V"))
-
-
 def rhythm(state: MonitorState) -> Row:
     """Say what is happening, and since when."""
+    silent_s = state.silent_since_s
+    if silent_s is not None:
+        words = f" NO SIGNAL FROM SOURCE since {time_of_day(silent_s)} "
+        return [(words, palette.ALARM[Priority.MEDIUM])]
     lost = state.lost_signal
     if lost is not None:
         return [(f" NO SIGNAL: {lost} ", palette.ALARM[Priority.MEDIUM])]
@@ -232,33 +219,49 @@ def rhythm(state: MonitorState) -> Row:
 
 
 def alarm_banner(state: MonitorState, room: int) -> Row:
-    """Return the alarm that counts most right now, in words that fit into `room` cells."""
-    alarm = state.active_alarm
-    if alarm is None:
+    """Return the alarms that count most right now, in words that fit into `room` cells."""
+    shown = state.banner
+    if not shown:
         word = "alarm" if state.n_alarms == 1 else "alarms"
         return [(f"{state.n_alarms} {word} ", palette.FAINT)] if state.n_alarms else []
-    style = palette.FAINT if state.is_acknowledged(alarm) else palette.ALARM[alarm.priority]
-    words = _alarm_words(state, alarm)
-    return [(next((text for text in words if len(text) <= room), words[-1]), style)]
+    others = len(state.shown_alerts) - len(shown)
+    more = f" +{others} " if others else ""
+    rows = [_banner_row(state, shown, kind, more) for kind in range(_WAYS)]
+    return next((row for row in rows if sum(len(text) for text, _ in row) <= room), rows[-1])
 
 
-def _alarm_words(state: MonitorState, alarm: Alarm) -> list[str]:
+_WAYS: Final = 5
+
+
+def _banner_row(state: MonitorState, shown: Sequence[ShownAlert], kind: int, more: str) -> Row:
+    row: Row = []
+    for one in shown:
+        style = palette.FAINT if one.is_acknowledged else palette.ALARM[one.priority]
+        row.append((_alarm_words(state, one)[kind], style))
+    return [*row, (more, palette.FAINT)] if more else row
+
+
+def _alarm_words(state: MonitorState, shown: ShownAlert) -> list[str]:
     """Return ways to say an alarm and its age, the longest first."""
-    lasts = state.rhythm is not None and state.rhythm.rhythm is alarm.rhythm
-    time = clock(state.age_s(alarm.onset))
-    age = f"for {time}" if lasts else f"{time} ago"
-    if state.is_acknowledged(alarm):
+    time = clock(state.age_s(shown.onset))
+    age = f"for {time}" if shown.goes_on else f"{time} ago"
+    if shown.began_s is not None:
+        time = time_of_day(shown.began_s)
+        age = f"since {time}" if shown.goes_on else f"at {time}"
+    name, short = shown.condition, short_name(shown.condition)
+    if shown.is_acknowledged:
         return [
-            f" {alarm.rhythm} {age}, acknowledged ",
-            f" {short_name(alarm.rhythm)} {age}, acknowledged ",
-            f" {short_name(alarm.rhythm)} {age}, seen ",
+            f" {name} {age}, acknowledged ",
+            f" {short} {age}, acknowledged ",
+            f" {short} {age}, seen ",
+            f" {short} {time}, seen ",
+            f" {short} seen ",
         ]
-    mark = palette.ALARM_MARK[alarm.priority]
-    name = str(alarm.rhythm).upper()
+    mark = palette.ALARM_MARK[shown.priority]
     return [
-        f" {mark} {alarm.priority.name} {name} {age} {mark} ",
-        f" {mark} {alarm.priority.name} {name} {age} ",
-        f" {mark} {name} {age} ",
-        f" {mark} {name} {time} ",
-        f" {mark} {short_name(alarm.rhythm).upper()} {age} ",
+        f" {mark} {shown.priority.name} {name.upper()} {age} {mark} ",
+        f" {mark} {shown.priority.name} {name.upper()} {age} ",
+        f" {mark} {name.upper()} {age} ",
+        f" {mark} {name.upper()} {time} ",
+        f" {mark} {short.upper()} {age} ",
     ]

@@ -13,12 +13,14 @@ from streamer.core.errors import OutputError
 from streamer.core.events import Alarm, Published, StreamInfo
 from streamer.monitor.freezer import Freezer
 from streamer.monitor.keys import Command, KeyReader
+from streamer.monitor.shown_alerts import ShownAlert
 from streamer.monitor.state import MonitorState
 from streamer.monitor.status import MqttStatus
 from streamer.monitor.terminal.frame_pace import FramePacer, SpeedMeter
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.view import render
 from streamer.report.strip.writers import FreezeFormat
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.scoring.account import Accounts
 from streamer.sources.transport import Transport
 
@@ -30,6 +32,8 @@ class MonitorSink:
     ----------
     accounts : Accounts
         Of the source's beats.
+    alerts : PatientAlerts, optional
+        Where alarms are acknowledged; shared with whoever else shows or publishes them.
     console : Console, optional
         Where to draw; standard output if None.
     mqtt : MqttStatus, optional
@@ -66,6 +70,7 @@ class MonitorSink:
         console: Console | None = None,
         *,
         accounts: Accounts,
+        alerts: PatientAlerts | None = None,
         mqtt: MqttStatus | None = None,
         fps: float = 20.0,
         speed: float | None = 1.0,
@@ -79,6 +84,7 @@ class MonitorSink:
             raise ValueError(f"got {fps} frames per second, expected more than 0")
         self._console = console or Console()
         self._accounts = accounts
+        self._alerts = alerts
         self._mqtt = mqtt
         self._fps = fps
         self._speed = speed
@@ -88,6 +94,8 @@ class MonitorSink:
         self._on_quit = on_quit
         self._message_until = 0.0
         self._state: MonitorState | None = None
+        self._banner: list[ShownAlert] = []
+        """As it was drawn last: what came since was not seen."""
         self._screen: FullScreen | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -109,6 +117,7 @@ class MonitorSink:
         self._state = MonitorState(
             info,
             self._accounts[info.source],
+            alerts=self._alerts,
             mqtt=self._mqtt,
             speed=self._speed,
             pace=self._transport,
@@ -154,7 +163,8 @@ class MonitorSink:
         if self._task is not None and self._task.done():
             self._task.result()
         self.state.publish(message)
-        if isinstance(message.event, Alarm) and self._transport is not None:
+        event = message.event
+        if isinstance(event, Alarm) and event.is_raised and self._transport is not None:
             self._transport.found()
 
     def command(self, command: Command) -> None:
@@ -165,8 +175,8 @@ class MonitorSink:
             case Command.LEAD:
                 self._say(f"lead {self.state.next_lead()} on top")
             case Command.ACKNOWLEDGE:
-                alarm = self.state.acknowledge()
-                self._say("no alarm" if alarm is None else f"{alarm.rhythm} acknowledged")
+                seen = self.state.acknowledge(self._banner)
+                self._say("no alarm" if seen is None else f"{seen.condition} acknowledged")
             case Command.FREEZE:
                 self._freezer.freeze(self.state)
             case Command.QUIT:
@@ -217,6 +227,7 @@ class MonitorSink:
                     stands = self._transport is not None and self._transport.paused
                     state.measured_speed = meter.measure(started, state.now, paused=stands)
                     width, height = self._console.size
+                    self._banner = state.banner
                     frame = render(state, width, height)
                     await asyncio.to_thread(screen.draw, frame)
                     pacer.drawn(started, loop.time())

@@ -2,6 +2,7 @@
 
 import statistics
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,12 +17,15 @@ from streamer.core.events import (
     GapReason,
     LabeledBeat,
     Published,
+    Rhythm,
     RhythmEvent,
     StreamInfo,
 )
 from streamer.monitor.burden import Burden
 from streamer.monitor.gain import Gain
+from streamer.monitor.shown_alerts import ShownAlert, in_sight, shown_alerts
 from streamer.monitor.status import MqttStatus, Pace
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.scoring.account import Account
 from streamer.signal.ring import SampleRing
 
@@ -37,8 +41,6 @@ class MonitorConfig:
     """Beats whose median quality is shown."""
     notices: int = 16
     """Alarms and gaps remembered."""
-    alarm_hold_s: float = 10.0
-    """How long an alarm stays in the banner after its rhythm has ended."""
     dead_s: float = 1.0
     """Time without any change that is shown as a lost signal."""
     dead_mv: float = 0.002
@@ -58,6 +60,8 @@ class MonitorState:
         The source.
     account : Account
         Of its beats; an event is in it before it is published here.
+    alerts : PatientAlerts, optional
+        Where alarms are acknowledged; shared with whoever else shows or publishes them.
     mqtt : MqttStatus, optional
         Counters to show.
     speed : float, optional
@@ -87,6 +91,7 @@ class MonitorState:
         info: StreamInfo,
         account: Account,
         *,
+        alerts: PatientAlerts | None = None,
         mqtt: MqttStatus | None = None,
         speed: float | None = 1.0,
         pace: Pace | None = None,
@@ -97,7 +102,10 @@ class MonitorState:
         self.message: str | None = None
         self.top_lead = 0
         self.burden = Burden(info.fs)
-        self._acknowledged: set[tuple[str, int]] = set()
+        self.alerts = PatientAlerts() if alerts is None else alerts
+        self._policy = self.alerts.open(info)
+        self._seen: dict[str, int] = {}
+        """Up to which sample a person has seen alarms that are shown for a moment."""
         self.info = info
         self.mqtt = mqtt
         self.speed = speed
@@ -137,6 +145,7 @@ class MonitorState:
     def publish(self, message: Published) -> None:
         """Take one event of the chain."""
         event = message.event
+        self.alerts.take(self.info, event)
         if isinstance(event, LabeledBeat):
             if event.revision > 0:
                 sample = event.beat.rpeak.sample
@@ -144,8 +153,9 @@ class MonitorState:
         elif isinstance(event, RhythmEvent):
             self.rhythm = event
         elif isinstance(event, Alarm):
-            self.alarms.append(event)
-            self.n_alarms += 1
+            if event.is_raised:
+                self.alarms.append(event)
+                self.n_alarms += 1
         else:
             self._take_gap(event)
 
@@ -175,7 +185,7 @@ class MonitorState:
     @property
     def quality(self) -> float | None:
         """Median quality index of the last beats, 0 to 1; None while unknown, 0 without signal."""
-        if self.lost_signal is not None:
+        if self.lost_signal is not None or self.silent_since_s is not None:
             return 0.0
         recent = [beat.quality for beat in self.ledger.last(self.config.quality_beats)]
         return statistics.median(recent) if recent else None
@@ -192,27 +202,31 @@ class MonitorState:
         return GapReason.FLAT if float(np.ptp(known)) < self.config.dead_mv else None
 
     @property
-    def active_alarm(self) -> Alarm | None:
-        """The alarm for the banner: the highest of those that last or ended a moment ago."""
-        active = [alarm for alarm in self.alarms if self._is_active(alarm)]
-        return max(active, key=self._urgency, default=None)
+    def shown_alerts(self) -> list[ShownAlert]:
+        """What holds, what nobody has acknowledged, and what was raised a moment ago, in order."""
+        return shown_alerts(self.info, self._policy, reversed(self.alarms), self.now, self._seen)
 
-    def _urgency(self, alarm: Alarm) -> tuple[bool, int, int]:
-        """Order alarms: those that nobody has seen first, then by priority, then the newest."""
-        return (not self.is_acknowledged(alarm), int(alarm.priority), alarm.decided_at)
+    @property
+    def banner(self) -> list[ShownAlert]:
+        """What the banner shows: the gravest, and what that must not hide."""
+        return in_sight(self.shown_alerts)
 
-    def acknowledge(self) -> Alarm | None:
-        """Mark the alarm in the banner as seen; return it, None if there is none."""
-        alarm = self.active_alarm
-        if alarm is not None:
-            remembered = {(a.rhythm.value, a.decided_at) for a in self.alarms}
-            self._acknowledged &= remembered
-            self._acknowledged.add((alarm.rhythm.value, alarm.decided_at))
-        return alarm
+    @property
+    def silent_since_s(self) -> float | None:
+        """When the last sample came, in seconds since the epoch, if the source is silent."""
+        onset = self._policy.ongoing_onset(Rhythm.NO_SIGNAL)
+        if onset is None:
+            return None
+        return self.info.started_at + (onset - self.info.first_sample) / self.info.fs
 
-    def is_acknowledged(self, alarm: Alarm) -> bool:
-        """Tell whether a person has seen the alarm."""
-        return (alarm.rhythm.value, alarm.decided_at) in self._acknowledged
+    def acknowledge(self, banner: Sequence[ShownAlert]) -> ShownAlert | None:
+        """Acknowledge what a banner shows; return it, None if there is nothing to acknowledge."""
+        for one in banner:
+            if not one.is_acknowledged:
+                self._seen[one.condition] = self.now
+                self.alerts.acknowledge(self.info.source, one.condition)
+                return one
+        return None
 
     def next_lead(self) -> str:
         """Draw the next lead on top and return its name."""
@@ -224,16 +238,6 @@ class MonitorState:
         """Rows of the leads as they are drawn, the top one first."""
         n = len(self.info.leads)
         return tuple((self.top_lead + k) % n for k in range(n))
-
-    def _is_active(self, alarm: Alarm) -> bool:
-        if self.age_s(alarm.decided_at) <= self.config.alarm_hold_s:
-            return True
-        rhythm = self.rhythm
-        return (
-            rhythm is not None
-            and rhythm.rhythm is alarm.rhythm
-            and rhythm.onset <= alarm.decided_at
-        )
 
     def _recent(self, seconds: float) -> NDArray[np.float32]:
         start = max(self.now - round(seconds * self.info.fs), self.info.first_sample)

@@ -96,7 +96,7 @@ class Summary:
             self._end_rhythm(event.onset)
             self._rhythm = event
         elif isinstance(event, Alarm):
-            self.alarms[event.rhythm, event.priority] += 1
+            self.alarms[event.rhythm, event.priority] += event.is_raised
         elif not event.ongoing:
             gap = self.gaps.setdefault(event.reason, Episodes())
             gap.n += 1

@@ -62,6 +62,8 @@ class DiskOutbox(Outbox):
         self._unwritten: list[Outgoing] = []
         self._numbered: set[str] = set()
         """Sources whose number changed since the last commit."""
+        self._alerts: dict[str, bytes] = {}
+        """Active alerts of sources where they changed since the last commit."""
         self._done: list[tuple[int, int]] = []
         """First and last of what was acknowledged since the last commit."""
         self.unacknowledged = self._count("acknowledged_at IS NULL")
@@ -95,6 +97,17 @@ class DiskOutbox(Outbox):
         if len(self._unwritten) >= _MOST_UNWRITTEN:
             self.commit()
 
+    def keep_alerts(self, source: str, active: bytes) -> None:
+        """Keep the message of a source's active alerts, to be written by the next `commit`."""
+        self._alerts[source] = active
+
+    def kept_alerts(self, source: str) -> bytes | None:
+        """Return the active alerts of an earlier run; None if there are none."""
+        query = "SELECT active FROM alerts WHERE name = ?"
+        with reported(self.path):
+            found = self._tables.execute(query, (source,)).fetchone()
+        return None if found is None else bytes(found[0])
+
     def commit(self) -> None:
         """Write what was put and acknowledged, all of it or none.
 
@@ -103,13 +116,14 @@ class DiskOutbox(Outbox):
         OutputError
             If the disk is full or fails.
         """
-        if not (self._unwritten or self._numbered or self._done):
+        if not (self._unwritten or self._numbered or self._done or self._alerts):
             return
         with reported(self.path), self._tables:
             self._write_messages()
             self._write_acknowledgements()
         self._unwritten.clear()
         self._numbered.clear()
+        self._alerts.clear()
         self._done.clear()
         self._shed_excess()
 
@@ -122,6 +136,9 @@ class DiskOutbox(Outbox):
         numbers = [(name, self._next_seq[name]) for name in self._numbered]
         self._tables.executemany(
             "INSERT OR REPLACE INTO source (name, next_seq) VALUES (?, ?)", numbers
+        )
+        self._tables.executemany(
+            "INSERT OR REPLACE INTO alerts (name, active) VALUES (?, ?)", self._alerts.items()
         )
 
     def _write_acknowledgements(self) -> None:

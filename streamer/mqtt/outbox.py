@@ -97,6 +97,14 @@ class Outbox(ABC):
         if not self.is_durable:
             self._next_seq.pop(source, None)
 
+    def keep_alerts(self, source: str, active: bytes) -> None:
+        """Keep the message of a source's active alerts, in place of the one before, if durable."""
+        return
+
+    def kept_alerts(self, source: str) -> bytes | None:
+        """Return the active alerts of an earlier run; None if there are none."""
+        return None
+
     @abstractmethod
     def put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
         """Add messages behind all others, and set the source's `next_seq` in the same step."""

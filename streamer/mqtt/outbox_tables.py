@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from streamer.core.errors import OutputError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """SQLite's `user_version`; raised whenever the tables change."""
 
 _SOURCES: Final = "CREATE TABLE source (name TEXT PRIMARY KEY, next_seq INTEGER NOT NULL)"
+_ALERTS: Final = "CREATE TABLE alerts (name TEXT PRIMARY KEY, active BLOB NOT NULL)"
 _IS_CURRENT: Final = f"PRAGMA user_version = {VERSION}"
 
 SCHEMA: Final[tuple[str, ...]] = (
@@ -37,14 +38,17 @@ SCHEMA: Final[tuple[str, ...]] = (
         shed3 INTEGER NOT NULL DEFAULT 0
     )""",
     _SOURCES,
+    _ALERTS,
     _IS_CURRENT,
 )
 """Run once, in a new file."""
 
 ADDED_IN: Final[dict[int, tuple[str, ...]]] = {
-    1: (_SOURCES, "INSERT INTO source SELECT :source, next_seq FROM state", _IS_CURRENT),
+    1: (_SOURCES, "INSERT INTO source SELECT :source, next_seq FROM state", _ALERTS, _IS_CURRENT),
+    2: (_ALERTS, _IS_CURRENT),
 }
-"""Run once, in a file of an older version: the first held one source, which named the file."""
+"""Run once, in a file of an older version: the first held one source, which named the file; the
+second kept no alerts."""
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from streamer.mqtt.link import LinkOptions
 from streamer.mqtt.outbox import Outbox
 from streamer.mqtt.protocol import Version, message_properties, user_properties
 from streamer.mqtt.sources import PublishedSource
+from streamer.rhythm.patient_alerts import PatientAlerts
 
 _WARD_HEALTH: Final = HealthConfig(degraded_from=20_000, healthy_from=2000)
 _SESSION_S: Final = 300
@@ -43,6 +44,7 @@ class Presence(MqttClient):
         outbox: Outbox,
         prefix: str,
         alerting: AlertingConfig | None,
+        alerts: PatientAlerts | None,
         ha_discovery: bool,
         on_samples: Incoming | None,
         **options: Unpack[LinkOptions],
@@ -60,6 +62,8 @@ class Presence(MqttClient):
             **options,
         )
         self._alerting_config = alerting
+        self.alerts = PatientAlerts() if alerts is None else alerts
+        self.alerts.watchers.append(self._note_acknowledged)
         self._ha_discovery = ha_discovery
         self._sources: dict[str, PublishedSource] = {}
         self._changed: set[str] = set()
@@ -118,11 +122,14 @@ class Presence(MqttClient):
             prefix=self._prefix,
             outbox=self._outbox,
             wall_time=self._wall_time,
-            alerting=Alerting(info, self._prefix, self._alerting_config, self._wall_time),
+            alerting=Alerting(
+                info, self._prefix, self._alerting_config, self._wall_time, self.alerts
+            ),
             first_seq=first_seq,
             events=first_seq,
             via=None if self._ward is None else self._ward.info.source,
         )
+        source.recall_alerts()
         self._tell_present(source)
 
     def close_source(self, source: str) -> None:
@@ -131,6 +138,7 @@ class Presence(MqttClient):
             return  # `close` says so.
         self._tell_changed()
         self._changed.discard(source)
+        self.alerts.close(source)
         self._leaving.append((self._puts, self._sources.pop(source)))
         self._outbox.forget(source)
         self._wake.set()
@@ -225,6 +233,15 @@ class Presence(MqttClient):
         known = self._sources.get(source)
         if known is not None and known.alerting is not None:
             known.alerting.acknowledge(payload)
+            self._note_acknowledged(source)  # The count of what was turned away too.
+
+    def _note_acknowledged(self, source: str) -> None:
+        """Tell how a source's alerts stand now that a person has seen one, here or elsewhere."""
+        known = self._sources.get(source)
+        if known is not None:
+            known.keep_alerts()
+            if self._ward is None:
+                self._outbox.commit()
             self._changed.add(source)
             self._wake.set()
 

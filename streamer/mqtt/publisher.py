@@ -8,13 +8,12 @@ ward offline knows that all its sources are.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Unpack
+from collections.abc import Callable
+from typing import Final, Unpack
 
 from replay.chunk import Chunk
-from streamer.core.errors import SnapshotError
 from streamer.core.events import Published, StreamInfo
-from streamer.messages.alerting import Alerting, AlertingConfig
+from streamer.messages.alerting import AlertingConfig
 from streamer.messages.outgoing import Rank
 from streamer.messages.payload import TOPIC_PREFIX, to_payload
 from streamer.messages.source_status import ConnectionState
@@ -25,6 +24,7 @@ from streamer.mqtt.link import ClientConfig, LinkOptions
 from streamer.mqtt.outbox import MemoryOutbox, Outbox, OutboxConfig
 from streamer.mqtt.presence import Presence
 from streamer.mqtt.sources import addressed, rank_of
+from streamer.rhythm.patient_alerts import PatientAlerts
 
 __all__ = ["ClientConfig", "ConnectionState", "MqttPublisher"]
 
@@ -54,7 +54,9 @@ class MqttPublisher(Presence):
     prefix : str
         First level of every topic.
     alerting : AlertingConfig, optional
-        Which events become alerts, of every source.
+        How alerts travel.
+    alerts : PatientAlerts, optional
+        Which events become alerts, of every source; shared with whoever shows them.
     ha_discovery : bool
         Whether to announce the sources to Home Assistant.
     on_samples : callable, optional
@@ -78,6 +80,7 @@ class MqttPublisher(Presence):
         outbox: Outbox | None = None,
         prefix: str = TOPIC_PREFIX,
         alerting: AlertingConfig | None = None,
+        alerts: PatientAlerts | None = None,
         ha_discovery: bool = False,
         on_samples: Incoming | None = None,
         **options: Unpack[LinkOptions],
@@ -88,6 +91,7 @@ class MqttPublisher(Presence):
             url,
             ward=ward,
             alerting=alerting,
+            alerts=alerts,
             ha_discovery=ha_discovery,
             on_samples=on_samples,
             client_id=client_id or _default_client_id("ward" if is_ward else "replay", outbox),
@@ -125,8 +129,7 @@ class MqttPublisher(Presence):
         source = self._sources[info.source]
         if source.is_resumed and message.seq < source.first_seq:
             # The run that wrote the snapshot had published it; its alert is told already too.
-            if source.alerting is not None:
-                source.alerting.outgoing(message.event, to_payload(message, source.info))
+            self.alerts.take(source.info, message.event)
             return
         if message.seq < source.events:
             raise ValueError(
@@ -140,6 +143,7 @@ class MqttPublisher(Presence):
         payload = to_payload(message, source.info)
         alerting = source.alerting
         alerts = [] if alerting is None else alerting.outgoing(message.event, payload)
+        source.keep_alerts()
         self._put(
             addressed(payload, self._prefix, rank_of(payload)),
             *alerts,
@@ -153,32 +157,10 @@ class MqttPublisher(Presence):
         if not (self._is_closing or self.is_behind):
             self._put(addressed(message, self._prefix, Rank.STATISTICS))
 
-    def alert_state(self, source: str) -> dict[str, Any]:
-        """Return what a snapshot must hold of a source's alerts, as JSON can hold it."""
-        return self._alerting(source).policy.state()
-
-    def restore_alerts(self, source: str, state: Mapping[str, Any]) -> None:
-        """Go on with the alerts of a source that has just been opened.
-
-        Raises
-        ------
-        SnapshotError
-            If the state isn't ours.
-        """
-        try:
-            self._alerting(source).policy.restore(state)
-        except (KeyError, TypeError, ValueError) as error:
-            raise SnapshotError(
-                f"snapshot of {source} has no usable alerts ({error}); remove it"
-            ) from error
+    def resume(self, source: str) -> None:
+        """Note that a source goes on from a snapshot: events of before it may come once more."""
         self._sources[source].is_resumed = True
         self._changed.add(source)
-
-    def _alerting(self, source: str) -> Alerting:
-        alerting = self._sources[source].alerting
-        if alerting is None:
-            raise KeyError(source)
-        return alerting
 
 
 def _memory(is_ward: bool, queue_size: int | None, wall_time: Callable[[], float]) -> MemoryOutbox:

@@ -11,6 +11,7 @@ from streamer.mqtt.client import Incoming
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.protocol import AUTO, Version
 from streamer.mqtt.publisher import WARD_OUTBOX, WARD_QUEUE_SIZE, MqttPublisher
+from streamer.rhythm.patient_alerts import PatientAlerts
 
 OUTBOX_SIZE: Final = 100_000
 """Messages that an outbox on disk holds: half a day of one patient, some 60 MB."""
@@ -56,6 +57,7 @@ class Publishing:
         name: str,
         on_notice: Callable[[str], None],
         *,
+        alerts: PatientAlerts,
         is_ward: bool = False,
         on_samples: Incoming | None = None,
     ) -> MqttPublisher:
@@ -76,6 +78,7 @@ class Publishing:
         return MqttPublisher(
             url,
             ward=name if is_ward else None,
+            alerts=alerts,
             outbox=outbox,
             tls=self.tls,
             version=version,

@@ -63,6 +63,20 @@ class PublishedSource:
         )
         return Present(self.topic(TopicKind.STATUS), payload, MessageType.STATUS)
 
+    def recall_alerts(self) -> None:
+        """Take over the active alerts that an earlier run kept on disk."""
+        kept = self.outbox.kept_alerts(self.info.source)
+        if kept is not None and self.alerting is not None:
+            self.alerting.recall(kept)
+
+    def keep_alerts(self) -> None:
+        """Have the active alerts survive the process, if the outbox does."""
+        if self.alerting is None or not self.outbox.is_durable:
+            return
+        payload = self.alerting.to_keep()
+        if payload is not None:
+            self.outbox.keep_alerts(self.info.source, payload)
+
     def changed_alerts(self) -> Present | None:
         """Return the active alerts if they aren't those returned last."""
         payload = None if self.alerting is None else self.alerting.changed()

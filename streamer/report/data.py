@@ -1,7 +1,7 @@
 """What a report is made of: collected from a record played through the chain, or its events."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
 from replay.wfdb_record import WfdbRecord
 from streamer.core.errors import StreamerError
-from streamer.core.events import Published, Rhythm, StreamInfo
+from streamer.core.events import AlarmState, Published, Rhythm, StreamInfo
 from streamer.messages.event_lines import read_events
 from streamer.messages.payload import to_payload
 from streamer.messages.wire import (
@@ -59,6 +59,10 @@ class AlarmRow:
     priority: str
     onset: int
     decided_at: int
+    state: str = AlarmState.MOMENT
+    """As it was left: ongoing where the recording ends before it."""
+    over_at: int | None = None
+    """When its end was known."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -256,14 +260,7 @@ def _collect(data: ReportData, messages: Iterable[EventMessage]) -> None:
             case RhythmMessage():
                 data.rhythms.append((message.rhythm, message.sample))
             case AlarmMessage():
-                data.alarms.append(
-                    AlarmRow(
-                        rhythm=message.rhythm,
-                        priority=message.priority,
-                        onset=message.sample,
-                        decided_at=message.decided_at,
-                    )
-                )
+                _add_alarm(data, message)
             case GapMessage(ongoing=False):
                 data.gaps.append((message.sample, message.stop, message.reason))
             case _:
@@ -279,3 +276,23 @@ def _set_waves_aside(data: ReportData) -> None:
     for beat in found:
         is_wave = any(onset <= beat.sample < stop for onset, stop in spans)
         (data.waves if is_wave else data.beats).append(beat)
+
+
+def _add_alarm(data: ReportData, message: AlarmMessage) -> None:
+    """Add an alarm, or the end of one that was added."""
+    begun = data.alarms
+    if message.state == AlarmState.OVER:
+        for k in range(len(begun) - 1, -1, -1):
+            if (begun[k].rhythm, begun[k].onset) == (message.rhythm, message.sample):
+                begun[k] = replace(begun[k], state=message.state, over_at=message.decided_at)
+                return
+        return
+    begun.append(
+        AlarmRow(
+            rhythm=message.rhythm,
+            priority=message.priority,
+            onset=message.sample,
+            decided_at=message.decided_at,
+            state=message.state,
+        )
+    )

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from replay.player import format_time
+from streamer.core.events import AlarmState
 from streamer.report import page
 from streamer.report.data import AlarmRow, ReportData
 from streamer.report.strip.paper import Paper, StripMark, StripSpan, describe_strip
@@ -77,10 +78,17 @@ def _every_alarm(data: ReportData) -> Table:
             format_time(alarm.decided_at, data.fs),
             alarm.rhythm,
             alarm.priority,
+            _until(alarm, data.fs),
         )
         for alarm in data.alarms
     )
-    return table("Alarms", columns("Onset", "Known", "Alarm", "Priority"), rows)
+    return table("Alarms", columns("Onset", "Known", "Alarm", "Priority", "Over"), rows)
+
+
+def _until(alarm: AlarmRow, fs: float) -> str:
+    if alarm.over_at is not None:
+        return format_time(alarm.over_at, fs)
+    return "not before the end" if alarm.state == AlarmState.ONGOING else "at once"
 
 
 def chosen_alarms(found: Sequence[AlarmRow], config: StripConfig) -> list[AlarmRow]:

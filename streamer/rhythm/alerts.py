@@ -1,12 +1,13 @@
 """What an alert is, its life from the first to the last of it, and the limits of the policy."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from streamer.core.events import EctopyCondition, Priority
+from streamer.core.events import EctopyCondition, Priority, Rhythm
 from streamer.rhythm.ectopy import EctopyConfig
 
 
@@ -27,6 +28,12 @@ class AlertConfig:
     the next one."""
     max_per_min: int = 6
     """Alerts of low and medium priority in a minute; high ones always come."""
+    escalate_s: Mapping[Priority, float] = field(default_factory=dict)
+    """How long an alert that goes on may stay unacknowledged before it is raised anew, one priority
+    higher, with one of the next events; without an entry never."""
+    recall_s: float = 30.0
+    """For how long after a restart what went on before is taken to go on; longer than 17 beats at
+    140 a minute or 5 at 15, in which the tracker finds an extreme rate again."""
     latched: frozenset[Priority] = frozenset({Priority.HIGH})
     """Priorities whose alerts stay active until a person acknowledges them."""
     priorities: Mapping[str, Priority] = field(
@@ -95,12 +102,38 @@ NEXT_STATE: Final[Mapping[tuple[AlertState, AlertChange], AlertState | None]] = 
 ends with its condition."""
 
 
+_GRAVITY: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        Rhythm.VENTRICULAR_FIBRILLATION: 0,
+        Rhythm.ASYSTOLE: 0,
+        Rhythm.VENTRICULAR_TACHYCARDIA: 1,
+    }
+)
+"""Order among alerts of one priority: without circulation, then what may lead there."""
+_NOT_GRAVE: Final = 2
+
+
+def rank(priority: Priority, condition: str, onset: int, *, is_seen: bool) -> tuple[int, ...]:
+    """Sort key of alerts: the most urgent first, then the gravest, the unseen, the oldest.
+
+    So a lesser alert, be it newer or unseen, never takes the place of a graver one.
+    """
+    return (-int(priority), _GRAVITY.get(condition, _NOT_GRAVE), is_seen, onset)
+
+
 @dataclass(frozen=True, slots=True)
 class Active:
     """An alert that is not over, or that nobody has acknowledged."""
 
     alert: Alert
     state: AlertState = AlertState.ONGOING
+    began_s: float | None = None
+    """Its onset in seconds since the epoch where another run told it, whose samples count apart."""
+
+    def rank(self) -> tuple[int, ...]:
+        """Sort key: see `rank`."""
+        alert = self.alert
+        return rank(alert.priority, alert.condition, alert.onset, is_seen=self.acknowledged)
 
     @property
     def acknowledged(self) -> bool:
@@ -117,4 +150,24 @@ class Active:
         state = NEXT_STATE[self.state, change]
         if state is None or (state is AlertState.LATCHED and not self.alert.latched):
             return None
-        return Active(self.alert, state)
+        return self if state is self.state else Active(self.alert, state, self.began_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class PolicyState:
+    """What an `AlertPolicy` remembers."""
+
+    recent: deque[int]
+    """When the last alerts of low and medium priority were raised."""
+    ongoing: set[str] = field(default_factory=set)
+    """What the tracker's alarms say of now."""
+    believed_until: dict[str, int | None] = field(default_factory=dict)
+    """Conditions that went on when an earlier run ended, and the sample up to which they are taken
+    to go on unless they are found again; None before the first event."""
+    active: dict[str, Active] = field(default_factory=dict)
+    held: dict[str, Alert] = field(default_factory=dict)
+    """Alerts of conditions that go on, for which the minute had no room."""
+    raised_at: dict[str, int] = field(default_factory=dict)
+    unreported: dict[str, int] = field(default_factory=dict)
+    """How often a condition was found since its last alert."""
+    suppressed: int = 0

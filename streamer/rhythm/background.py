@@ -129,6 +129,18 @@ def extreme_bradycardia(context: RhythmContext, _state: State) -> Evidence | Non
     return _rate_over(context, config.extreme_bradycardia_beats, config.extreme_bradycardia_bpm, -1)
 
 
+def no_longer_extreme(context: RhythmContext, state: State) -> Evidence | None:
+    """Halfway back from the extreme limit to the ordinary one, but not inside that."""
+    config = context.config
+    if state is Rhythm.EXTREME_TACHYCARDIA:
+        limit = (config.extreme_tachycardia_bpm + config.tachycardia_alarm_bpm) / 2
+        back = _rate_over(context, config.extreme_tachycardia_beats, limit, -1)
+        return back and tachycardia(context, state)
+    limit = (config.extreme_bradycardia_bpm + config.bradycardia_alarm_bpm) / 2
+    back = _rate_over(context, config.extreme_bradycardia_beats, limit, +1)
+    return back and bradycardia(context, state)
+
+
 def _rate_over(
     context: RhythmContext, n_beats: int, limit_bpm: float, sign: int
 ) -> Evidence | None:

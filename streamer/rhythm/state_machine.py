@@ -1,18 +1,33 @@
 """The tracker's state on every layer, changed by the rows of the transition table."""
 
+import dataclasses
+from functools import cache
 from typing import Any, Final
 
-from streamer.core.events import Alarm, Rhythm, RhythmEvent
+from streamer.core.events import Alarm, AlarmState, Rhythm, RhythmEvent
 from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Evidence, Layer, State, Transition, Trigger
 from streamer.rhythm.serialize import convert, plain
-from streamer.rhythm.table import EPISODES, rows
+from streamer.rhythm.table import EPISODES, TABLE
 
 Output = RhythmEvent | Alarm
 _DATING_LIMITS: Final = frozenset({Rhythm.ATRIAL_FIBRILLATION, Rhythm.BIGEMINY, Rhythm.TRIGEMINY})
 """Fibrillation is not dated back beyond where one of these began or ended."""
 _DISRUPTIVE: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION})
 """Episodes after which the background is unknown until new beats show it."""
+_FAST: Final = frozenset({Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA})
+"""Rates that a heart which stands still doesn't have; no beat comes to say so."""
+
+
+@cache
+def rows(layer: Layer, trigger: Trigger, state: State) -> tuple[Transition, ...]:
+    """Return the rows that may apply, in order."""
+    return tuple(
+        row
+        for row in TABLE[layer]
+        if row.trigger is trigger
+        and (row.to is not state if row.after is None else state in row.after)
+    )
 
 
 class RhythmStateMachine:
@@ -32,6 +47,8 @@ class RhythmStateMachine:
         self._states[Layer.BACKGROUND] = Rhythm.UNKNOWN
         self._candidate: State = None
         self._candidate_beats: list[int] = []
+        self._alarms: dict[Layer, Alarm] = {}
+        """Those that go on."""
         self.announced = announced
 
     @property
@@ -45,6 +62,7 @@ class RhythmStateMachine:
             "states": plain(self._states),
             "candidate": plain(self._candidate),
             "candidate_beats": list(self._candidate_beats),
+            "alarms": plain(self._alarms),
             "announced": self.announced.value,
         }
 
@@ -53,6 +71,7 @@ class RhythmStateMachine:
         self._states = convert(state["states"], dict[Layer, State])
         self._candidate = convert(state["candidate"], State)
         self._candidate_beats = list(state["candidate_beats"])
+        self._alarms = convert(state["alarms"], dict[Layer, Alarm])
         self.announced = Rhythm(state["announced"])
 
     def apply(self, layer: Layer, trigger: Trigger) -> list[Output]:
@@ -82,12 +101,22 @@ class RhythmStateMachine:
         self._candidate, self._candidate_beats = None, []
         return self._take(Layer.BACKGROUND, row, evidence)
 
-    def clear_beats(self, before: int) -> None:
+    def clear_beats(self, before: int) -> list[Output]:
         """Forget the beats before a sample, and what they said about rhythm and rate."""
         self._context.clear_beats(before)
         self._states[Layer.RATE] = None
         self._candidate_beats = []
         self._set(Layer.BACKGROUND, Rhythm.UNKNOWN)
+        return self.end_alarms(Layer.BACKGROUND, Layer.RATE)
+
+    def end_alarms(self, *layers: Layer) -> list[Output]:
+        """Return the ends of what goes on in some layers."""
+        ended = [self._alarms.pop(layer) for layer in layers if layer in self._alarms]
+        now = self._context.now
+        return [
+            dataclasses.replace(alarm, decided_at=now, beats=(), state=AlarmState.OVER)
+            for alarm in ended
+        ]
 
     def announce(self, evidence: Evidence) -> list[Output]:
         """Return an event of the rhythm on top if it is another than before."""
@@ -121,22 +150,29 @@ class RhythmStateMachine:
     def _take(self, layer: Layer, row: Transition, evidence: Evidence) -> list[Output]:
         if _DATING_LIMITS & {row.to, self._states[layer]}:
             self._context.atria.note_transition(evidence.onset)
+        ends: list[Output] = []
         if self._states[layer] in _DISRUPTIVE:
-            self.clear_beats(evidence.onset)
+            ends += self.clear_beats(evidence.onset)
+        if row.to is Rhythm.ASYSTOLE and self._states[Layer.RATE] in _FAST:
+            self._states[Layer.RATE] = None
+            ends += self.end_alarms(Layer.RATE)
         if layer is not Layer.MOMENT:
             self._set(layer, row.to)
-        outputs = self.announce(evidence)
-        if row.priority is not None and row.to is not None:
-            outputs.append(
-                Alarm(
-                    rhythm=row.to,
-                    priority=row.priority,
-                    onset=evidence.onset,
-                    decided_at=self._context.now,
-                    beats=evidence.beats,
-                )
-            )
-        return outputs
+            ends += self.end_alarms(layer)
+        outputs = self.announce(evidence) + ends
+        if row.priority is None or row.to is None:
+            return outputs
+        alarm = Alarm(
+            rhythm=row.to,
+            priority=row.priority,
+            onset=evidence.onset,
+            decided_at=self._context.now,
+            beats=evidence.beats,
+            state=AlarmState.MOMENT if layer is Layer.MOMENT else AlarmState.ONGOING,
+        )
+        if layer is not Layer.MOMENT:
+            self._alarms[layer] = alarm
+        return [*outputs, alarm]
 
     def _set(self, layer: Layer, state: State) -> None:
         self._states[layer] = state

@@ -6,7 +6,6 @@ known. For every layer the first row that applies is taken.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
 from streamer.core.events import Priority, Rhythm
@@ -239,6 +238,26 @@ _RATES: Final = (
         condition=b.rate_is_back,
         rule="10/min inside the limits",
     ),
+    Transition(
+        trigger=Trigger.PEAK,
+        after=frozenset({Rhythm.EXTREME_TACHYCARDIA}),
+        to=Rhythm.TACHYCARDIA,
+        condition=b.no_longer_extreme,
+        rule="extreme, then halfway back to 115/min over 17 beats, but not below it",
+        source=_QUIET,
+        time_to_alarm="17 beats",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        trigger=Trigger.PEAK,
+        after=frozenset({Rhythm.EXTREME_BRADYCARDIA}),
+        to=Rhythm.BRADYCARDIA,
+        condition=b.no_longer_extreme,
+        rule="extreme, then halfway back to 50/min over 5 beats, but not above it",
+        source=_QUIET,
+        time_to_alarm="5 beats",
+        priority=Priority.MEDIUM,
+    ),
 )
 
 _MOMENTS: Final = (
@@ -278,14 +297,3 @@ TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = {
 """The rows of every layer, in the order in which they are tried."""
 EPISODES: Final = frozenset(row.to for row in _EPISODES)
 """States of that layer."""
-
-
-@cache
-def rows(layer: Layer, trigger: Trigger, state: State) -> tuple[Transition, ...]:
-    """Return the rows that may apply, in order."""
-    return tuple(
-        row
-        for row in TABLE[layer]
-        if row.trigger is trigger
-        and (row.to is not state if row.after is None else state in row.after)
-    )

@@ -17,7 +17,7 @@ from streamer.signal.bandpass import FilteredChunk
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 10
+_VERSION: Final = 11
 
 
 class RhythmTracker:
@@ -224,7 +224,7 @@ class RhythmTracker:
             return []
         context.rate_before_gap = context.rate_bpm
         outputs = self._end_streaks()
-        self._machine.clear_beats(gap.start)
+        outputs += self._machine.clear_beats(gap.start)
         outputs += self._machine.apply(Layer.EPISODE, Trigger.GAP)
         return outputs + self._machine.announce(Evidence(gap.start))
 
@@ -240,7 +240,7 @@ class RhythmTracker:
 
     def _restart(self, gap: Gap) -> list[Output]:
         """Begin anew after samples that never came: anything may have happened in them."""
-        outputs = self._end_streaks()
+        outputs = self._end_streaks() + self._machine.end_alarms(*Layer)
         now, waiting = self._context.now, self._waiting
         self._clear(self._machine.announced)
         self._keep_waiting(waiting)

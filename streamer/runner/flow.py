@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from classifier.network.runtime import BeatModel
 from streamer.beats.label_request import Step
-from streamer.core.events import CHAIN_FS
+from streamer.core.events import CHAIN_FS, Alarm, AlarmState, Event, Priority, Rhythm
 from streamer.patient.patients import Patient
 from streamer.patient.ward import Ward
 from streamer.runner.labeller import Ask, Labeller
@@ -111,6 +111,25 @@ class PatientFlow:
             return 0
         return self.labeller.give_up(lines)
 
+    def note_silence(self, source: str, *, is_silent: bool) -> None:
+        """Publish that a source has sent no samples for a while, or that it sends again.
+
+        Its onset is the last sample that came; where silence is no news, nothing is published.
+        """
+        session = self._sessions[source]
+        known = session.alerts.ongoing_onset(Rhythm.NO_SIGNAL)
+        if is_silent == (known is not None):
+            return
+        alarm = Alarm(
+            rhythm=Rhythm.NO_SIGNAL,
+            priority=Priority.MEDIUM,
+            onset=session.last_sample if known is None else known,
+            decided_at=session.last_sample,
+            beats=(),
+            state=AlarmState.ONGOING if is_silent else AlarmState.OVER,
+        )
+        self._publish_now(session, [alarm])
+
     def finish(self, source: str) -> None:
         """End a patient's stream, all but the rhythm, which waits for the labels."""
         # The end of the stream decided these, no matter when it was noticed: no schedule.
@@ -118,12 +137,14 @@ class PatientFlow:
 
     def discharge(self, source: str) -> None:
         """Publish the rhythm's last events, and forget the patient."""
-        session = self._sessions[source]
+        self._publish_now(self._sessions[source], self._ward.patients[source].chain.end())
+        self._ward.discharge(source)
+
+    def _publish_now(self, session: PatientSession, events: Sequence[Event]) -> None:
+        """Publish what no sample that was due has caused."""
         now_s = asyncio.get_running_loop().time()
         arrival = Arrival(pushed_s=now_s, due_s=None, last_sample=session.last_sample)
-        ended = self._ward.patients[source].chain.end()
-        self._publish(session.line, [Timed(event=event, arrival=arrival) for event in ended])
-        self._ward.discharge(source)
+        self._publish(session.line, [Timed(event=event, arrival=arrival) for event in events])
 
     def _push_block(self, block: Block, now_s: float) -> None:
         self._sessions.advance(block.sources, block.n)

@@ -52,7 +52,7 @@ class LabeledSignal:
     rhythms: tuple[RhythmEvent, ...]
     """Changes of rhythm, in the order in which they became known."""
     alarms: tuple[Alarm, ...]
-    """Everything that a person should look at, likewise."""
+    """Everything that a person should look at, likewise: what goes on comes twice, with its end."""
     gaps: tuple[Gap, ...]
     """Segments without a usable signal, each from its start to its end."""
 

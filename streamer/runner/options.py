@@ -7,6 +7,7 @@ from typing import Literal
 
 from streamer.mqtt.access import tls_files
 from streamer.mqtt.publishing import Publishing
+from streamer.rhythm.alarm_limits import AlarmLimits, read_alarm_limits
 from streamer.sinks.annotations import AnnotationSink
 from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
 from streamer.sinks.sink import Sink
@@ -30,6 +31,8 @@ class OutputOptions:
     annotator: str = "pred"
     label: Literal["confirmed", "provisional"] = "confirmed"
     budget_ms: float = 500.0
+    alarm_limits: Path | None = None
+    """File of alarm limits; None is the defaults."""
     snapshots: Path | None = None
     """Folder of the patients' states, which a new run goes on from."""
     snapshot_every_s: float = 30.0
@@ -111,6 +114,18 @@ def file_sinks(options: OutputOptions, *, append: bool = False) -> list[Sink]:
     if options.annotations is not None:
         sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
     return sinks
+
+
+def alarm_limits(options: OutputOptions) -> AlarmLimits:
+    """Return the limits that are asked for, or the defaults.
+
+    Raises
+    ------
+    AlarmLimitsError
+        If the file can't be used.
+    """
+    path = options.alarm_limits
+    return AlarmLimits() if path is None else read_alarm_limits(path)
 
 
 def publishing(options: OutputOptions) -> Publishing:

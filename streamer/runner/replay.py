@@ -27,8 +27,15 @@ from streamer.mqtt.samples import SamplesSink
 from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.options import ReplayOptions, file_sinks, publishing, wants_monitor
+from streamer.runner.options import (
+    ReplayOptions,
+    alarm_limits,
+    file_sinks,
+    publishing,
+    wants_monitor,
+)
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner
 from streamer.scoring.account import Account
@@ -84,6 +91,8 @@ class Replay:
             if self._monitor:
                 self._transport = _transport(self._player, self._record.fs)
         self._accounts: dict[str, Account] = {}
+        self._limits = alarm_limits(options)
+        self._alerts = PatientAlerts(self._limits.alerts)
         self._runner: Runner | None = None
         palette.use(options.theme)
         self._model = load_model()
@@ -107,15 +116,14 @@ class Replay:
             mqtt = None
             if url is not None:
                 name = source_name(source_of.name)
-                mqtt = self._publishing.publisher(url, name, self._notice)
+                mqtt = self._publishing.publisher(url, name, self._notice, alerts=self._alerts)
                 say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(self._accounts, mqtt=mqtt)
             runner = Runner(
                 self._source(),
                 self._model,
                 self._sinks(mqtt, summary),
-                # The tracker hears of each sample as it comes.
-                ward=Ward(self._model, n_leads=n_leads, config=WardConfig(poll_s=0.0)),
+                ward=Ward(self._model, n_leads=n_leads, config=self._ward_config()),
                 config=RunnerConfig(
                     budget_ms=self._options.budget_ms,
                     snapshot_every_s=self._options.snapshot_every_s,
@@ -123,6 +131,7 @@ class Replay:
                 snapshots=self._options.snapshots,
                 memory=mqtt,
                 accounts=self._accounts,
+                alerts=self._alerts,
                 on_failure=self._notice,
             )
             self._runner = runner
@@ -130,6 +139,11 @@ class Replay:
                 report = await runner.run()
         self._print(render_summary(summary.summary))
         return self._conclude(report, mqtt)
+
+    def _ward_config(self) -> WardConfig:
+        """Return that of a single patient, whose tracker hears of each sample as it comes."""
+        chain = replace(WardConfig().chain, rhythm=self._limits.rhythm)
+        return WardConfig(poll_s=0.0, chain=chain)
 
     def _listen(self, url: str) -> str:
         """Return the command that follows us; it finds an embedded broker by itself."""
@@ -184,6 +198,7 @@ class Replay:
         return [
             MonitorSink(
                 accounts=self._accounts,
+                alerts=self._alerts,
                 mqtt=mqtt,
                 speed=options.speed,
                 transport=self._transport,

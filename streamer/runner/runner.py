@@ -10,12 +10,13 @@ from replay.record import Reference
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.events import StreamInfo
 from streamer.patient.ward import Ward
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.flow import PatientFlow
 from streamer.runner.labeller import Ask
 from streamer.runner.outputs import Outputs
 from streamer.runner.pending import LabelLine
 from streamer.runner.run_config import RunnerConfig, RunReport
-from streamer.runner.sessions import Sessions
+from streamer.runner.sessions import Sessions, restore_alerts
 from streamer.runner.snapshots import PatientMemory, Snapshots
 from streamer.runner.stop_signals import stop_signals
 from streamer.scoring.account import Account
@@ -26,7 +27,7 @@ _MS: Final = 1000.0
 
 
 class Runner:
-    """One source of samples, its patients, several sinks.
+    """One source of samples, its patients, several sinks; the `Host` of the source.
 
     Parameters
     ----------
@@ -43,11 +44,11 @@ class Runner:
     snapshots : Path, optional
         Folder of the patients' states, from which a new run goes on.
     memory : PatientMemory, optional
-        What snapshots hold beside: a publisher's alerts and numbers.
+        A publisher's numbers, beside those of the snapshots.
     ledger : LedgerConfig, optional
         How much is remembered of each patient's beats.
-    accounts : dict, optional
-        Where the patients' accounts are kept, for sinks to read.
+    accounts, alerts : optional
+        Where the patients' accounts and alerts are kept, for sinks to read and to acknowledge.
     ask : callable, optional
         Works out labels in place of the model.
     on_failure : callable, optional
@@ -62,7 +63,6 @@ class Runner:
     sessions : Sessions
         The account of every patient.
     n_turns : int
-        How many there were.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Runner:
         memory: PatientMemory | None = None,
         ledger: LedgerConfig | None = None,
         accounts: dict[str, Account] | None = None,
+        alerts: PatientAlerts | None = None,
         ask: Ask | None = None,
         on_failure: Callable[[str], None] | None = None,
         on_turn: Callable[[float], None] | None = None,
@@ -88,9 +89,7 @@ class Runner:
         self._outputs = Outputs(
             sinks, close_timeout_s=config.close_timeout_s, on_failure=on_failure
         )
-        self.sessions = Sessions(
-            self._outputs.publish, budget_ms=config.budget_ms, ledger=ledger, accounts=accounts
-        )
+        self.sessions = Sessions(self._outputs.publish, config.budget_ms, ledger, accounts, alerts)
         self.n_turns = 0
         self._flow = PatientFlow(
             ward,
@@ -124,7 +123,7 @@ class Runner:
         self._source.begin(self)
         await self._outputs.start(session.info for session in self.sessions)
         self._is_started = True
-        self._snapshots.restore_memory()
+        self._snapshots.tell_resumed()
         with stop_signals(self.stop) as signals:
             try:
                 await self._play_until_stopped()
@@ -178,12 +177,12 @@ class Runner:
         session = self.sessions.open(info, line, seq, reference)
         if following is not None:
             session.last_sample = following - 1
+        if resumed is not None:
+            restore_alerts(session, resumed.alerts)
+            self._snapshots.remember(info.source)
         if self._is_started:
             self._outputs.open(info)
-        if resumed is not None:
-            self._snapshots.remember(resumed)
-            if self._is_started:
-                self._snapshots.restore_memory()
+            self._snapshots.tell_resumed()
         return following
 
     def close(self, source: str) -> "asyncio.Task[None]":
@@ -193,6 +192,10 @@ class Runner:
             self._closing[source] = task
             task.add_done_callback(lambda _: self._closing.pop(source, None))
         return self._closing[source]
+
+    def silent(self, source: str, *, is_silent: bool) -> None:
+        """Publish that a source has sent no samples for a while, or sends again."""
+        self._flow.note_silence(source, is_silent=is_silent)
 
     async def _play_until_stopped(self) -> None:
         """Play in a task of its own, because a stop must end a wait for the next sample."""

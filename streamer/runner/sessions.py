@@ -10,6 +10,8 @@ from streamer.beats.ledger import LedgerConfig
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Alarm, Event, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.histogram import QuantileHistogram
+from streamer.rhythm.alert_policy import AlertPolicy
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.pending import PROVISIONAL, LabelLine, Timed
 from streamer.scoring.account import Account
 
@@ -25,12 +27,15 @@ class PatientSession:
     info: StreamInfo
     line: LabelLine
     account: Account
+    alerts: AlertPolicy
+    """What holds and what nobody has acknowledged."""
     seq: int = 0
     """Of the next event."""
     last_sample: int
     """The newest that was pushed."""
     rhythm: RhythmEvent | None = None
     alarm: Alarm | None = None
+    """The last that was raised."""
     gap: Gap | None = None
     unlabelled: set[int] = field(default_factory=set)
     """R peaks of beats that were published without a label and wait for it."""
@@ -68,22 +73,26 @@ class Sessions:
         How much is remembered of each patient's beats.
     accounts : dict, optional
         Where the patients' accounts are kept, for sinks to read.
+    alerts : PatientAlerts, optional
+        Of all patients, shared with the sinks that show, publish or acknowledge them.
 
     Attributes
     ----------
     totals : Totals
     accounts : dict of str to Account
+    alerts : PatientAlerts
     """
 
     def __init__(
         self,
         publish: Publish,
-        *,
         budget_ms: float = 500.0,
         ledger: LedgerConfig | None = None,
         accounts: dict[str, Account] | None = None,
+        alerts: PatientAlerts | None = None,
     ) -> None:
         self.accounts = {} if accounts is None else accounts
+        self.alerts = PatientAlerts() if alerts is None else alerts
         self.totals = Totals()
         self.budget_ms = budget_ms
         self._publish = publish
@@ -116,6 +125,7 @@ class Sessions:
             info=info,
             line=line,
             account=account,
+            alerts=self.alerts.open(info),
             seq=seq,
             last_sample=info.first_sample - 1,
         )
@@ -132,6 +142,7 @@ class Sessions:
         """Forget a source; its account, which is final now, stays until it comes again."""
         session = self._sessions.pop(source)
         session.account.finish(session.last_sample + 1)
+        self.alerts.close(source)
 
     def publish(self, session: PatientSession, timed: Timed, now_s: float) -> None:
         """Publish an event under its number at `now_s` of the event loop's clock."""
@@ -143,6 +154,7 @@ class Sessions:
             event = self._count(session, event, added_ms, is_paced=arrival.due_s is not None)
         else:
             _follow(session, event)
+        self.alerts.take(session.info, event)
         message = Published(seq=session.seq, event=event, compute_ms=compute_ms)
         session.seq += 1
         self.totals.events += 1
@@ -176,7 +188,7 @@ def _follow(session: PatientSession, event: Event) -> None:
     match event:
         case RhythmEvent():
             session.rhythm = event
-        case Alarm():
+        case Alarm() if event.is_raised:
             session.alarm = event
         case Gap():
             session.gap = event
@@ -201,3 +213,20 @@ def restored_info(state: Mapping[str, Any]) -> tuple[StreamInfo, int]:
         return info, int(state["seq"])
     except (KeyError, TypeError, ValueError) as error:
         raise SnapshotError(f"snapshot has no usable source ({error}); remove it") from error
+
+
+def restore_alerts(session: PatientSession, state: Mapping[str, Any]) -> None:
+    """Go on with a patient's alerts, as a snapshot has them.
+
+    Raises
+    ------
+    SnapshotError
+        If the state isn't ours.
+    """
+    try:
+        session.alerts.restore(state)
+    except (KeyError, TypeError, ValueError) as error:
+        source = session.info.source
+        raise SnapshotError(
+            f"snapshot of {source} has no usable alerts ({error}); remove it"
+        ) from error

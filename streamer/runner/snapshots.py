@@ -20,18 +20,14 @@ _OVERLAP_S: Final = 1.0
 
 
 class PatientMemory(Protocol):
-    """What belongs to a snapshot beside the patient's own state; `MqttPublisher` is one."""
+    """What knows of a patient's earlier runs beside its snapshot; `MqttPublisher` is one."""
 
     def next_seq(self, source: str) -> int:
         """Return the number of a source's next event: one past those published before."""
         ...
 
-    def alert_state(self, source: str) -> Mapping[str, Any]:
-        """Return what to keep of a source's alerts."""
-        ...
-
-    def restore_alerts(self, source: str, state: Mapping[str, Any]) -> None:
-        """Go on with the alerts of a source that was just opened."""
+    def resume(self, source: str) -> None:
+        """Note that a source, just opened, goes on from a snapshot."""
         ...
 
 
@@ -46,7 +42,7 @@ class Resumed:
     """The sample that follows."""
     is_gapless: bool
     """Whether the source still has that sample."""
-    alerts: Mapping[str, Any] | None
+    alerts: Mapping[str, Any]
 
 
 class Snapshots:
@@ -59,7 +55,7 @@ class Snapshots:
     every_s : float
         How often each patient is saved.
     memory : PatientMemory, optional
-        What is kept beside.
+        What must know of patients that go on.
     """
 
     def __init__(
@@ -71,7 +67,7 @@ class Snapshots:
         self._credit = 0.0
         self._turns: deque[str] = deque()
         self._states: dict[str, dict[str, object]] = {}
-        self._resumed: list[Resumed] = []
+        self._resumed: list[str] = []
         self._writing: asyncio.Future[None] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
 
@@ -124,15 +120,15 @@ class Snapshots:
             alerts=alerts,
         )
 
-    def remember(self, resumed: Resumed) -> None:
-        """Note what is to be restored beside a patient, once all sinks know the source."""
-        self._resumed.append(resumed)
+    def remember(self, source: str) -> None:
+        """Note that a patient goes on from a snapshot, until all sinks know the source."""
+        self._resumed.append(source)
 
-    def restore_memory(self) -> None:
-        """Restore what was remembered."""
-        for resumed in self._resumed:
-            if self._memory is not None and resumed.alerts is not None:
-                self._memory.restore_alerts(resumed.info.source, resumed.alerts)
+    def tell_resumed(self) -> None:
+        """Tell the memory of the patients that go on."""
+        if self._memory is not None:
+            for source in self._resumed:
+                self._memory.resume(source)
         self._resumed.clear()
 
     def remove(self, source: str) -> None:
@@ -185,7 +181,7 @@ class Snapshots:
             "session": session_state(session),
             "chain": chain,
             "next_sample": session.last_sample + 1,
-            "alerts": None if self._memory is None else self._memory.alert_state(source),
+            "alerts": session.alerts.state(),
         }
 
     def write(self) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
@@ -22,10 +23,12 @@ from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
 from streamer.monitor.terminal import palette
 from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import broker_for
+from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.options import WardOptions, file_sinks, publishing
+from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
 from streamer.signal.ring import SampleRing
@@ -61,15 +64,18 @@ class WardRun:
         self._publishing = publishing(options)
         self._file_sinks = file_sinks(options, append=True)
         self._mqtt: MqttPublisher | None = None
+        limits = alarm_limits(options)
+        self._alerts = PatientAlerts(limits.alerts)
         self._statistics_due_s = 0.0
         self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
         # First of all, because what follows takes a while.
         if options.live:
-            self._source = LiveSource(
+            self._source = live = LiveSource(
                 self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
             )
+            self._alerts.on_remove = live.remove
         else:
             looped = LoopedRecords(_records(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
@@ -79,7 +85,8 @@ class WardRun:
         self._model = BatchedModel(load_model())
         self._model.warm_up()
         warm_up(self._model, n_leads=options.leads)
-        self._ward = Ward(self._model, n_leads=options.leads)
+        chain = replace(WardConfig().chain, rhythm=limits.rhythm)
+        self._ward = Ward(self._model, n_leads=options.leads, config=WardConfig(chain=chain))
         self._runner: Runner | None = None
 
     async def run(self) -> int:
@@ -98,6 +105,7 @@ class WardRun:
                     url,
                     self._options.name,
                     self._notice,
+                    alerts=self._alerts,
                     is_ward=True,
                     on_samples=None if live is None else live.receive,
                 )
@@ -132,13 +140,14 @@ class WardRun:
             snapshots=options.snapshots,
             memory=self._mqtt,
             ledger=LEDGER,
+            alerts=self._alerts,
             on_failure=self._notice,
             on_turn=self._after_turn,
             on_fault=self._say_fault,
         )
         if options.monitor:
             palette.use(options.theme)
-            runner.add_sink(WardScreen(runner.sessions, self._ring_of, runner.stop))
+            runner.add_sink(WardScreen(runner.sessions, self._alerts, self._ring_of, runner.stop))
         return runner
 
     def _ring_of(self, source: str) -> SampleRing | None:

@@ -176,6 +176,8 @@ def event_words(event: Event, fs: float) -> str | None:
         return f"rhythm {event.rhythm} since {record_time(event.onset, fs)}{words}"
     if isinstance(event, Alarm):
         since, priority = record_time(event.onset, fs), event.priority.name.lower()
+        if not event.is_raised:
+            return f"over {event.rhythm} since {since}"
         return f"ALARM {event.rhythm} since {since}, {priority} priority"
     start, duration = record_time(event.start, fs), (event.stop - event.start) / fs
     if event.ongoing:

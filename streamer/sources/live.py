@@ -22,10 +22,13 @@ from streamer.sources.track import SampleTrack, TrackConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveConfig:
-    """Limits of live sources: silence, missing messages, and what they may send."""
+    """Limits of live sources: silence, missing messages, and what they may send.
 
-    absent_s: float = 30.0
-    """A source that is silent for so long has ended."""
+    A source that is silent stays until a person removes it.
+    """
+
+    silent_s: float = 4.0
+    """A source without samples for so long is told to be silent: within 5 s, turns included."""
     track: TrackConfig = field(default_factory=TrackConfig)
     """How long missing messages are waited for."""
     gate: GateConfig = field(default_factory=GateConfig)
@@ -50,6 +53,7 @@ class LivePatient:
     pending: list[Chunk] = field(default_factory=list)
     successor: list[tuple[SampleMessage, float]] = field(default_factory=list)
     """The first messages of its next run, which begins once this one is over."""
+    is_silent: bool = False
     is_ending: bool = False
     closing: "asyncio.Task[Any] | None" = None
 
@@ -109,6 +113,14 @@ class LiveSource:
     def end(self) -> None:
         """End the turns once everything received was yielded."""
         self._is_over = True
+
+    def remove(self, source: str) -> bool:
+        """End a source that is silent; return whether it is one."""
+        patient = self.patients.get(source)
+        if patient is None or not patient.is_silent:
+            return False
+        patient.is_ending = True
+        return True
 
     def trust(self, source: str) -> None:
         """Accept messages of a source at any rate."""
@@ -175,8 +187,7 @@ class LiveSource:
             patient.is_ending = True
             patient.successor.append((message, now_s))
             return
-        patient.heard_s = now_s
-        patient.pending += patient.track.push(message, now_s)
+        self._add(patient, patient.track.push(message, now_s), now_s)
 
     def _open(self, source: str, message: SampleMessage, now_s: float) -> LivePatient:
         config = self._config
@@ -201,6 +212,7 @@ class LiveSource:
         track = SampleTrack(config.track)
         if following is not None:
             track.resume(following)
+        self._host.silent(source, is_silent=False)  # An earlier run may have ended in silence.
         patient = LivePatient(
             info=info,
             track=track,
@@ -214,10 +226,24 @@ class LiveSource:
         return patient
 
     def _pass_time(self, now_s: float) -> None:
-        """Release what was held back for too long, and end sources that are silent."""
+        """Release what was held back for too long, and notice sources that are silent."""
         for patient in self.patients.values():
-            patient.pending += patient.track.tick(now_s)
-            patient.is_ending |= now_s - patient.heard_s > self._config.absent_s
+            self._add(patient, patient.track.tick(now_s), now_s)
+            silence_s = now_s - patient.heard_s
+            if silence_s > self._config.silent_s and not (patient.is_silent or patient.is_ending):
+                self._note_silence(patient, is_silent=True)
+
+    def _add(self, patient: LivePatient, chunks: list[Chunk], now_s: float) -> None:
+        if chunks:
+            patient.heard_s = now_s
+            patient.pending += chunks
+            if patient.is_silent:
+                self._note_silence(patient, is_silent=False)
+
+    def _note_silence(self, patient: LivePatient, *, is_silent: bool) -> None:
+        patient.is_silent = is_silent
+        if self._host is not None and patient.closing is None:
+            self._host.silent(patient.info.source, is_silent=is_silent)
 
     def _piece(self, patient: LivePatient) -> Piece | None:
         """Remove and return a patient's pending samples, with the leads that every patient has."""
@@ -236,6 +262,8 @@ class LiveSource:
         for patient in members:
             source = patient.info.source
             if patient.is_ending and patient.closing is None:
+                if patient.is_silent:
+                    self._note_silence(patient, is_silent=False)
                 patient.closing = self._host.close(source)
             elif patient.closing is not None and patient.closing.done():
                 patient.closing.result()

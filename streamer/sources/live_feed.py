@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -19,9 +18,7 @@ from streamer.sources.waiting import WAIT_S, describe_sources
 _SCHEMES: Final = ("mqtt://", "mqtts://")
 _FORM: Final = "mqtt://HOST[:PORT]/SOURCE, such as mqtt://localhost:1883/bed4"
 _MOST_LEADS: Final = 2
-_CONFIG: Final = LiveConfig(
-    absent_s=math.inf, is_eager=True, turns=TurnConfig(tick_s=0.05, groups=1)
-)
+_CONFIG: Final = LiveConfig(is_eager=True, turns=TurnConfig(tick_s=0.05, groups=1))
 
 
 def is_live(name: str) -> bool:
@@ -87,7 +84,6 @@ class LiveFeed:
         self.fs = 0.0
         self.leads: tuple[str, ...] = ()
         self._notice = on_notice or (lambda line: None)
-        # However long it is silent, it is the source that was asked for.
         self._config = config or _CONFIG
         self._tls = tls
         self._mqtt = MqttClient(

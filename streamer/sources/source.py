@@ -74,6 +74,10 @@ class Host(Protocol):
         """End a patient's stream; the task ends when its last labels are published."""
         ...
 
+    def silent(self, source: str, *, is_silent: bool) -> None:
+        """Note that a source has sent no samples for a while, or sends again."""
+        ...
+
 
 class Source(Protocol):
     """Gives the samples of one patient or of many, each when it is due."""

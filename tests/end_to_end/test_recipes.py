@@ -86,7 +86,7 @@ def slow_signal() -> Any:
 def bradycardia_alarms() -> list[Alarm]:
     chain = Chain(fs=FS, n_leads=N_LEADS, model=SumModel())
     events = [*push_all(chain, chunks(slow_signal(), ())), *chain.flush()]
-    alarms = [event for event in events if isinstance(event, Alarm)]
+    alarms = [event for event in events if isinstance(event, Alarm) and event.is_raised]
     return [alarm for alarm in alarms if alarm.rhythm is Rhythm.EXTREME_BRADYCARDIA]
 
 

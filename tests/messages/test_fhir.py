@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
-from sample_events import alarm, gap, labeled_beat, published, rhythm_event, stream_info
+from sample_events import alarm, gap, labeled_beat, over, published, rhythm_event, stream_info
 
 from classifier.labels import Label
 from streamer.commands.cli import main
-from streamer.core.events import Event
+from streamer.core.events import AlarmState, Event
 from streamer.messages.event_lines import read_events
 from streamer.messages.fhir import (
     FINDINGS,
@@ -61,6 +61,19 @@ def test_rhythm_and_alarms_are_findings() -> None:
     assert rhythm["valueCodeableConcept"]["coding"][0]["code"] == FINDINGS["sinus rhythm"]  # type: ignore[index]
     assert raised["valueCodeableConcept"]["text"] == alarm().rhythm.value  # type: ignore[index]
     assert raised["interpretation"] == [{"text": "alarm, high priority"}]
+
+
+def test_an_alarm_that_goes_on_is_one_finding_with_its_end() -> None:
+    ongoing = alarm(state=AlarmState.ONGOING)
+    (found,) = exported([ongoing, labeled_beat(rr_s=()), over(decided_at=720 + 360 * 90)])
+    began = "2023-11-14T22:13:22.000000Z"
+    assert found["effectivePeriod"] == {"start": began, "end": "2023-11-14T22:14:52.000000Z"}
+    assert found["interpretation"] == [{"text": "alarm, high priority"}]
+    (open_end,) = exported([ongoing])
+    assert open_end["effectivePeriod"] == {"start": began}
+    observation = pytest.importorskip("fhir.resources.R4B.observation")
+    for resource in (found, open_end):
+        observation.Observation.model_validate(resource)
 
 
 def test_every_resource_passes_the_reference_validator() -> None:

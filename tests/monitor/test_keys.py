@@ -2,6 +2,7 @@
 
 import asyncio
 import codecs
+import dataclasses
 import io
 import os
 import pty
@@ -21,12 +22,14 @@ from sample_events import alarm
 from terminal_grid import Grid
 
 from replay.chunk import Chunk
+from streamer.core.events import Alarm, AlarmState, Priority, Rhythm
 from streamer.monitor.burden import Burden
 from streamer.monitor.keys import KEYS, Command, KeyReader, help_rows
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import palette
 from streamer.monitor.view import render
+from streamer.rhythm.patient_alerts import PatientAlerts
 from streamer.sources.transport import Transport
 
 
@@ -150,16 +153,87 @@ def test_an_acknowledged_alarm_gives_way_to_one_nobody_has_seen() -> None:
     made = state()
     publish(made, alarm(onset=3000))
     assert "!!! HIGH" in shown(made)
-    assert made.acknowledge() is not None
+    assert made.acknowledge(made.banner) is not None
     text = shown(made)
     assert "!!! HIGH" not in text
-    assert "acknowledged" in text
     publish(made, alarm(onset=3060))
     assert "!!! HIGH" in shown(made)
 
 
 def test_without_an_alarm_there_is_nothing_to_acknowledge() -> None:
-    assert state().acknowledge() is None
+    made = state()
+    assert made.acknowledge(made.banner) is None
+
+
+def vf(state_: AlarmState = AlarmState.ONGOING) -> Alarm:
+    return alarm(3000, state_, rhythm=Rhythm.VENTRICULAR_FIBRILLATION)
+
+
+def test_fibrillation_is_never_hidden_behind_a_lesser_alarm() -> None:
+    """Not by one that is newer, nor where it is acknowledged itself."""
+    made = state()
+    publish(made, vf())
+    pause = alarm(3100, AlarmState.ONGOING, Rhythm.PAUSE, Priority.MEDIUM)
+    publish(made, pause)
+    assert "VENTRICULAR FIBRILLATION" in shown(made, 120)
+    assert "+1" in shown(made, 120)
+    first = made.acknowledge(made.banner)
+    assert first is not None
+    assert first.condition == Rhythm.VENTRICULAR_FIBRILLATION
+    for width in (80, 120, 160):
+        text = shown(made, width)
+        assert "VF" in text or "ventricular fibrillation" in text
+        assert "PAUSE" in text
+    second = made.acknowledge(made.banner)
+    assert second is not None
+    assert second.condition == Rhythm.PAUSE
+    text = shown(made, 120)
+    assert "ventricular fibrillation" in text
+    assert "acknowledged" in text
+    publish(made, vf(AlarmState.OVER))
+    banner = shown(made, 120).splitlines()[1]
+    assert "VF" not in banner
+    assert "pause" in banner
+
+
+def test_a_key_acknowledges_what_was_drawn_not_what_came_since() -> None:
+    made = state()
+    publish(made, alarm(2900))
+    drawn = made.banner
+    publish(made, vf())
+    seen = made.acknowledge(drawn)
+    assert seen is not None
+    assert seen.condition == Rhythm.VENTRICULAR_TACHYCARDIA
+    assert [one.condition for one in made.banner] == [Rhythm.VENTRICULAR_FIBRILLATION]
+
+
+def test_an_acknowledgement_from_elsewhere_shows_here_and_the_other_way_round() -> None:
+    alerts = PatientAlerts()
+    made = FedState(info(), alerts=alerts)
+    told: list[str] = []
+    alerts.watchers.append(told.append)
+    publish(made, vf())
+    alerts.acknowledge("made-up", Rhythm.VENTRICULAR_FIBRILLATION)
+    assert made.banner[0].is_acknowledged
+    publish(made, alarm(3100))
+    made.acknowledge(made.banner)
+    assert [one.acknowledged for one in alerts["made-up"].active] == [True]
+    assert told == ["made-up"] * 2
+
+
+def test_a_silent_source_looks_silent() -> None:
+    made = state()
+    publish(made, vf())
+    silent = alarm(3599, AlarmState.ONGOING, Rhythm.NO_SIGNAL, Priority.MEDIUM)
+    publish(made, silent)
+    since = time.strftime("%H:%M:%S", time.localtime(3599 / 360.0))
+    text = shown(made, 120)
+    assert f"NO SIGNAL FROM SOURCE since {since}" in text
+    assert "VENTRICULAR FIBRILLATION" in text or "!!! VF" in text
+    assert "75" not in text.splitlines()[-4]
+    assert made.quality == 0.0
+    publish(made, dataclasses.replace(silent, state=AlarmState.OVER))
+    assert "NO SIGNAL" not in shown(made, 120)
 
 
 def test_another_lead_comes_on_top() -> None:

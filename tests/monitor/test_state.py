@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from monitor_cases import BEAT_EVERY, FS, FedState, info, observe, play, publish, reference
@@ -5,7 +7,11 @@ from sample_events import alarm, gap, labeled_beat, rhythm_event
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.core.events import Alarm, GapReason, Priority, Rhythm, RhythmEvent
+from streamer.core.events import AlarmState, GapReason, Priority, Rhythm
+
+
+def conditions(state: FedState) -> list[str]:
+    return [one.condition for one in state.shown_alerts]
 
 
 def test_a_new_state_knows_nothing() -> None:
@@ -13,7 +19,7 @@ def test_a_new_state_knows_nothing() -> None:
     assert state.heart_rate_bpm is None
     assert state.quality is None
     assert state.lost_signal is None
-    assert state.active_alarm is None
+    assert state.banner == []
     assert state.progress == 0.0
 
 
@@ -57,47 +63,41 @@ def test_lead_off_is_seen_after_a_second_without_change() -> None:
     assert state.lost_signal is None
 
 
-def test_alarm_stays_for_ten_seconds_after_it_was_raised() -> None:
+def test_a_lesser_alarm_that_is_over_stays_for_ten_seconds_after_it_was_raised() -> None:
     state = FedState(info())
-    raised = alarm(onset=720)
+    raised = alarm(onset=720, rhythm=Rhythm.V_COUPLET, priority=Priority.LOW)
     publish(state, raised)
     observe(state, raised.decided_at + 3600)
-    assert state.active_alarm is raised
+    assert conditions(state) == [Rhythm.V_COUPLET]
     observe(state, raised.decided_at + 3601)
-    assert state.active_alarm is None
+    assert conditions(state) == []
     assert state.n_alarms == 1
 
 
-def test_alarm_stays_while_its_rhythm_lasts() -> None:
+def test_a_high_alarm_stays_until_it_is_over_and_somebody_has_seen_it() -> None:
     state = FedState(info())
-    raised = alarm(onset=720)
-    publish(
-        state,
-        RhythmEvent(
-            rhythm=Rhythm.VENTRICULAR_TACHYCARDIA,
-            onset=720,
-            decided_at=1220,
-            heart_rate_bpm=150.0,
-            beats=(720,),
-        ),
-    )
+    raised = alarm(720, AlarmState.ONGOING, Rhythm.EXTREME_BRADYCARDIA)
     publish(state, raised)
+    # Whatever the rhythm is called meanwhile.
+    publish(state, rhythm_event(onset=3600))
     observe(state, 36_000)
-    assert state.active_alarm is raised
-    publish(state, rhythm_event(onset=36_000))
-    assert state.active_alarm is None
+    assert state.banner[0].goes_on
+    publish(state, dataclasses.replace(raised, state=AlarmState.OVER, decided_at=36_000))
+    observe(state, 72_000)
+    assert conditions(state) == [Rhythm.EXTREME_BRADYCARDIA]
+    assert not state.banner[0].goes_on
+    state.acknowledge(state.banner)
+    assert conditions(state) == []
+    assert state.n_alarms == 1
 
 
 def test_the_highest_priority_is_in_the_banner() -> None:
     state = FedState(info())
-    high = alarm(onset=720)
-    publish(state, high)
-    publish(
-        state,
-        Alarm(rhythm=Rhythm.V_COUPLET, priority=Priority.LOW, onset=800, decided_at=1300, beats=()),
-    )
+    publish(state, alarm(onset=720))
+    publish(state, alarm(onset=800, rhythm=Rhythm.V_COUPLET, priority=Priority.LOW))
     observe(state, 1400)
-    assert state.active_alarm is high
+    assert conditions(state) == [Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.V_COUPLET]
+    assert [one.condition for one in state.banner] == [Rhythm.VENTRICULAR_TACHYCARDIA]
 
 
 def test_events_are_kept_within_bounds() -> None:

@@ -10,7 +10,7 @@ from sample_events import alarm, gap, labeled_beat, rhythm_event
 
 from classifier.labels import Label
 from replay.chunk import Chunk
-from streamer.core.events import Rhythm, RhythmEvent
+from streamer.core.events import AlarmState, Rhythm, RhythmEvent
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import palette
 from streamer.monitor.view import render
@@ -196,12 +196,14 @@ def test_alarm_and_its_age() -> None:
     publish(state, alarm(onset=3000))
     assert "!!! HIGH VENTRICULAR TACHYCARDIA 0:01 ago !!!" in lines(state)[1]
     observe(state, 3000 + 500 + 3600 + 1)
+    assert "0:11 ago" in lines(state)[1], "nobody has seen it"
+    state.acknowledge(state.banner)
     assert lines(state)[1].rstrip().endswith("1 alarm")
 
 
 def test_an_alarm_whose_rhythm_lasts_is_not_over() -> None:
     state = full_state()
-    publish(state, alarm(onset=3000))
+    publish(state, alarm(3000, AlarmState.ONGOING))
     publish(state, changed_to(Rhythm.VENTRICULAR_TACHYCARDIA))
     rows = [lines(state, width, 24)[1].rstrip() for width in (100, 80, 75, 60)]
     # What doesn't fit is said in fewer words, never cut.

@@ -1,6 +1,7 @@
 """A ward over MQTT: each source as if it had a connection of its own, on a real broker."""
 
 import asyncio
+import shutil
 import signal
 from pathlib import Path
 
@@ -8,17 +9,17 @@ import pytest
 from command import ECG_STREAM
 from mosquitto_broker import Mosquitto
 from mqtt_subscriber import PATIENT, QUICK, WAIT_S, Collector, subscriber
-from sample_events import alarm, labeled_beat, published, stream_info
+from sample_events import alarm, labeled_beat, over, published, stream_info
 
 from classifier.labels import Label
-from streamer.core.errors import SnapshotError
-from streamer.core.events import Event, Rhythm
+from streamer.core.events import AlarmState, Event, Rhythm
 from streamer.messages.wire import dumps
 from streamer.mqtt.access import Credentials, parse_url
 from streamer.mqtt.connection import connect
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.publisher import WARD, WARD_OUTBOX, ClientConfig, MqttPublisher
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
+from streamer.rhythm.patient_alerts import PatientAlerts
 
 pytestmark = pytest.mark.mosquitto
 
@@ -93,6 +94,41 @@ async def test_an_acknowledgement_reaches_the_source_that_it_is_for(
         await publisher.close()
 
 
+async def test_an_acknowledgement_is_one_thing_wherever_it_is_given(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    """One from a screen is published; one from the network is on the screens."""
+    alerts = PatientAlerts()
+    vt, vf = Rhythm.VENTRICULAR_TACHYCARDIA, Rhythm.VENTRICULAR_FIBRILLATION
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        publisher = MqttPublisher(broker.url, ward=WARD, config=PATIENT, alerts=alerts)
+        await publisher.start()
+        publisher.open(stream_info("a"))
+        publish(publisher, "a", alarm(state=AlarmState.ONGOING), 0)
+        publish(publisher, "a", alarm(state=AlarmState.ONGOING, rhythm=vf), 1)
+        publisher.tell_active()
+        assert alerts.acknowledge("a", vt) == 1
+
+        def standing() -> dict[str, tuple[bool, bool]]:
+            return {
+                a["condition"]: (a["acknowledged"], a["ended"])
+                for a in (seen.of("active") or [{"alerts": []}])[-1]["alerts"]
+            }
+
+        await seen.wait_for(lambda _: standing() == {vt: (True, False), vf: (False, False)})
+        async with connect(
+            parse_url(broker.url), identifier="nurse", credentials=Credentials(), config=QUICK
+        ) as nurse:
+            data = dumps({"type": "acknowledge", "source": "a", "condition": vf})
+            await nurse.publish("ecg/a/alerts/ack", data, qos=1)
+        await seen.wait_for(lambda _: standing() == {vt: (True, False), vf: (True, False)})
+        assert all(one.acknowledged for one in alerts["a"].active)
+        publish(publisher, "a", over(), 2)
+        publisher.tell_active()
+        await seen.wait_for(lambda _: standing() == {vf: (True, False)})
+        await publisher.close()
+
+
 async def test_after_an_outage_the_broker_knows_again_how_all_stand(
     mosquitto: str, tmp_path: Path
 ) -> None:
@@ -128,12 +164,13 @@ async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
         publish(killed, "a", alarm(), 0)
         publish(killed, "a", labeled_beat(label=Label.N), 1)
         saved = tmp_path / "a.snapshot"
-        write_snapshot(saved, {"memory": killed.alert_state("a")})
+        write_snapshot(saved, {"alerts": killed.alerts["a"].state()})
 
-        resumed = MqttPublisher(broker.url, ward=WARD, config=PATIENT)
+        alerts = PatientAlerts()
+        alerts.open(stream_info("a")).restore(read_snapshot(saved)["alerts"])
+        resumed = MqttPublisher(broker.url, ward=WARD, config=PATIENT, alerts=alerts)
         await resumed.start()
         resumed.open(stream_info("a"), first_seq=2)
-        resumed.restore_alerts("a", read_snapshot(saved)["memory"])
         resumed.tell_active()
         await resumed.close()
         await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "ward"))
@@ -141,8 +178,49 @@ async def test_alerts_that_nobody_has_acknowledged_survive_the_ward(
     assert [(a["condition"], a["ended"]) for a in active["alerts"]] == [
         (Rhythm.VENTRICULAR_TACHYCARDIA, True)
     ]
-    with pytest.raises(SnapshotError, match="no usable alerts"):
-        resumed.restore_alerts("a", {"active": [[]]})
+
+
+async def test_what_goes_on_and_what_nobody_has_seen_outlive_kill_9_with_an_outbox(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    """Nothing is closed: the process is gone after its last turn."""
+    vf = Rhythm.VENTRICULAR_FIBRILLATION
+
+    def publisher(url: str, folder: Path) -> MqttPublisher:
+        outbox = DiskOutbox(100, outbox_path(folder, WARD), config=WARD_OUTBOX)
+        return MqttPublisher(url, ward=WARD, outbox=outbox, config=PATIENT)
+
+    async with Mosquitto(mosquitto, tmp_path) as broker, subscriber(broker.url) as seen:
+        killed = publisher(broker.url, tmp_path / "a")
+        killed.open(stream_info("a", started_at=1_600_000_000.0))
+        publish(killed, "a", alarm(), 0)
+        publish(killed, "a", alarm(state=AlarmState.ONGOING, rhythm=vf), 1)
+        publish(killed, "a", alarm(onset=1000, rhythm=Rhythm.ASYSTOLE), 2)
+        killed.alerts.acknowledge("a", Rhythm.ASYSTOLE)
+        killed.tell_active()
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+
+        again = publisher(broker.url, tmp_path / "b")
+        await again.start()
+        again.open(stream_info("a"))
+        again.tell_active()
+        await seen.wait_for(lambda c: c.of("active"))
+        assert again.next_seq("a") == 3
+        publish(again, "a", labeled_beat(3600, Label.N), 3)
+        publish(again, "a", labeled_beat(3600 + 31 * 360, Label.N), 4)
+        again.tell_active()
+        await again.close()
+        await seen.wait_for(lambda c: ("offline", "finished") in statuses(c, "ward"))
+        killed._outbox.close()
+    first, last = seen.of("active")[0], seen.of("active")[-1]
+    named = [(a["condition"], a["ended"], a["acknowledged"]) for a in first["alerts"]]
+    # That it is over is not said before it is known.
+    assert named == [(vf, False, False), (Rhythm.VENTRICULAR_TACHYCARDIA, True, False)]
+    assert {a["time"] for a in first["alerts"]} == {"2020-09-13T12:26:42.000000Z"}
+    assert [(a["condition"], a["ended"]) for a in last["alerts"]] == [
+        (vf, True),
+        (Rhythm.VENTRICULAR_TACHYCARDIA, True),
+    ]
 
 
 async def test_a_killed_ward_is_offline_by_its_last_will(mosquitto: str, tmp_path: Path) -> None:

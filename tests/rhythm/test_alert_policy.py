@@ -13,6 +13,7 @@ from sample_events import gap, labeled_beat
 from classifier.labels import Label
 from streamer.core.events import (
     Alarm,
+    AlarmState,
     EctopyCondition,
     Event,
     LabeledBeat,
@@ -20,7 +21,7 @@ from streamer.core.events import (
     Rhythm,
     RhythmEvent,
 )
-from streamer.rhythm.alert_policy import Alert, AlertConfig, AlertPolicy
+from streamer.rhythm.alert_policy import Active, Alert, AlertConfig, AlertPolicy
 from streamer.rhythm.alerts import AlertState
 from streamer.rhythm.tracker import RhythmTracker
 
@@ -44,20 +45,34 @@ def named(rhythm: Rhythm, at: int) -> RhythmEvent:
     )
 
 
-def alarmed(rhythm: Rhythm, at: int, priority: Priority = Priority.LOW) -> Alarm:
+def alarmed(
+    rhythm: Rhythm,
+    at: int,
+    priority: Priority = Priority.LOW,
+    state: AlarmState = AlarmState.MOMENT,
+) -> Alarm:
     return Alarm(
-        rhythm=rhythm, priority=priority, onset=at, decided_at=at + 500, beats=(at, at + 150)
+        rhythm=rhythm,
+        priority=priority,
+        onset=at,
+        decided_at=at + 500,
+        beats=(at, at + 150),
+        state=state,
     )
+
+
+def over(rhythm: Rhythm, at: int, priority: Priority = Priority.LOW) -> Alarm:
+    return alarmed(rhythm, at, priority, AlarmState.OVER)
 
 
 def begins(rhythm: Rhythm, at: int, priority: Priority = Priority.LOW) -> list[Event]:
     """What the tracker says of a rhythm that is an alarm: its name first."""
-    return [named(rhythm, at), alarmed(rhythm, at, priority)]
+    return [named(rhythm, at), alarmed(rhythm, at, priority, AlarmState.ONGOING)]
 
 
 def run(at: int, stop: int | None = None) -> list[Event]:
     """A ventricular tachycardia, up to the rhythm after it."""
-    after = [] if stop is None else [named(Rhythm.SINUS, stop)]
+    after = [] if stop is None else [named(Rhythm.SINUS, stop), over(VT, stop, Priority.HIGH)]
     return [*begins(VT, at, Priority.HIGH), *after]
 
 
@@ -81,7 +96,7 @@ def test_of_rhythms_the_policy_tells_what_the_tracker_finds(text: str, rr: int) 
         assert isinstance(item, LabeledBeat)
         events += [item, *tracker.push(item)]
     found = [a for a in alerts(policy, events) if a.condition not in set(EctopyCondition)]
-    alarms = [event for event in events if isinstance(event, Alarm)]
+    alarms = [event for event in events if isinstance(event, Alarm) and event.is_raised]
     assert [(a.condition, a.priority, a.beats) for a in found] == [
         (alarm.rhythm, alarm.priority, alarm.beats) for alarm in alarms
     ]
@@ -136,9 +151,9 @@ def test_a_rhythm_goes_on_under_an_episode() -> None:
     alerts(policy, begins(BIGEMINY, 0))
     alerts(policy, run(1000))
     assert states(policy) == [(VT, AlertState.ONGOING), (BIGEMINY, AlertState.ONGOING)]
-    alerts(policy, [named(BIGEMINY, 2000)])
+    alerts(policy, [named(BIGEMINY, 2000), over(VT, 2000)])
     assert states(policy) == [(VT, AlertState.LATCHED), (BIGEMINY, AlertState.ONGOING)]
-    alerts(policy, [named(Rhythm.SINUS, 3000)])
+    alerts(policy, [named(Rhythm.SINUS, 3000), over(BIGEMINY, 3000)])
     assert states(policy) == [(VT, AlertState.LATCHED)]
 
 
@@ -170,9 +185,9 @@ def test_what_goes_on_is_told_when_the_minute_has_room_again() -> None:
     (alert,) = alerts(policy, list(beats("N" * 90, start=2000)))
     assert (alert.condition, alert.onset) == (BIGEMINY, 1000)
     assert alert.decided_at == pytest.approx(500 + 60 * FS, abs=RR)
-    over = AlertPolicy(FS, AlertConfig(max_per_min=1))
-    alerts(over, [alarmed(Rhythm.S_COUPLET, 0), *begins(BIGEMINY, 1000)])
-    assert alerts(over, [named(Rhythm.SINUS, 2000), *beats("N" * 90, start=3000)]) == []
+    late = AlertPolicy(FS, AlertConfig(max_per_min=1))
+    alerts(late, [alarmed(Rhythm.S_COUPLET, 0), *begins(BIGEMINY, 1000)])
+    assert alerts(late, [over(BIGEMINY, 2000), *beats("N" * 90, start=3000)]) == []
 
 
 def test_high_priority_is_never_kept_quiet() -> None:
@@ -195,8 +210,102 @@ def test_acknowledging_what_goes_on_keeps_it_active_until_its_end() -> None:
     assert policy.acknowledge() == 1
     assert policy.acknowledge() == 0
     assert states(policy) == [(VT, AlertState.ACKNOWLEDGED)]
-    alerts(policy, [named(Rhythm.SINUS, 5000)])
+    alerts(policy, [over(VT, 5000, Priority.HIGH)])
     assert policy.active == ()
+
+
+@pytest.mark.parametrize("rhythm", [Rhythm.EXTREME_TACHYCARDIA, Rhythm.EXTREME_BRADYCARDIA])
+def test_an_extreme_rate_is_active_until_it_is_over_and_somebody_has_seen_it(
+    rhythm: Rhythm,
+) -> None:
+    """However long it goes on, and whatever the rhythm is called meanwhile."""
+    policy = AlertPolicy(FS)
+    alerts(policy, [alarmed(rhythm, 0, Priority.HIGH, AlarmState.ONGOING)])
+    alerts(policy, [named(Rhythm.SINUS_BRADYCARDIA, 2000), *beats("N" * 400, start=3000)])
+    assert states(policy) == [(rhythm, AlertState.ONGOING)]
+    policy.acknowledge(rhythm)
+    alerts(policy, list(beats("N" * 400, start=200_000)))
+    assert states(policy) == [(rhythm, AlertState.ACKNOWLEDGED)]
+    alerts(policy, [over(rhythm, 400_000, Priority.HIGH)])
+    assert policy.active == ()
+
+
+def test_what_goes_on_is_active_though_the_minute_has_no_room_for_its_alert() -> None:
+    policy = AlertPolicy(FS, AlertConfig(max_per_min=1))
+    assert len(alerts(policy, [alarmed(Rhythm.S_COUPLET, 0), *begins(BIGEMINY, 1000)])) == 1
+    assert states(policy) == [(BIGEMINY, AlertState.ONGOING)]
+    policy.acknowledge(BIGEMINY)
+    assert alerts(policy, list(beats("N" * 90, start=2000))) == [], "somebody knows already"
+    assert states(policy) == [(BIGEMINY, AlertState.ACKNOWLEDGED)]
+
+
+def test_the_gravest_comes_first_also_where_it_is_acknowledged() -> None:
+    policy = AlertPolicy(FS, CALM)
+    vf = Rhythm.VENTRICULAR_FIBRILLATION
+    alerts(policy, [*begins(BIGEMINY, 0), *begins(vf, 500, Priority.HIGH), *run(1000)])
+    assert [name for name, _ in states(policy)] == [vf, VT, BIGEMINY]
+    policy.acknowledge(vf)
+    assert [name for name, _ in states(policy)] == [vf, VT, BIGEMINY]
+    assert policy.active is policy.active
+
+
+def kept(condition: Rhythm, state: AlertState) -> Active:
+    alert = Alert(
+        condition=condition,
+        priority=Priority.HIGH,
+        onset=90_000,
+        decided_at=90_500,
+        beats=(),
+        provisional=False,
+        latched=True,
+        occurrences=1,
+    )
+    return Active(alert, state, 1_700_000_000.0)
+
+
+def test_a_new_run_takes_over_what_nobody_had_acknowledged() -> None:
+    policy = AlertPolicy(FS, CALM)
+    asystole = Rhythm.ASYSTOLE
+    policy.recall([kept(VT, AlertState.LATCHED), kept(asystole, AlertState.ONGOING)])
+    alerts(policy, list(beats("N" * 20)))
+    # Nobody knows yet whether it is over.
+    assert states(policy) == [(asystole, AlertState.ONGOING), (VT, AlertState.LATCHED)]
+    alerts(policy, list(beats("N" * 40, start=20 * RR)))
+    assert states(policy) == [(asystole, AlertState.LATCHED), (VT, AlertState.LATCHED)]
+    alerts(policy, run(100_000))
+    assert states(policy) == [(asystole, AlertState.LATCHED), (VT, AlertState.ONGOING)]
+
+
+def test_what_was_acknowledged_after_a_snapshot_stays_so() -> None:
+    policy = AlertPolicy(FS, CALM)
+    alerts(policy, [*run(0, 900), *begins(Rhythm.ASYSTOLE, 90_000, Priority.HIGH)])
+    policy.recall([kept(Rhythm.ASYSTOLE, AlertState.ACKNOWLEDGED)])
+    assert states(policy) == [(Rhythm.ASYSTOLE, AlertState.ACKNOWLEDGED)]
+
+
+def test_what_nobody_acknowledges_for_long_is_raised_higher() -> None:
+    config = AlertConfig(
+        repeat_s=dict.fromkeys(Priority, 0.0),
+        escalate_s={Priority.LOW: 60.0, Priority.MEDIUM: 30.0},
+    )
+    policy = AlertPolicy(FS, config)
+    alerts(policy, begins(BIGEMINY, 0))
+    found = alerts(policy, list(beats("N" * 200, start=1000)))
+    told = [(round(a.decided_at / FS), a.priority, a.latched) for a in found]
+    assert told == [(62, Priority.MEDIUM, False), (92, Priority.HIGH, True)]
+    assert states(policy) == [(BIGEMINY, AlertState.ONGOING)]
+    alerts(policy, [over(BIGEMINY, 90_000)])
+    assert states(policy) == [(BIGEMINY, AlertState.LATCHED)]
+
+
+def test_what_is_acknowledged_or_over_is_not_raised_higher() -> None:
+    policy = AlertPolicy(FS, AlertConfig(escalate_s={Priority.LOW: 60.0}))
+    alerts(policy, begins(BIGEMINY, 0))
+    policy.acknowledge(BIGEMINY)
+    assert alerts(policy, list(beats("N" * 200, start=1000))) == []
+    alerts(policy, [over(BIGEMINY, 90_000), *begins(Rhythm.TRIGEMINY, 91_000)])
+    alerts(policy, [over(Rhythm.TRIGEMINY, 92_000)])
+    assert alerts(policy, list(beats("N" * 200, start=93_000))) == []
 
 
 def test_nonsense_limits_are_refused() -> None:
@@ -218,7 +327,7 @@ def stream_of(steps: list[str]) -> list[Event]:
     for k, step in enumerate(steps):
         at = k * RR
         if isinstance(step, Rhythm):
-            stream += begins(step, at, Priority(1 + k % 3))
+            stream += [over(step, at)] if k % 4 == 0 else begins(step, at, Priority(1 + k % 3))
         elif step == "gap":
             stream.append(gap(at))
         else:

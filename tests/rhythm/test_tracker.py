@@ -1,5 +1,6 @@
 """Every transition of the table with exact samples, on beats placed by hand; then the stage."""
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from rhythm_cases import (
     DELAY,
     alarms,
+    ends,
     items,
     labeled,
     labels,
@@ -23,6 +25,7 @@ from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import (
     CHAIN_FS,
     Alarm,
+    AlarmState,
     Gap,
     GapReason,
     LabeledBeat,
@@ -31,6 +34,7 @@ from streamer.core.events import (
     RhythmEvent,
     Tick,
 )
+from streamer.rhythm.rule import Layer
 from streamer.rhythm.tracker import RhythmConfig, RhythmTracker
 from streamer.rhythm.waveform.measures import Measurement
 from streamer.signal.bandpass import FilteredChunk
@@ -185,6 +189,69 @@ def test_noise_is_no_rate() -> None:
     assert alarms(run(inputs)) == []
 
 
+def test_what_is_no_longer_extreme_falls_back_to_the_ordinary_alarm() -> None:
+    """Only once it is well inside the limit, over as many beats as made it extreme."""
+    beats = steady(30, 150)
+    beats += steady(30, 160, start=beats[-1][0] + 160)
+    inside = beats[-1][0]
+    beats += steady(40, 175, start=inside + 175)
+    outputs = run(items(beats))
+    assert [alarm[0] for alarm in alarms(outputs)] == [
+        Rhythm.TACHYCARDIA,
+        Rhythm.EXTREME_TACHYCARDIA,
+        Rhythm.TACHYCARDIA,
+    ]
+    over = next(end for end in ends(outputs) if end[0] is Rhythm.EXTREME_TACHYCARDIA)
+    assert over[2] == alarms(outputs)[2][2] > inside
+    slow = steady(12, 600)
+    slow += steady(12, 450, start=slow[-1][0] + 450)
+    assert [alarm[0] for alarm in alarms(run(items(slow)))] == [
+        Rhythm.EXTREME_BRADYCARDIA,
+        Rhythm.BRADYCARDIA,
+    ]
+
+
+# States
+
+
+def test_a_rate_alarm_is_over_when_the_rate_is_back() -> None:
+    beats = steady(30, 150)
+    beats += steady(12, 300, start=beats[-1][0] + 300)
+    outputs = run(items(beats))
+    raised = {alarm[0]: alarm for alarm in alarms(outputs)}
+    extreme = raised[Rhythm.EXTREME_TACHYCARDIA]
+    first, last = ends(outputs)
+    # The tachycardia turns extreme: that alarm takes its place.
+    assert first == (Rhythm.TACHYCARDIA, raised[Rhythm.TACHYCARDIA][1], extreme[2])
+    assert last[:2] == extreme[:2]
+    assert beats[30][0] < last[2] < beats[40][0]
+
+
+@pytest.mark.parametrize("label", ["V", "S"])
+def test_a_run_is_over_with_the_beat_after_it(label: str) -> None:
+    beats = ectopic_run(label, 150)
+    outputs = run(items(beats))
+    raised = alarms(outputs)[0]
+    assert (*raised[:2], beats[12][0] + 300 + DELAY) in ends(outputs)
+
+
+def test_a_couplet_is_a_moment_and_has_no_end() -> None:
+    outputs = run(items(labels("NNNNNNNVVNNNN")))
+    assert [o.state for o in outputs if isinstance(o, Alarm)] == [AlarmState.MOMENT]
+
+
+def test_samples_that_never_came_end_what_was_told() -> None:
+    tracker = RhythmTracker()
+    outputs = [o for item in items(ectopic_run("V", 150)[:12]) for o in tracker.push(item)]
+    lost = Gap(start=9000, stop=9900, reason=GapReason.LOST, decided_at=9900)
+    outputs += tracker.push(lost)
+    assert {end[:2] for end in ends(outputs)} == {alarm[:2] for alarm in alarms(outputs)}
+    assert {end[2] for end in ends(outputs)} == {9900}
+    assert (
+        ends(tracker.push(dataclasses.replace(lost, start=9950, stop=9990, decided_at=9990))) == []
+    )
+
+
 # Couplets and runs
 
 
@@ -237,7 +304,7 @@ def test_three_ectopic_beats_are_a_run(
         (rhythm, first, known),
         (Rhythm.SINUS, after, after + 300 + DELAY),
     ]
-    (alarm,) = [o for o in outputs if isinstance(o, Alarm) and o.rhythm is rhythm]
+    (alarm,) = [o for o in outputs if isinstance(o, Alarm) and o.is_raised and o.rhythm is rhythm]
     assert (alarm.onset, alarm.decided_at, alarm.priority) == (first, known, priority)
     assert alarm.beats == tuple(sample for sample, _ in beats[7:10])
 
@@ -396,6 +463,23 @@ def test_ticks_and_snapshots_change_nothing(
         outputs += tracker.push(item)
     outputs += tracker.flush()
     assert outputs == expected
+
+
+@given(BEATS)
+@settings(max_examples=60, deadline=None)
+def test_each_alarm_that_goes_on_is_told_over_once_and_none_besides(
+    steps: list[tuple[int, str]],
+) -> None:
+    samples = np.cumsum([step for step, _ in steps]).tolist()
+    beats = [(sample, label) for sample, (_, label) in zip(samples, steps, strict=True)]
+    ongoing: set[tuple[Rhythm, int]] = set()
+    for output in run(items(beats, end=samples[-1] + 2000)):
+        if isinstance(output, Alarm) and output.state is AlarmState.ONGOING:
+            assert output.rhythm not in {rhythm for rhythm, _ in ongoing}
+            ongoing.add((output.rhythm, output.onset))
+        elif isinstance(output, Alarm) and output.state is AlarmState.OVER:
+            ongoing.remove((output.rhythm, output.onset))
+    assert len(ongoing) <= len(Layer)
 
 
 def test_reset_equals_a_new_tracker() -> None:

@@ -18,7 +18,16 @@ from stage_cases import N_LEADS, SumModel, ecg, same
 from replay.chunk import Chunk
 from replay.simulate.record import SimulatedRecord
 from streamer.core.errors import SnapshotError
-from streamer.core.events import Event, LabeledBeat, Published, StreamInfo
+from streamer.core.events import (
+    Alarm,
+    AlarmState,
+    Event,
+    LabeledBeat,
+    Priority,
+    Published,
+    Rhythm,
+    StreamInfo,
+)
 from streamer.messages.guard import Rejection
 from streamer.messages.samples import SampleMessage, encode
 from streamer.patient.chain import Chain
@@ -35,7 +44,7 @@ FS = 360.0
 TIMEOUT_S = 300
 # What is missing is missed by the messages behind it, however slow this machine is.
 PATIENT = LiveConfig(
-    absent_s=TIMEOUT_S,
+    silent_s=TIMEOUT_S,
     track=TrackConfig(wait_s=TIMEOUT_S),
     turns=TurnConfig(tick_s=0.01),
 )
@@ -264,7 +273,7 @@ def _sent(name: str, signal_: np.ndarray[Any, np.dtype[np.float32]], size: int) 
     order = list(range(len(messages)))
     if name == "lossy":
         order.remove(40)
-    else:
+    elif name == "messy":
         order[1:-1] = [n + 1 if n % 2 else n - 1 for n in order[1:-1]]
         order = [n for n in order for _ in range(2)]
     return [messages[number] for number in order]
@@ -290,21 +299,57 @@ async def test_a_source_that_starts_anew_ends_and_begins_again() -> None:
     await running
 
 
+async def test_a_source_that_falls_silent_is_told_and_goes_on_when_it_is_back() -> None:
+    """A technical alarm that begins and ends; the rhythm knows of a gap only, if there is one."""
+    signal_ = ecg(round(12 * FS), FS)
+    published = Collected()
+    source = LiveSource(LEADS, config=dataclasses.replace(PATIENT, silent_s=0.05))
+    run = runner(source, published)
+    running = asyncio.create_task(run.run())
+    await asyncio.sleep(0)
+    messages = _sent("whole", signal_, 36)
+
+    def told() -> list[Alarm]:
+        return [
+            event
+            for event in published.events.get("bed", [])
+            if isinstance(event, Alarm) and event.rhythm is Rhythm.NO_SIGNAL
+        ]
+
+    async with asyncio.timeout(WAIT_S):
+        for half in (messages[:60], messages[60:]):
+            for message in half:
+                source.receive("bed", message, asyncio.get_running_loop().time())
+            while not (told() and told()[-1].state is AlarmState.ONGOING):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert run.sessions["bed"].alerts.ongoing_onset(Rhythm.NO_SIGNAL) is not None
+    assert source.remove("bed")
+    async with asyncio.timeout(WAIT_S):
+        while "bed" in run.sessions:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    run.stop()
+    await running
+    states = [alarm.state for alarm in told()]
+    assert states == [AlarmState.ONGOING, AlarmState.OVER] * (len(states) // 2)
+    last = told()[-2:]
+    assert {alarm.onset for alarm in last} == {60 * 36 * 2 - 1}
+    assert last[0].priority is Priority.MEDIUM
+    rest = [event for event in published.events["bed"] if event not in told()]
+    assert same(rest, alone(signal_))
+
+
 class Numbers:
-    """What a publisher remembers beside the patients: numbers of events, states of alerts."""
+    """What a publisher remembers beside the patients: numbers of events, and who goes on."""
 
     def __init__(self, next_seq: int) -> None:
         self.next = next_seq
-        self.restored: list[tuple[str, Any]] = []
+        self.resumed: list[str] = []
 
     def next_seq(self, source: str) -> int:
         return self.next
 
-    def alert_state(self, source: str) -> dict[str, Any]:
-        return {"of": source}
-
-    def restore_alerts(self, source: str, state: Any) -> None:
-        self.restored.append((source, dict(state)))
+    def resume(self, source: str) -> None:
+        self.resumed.append(source)
 
 
 @pytest.mark.parametrize(("lost", "expected"), [(0, "snapshot"), (720, "published")])
@@ -340,7 +385,7 @@ async def test_a_stopped_ward_goes_on_and_uses_no_number_twice(
     )
     start = 2160 + lost
     await _play_live(run, again, signal_[:, start:], start)
-    assert memory.restored == [("bed", {"of": "bed"})]
+    assert memory.resumed == ["bed"]
     if not lost:
         whole = [e for e in alone(signal_) if isinstance(e, LabeledBeat)][:-1]
         found = [e for e in first.events["bed"] + second.events["bed"] if type(e) is LabeledBeat]

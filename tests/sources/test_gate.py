@@ -29,11 +29,15 @@ class Ward:
     def __init__(self, config: LiveConfig | None = None) -> None:
         self.opened: list[str] = []
         self.closed: list[str] = []
+        self.told: list[tuple[str, bool]] = []
         self.source = LiveSource(("a", "b"), config=config)
         self.source.begin(self)
 
     def open(self, info: StreamInfo, **_: Any) -> None:
         self.opened.append(info.source)
+
+    def silent(self, source: str, *, is_silent: bool) -> None:
+        self.told.append((source, is_silent))
 
     def close(self, source: str) -> asyncio.Task[None]:
         self.closed.append(source)
@@ -116,9 +120,36 @@ async def test_a_pipe_may_come_as_fast_as_it_likes() -> None:
     assert ward.source.patients["stdin"].track.counts.messages == 1000
 
 
-async def test_a_silent_source_leaves_and_one_that_starts_anew_leaves_first() -> None:
+async def test_a_silent_source_stays_until_it_is_removed_and_goes_on_when_it_is_back() -> None:
     now_s = asyncio.get_running_loop().time()
-    ward = Ward(LiveConfig(absent_s=0.3, turns=TurnConfig(tick_s=0.001, groups=1)))
+    ward = Ward(LiveConfig(silent_s=4.0, turns=TurnConfig(tick_s=0.001, groups=1)))
+    turns = ward.source.turns()
+    for source in "ab":
+        ward.receive(source, encode(message(0)), now_s - 10.0)
+    assert set((await anext(turns)).pieces) == {"a", "b"}
+    assert ward.told[-2:] == [("a", True), ("b", True)]
+    # What came before is no sign of life; what is new is.
+    ward.receive("a", encode(message(0)), now_s)
+    assert len(ward.told) == 4
+    ward.receive("a", encode(message(1)), now_s)
+    assert ward.told[4:] == [("a", False)]
+    assert list((await anext(turns)).pieces) == ["a"]
+    assert not ward.source.remove("a"), "it sends"
+    assert ward.source.remove("b")
+    ward.receive("a", encode(message(2)), now_s)
+    assert list((await anext(turns)).pieces) == ["a"]
+    rest = asyncio.ensure_future(anext(turns))
+    async with asyncio.timeout(60.0):
+        while "b" in ward.source.patients:  # noqa: ASYNC110 - time has to pass
+            await asyncio.sleep(0.001)
+    assert (ward.closed, list(ward.source.patients)) == (["b"], ["a"])
+    assert ward.told[-1] == ("b", False)
+    rest.cancel()
+
+
+async def test_a_source_that_starts_anew_leaves_first() -> None:
+    now_s = asyncio.get_running_loop().time()
+    ward = Ward(LiveConfig(turns=TurnConfig(tick_s=0.001, groups=1)))
     turns = ward.source.turns()
     ward.receive("a", encode(message(0)), now_s)
     assert list((await anext(turns)).pieces) == ["a"]
@@ -127,12 +158,6 @@ async def test_a_silent_source_leaves_and_one_that_starts_anew_leaves_first() ->
     assert list((await anext(turns)).pieces) == ["a"]
     assert (ward.opened, ward.closed) == (["a", "a"], ["a"])
     assert ward.source.patients["a"].info.fs == 250.0
-    rest = asyncio.ensure_future(anext(turns))
-    async with asyncio.timeout(60.0):
-        while ward.source.patients:  # noqa: ASYNC110 - time has to pass
-            await asyncio.sleep(0.001)
-    assert ward.closed == ["a", "a"]
-    rest.cancel()
 
 
 async def test_starting_anew_again_and_again_gives_no_new_share() -> None:

@@ -25,7 +25,7 @@ from streamer.sources.live_feed import LiveFeed, is_live, parse_source
 from streamer.sources.track import TrackConfig
 
 FS = 360.0
-PATIENT = LiveConfig(absent_s=np.inf, track=TrackConfig(wait_s=WAIT_S), is_eager=True)
+PATIENT = LiveConfig(silent_s=np.inf, track=TrackConfig(wait_s=WAIT_S), is_eager=True)
 
 
 def message(seq: int, *, fs: float = FS, leads: int = 2, first: int = 1000) -> bytes:
@@ -56,6 +56,8 @@ class Host:
 
     def open(self, info: StreamInfo, **_: Any) -> None:
         self.infos.append(info)
+
+    def silent(self, source: str, *, is_silent: bool) -> None: ...
 
     def close(self, source: str) -> asyncio.Task[None]:
         return asyncio.create_task(asyncio.sleep(0))

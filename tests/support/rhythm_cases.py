@@ -87,7 +87,15 @@ def rhythms(outputs: Sequence[Output]) -> list[tuple[Rhythm, int, int]]:
 
 
 def alarms(outputs: Sequence[Output]) -> list[tuple[Rhythm, int, int]]:
-    return [(o.rhythm, o.onset, o.decided_at) for o in outputs if isinstance(o, Alarm)]
+    """Return the alarms that were raised."""
+    raised = [o for o in outputs if isinstance(o, Alarm) and o.is_raised]
+    return [(o.rhythm, o.onset, o.decided_at) for o in raised]
+
+
+def ends(outputs: Sequence[Output]) -> list[tuple[Rhythm, int, int]]:
+    """Return the alarms that were told to be over."""
+    over = [o for o in outputs if isinstance(o, Alarm) and not o.is_raised]
+    return [(o.rhythm, o.onset, o.decided_at) for o in over]
 
 
 def with_signal(

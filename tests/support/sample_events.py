@@ -1,5 +1,6 @@
 """Events for the tests of what publishes them."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from classifier.labels import Label
 from streamer.core.events import (
     Alarm,
+    AlarmState,
     Beat,
     Event,
     Gap,
@@ -94,14 +96,26 @@ def rhythm_event(onset: int = 360) -> RhythmEvent:
     )
 
 
-def alarm(onset: int = 720) -> Alarm:
+def alarm(
+    onset: int = 720,
+    state: AlarmState = AlarmState.MOMENT,
+    rhythm: Rhythm = Rhythm.VENTRICULAR_TACHYCARDIA,
+    priority: Priority = Priority.HIGH,
+) -> Alarm:
     return Alarm(
-        rhythm=Rhythm.VENTRICULAR_TACHYCARDIA,
-        priority=Priority.HIGH,
+        rhythm=rhythm,
+        priority=priority,
         onset=onset,
         decided_at=onset + 500,
         beats=(onset, onset + 150, onset + 300),
+        state=state,
     )
+
+
+def over(onset: int = 720, decided_at: int = 3600) -> Alarm:
+    """End what `alarm` began."""
+    ended = alarm(onset, AlarmState.OVER)
+    return dataclasses.replace(ended, decided_at=decided_at, beats=())
 
 
 def gap(start: int = 1000) -> Gap:
@@ -118,6 +132,8 @@ def one_of_each() -> list[Event]:
         labeled_beat(label=Label.Q, probabilities=(), reason="signal lost"),
         rhythm_event(),
         alarm(),
+        alarm(state=AlarmState.ONGOING),
+        over(),
         gap(),
     ]
 

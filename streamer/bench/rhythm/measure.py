@@ -88,7 +88,7 @@ def compare(run: ChainRun, *, start: str = START) -> RecordRhythms:
     truth = Truth(run.reference, fs=run.fs, stop=run.stop)
     alarms: dict[bool, Counter[Rhythm]] = {True: Counter(), False: Counter()}
     for event in events:
-        if isinstance(event, Alarm):
+        if isinstance(event, Alarm) and event.is_raised:
             alarms[truth.confirms(event)][event.rhythm] += 1
     first = parse_time(start, run.fs)
     return RecordRhythms(
@@ -136,6 +136,7 @@ def _delay(events: Sequence[Event], span: tuple[int, int], fs: float) -> float |
         event.decided_at
         for event in events
         if isinstance(event, Alarm)
+        and event.is_raised
         and event.rhythm is Rhythm.VENTRICULAR_FIBRILLATION
         and span[0] <= event.decided_at < span[1]
     )

@@ -184,7 +184,9 @@ def false_alarms(events: Iterable[Event], record: Record) -> Counter[Rhythm]:
     return Counter(
         event.rhythm
         for event in events
-        if isinstance(event, Alarm) and (truth is None or not truth.confirms(event))
+        if isinstance(event, Alarm)
+        and event.is_raised
+        and (truth is None or not truth.confirms(event))
     )
 
 

@@ -152,7 +152,9 @@ def delay_s(trial: SimulatedOnset, rhythms: frozenset[Rhythm]) -> float | None:
     """Return how long after its onset the first such alarm was raised; None if none was."""
     for event in record_events(trial.record):
         delay = event.decided_at / trial.record.fs - trial.onset_s
-        if isinstance(event, Alarm) and event.rhythm in rhythms and delay > 0:
+        if not (isinstance(event, Alarm) and event.is_raised):
+            continue
+        if event.rhythm in rhythms and delay > 0:
             return delay
     return None
 

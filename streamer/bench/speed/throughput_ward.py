@@ -238,6 +238,9 @@ class _Admitting:
         """Admit the patient."""
         self._ward.admit(info.source)
 
+    def silent(self, source: str, *, is_silent: bool) -> None:
+        """Ignore that: records never end."""
+
     def close(self, source: str) -> "asyncio.Task[None]":
         """Refuse: no patient's stream ends while it is measured."""
         raise NotImplementedError(f"{source} can't be closed while it is measured")
@@ -246,14 +249,8 @@ class _Admitting:
 async def _run_ward(ward: Ward, source: _TimedTurns, model: BatchedModel, url: str | None) -> None:
     """Run the whole ward, each turn until its messages are delivered."""
     sink = _Encoding() if url is None else _Delivering(url, ward=WARD_NAME)
-    runner = Runner(
-        source,
-        model,
-        [sink],
-        ward=ward,
-        config=RunnerConfig(shows_samples=False, yield_every_s=0.0),
-        ledger=LEDGER,
-    )
+    config = RunnerConfig(shows_samples=False, yield_every_s=0.0)
+    runner = Runner(source, model, [sink], ward=ward, config=config, ledger=LEDGER)
     source.n_events = lambda: runner.sessions.totals.events
     await runner.run()
 

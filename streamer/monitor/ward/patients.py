@@ -6,6 +6,7 @@ from typing import Protocol
 from streamer.core.events import Alarm, Gap, RhythmEvent, StreamInfo
 from streamer.core.histogram import QuantileHistogram
 from streamer.monitor.terminal.sweep import Samples
+from streamer.rhythm.alert_policy import AlertPolicy
 from streamer.scoring.account import Account
 
 
@@ -15,6 +16,7 @@ class PatientState(Protocol):
     info: StreamInfo
     account: Account
     last_sample: int
+    alerts: AlertPolicy
     rhythm: RhythmEvent | None
     alarm: Alarm | None
     gap: Gap | None

@@ -1,6 +1,5 @@
 """The ward on a terminal: patients by urgency, and the waveform of one of them."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,8 +7,7 @@ from typing import Final
 from rich.style import Style
 
 from streamer.core.clock_format import clock
-from streamer.core.events import Alarm, Gap, Priority, Rhythm
-from streamer.monitor.panels import RATELESS, short_name
+from streamer.core.events import Priority
 from streamer.monitor.terminal import palette
 from streamer.monitor.terminal.screen_lines import (
     Frame,
@@ -21,19 +19,13 @@ from streamer.monitor.terminal.screen_lines import (
     single_cells,
     spread,
 )
-from streamer.monitor.ward.patients import PatientState, WardTotals
+from streamer.monitor.ward.patient_line import PatientLine
+from streamer.monitor.ward.patients import WardTotals
 
 TRACE_ROWS: Final = 8
 """Beat letters and the waveform."""
 _CHROME_ROWS: Final = 4
 """Title, table header, rule over the trace, keys."""
-_ALARM_HOLD_S: Final = 10.0
-"""How long an alarm stays urgent after it was raised, unless its rhythm lasts."""
-_QUALITY_BEATS: Final = 8
-_POOR_QUALITY: Final = 0.5
-_RATE_BANDS_BPM: Final = ((50.0, 110.0), (40.0, 140.0))
-"""Rates within the first are usual, beyond the last extreme."""
-_NO_SIGNAL: Final = 0.0
 _QUALITY_CELLS: Final = 8
 _MANY_LATE: Final = 0.01
 """Part of a ward's first labels."""
@@ -44,71 +36,16 @@ _LABELS_WIDTH: Final = 76
 """From here on there is room for late labels and latency."""
 _REVERSED: Final = Style(reverse=True)
 _KEYS: Final = (
-    " ↑ ↓ j k: patient   PgUp PgDn: page   g: most urgent   q: quit",
-    " ↑ ↓: patient   g: most urgent   q: quit",
-    " q: quit",
+    " ↑ ↓ j k: patient   PgUp PgDn: page   g: most urgent   a: acknowledge   l: list of alarms   "
+    "x: remove a silent one   q: quit",
+    " ↑ ↓: patient   g: most urgent   a: acknowledge   l: alarms   x: remove   q: quit",
+    " ↑ ↓   g: urgent   a: acknowledge   l: alarms   x: remove   q: quit",
+    " a: acknowledge   l: alarms   q: quit",
+    " a: seen   q: quit",
 )
 """In as many words as there is room for."""
-_RHYTHMS: Final = frozenset(map(str, Rhythm))
-_CALM: Final = frozenset({Rhythm.SINUS, Rhythm.UNKNOWN})
-_SINUS: Final = frozenset({Rhythm.SINUS_BRADYCARDIA, Rhythm.SINUS_TACHYCARDIA})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatientLine:
-    """What one line of the table says."""
-
-    source: str
-    priority: Priority | None
-    """Of the alarm that lasts; None without one."""
-    what: str
-    since_s: float | None
-    """Age of the alarm, or of the rhythm."""
-    heart_rate_bpm: float | None
-    quality: float | None
-    late: int
-    latency_ms: float | None
-    """Median from R peak to first label."""
-
-
-def urgency(patient: PatientState) -> tuple[int, ...]:
-    """Sort key, the most urgent first: alarm, rhythm, signal, heart rate, late labels.
-
-    Rates count in bands, so that patients don't change places with every beat.
-    """
-    alarm = _lasting(patient)
-    rate = _rate(patient)
-    band = 0 if rate is None else sum(not low <= rate <= high for low, high in _RATE_BANDS_BPM)
-    quality = _quality(patient)
-    return (
-        0 if alarm is None else -int(alarm.priority),
-        _rhythm_rank(patient),
-        quality is None or quality >= _POOR_QUALITY,
-        -band,
-        not patient.account.ledger.n_late,
-    )
-
-
-def _rhythm_rank(patient: PatientState) -> int:
-    rhythm = Rhythm.UNKNOWN if patient.rhythm is None else patient.rhythm.rhythm
-    return 2 if rhythm in _CALM else 1 if rhythm in _SINUS else 0
-
-
-def patient_line(patient: PatientState) -> PatientLine:
-    """Say how a patient is."""
-    alarm = _lasting(patient)
-    gap = _gap(patient)
-    what, since = _what(patient, alarm, gap)
-    return PatientLine(
-        source=patient.info.source,
-        priority=None if alarm is None else alarm.priority,
-        what=what,
-        since_s=None if since is None else max(patient.last_sample - since, 0) / patient.info.fs,
-        heart_rate_bpm=_rate(patient),
-        quality=_quality(patient),
-        late=patient.account.ledger.n_late,
-        latency_ms=patient.account.ledger.latency.quantile(0.5),
-    )
+_ACKNOWLEDGED: Final = "✓"
+"""In place of an alarm's mark once a person has seen it."""
 
 
 def table_rows(height: int) -> int:
@@ -128,6 +65,8 @@ def render(
     title: Line,
     width: int,
     height: int,
+    history: Sequence[Line] = (),
+    message: str | None = None,
 ) -> Frame:
     """Lay out a screen of exactly `height` lines of `width` cells.
 
@@ -144,28 +83,33 @@ def render(
     alarms : mapping
         How many of them have an alarm of each priority.
     totals : WardTotals
-    trace : sequence of Line
-        The selected patient's waveform.
-    title : Line
-        What stands over it.
+    trace, title : sequence of Line, Line
+        The selected patient's waveform, and what stands over it.
     width, height : int
         Of the terminal; 100 x 30 and more are comfortable.
+    history : sequence of Line
+        A table in the place of that of the patients, its header first; none by default.
+    message : str, optional
+        In the place of the keys.
     """
     columns = _columns(width)
     rows = [
         _row(one, columns, width, is_chosen=first + k == selected) for k, one in enumerate(lines)
     ]
+    header, *rows = history or [_header(columns, width), *rows]
     rows += [line([], width)] * (table_rows(height) - len(rows))
     shown = f"{first + 1} to {first + len(lines)} of {n} " if n else ""
     room = width - len(shown) - 1
-    keys = next((text for text in _KEYS if len(text) <= room), "")
+    keys: Part = (next((text for text in _KEYS if len(text) <= room), ""), palette.FAINT)
+    if message is not None:
+        keys = (f" {single_cells(message)}"[:room], palette.NOTE)
     screen = [
         _title(n, alarms, totals, width),
-        _header(columns, width),
+        header,
         *rows[: table_rows(height)],
         title,
         *trace,
-        spread([(keys, palette.FAINT)], [(shown, palette.FAINT)], width),
+        spread([keys], [(shown, palette.FAINT)], width),
     ]
     return Frame(screen[:height])
 
@@ -225,8 +169,11 @@ def _header(columns: _Columns, width: int) -> Line:
 
 
 def _row(one: PatientLine, columns: _Columns, width: int, *, is_chosen: bool) -> Line:
-    mark = "" if one.priority is None else palette.ALARM_MARK[one.priority]
-    style = palette.PLAIN if one.priority is None else palette.ALARM_WORD[one.priority]
+    mark, style = "", palette.PLAIN
+    if one.priority is not None:
+        mark, style = palette.ALARM_MARK[one.priority], palette.ALARM_WORD[one.priority]
+    if one.is_acknowledged:
+        mark, style = _ACKNOWLEDGED, palette.STRONG
     rate = "--" if one.heart_rate_bpm is None else f"{one.heart_rate_bpm:.0f}"
     quality = one.quality or 0.0
     percent = " --" if one.quality is None else f"{100 * quality:3.0f}%"
@@ -250,50 +197,8 @@ def _row(one: PatientLine, columns: _Columns, width: int, *, is_chosen: bool) ->
 
 def _fitting(one: PatientLine, room: int) -> str:
     """Return the words for a patient's state, or fewer where they don't fit."""
-    if len(one.what) <= room or one.what not in _RHYTHMS:
-        return one.what[:room]
-    return short_name(Rhythm(one.what))[:room]
+    return one.what if len(one.what) <= room else one.short[:room]
 
 
 def _quality_style(quality: float) -> Style:
     return palette.GOOD if quality >= 0.8 else palette.FAIR if quality >= 0.5 else palette.POOR
-
-
-def _lasting(patient: PatientState) -> Alarm | None:
-    """Return the alarm that was raised a moment ago, or whose rhythm goes on."""
-    alarm = patient.alarm
-    if alarm is None:
-        return None
-    age_s = (patient.last_sample - alarm.decided_at) / patient.info.fs
-    goes_on = patient.rhythm is not None and patient.rhythm.rhythm is alarm.rhythm
-    return alarm if age_s <= _ALARM_HOLD_S or goes_on else None
-
-
-def _gap(patient: PatientState) -> Gap | None:
-    return patient.gap if patient.gap is not None and patient.gap.ongoing else None
-
-
-def _rate(patient: PatientState) -> float | None:
-    """Return the heart rate; None without a signal, and where a number would not be a pulse."""
-    rhythm = None if patient.rhythm is None else patient.rhythm.rhythm
-    if _gap(patient) is not None or rhythm in RATELESS:
-        return None
-    return patient.account.ledger.heart_rate_bpm(patient.last_sample)
-
-
-def _quality(patient: PatientState) -> float | None:
-    if _gap(patient) is not None:
-        return _NO_SIGNAL
-    recent = [beat.quality for beat in patient.account.ledger.last(_QUALITY_BEATS)]
-    return statistics.median(recent) if recent else None
-
-
-def _what(patient: PatientState, alarm: Alarm | None, gap: Gap | None) -> tuple[str, int | None]:
-    """Return the words for a patient's state, and since which sample it holds."""
-    if alarm is not None:
-        return str(alarm.rhythm), alarm.onset
-    if gap is not None:
-        return f"no signal ({gap.reason})", gap.start
-    if patient.rhythm is None:
-        return str(Rhythm.UNKNOWN), None
-    return str(patient.rhythm.rhythm), patient.rhythm.onset

@@ -1,6 +1,7 @@
 """The ward's screen: who comes first, and what is shown."""
 
 import io
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from replay.chunk import Chunk
 from streamer.core.events import (
     CHAIN_FS,
     Alarm,
+    AlarmState,
     Gap,
     GapReason,
     Priority,
@@ -22,12 +24,13 @@ from streamer.core.events import (
     StreamInfo,
 )
 from streamer.monitor.terminal.screen_lines import Frame
+from streamer.monitor.ward.patient_line import patient_line, urgency
 from streamer.monitor.ward.screen import WardScreen
 from streamer.monitor.ward.trace import WardTrace
-from streamer.monitor.ward.view import patient_line, render, trace_title, urgency
+from streamer.monitor.ward.view import render, trace_title
 from streamer.patient.chain import Chain
 from streamer.patient.ward import Ward
-from streamer.runner.pending import LabelLine
+from streamer.runner.pending import Arrival, LabelLine, Timed
 from streamer.runner.sessions import PatientSession, Sessions, Totals
 from streamer.signal.ring import SampleRing
 
@@ -53,10 +56,24 @@ def ring_of(ward: Ward) -> Callable[[str], SampleRing | None]:
     return lambda source: ward.patients[source].chain.path.ring if source in ward.patients else None
 
 
-def alarm(patient: PatientSession, rhythm: Rhythm, priority: Priority, decided_at: int) -> None:
-    patient.alarm = Alarm(
-        rhythm=rhythm, priority=priority, onset=decided_at, decided_at=decided_at, beats=()
+def alarm(
+    found: Sessions,
+    name: str,
+    rhythm: Rhythm,
+    priority: Priority,
+    decided_at: int,
+    state: AlarmState = AlarmState.ONGOING,
+) -> None:
+    event = Alarm(
+        rhythm=rhythm,
+        priority=priority,
+        onset=decided_at,
+        decided_at=decided_at,
+        beats=(),
+        state=state,
     )
+    arrival = Arrival(pushed_s=0.0, due_s=None, last_sample=decided_at)
+    found.publish(found[name], Timed(event=event, arrival=arrival), 0.0)
 
 
 def screen_of(frame: Frame) -> list[str]:
@@ -71,17 +88,17 @@ def test_the_most_urgent_comes_first() -> None:
     ward = patients("calm", "high", "low", "gone", "old")
     for patient in ward:
         patient.last_sample = 36_000
-    alarm(ward["high"], Rhythm.TACHYCARDIA, Priority.HIGH, 35_000)
-    alarm(ward["low"], Rhythm.V_COUPLET, Priority.LOW, 35_500)
-    alarm(ward["old"], Rhythm.V_COUPLET, Priority.LOW, 3_000)
+    alarm(ward, "high", Rhythm.TACHYCARDIA, Priority.HIGH, 35_000)
+    alarm(ward, "low", Rhythm.V_COUPLET, Priority.LOW, 35_500, AlarmState.MOMENT)
+    alarm(ward, "old", Rhythm.V_COUPLET, Priority.LOW, 3_000, AlarmState.MOMENT)
     ward["gone"].gap = Gap(
         start=35_000, stop=36_000, reason=GapReason.FLAT, decided_at=36_000, ongoing=True
     )
     assert sources_by_urgency(ward) == ["high", "low", "gone", "calm", "old"]
-    gone = patient_line(ward["gone"])
+    gone = patient_line(ward["gone"], 0.0)
     assert (gone.what, gone.quality, gone.heart_rate_bpm) == ("no signal (flat)", 0.0, None)
-    assert patient_line(ward["old"]).priority is None
-    assert patient_line(ward["low"]).since_s == pytest.approx(500 / CHAIN_FS)
+    assert patient_line(ward["old"], 0.0).priority is None
+    assert patient_line(ward["low"], 0.0).since_s == pytest.approx(500 / CHAIN_FS)
 
 
 def test_patients_stay_where_they_are_while_their_rate_stays_usual() -> None:
@@ -96,7 +113,7 @@ def test_patients_stay_where_they_are_while_their_rate_stays_usual() -> None:
 def test_fibrillation_shows_no_rate() -> None:
     patient = patients("a")["a"]
     play(patient, 0.4)
-    assert patient_line(patient).heart_rate_bpm == pytest.approx(150.0)
+    assert patient_line(patient, 0.0).heart_rate_bpm == pytest.approx(150.0)
     patient.rhythm = RhythmEvent(
         rhythm=Rhythm.VENTRICULAR_FIBRILLATION,
         onset=0,
@@ -104,7 +121,7 @@ def test_fibrillation_shows_no_rate() -> None:
         heart_rate_bpm=150.0,
         beats=(),
     )
-    assert patient_line(patient).heart_rate_bpm is None
+    assert patient_line(patient, 0.0).heart_rate_bpm is None
 
 
 def play(patient: PatientSession, rr_s: float) -> None:
@@ -117,11 +134,11 @@ def play(patient: PatientSession, rr_s: float) -> None:
 
 async def test_a_screen_is_filled_and_not_overrun() -> None:
     found = patients(*(f"bed{k:03}" for k in range(200)))
-    alarm(found["bed123"], Rhythm.PAUSE, Priority.HIGH, -1)
+    alarm(found, "bed123", Rhythm.PAUSE, Priority.HIGH, -1)
     ward = Ward(SumModel(), n_leads=N_LEADS)
     for width, height in ((100, 30), (80, 24), (160, 50), (60, 14)):
         console = Console(file=io.StringIO(), width=width, height=height)
-        screen = WardScreen(found, ring_of(ward), lambda: None, console)
+        screen = WardScreen(found, found.alerts, ring_of(ward), lambda: None, console=console)
         await screen.sort()
         for pages in range(110):
             shown = screen_of(screen.frame())
@@ -169,16 +186,17 @@ async def test_keys_move_through_the_patients_and_follow_one() -> None:
     console = Console(file=io.StringIO(), width=100, height=30)
     screen = WardScreen(
         found,
+        found.alerts,
         ring_of(ward),
         lambda: left.append(True),
-        console,
+        console=console,
     )
     await screen.sort()
     for key, expected in (("j", 1), ("\x1b[B", 2), ("j", 2), ("k", 1), ("\x1b[A", 0), ("j", 1)):
         screen.press(key)
         assert screen.selected == expected
     found["c"].last_sample = 3000
-    alarm(found["c"], Rhythm.PAUSE, Priority.HIGH, 2900)
+    alarm(found, "c", Rhythm.PAUSE, Priority.HIGH, 2900)
     await screen.sort()
     assert screen.selected == 2  # Still b, though c came before it.
     screen.press("g")
@@ -192,8 +210,8 @@ async def test_keys_move_through_the_patients_and_follow_one() -> None:
 
 def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
     found = patients("a")
-    alarm(found["a"], Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
-    line = patient_line(found["a"])
+    alarm(found, "a", Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
+    line = patient_line(found["a"], 0.0)
     shown = {
         width: screen_of(
             render(
@@ -217,7 +235,112 @@ def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
 
 def test_names_from_outside_are_cleaned() -> None:
     nasty = "bed\x1b]0;t\x07"
-    title = trace_title(patient_line(patients(nasty)[nasty]), "V1\x1b[2J", 120)
+    title = trace_title(patient_line(patients(nasty)[nasty], 0.0), "V1\x1b[2J", 120)
     words = "".join(segment.text for segment in title)
     assert "bed?]0;t?  V1?[2J" in words
     assert words.isprintable()
+
+
+async def shown_with(screen: WardScreen, *keys: str) -> list[str]:
+    """Draw, press keys one after the other, and return what is drawn then."""
+    await screen.sort()
+    screen.frame()
+    for key in keys:
+        screen.press(key)
+        screen.frame()
+    await screen.sort()
+    return screen_of(screen.frame())
+
+
+def screen_over(found: Sessions) -> WardScreen:
+    console = Console(file=io.StringIO(), width=120, height=30)
+    ward = Ward(SumModel(), n_leads=N_LEADS)
+    return WardScreen(found, found.alerts, ring_of(ward), lambda: None, console=console)
+
+
+async def test_a_high_alarm_stays_in_its_row_until_it_is_over_and_somebody_has_seen_it() -> None:
+    found = patients("a", "b")
+    screen = screen_over(found)
+    alarm(found, "b", Rhythm.EXTREME_BRADYCARDIA, Priority.HIGH, 1000)
+    found["b"].last_sample = 100_000
+    rows = await shown_with(screen)
+    assert "!!! b" in rows[2]
+    assert "extreme bradycardia" in rows[2]
+    rows = await shown_with(screen, "a")
+    assert "extreme bradycardia, acknowledged" in rows[2]
+    assert "!!! b" not in rows[2]
+    assert "b: extreme bradycardia acknowledged" in rows[-1]
+    assert [one.acknowledged for one in found.alerts["b"].active] == [True]
+    alarm(found, "a", Rhythm.ASYSTOLE, Priority.HIGH, 1000)
+    assert "!!! a" in (await shown_with(screen))[2], "what nobody has seen comes first"
+    alarm(found, "b", Rhythm.EXTREME_BRADYCARDIA, Priority.HIGH, 1000, AlarmState.OVER)
+    alarm(found, "a", Rhythm.ASYSTOLE, Priority.HIGH, 1000, AlarmState.OVER)
+    rows = await shown_with(screen)
+    assert "asystole, over" in rows[2]
+    assert "extreme" not in rows[3]
+    rows = await shown_with(screen, "a")
+    assert "asystole" not in rows[2]
+
+
+async def test_fibrillation_stays_in_the_row_whatever_else_there_is() -> None:
+    found = patients("a")
+    screen = screen_over(found)
+    alarm(found, "a", Rhythm.VENTRICULAR_FIBRILLATION, Priority.HIGH, 1000)
+    alarm(found, "a", Rhythm.PAUSE, Priority.MEDIUM, 2000)
+    assert "ventricular fibrillation +1" in (await shown_with(screen))[2]
+    found.alerts.acknowledge("a", Rhythm.VENTRICULAR_FIBRILLATION)
+    assert "!!! a" in (await shown_with(screen))[2]
+    assert "ventricular fibrillation, acknowledged; pause" in (await shown_with(screen))[2]
+    vf = Rhythm.VENTRICULAR_FIBRILLATION
+    alarm(found, "a", vf, Priority.HIGH, 1000, AlarmState.OVER)
+    alarm(found, "a", vf, Priority.HIGH, 3000)
+    alarm(found, "a", Rhythm.EXTREME_TACHYCARDIA, Priority.HIGH, 500)
+    assert "ventricular fibrillation +2" in (await shown_with(screen))[2]
+    alarm(found, "a", vf, Priority.HIGH, 3000, AlarmState.OVER)
+    row = (await shown_with(screen))[2]
+    assert "VF over; extr. tachy +1" in row or "n, over; extreme tachycardia +1" in row
+
+
+async def test_the_list_of_alarms_says_how_each_of_them_stands() -> None:
+    found = patients("a", "b")
+    screen = screen_over(found)
+    alarm(found, "a", Rhythm.ASYSTOLE, Priority.HIGH, 360)
+    alarm(found, "a", Rhythm.ASYSTOLE, Priority.HIGH, 360, AlarmState.OVER)
+    alarm(found, "b", Rhythm.VENTRICULAR_FIBRILLATION, Priority.HIGH, 3600)
+    rows = await shown_with(screen, "l")
+    assert rows[1].split() == ["SINCE", "PATIENT", "ALARM", "STATE"]
+    newest, oldest = rows[2], rows[3]
+    assert ("b " in newest, "ventricular fibrillation" in newest) == (True, True)
+    assert "goes on" in newest
+    assert "over, not acknowledged" in oldest
+    assert time.strftime("%H:%M:%S", time.localtime(1.0)) in oldest
+    rows = await shown_with(screen, "a", "j", "a")
+    assert "goes on, acknowledged" in rows[2]
+    assert rows[3].rstrip().endswith("over")
+    assert "RHYTHM, ALARM" in (await shown_with(screen, "l"))[1]
+
+
+async def test_a_dead_source_stays_with_the_time_until_it_is_removed() -> None:
+    found = patients("a", "b")
+    removed: list[str] = []
+    found.alerts.on_remove = lambda name: not removed.append(name)
+    screen = screen_over(found)
+    play(found["b"], 0.6)
+    alarm(found, "b", Rhythm.NO_SIGNAL, Priority.MEDIUM, 3600)
+    since = time.strftime("%H:%M:%S", time.localtime(10.0))
+    rows = await shown_with(screen)
+    assert "!!  b" in rows[2]
+    assert f"no signal since {since}" in rows[2]
+    assert "--" in rows[2]
+    assert "  0%" in rows[2]
+    line = patient_line(found["b"], 70.0)
+    assert (line.since_s, line.heart_rate_bpm, line.quality) == (60.0, None, 0.0)
+    alarm(found, "b", Rhythm.VENTRICULAR_FIBRILLATION, Priority.HIGH, 3000)
+    assert "no signal" in (await shown_with(screen))[2]
+    assert "fibrillation" in (await shown_with(screen))[2] or "VF" in (await shown_with(screen))[2]
+    rows = await shown_with(screen, "x")
+    assert removed == ["b"]
+    assert "b is removed" in rows[-1]
+    assert all(one.acknowledged for one in found.alerts["b"].active)
+    found.alerts.on_remove = lambda name: False
+    assert "b sends samples" in (await shown_with(screen, "x"))[-1]

@@ -9,6 +9,7 @@ from rhythm_cases import (
     HOP,
     Item,
     alarms,
+    ends,
     items,
     labeled,
     labels,
@@ -57,7 +58,7 @@ def test_pause_and_asystole_are_announced_by_the_clock() -> None:
         (Rhythm.ASYSTOLE, last, asystole),
     ]
     assert alarms(outputs) == rhythms(outputs)[1:]
-    assert [o.priority for o in outputs if isinstance(o, Alarm)] == [
+    assert [o.priority for o in outputs if isinstance(o, Alarm) and o.is_raised] == [
         Priority.MEDIUM,
         Priority.HIGH,
     ]
@@ -303,3 +304,17 @@ def test_other_waves_are_no_flutter(hz: float, height: float) -> None:
     n = 3600
     found = alarms(run(with_signal([], height * sine(0, n, n, hz=hz))))
     assert Rhythm.VENTRICULAR_FIBRILLATION not in [alarm[0] for alarm in found]
+
+
+def test_an_asystole_is_over_with_the_beat_and_a_tachycardia_with_the_asystole() -> None:
+    beats = [*steady(12, 170), *steady(8, 300, start=6000)]
+    outputs = run(silent(beats, end=8000))
+    last = beats[11][0]
+    known = hop_from(last + 4.4 * 360)
+    fast, pause, asystole = alarms(outputs)[:3]
+    assert asystole == (Rhythm.ASYSTOLE, last, known)
+    assert set(ends(outputs)) >= {
+        (*fast[:2], known),
+        (*pause[:2], known),
+        (*asystole[:2], 6000 + DELAY),
+    }
