@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_soak,
         _add_faults,
         _add_rhythm,
+        _add_alarms,
     ):
         declare(benchmarks)
 
@@ -146,6 +147,15 @@ def _add_rhythm(benchmarks: Any) -> None:
         metavar="NOISE",
         help="measure alarms in noise and faults instead, with these of nstdb (ma bw)",
     )
+
+
+def _add_alarms(benchmarks: Any) -> None:
+    what = "alarms of bedside monitors that experts judged, and annotated lethal arrhythmias"
+    shared = ("--stop", "--jobs", "--html")
+    add = _declare(benchmarks, "alarms", what, bench_runs.alarms, *shared)
+    add("--bedside", nargs="*", metavar="NAME", help="databases of bedside alarms (cinc2015)")
+    add("--annotated", nargs="*", metavar="NAME", help="annotated databases (vfdb mitdb)")
+    add("--resamples", type=int, default=1000, metavar="N", help="draws of records (1000)")
 
 
 def _declare(

@@ -127,6 +127,11 @@ def steady_tachycardia(context: RhythmContext, _state: State) -> Evidence | None
     return evidence_of(context.runs.steady[: context.config.run_beats])
 
 
+def likely_tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
+    """Find a fast run by what its beats show together, whatever each was called."""
+    return evidence_of(context.runs.sequence) if context.runs.is_likely_tachycardia() else None
+
+
 def supraventricular_run(rhythm: Rhythm) -> Condition:
     """Make the condition of a supraventricular run of that name.
 
@@ -147,7 +152,8 @@ def ventricular_run_over(context: RhythmContext, _state: State) -> Evidence | No
     """Find the beat that ends a ventricular run."""
     runs = context.runs
     goes_on = runs.v_streak and not runs.v_ended
-    return None if goes_on or runs.is_steady() else _newest(context)
+    is_run = goes_on or runs.is_steady() or runs.is_likely_run()
+    return None if is_run else _newest(context)
 
 
 def supraventricular_run_over(context: RhythmContext, _state: State) -> Evidence | None:

@@ -57,6 +57,13 @@ class RhythmConfig:
     steady_quality: float = 0.4
     """So many beats in a row of which each keeps the interval before within this part may be less
     clear still, and doubtful: noise keeps no pace."""
+    run_longest_rr_s: float = 0.96
+    """Longest interval in a sequence of beats that is as fast as `run_rr_s` on the whole: 1.6 times
+    that."""
+    run_alarm_odds: float = 0.0
+    run_hold_odds: float = -2.0
+    """Log-odds that beats in sequence are a tachycardia, to find one and to end it; see
+    `streamer.rhythm.run_evidence`."""
     doubtful_share: float = 0.7
     doubtful_min: float = 0.05
     """A beat labelled Q may be ventricular if V has at least this share of the odds that Q leaves,

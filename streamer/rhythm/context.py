@@ -7,12 +7,16 @@ from math import inf
 from statistics import median
 from typing import Any, Final
 
+import numpy as np
+
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
 from streamer.core.heart_rate import heart_rate_bpm
 from streamer.rhythm.atria.measures import HEART, Atria
+from streamer.rhythm.beat_shape import qrs_slopes
 from streamer.rhythm.config import RhythmConfig
-from streamer.rhythm.runs import PastBeat, Runs, past_beat, rate_of
+from streamer.rhythm.run_evidence import Looks
+from streamer.rhythm.runs import PastBeat, Runs, looks_of, past_beat, rate_of
 from streamer.rhythm.serialize import plain_fields, restore_fields
 from streamer.rhythm.waveform.measures import Measurement
 
@@ -64,6 +68,8 @@ class RhythmContext:
     """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
     hops_without_vf: int = 0
     """Measurements in a row without such evidence."""
+    slopes: tuple[tuple[float, ...], ...] = ()
+    """Of the newest confirmed beat's QRS complex, lead by lead; empty before there is one."""
     background: Rhythm = Rhythm.UNKNOWN
     episode: Rhythm | None = None
     """The tracker's state on these layers."""
@@ -118,18 +124,26 @@ class RhythmContext:
         self.peak_qualities.clear()
         self.runs.clear()
         self.rate_bpm = self.fast_since = None
+        self.slopes = ()
         self.ignored_before = before
 
     def add_beat(self, item: LabeledBeat) -> None:
         """Add a confirmed beat."""
         sample = item.beat.rpeak.sample
         rr = sample - self.beats[-1].sample if self.beats else None
-        beat = past_beat(item, sample, rr, self.config)
+        beat = past_beat(item, sample, rr, self.config, self._look_at(item))
         if beat.label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
             self.atria.add(item.beat, beat.rr_samples if after_heart else None)
         self.runs.add(beat, self.beats)
         self.beats.append(beat)
+
+    def _look_at(self, item: LabeledBeat) -> Looks | None:
+        """Compare a beat with the one before."""
+        slopes = qrs_slopes(item.beat.window)
+        before = np.array(self.slopes) if self.slopes else np.zeros_like(slopes)
+        self.slopes = tuple(map(tuple, slopes.tolist()))
+        return looks_of(item, slopes, before)
 
     def _rate(self) -> float | None:
         intervals = [after - before for before, after in pairwise(self.peaks)]

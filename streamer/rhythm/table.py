@@ -96,6 +96,16 @@ _EPISODES: Final = (
         priority=Priority.HIGH,
     ),
     Transition(
+        after=_CALM | _SLOW_RUNS,
+        to=Rhythm.VENTRICULAR_TACHYCARDIA,
+        condition=c.likely_tachycardia,
+        rule="4 beats in a row at 100/min or more, none of them normal, likely a run by the "
+        "probabilities of V, their likeness to each other and a smooth signal",
+        source=f"{_EC57}; {_QUIET}",
+        time_to_alarm="fourth interval + 0.36 s",
+        priority=Priority.HIGH,
+    ),
+    Transition(
         after=_CALM | _S_RUNS,
         to=Rhythm.IDIOVENTRICULAR,
         condition=c.ventricular_run(Rhythm.IDIOVENTRICULAR),
