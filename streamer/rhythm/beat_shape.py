@@ -14,6 +14,8 @@ _HALF: Final = 18
 _MOST_LAG: Final = 2
 """Averages by which two R peaks may be found at different places of the same complex."""
 _TINY: Final = 1e-9
+_SMOOTH: Final = 0.02
+"""Share of bends below which a signal is smooth: less may be the filter of its amplifier."""
 
 
 @jit
@@ -72,4 +74,4 @@ def roughness(window: NDArray[np.float32]) -> float:
             if np.isfinite(bend):
                 slopes += slope * slope
                 bends += bend * bend
-    return float(np.log(bends / slopes + 1e-3))
+    return float(np.log(bends / slopes + _SMOOTH))

@@ -13,10 +13,13 @@ from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
 # Signal
 
 
-def fibrillation(context: RhythmContext, _state: State) -> Evidence | None:
+def fibrillation(context: RhythmContext, state: State) -> Evidence | None:
     """Waves for as long as it takes to be sure of them."""
     config = context.config
     if context.vf_evidence < config.vf_alarm_evidence:
+        return None
+    # Fine waves may be as quiet as a silence: the two would take turns.
+    if state is Rhythm.ASYSTOLE and context.quiet_s() > 0.0:
         return None
     return Evidence(max(context.now + 1 - round(config.signal.window_s * CHAIN_FS), 0))
 
@@ -37,6 +40,8 @@ def asystole(context: RhythmContext, _state: State) -> Evidence | None:
     if context.last_peak is None:
         least_s = max(least_s, config.first_beat_s)
     if context.silence_s() < least_s or not _began_before_gap(context):
+        return None
+    if context.is_disturbed():
         return None
     return _silence(context, config.asystole_s)
 
@@ -70,7 +75,10 @@ def _began_before_gap(context: RhythmContext) -> bool:
         return True
     rate = context.rate_before_gap
     rr = CHAIN_FS if rate is None else 60 * CHAIN_FS / rate
-    return context.gap_start - context.silence_onset() > _OVERDUE * rr
+    seen = context.gap_start - context.silence_onset()
+    if context.now - context.gap_start >= context.config.gap_asystole_s * CHAIN_FS:
+        return False
+    return seen > max(_OVERDUE * rr, context.config.gap_silence_s * CHAIN_FS)
 
 
 def past_pause(context: RhythmContext, _state: State) -> Evidence | None:

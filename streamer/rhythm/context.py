@@ -7,16 +7,12 @@ from math import inf
 from statistics import median
 from typing import Any, Final
 
-import numpy as np
-
 from classifier.labels import Label
 from streamer.core.events import CHAIN_FS, GapReason, LabeledBeat, Rhythm
 from streamer.core.heart_rate import heart_rate_bpm
 from streamer.rhythm.atria.measures import HEART, Atria
-from streamer.rhythm.beat_shape import qrs_slopes
 from streamer.rhythm.config import RhythmConfig
-from streamer.rhythm.run_evidence import Looks
-from streamer.rhythm.runs import PastBeat, Runs, looks_of, past_beat, rate_of
+from streamer.rhythm.runs import PastBeat, Runs, past_beat, rate_of
 from streamer.rhythm.serialize import plain_fields, restore_fields
 from streamer.rhythm.waveform.measures import Measurement
 
@@ -64,12 +60,12 @@ class RhythmContext:
     """Beats before this sample no longer count."""
     fast_since: int | None = None
     """R peak from which on all intervals were as short as those of flutter."""
+    last_artefact: int | None = None
+    """When the signal last moved more than a heart can move it."""
     vf_evidence: float = 0.0
     """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
     hops_without_vf: int = 0
     """Measurements in a row without such evidence."""
-    slopes: tuple[tuple[float, ...], ...] = ()
-    """Of the newest confirmed beat's QRS complex, lead by lead; empty before there is one."""
     background: Rhythm = Rhythm.UNKNOWN
     episode: Rhythm | None = None
     """The tracker's state on these layers."""
@@ -124,26 +120,18 @@ class RhythmContext:
         self.peak_qualities.clear()
         self.runs.clear()
         self.rate_bpm = self.fast_since = None
-        self.slopes = ()
         self.ignored_before = before
 
     def add_beat(self, item: LabeledBeat) -> None:
         """Add a confirmed beat."""
         sample = item.beat.rpeak.sample
         rr = sample - self.beats[-1].sample if self.beats else None
-        beat = past_beat(item, sample, rr, self.config, self._look_at(item))
+        beat = past_beat(item, sample, rr, self.config, self.runs.look_at(item))
         if beat.label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
             self.atria.add(item.beat, beat.rr_samples if after_heart else None)
         self.runs.add(beat, self.beats)
         self.beats.append(beat)
-
-    def _look_at(self, item: LabeledBeat) -> Looks | None:
-        """Compare a beat with the one before."""
-        slopes = qrs_slopes(item.beat.window)
-        before = np.array(self.slopes) if self.slopes else np.zeros_like(slopes)
-        self.slopes = tuple(map(tuple, slopes.tolist()))
-        return looks_of(item, slopes, before)
 
     def _rate(self) -> float | None:
         intervals = [after - before for before, after in pairwise(self.peaks)]
@@ -194,6 +182,8 @@ class RhythmContext:
         """Add the newest measurement of the signal, and sum up its evidence of fibrillation."""
         c = self.config
         self.measurements.append(measurement)
+        if max(measurement.deflection_mv) > c.most_beat_mv:
+            self.last_artefact = measurement.sample
         low, high = c.vf_band_hz
         in_band = self.gap is None and low <= measurement.frequency_hz <= high
         is_large = measurement.span_mv >= c.vf_span_mv
@@ -265,11 +255,13 @@ class RhythmContext:
         return min(max(c.quiet_part, noise), c.max_quiet_part)
 
     def is_noise(self, sample: int, quality: float) -> bool:
-        """Whether what was found after a silence is no more than the noise in it."""
+        """Whether what was found is too small for a beat, or no more than noise after a silence."""
         c = self.config
+        near = self._measurements_near(sample)
+        if near and max(max(m.deflection_mv) for m in near) < c.least_beat_mv:
+            return True
         if quality >= c.noise_quality or self.silence_s() < c.pause_s:
             return False
-        near = self._measurements_near(sample)
         return bool(near) and max(map(self.relative_deflection, near)) <= self.quiet_limit
 
     # Silence
@@ -291,6 +283,14 @@ class RhythmContext:
     def silence_onset(self) -> int:
         """Where the silence began."""
         return self.last_peak if self.last_peak is not None else (self.first_sample or 0)
+
+    def is_disturbed(self) -> bool:
+        """Whether an artefact began the silence: its electrodes may have come off."""
+        if self.last_artefact is None:
+            return False
+        before = self.config.artefact_before_s * CHAIN_FS
+        lasts = self.now - self.last_artefact < self.config.artefact_hold_s * CHAIN_FS
+        return lasts and self.last_artefact >= self.silence_onset() - before
 
     def learn_flatness(self) -> None:
         """Remember whether the source is flat between its beats, before a gap begins."""

@@ -7,12 +7,11 @@ from statistics import median
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifier.labels import MODEL_LABELS, Label
 from streamer.core.events import CHAIN_FS, LabeledBeat, Rhythm
 from streamer.rhythm.atria.measures import HEART
-from streamer.rhythm.beat_shape import roughness, similarity
+from streamer.rhythm.beat_shape import qrs_slopes, roughness, similarity
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.run_evidence import RUN, Looks, run_log_odds
 
@@ -38,23 +37,6 @@ def known_rr(rr_samples: int | None, config: RhythmConfig) -> int | None:
     """Return an interval at the chain's rate, unless it is as long as a pause."""
     is_pause = rr_samples is not None and rr_samples >= config.pause_s * CHAIN_FS
     return None if is_pause else rr_samples
-
-
-Slopes = NDArray[np.float64]
-"""Of a beat's QRS complex; see `streamer.rhythm.beat_shape`."""
-
-
-def looks_of(item: LabeledBeat, slopes: Slopes, before: Slopes) -> Looks | None:
-    """Return what a beat adds to the evidence of a run, beside the slopes of the beat before."""
-    if not item.probabilities:
-        return None
-    p = dict(zip(MODEL_LABELS, item.probabilities, strict=True))
-    return Looks(
-        p_normal=p[Label.N],
-        p_ventricular=p[Label.V],
-        similarity=similarity(before, slopes),
-        roughness=roughness(item.beat.window),
-    )
 
 
 def past_beat(
@@ -108,18 +90,35 @@ class Runs:
     """Beats in a row, the newest last, that may be a fast run by their intervals."""
     run_odds: float = -inf
     """Log-odds that these are ventricular; minus infinity where they are few or slow."""
+    slopes: tuple[tuple[float, ...], ...] = ()
+    """Of the newest beat's QRS complex, lead by lead; empty before there is one."""
     rr_before: float | None = None
     """Median interval in samples of the beats before the ventricular streak."""
 
     def clear(self) -> None:
         """Begin anew after a gap."""
         self.v_streak, self.v_ended, self.s_streak, self.s_ended = [], [], [], []
-        self.steady, self.sequence, self.run_odds = [], [], -inf
+        self.steady, self.sequence, self.run_odds, self.slopes = [], [], -inf, ()
 
     def end(self) -> None:
         """End the streaks: nothing follows them."""
         self.v_ended, self.v_streak = self.v_streak, []
         self.s_ended, self.s_streak = self.s_streak, []
+
+    def look_at(self, item: LabeledBeat) -> Looks | None:
+        """Return what the next beat adds to the evidence; None without a label or a complex."""
+        slopes = qrs_slopes(item.beat.window)
+        before = np.array(self.slopes) if self.slopes else np.zeros_like(slopes)
+        self.slopes = tuple(map(tuple, slopes.tolist()))
+        if not item.probabilities or not slopes.any():
+            return None
+        p = dict(zip(MODEL_LABELS, item.probabilities, strict=True))
+        return Looks(
+            p_normal=p[Label.N],
+            p_ventricular=p[Label.V],
+            similarity=similarity(before, slopes),
+            roughness=roughness(item.beat.window),
+        )
 
     def add(self, beat: PastBeat, before: Collection[PastBeat]) -> None:
         """Add a beat; `before` are those before it, oldest first."""

@@ -159,7 +159,7 @@ def held_out(segments: Sequence[Segment], seed: int) -> FloatArray:
     scores = np.empty(len(segments))
     for k in range(_FOLDS):
         weights = fit([s for s, other in zip(segments, folds, strict=True) if other != k])
-        for at in np.flatnonzero(folds == k):
+        for at in np.flatnonzero(folds == k).tolist():
             scores[at] = score(segments[at], weights)
     return scores
 
