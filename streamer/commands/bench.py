@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_faults,
         _add_flood,
         _add_rhythm,
+        _add_alarms,
     ):
         declare(benchmarks)
 
@@ -161,6 +162,15 @@ def _add_rhythm(benchmarks: Any) -> None:
         action="store_true",
         help="measure fibrillation in the half minutes of cinc2017 instead",
     )
+
+
+def _add_alarms(benchmarks: Any) -> None:
+    what = "alarms of bedside monitors that experts judged, and annotated lethal arrhythmias"
+    shared = ("--stop", "--jobs", "--html")
+    add = _declare(benchmarks, "alarms", what, bench_runs.alarms, *shared)
+    add("--bedside", nargs="*", metavar="NAME", help="databases of bedside alarms (cinc2015)")
+    add("--annotated", nargs="*", metavar="NAME", help="annotated databases (vfdb mitdb)")
+    add("--resamples", type=int, default=1000, metavar="N", help="draws of records (1000)")
 
 
 def _declare(

@@ -215,3 +215,23 @@ def _rhythm_noise(args: argparse.Namespace) -> "Report":
     plan = noise.plan_alarm_noise(settings)
     with progress("bench rhythm", plan.steps) as advance:
         return alarm_noise_report(noise.measure_alarm_noise(plan, advance=advance))
+
+
+def alarms(args: argparse.Namespace) -> "Report":
+    """Measure alarms on real recordings of intensive care and of lethal arrhythmias."""
+    from replay.records import records_of
+    from streamer.bench.alarms.measure import measure_bedside, measure_lethal
+    from streamer.bench.alarms.report import alarms_report
+    from streamer.bench.work import progress
+    from streamer.scoring.bedside_alarms import DATABASE, bedside_alarms
+    from streamer.scoring.bootstrap import BootstrapConfig
+
+    config = BootstrapConfig(resamples=args.resamples)
+    bedside = [DATABASE] if args.bedside is None else args.bedside
+    annotated = ["vfdb", "mitdb"] if args.annotated is None else args.annotated
+    cases = [case for database in bedside for case in bedside_alarms(database)]
+    steps = len(cases) + sum(len(records_of(database)) for database in annotated)
+    with progress("bench alarms", steps) as advance:
+        judged = measure_bedside(cases, jobs=args.jobs, advance=advance)
+        lethal = measure_lethal(annotated, stop=args.stop, jobs=args.jobs, advance=advance)
+    return alarms_report(judged, lethal, config)

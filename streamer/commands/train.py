@@ -11,6 +11,7 @@ PARTS: Final[dict[str, str]] = {
     "detector": "train, and cross-validate, the QRS detector's peak scorer",
     "atria": "count and print the tables by which atrial fibrillation is told from ectopy",
     "waves": "fit and print the weights by which ventricular flutter and fibrillation are told",
+    "runs": "fit and print the weights by which ventricular runs are told from their beats",
 }
 """What `ecg-stream train PART` trains in place of the beat classifier."""
 
@@ -92,6 +93,10 @@ def run(args: argparse.Namespace) -> int:
         from streamer.training.waves import train_waves
 
         return train_waves()
+    if args.part == "runs":
+        from streamer.training.runs import train_runs
+
+        return train_runs()
     if args.out is None:
         args.missing("the following arguments are required: --out")
     if args.recipe:

@@ -13,10 +13,13 @@ from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
 # Signal
 
 
-def fibrillation(context: RhythmContext, _state: State) -> Evidence | None:
+def fibrillation(context: RhythmContext, state: State) -> Evidence | None:
     """Waves for as long as it takes to be sure of them."""
     config = context.config
     if context.vf_evidence < config.vf_alarm_evidence:
+        return None
+    # Fine waves may be as quiet as a silence: the two would take turns.
+    if state is Rhythm.ASYSTOLE and context.quiet_s() > 0.0:
         return None
     return Evidence(max(context.now + 1 - round(config.signal.window_s * CHAIN_FS), 0))
 
@@ -37,6 +40,8 @@ def asystole(context: RhythmContext, _state: State) -> Evidence | None:
     if context.last_peak is None:
         least_s = max(least_s, config.first_beat_s)
     if context.silence_s() < least_s or not _began_before_gap(context):
+        return None
+    if context.is_disturbed():
         return None
     return _silence(context, config.asystole_s)
 
@@ -70,7 +75,10 @@ def _began_before_gap(context: RhythmContext) -> bool:
         return True
     rate = context.rate_before_gap
     rr = CHAIN_FS if rate is None else 60 * CHAIN_FS / rate
-    return context.gap_start - context.silence_onset() > _OVERDUE * rr
+    seen = context.gap_start - context.silence_onset()
+    if context.now - context.gap_start >= context.config.gap_asystole_s * CHAIN_FS:
+        return False
+    return seen > max(_OVERDUE * rr, context.config.gap_silence_s * CHAIN_FS)
 
 
 def past_pause(context: RhythmContext, _state: State) -> Evidence | None:
@@ -127,6 +135,11 @@ def steady_tachycardia(context: RhythmContext, _state: State) -> Evidence | None
     return evidence_of(context.runs.steady[: context.config.run_beats])
 
 
+def likely_tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
+    """Find a fast run by what its beats show together, whatever each was called."""
+    return evidence_of(context.runs.sequence) if context.runs.is_likely_tachycardia() else None
+
+
 def supraventricular_run(rhythm: Rhythm) -> Condition:
     """Make the condition of a supraventricular run of that name.
 
@@ -147,7 +160,8 @@ def ventricular_run_over(context: RhythmContext, _state: State) -> Evidence | No
     """Find the beat that ends a ventricular run."""
     runs = context.runs
     goes_on = runs.v_streak and not runs.v_ended
-    return None if goes_on or runs.is_steady() else _newest(context)
+    is_run = goes_on or runs.is_steady() or runs.is_likely_run()
+    return None if is_run else _newest(context)
 
 
 def supraventricular_run_over(context: RhythmContext, _state: State) -> Evidence | None:

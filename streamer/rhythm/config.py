@@ -29,10 +29,11 @@ class RhythmConfig:
     """Wider for alarms, as the rate swings in atrial fibrillation."""
     extreme_bradycardia_bpm: float = 40.0
     extreme_bradycardia_beats: int = 5
-    extreme_tachycardia_bpm: float = 140.0
-    extreme_tachycardia_beats: int = 17
-    """Clifford et al. 2016 (doi:10.1088/0967-3334/37/8/E5): below 40 for 5 beats, above 140 for
-    17 beats."""
+    extreme_tachycardia_bpm: float = 135.0
+    extreme_tachycardia_beats: int = 13
+    """Clifford et al. 2016 (doi:10.1088/0967-3334/37/8/E5) have below 40 for 5 beats, and above 140
+    for 17: less the 5 a minute by which a heart rate may be off, and the 12 intervals over which
+    bedside monitors average."""
     min_beats: int = 4
     """Beats before anything is said about the patient's own intervals or amplitudes."""
 
@@ -57,6 +58,13 @@ class RhythmConfig:
     steady_quality: float = 0.4
     """So many beats in a row of which each keeps the interval before within this part may be less
     clear still, and doubtful: noise keeps no pace."""
+    run_longest_rr_s: float = 0.96
+    """Longest interval in a sequence of beats that is as fast as `run_rr_s` on the whole: 1.6 times
+    that."""
+    run_alarm_odds: float = 0.0
+    run_hold_odds: float = -2.0
+    """Log-odds that beats in sequence are a tachycardia, to find one and to end it; see
+    `streamer.rhythm.run_evidence`."""
     doubtful_share: float = 0.7
     doubtful_min: float = 0.05
     """A beat labelled Q may be ventricular if V has at least this share of the odds that Q leaves,
@@ -77,6 +85,19 @@ class RhythmConfig:
     asystole_s: float = 4.0
     """Clifford et al. 2016 (doi:10.1088/0967-3334/37/8/E5): no QRS for at least 4 s."""
     asystole_margin_s: float = 0.4
+    gap_silence_s: float = 2.5
+    """Silence that has been seen before the signal went, so that it may have gone on since."""
+    gap_asystole_s: float = 5.0
+    """For how long without a signal a silence is taken to go on; afterwards nobody knows, and no
+    asystole is raised."""
+    least_beat_mv: float = 0.05
+    most_beat_mv: float = 5.0
+    """Deflection in the detector's band below and above which nothing is a beat; IEC 60601-2-27 has
+    monitors pass over QRS complexes below 0.15 mV and count those of 0.5 to 5 mV."""
+    artefact_before_s: float = 3.0
+    artefact_hold_s: float = 10.0
+    """After what is larger, an electrode may have come off: a silence that follows it within the
+    first of these is no asystole before the second has passed."""
     first_beat_s: float = 6.0
     """Silence at the start of a recording that is asystole: the detector needs time to learn."""
     t_wave_s: float = 0.65
@@ -106,14 +127,14 @@ class RhythmConfig:
     vf_band_hz: tuple[float, float] = (2.5, 12.0)
     """150 to 600 waves a minute; smaller waves on the larger ones make the sine that fits best
     faster than these."""
-    vf_alarm_evidence: float = 5.0
+    vf_alarm_evidence: float = 8.0
     """Sum of log-odds that makes an alarm; see `streamer.rhythm.waveform.waves`."""
     vf_reference_odds: float = 1.0
     """What each measurement must exceed to add to the sum: a CUSUM (Page 1954,
     doi:10.1093/biomet/41.1-2.100)."""
     vf_max_odds: float = 4.0
     """More of one measurement doesn't count: windows overlap, so no two are independent."""
-    vf_fast_bonus_odds: float = 3.5
+    vf_fast_bonus_odds: float = 2.0
     """Added where all intervals have been as short as `flutter_rr_s` for `vf_fast_s`."""
     vf_fast_min_odds: float = 0.0
     """To odds above this: those of a fast rhythm of complexes are below."""

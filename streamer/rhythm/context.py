@@ -60,6 +60,8 @@ class RhythmContext:
     """Beats before this sample no longer count."""
     fast_since: int | None = None
     """R peak from which on all intervals were as short as those of flutter."""
+    last_artefact: int | None = None
+    """When the signal last moved more than a heart can move it."""
     vf_evidence: float = 0.0
     """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
     hops_without_vf: int = 0
@@ -124,7 +126,7 @@ class RhythmContext:
         """Add a confirmed beat."""
         sample = item.beat.rpeak.sample
         rr = sample - self.beats[-1].sample if self.beats else None
-        beat = past_beat(item, sample, rr, self.config)
+        beat = past_beat(item, sample, rr, self.config, self.runs.look_at(item))
         if beat.label in HEART:
             after_heart = bool(self.beats) and self.beats[-1].label in HEART
             rr_samples = beat.rr_samples if after_heart else None
@@ -181,6 +183,8 @@ class RhythmContext:
         """Add the newest measurement of the signal, and sum up its evidence of fibrillation."""
         c = self.config
         self.measurements.append(measurement)
+        if max(measurement.deflection_mv) > c.most_beat_mv:
+            self.last_artefact = measurement.sample
         low, high = c.vf_band_hz
         in_band = self.gap is None and low <= measurement.frequency_hz <= high
         is_large = measurement.span_mv >= c.vf_span_mv
@@ -252,11 +256,13 @@ class RhythmContext:
         return min(max(c.quiet_part, noise), c.max_quiet_part)
 
     def is_noise(self, sample: int, quality: float) -> bool:
-        """Whether what was found after a silence is no more than the noise in it."""
+        """Whether what was found is too small for a beat, or no more than noise after a silence."""
         c = self.config
+        near = self._measurements_near(sample)
+        if near and max(max(m.deflection_mv) for m in near) < c.least_beat_mv:
+            return True
         if quality >= c.noise_quality or self.silence_s() < c.pause_s:
             return False
-        near = self._measurements_near(sample)
         return bool(near) and max(map(self.relative_deflection, near)) <= self.quiet_limit
 
     # Silence
@@ -278,6 +284,14 @@ class RhythmContext:
     def silence_onset(self) -> int:
         """Where the silence began."""
         return self.last_peak if self.last_peak is not None else (self.first_sample or 0)
+
+    def is_disturbed(self) -> bool:
+        """Whether an artefact began the silence: its electrodes may have come off."""
+        if self.last_artefact is None:
+            return False
+        before = self.config.artefact_before_s * CHAIN_FS
+        lasts = self.now - self.last_artefact < self.config.artefact_hold_s * CHAIN_FS
+        return lasts and self.last_artefact >= self.silence_onset() - before
 
     def learn_flatness(self) -> None:
         """Remember whether the source is flat between its beats, before a gap begins."""

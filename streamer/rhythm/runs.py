@@ -2,13 +2,18 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from classifier.labels import MODEL_LABELS, Label
 from streamer.core.events import CHAIN_FS, LabeledBeat, Rhythm
 from streamer.rhythm.atria.measures import HEART
+from streamer.rhythm.beat_shape import qrs_slopes, roughness, similarity
 from streamer.rhythm.config import RhythmConfig
+from streamer.rhythm.run_evidence import RUN, Looks, run_log_odds
 
 COUPLET: Final = 2
 """Ectopic beats in a row that are a couplet (AAMI EC57)."""
@@ -24,6 +29,8 @@ class PastBeat(NamedTuple):
     quality: float = 1.0
     may_be_ventricular: bool = False
     """Labelled V, or Q where V would be next."""
+    looks: Looks | None = None
+    """What it adds to the evidence of a run; None where that is unknown."""
 
 
 def known_rr(rr_samples: int | None, config: RhythmConfig) -> int | None:
@@ -33,7 +40,11 @@ def known_rr(rr_samples: int | None, config: RhythmConfig) -> int | None:
 
 
 def past_beat(
-    item: LabeledBeat, sample: int, rr_samples: int | None, config: RhythmConfig
+    item: LabeledBeat,
+    sample: int,
+    rr_samples: int | None,
+    config: RhythmConfig,
+    looks: Looks | None = None,
 ) -> PastBeat:
     """Keep what the rules need of a beat; `sample` and `rr_samples` count at the chain's rate."""
     return PastBeat(
@@ -42,6 +53,7 @@ def past_beat(
         rr_samples=known_rr(rr_samples, config),
         quality=item.beat.rpeak.quality,
         may_be_ventricular=_may_be_ventricular(item, config),
+        looks=looks,
     )
 
 
@@ -74,24 +86,46 @@ class Runs:
     """As `v_streak` and `v_ended`, for supraventricular ectopic beats."""
     steady: list[PastBeat] = field(default_factory=list)
     """Beats in a row, the newest last, that may be ventricular, are fast and keep their pace."""
+    sequence: list[PastBeat] = field(default_factory=list)
+    """Beats in a row, the newest last, that may be a fast run by their intervals."""
+    run_odds: float = -inf
+    """Log-odds that these are ventricular; minus infinity where they are few or slow."""
+    slopes: tuple[tuple[float, ...], ...] = ()
+    """Of the newest beat's QRS complex, lead by lead; empty before there is one."""
     rr_before: float | None = None
     """Median interval in samples of the beats before the ventricular streak."""
 
     def clear(self) -> None:
         """Begin anew after a gap."""
         self.v_streak, self.v_ended, self.s_streak, self.s_ended = [], [], [], []
-        self.steady = []
+        self.steady, self.sequence, self.run_odds, self.slopes = [], [], -inf, ()
 
     def end(self) -> None:
         """End the streaks: nothing follows them."""
         self.v_ended, self.v_streak = self.v_streak, []
         self.s_ended, self.s_streak = self.s_streak, []
 
+    def look_at(self, item: LabeledBeat) -> Looks | None:
+        """Return what the next beat adds to the evidence; None without a label or a complex."""
+        slopes = qrs_slopes(item.beat.window)
+        before = np.array(self.slopes) if self.slopes else np.zeros_like(slopes)
+        self.slopes = tuple(map(tuple, slopes.tolist()))
+        if not item.probabilities or not slopes.any():
+            return None
+        p = dict(zip(MODEL_LABELS, item.probabilities, strict=True))
+        return Looks(
+            p_normal=p[Label.N],
+            p_ventricular=p[Label.V],
+            similarity=similarity(before, slopes),
+            roughness=roughness(item.beat.window),
+        )
+
     def add(self, beat: PastBeat, before: Collection[PastBeat]) -> None:
         """Add a beat; `before` are those before it, oldest first."""
         self._add_to_v_streak(beat, before)
         self._add_to_s_streak(beat)
         self._add_to_steady(beat)
+        self._add_to_sequence(beat)
 
     def ventricular_rhythm(self) -> Rhythm | None:
         """Name the ventricular streak; None if it is short, unclear, or another shape of beats."""
@@ -117,6 +151,14 @@ class Runs:
         """Whether enough doubtful beats in a row have kept their pace."""
         return len(self.steady) >= self.config.steady_beats
 
+    def is_likely_tachycardia(self) -> bool:
+        """Whether the last beats together are a ventricular tachycardia, whatever each is."""
+        return self.run_odds >= self.config.run_alarm_odds
+
+    def is_likely_run(self) -> bool:
+        """Whether a run that was found goes on by the same measures."""
+        return self.run_odds >= self.config.run_hold_odds
+
     def v_couplet(self) -> list[PastBeat]:
         """Return the clear ventricular couplet that the newest beat has ended; empty if none."""
         if len(self.v_ended) != COUPLET:
@@ -128,8 +170,8 @@ class Runs:
         """Return the supraventricular couplet that the newest beat has ended; empty if none."""
         return self.s_ended if len(self.s_ended) == COUPLET else []
 
-    def _is_tachycardia(self, streak: Sequence[PastBeat]) -> bool:
-        rate = rate_of(streak[-self.config.run_beats :])
+    def _is_tachycardia(self, streak: Sequence[PastBeat], n_beats: int | None = None) -> bool:
+        rate = rate_of(streak[-(n_beats or self.config.run_beats) :])
         return rate is not None and rate >= 60.0 / self.config.run_rr_s
 
     def _is_clear(self) -> bool:
@@ -199,6 +241,15 @@ class Runs:
             and (beat.rr_samples or 0) <= c.run_rr_s * CHAIN_FS
         )
         self.steady = self._shortened([*self.steady, beat]) if continues else [beat]
+
+    def _add_to_sequence(self, beat: PastBeat) -> None:
+        """Weigh the last beats together, if they are fast."""
+        longest = self.config.run_longest_rr_s * CHAIN_FS
+        continues = beat.rr_samples is not None and beat.rr_samples <= longest
+        self.sequence = [*self.sequence, beat][-RUN:] if continues else [beat]
+        looks = [one.looks for one in self.sequence if one.looks is not None]
+        is_fast = len(looks) == RUN and self._is_tachycardia(self.sequence, RUN)
+        self.run_odds = run_log_odds(looks) if is_fast else -inf
 
     def _shortened(self, run: list[PastBeat]) -> list[PastBeat]:
         keep = self.config.run_beats

@@ -11,13 +11,9 @@ from typing import Final
 from streamer.core.events import Priority, Rhythm
 from streamer.rhythm import background as b
 from streamer.rhythm import conditions as c
+from streamer.rhythm.rate_rows import RATES
 from streamer.rhythm.rule import Layer, State, Transition, Trigger
-
-_QUIET: Final = "Clifford et al. 2016, doi:10.1088/0967-3334/37/8/E5"
-_EC57: Final = "ANSI/AAMI EC57:2012"
-_MONITORS: Final = "IEC 60601-2-27, usual defaults of adult bedside monitors"
-_HRS: Final = "Kusumoto et al. 2018, doi:10.1161/CIR.0000000000000628"
-_ESC_VA: Final = "Zeppenfeld et al. 2022, doi:10.1093/eurheartj/ehac262"
+from streamer.rhythm.sources import EC57, ESC_VA, HRS, QUIET
 
 _CALM: Final[frozenset[State]] = frozenset({None})
 _S_RUNS: Final[frozenset[State]] = frozenset({Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Rhythm.S_RUN})
@@ -33,7 +29,7 @@ _EPISODES: Final = (
         to=Rhythm.VENTRICULAR_FIBRILLATION,
         condition=c.fibrillation,
         rule="waves of 150 to 600/min whose odds add up, no good N beats",
-        source=f"{_QUIET}; Figuera et al. 2016, doi:10.1371/journal.pone.0159654",
+        source=f"{QUIET}; Figuera et al. 2016, doi:10.1371/journal.pone.0159654",
         time_to_alarm="3 to 5 s",
         priority=Priority.HIGH,
     ),
@@ -50,7 +46,7 @@ _EPISODES: Final = (
         to=Rhythm.ASYSTOLE,
         condition=c.asystole,
         rule="no beat for 4.4 s and a quiet signal; through a lead-off that began later",
-        source=_QUIET,
+        source=QUIET,
         time_to_alarm="4.4 to 4.7 s after the last beat",
         priority=Priority.HIGH,
     ),
@@ -60,7 +56,7 @@ _EPISODES: Final = (
         to=Rhythm.PAUSE,
         condition=c.pause,
         rule="no beat for 3.1 s and a quiet signal",
-        source=_HRS,
+        source=HRS,
         time_to_alarm="3.1 to 3.4 s after the last beat",
         priority=Priority.MEDIUM,
     ),
@@ -81,7 +77,7 @@ _EPISODES: Final = (
         to=Rhythm.VENTRICULAR_TACHYCARDIA,
         condition=c.ventricular_run(Rhythm.VENTRICULAR_TACHYCARDIA),
         rule="3 ventricular beats in a row at 100/min or more",
-        source=f"{_EC57}; {_ESC_VA}",
+        source=f"{EC57}; {ESC_VA}",
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.HIGH,
     ),
@@ -90,8 +86,18 @@ _EPISODES: Final = (
         to=Rhythm.VENTRICULAR_TACHYCARDIA,
         condition=c.steady_tachycardia,
         rule="6 beats in a row at a steady 100/min or more, ventricular if they aren't noise",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="sixth interval + 0.36 s",
+        priority=Priority.HIGH,
+    ),
+    Transition(
+        after=_CALM | _SLOW_RUNS,
+        to=Rhythm.VENTRICULAR_TACHYCARDIA,
+        condition=c.likely_tachycardia,
+        rule="4 beats in a row at 100/min or more, none of them normal, likely a run by the "
+        "probabilities of V, their likeness to each other and a smooth signal",
+        source=f"{EC57}; {QUIET}",
+        time_to_alarm="fourth interval + 0.36 s",
         priority=Priority.HIGH,
     ),
     Transition(
@@ -99,7 +105,7 @@ _EPISODES: Final = (
         to=Rhythm.IDIOVENTRICULAR,
         condition=c.ventricular_run(Rhythm.IDIOVENTRICULAR),
         rule="3 ventricular beats in a row below 100/min, at another pace than before",
-        source=f"{_EC57}; {_ESC_VA}",
+        source=f"{EC57}; {ESC_VA}",
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.MEDIUM,
     ),
@@ -108,7 +114,7 @@ _EPISODES: Final = (
         to=Rhythm.SUPRAVENTRICULAR_TACHYCARDIA,
         condition=c.supraventricular_run(Rhythm.SUPRAVENTRICULAR_TACHYCARDIA),
         rule="3 supraventricular ectopic beats in a row at 100/min or more, not in AF",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.MEDIUM,
     ),
@@ -117,7 +123,7 @@ _EPISODES: Final = (
         to=Rhythm.S_RUN,
         condition=c.supraventricular_run(Rhythm.S_RUN),
         rule="3 supraventricular ectopic beats in a row below 100/min, not in AF",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.LOW,
     ),
@@ -146,7 +152,7 @@ _BACKGROUND: Final = (
         to=Rhythm.BIGEMINY,
         condition=b.pattern(Rhythm.BIGEMINY, period=2),
         rule="every second beat ventricular, 3 times, after and before another",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="7 beats",
         priority=Priority.LOW,
     ),
@@ -154,7 +160,7 @@ _BACKGROUND: Final = (
         to=Rhythm.TRIGEMINY,
         condition=b.pattern(Rhythm.TRIGEMINY, period=3),
         rule="every third beat ventricular, 3 times, after and before others",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="10 beats",
         priority=Priority.LOW,
     ),
@@ -171,7 +177,7 @@ _BACKGROUND: Final = (
         to=Rhythm.SINUS_BRADYCARDIA,
         condition=b.slow,
         rule="below 60/min",
-        source=_HRS,
+        source=HRS,
         time_to_alarm="5 beats",
         hold_beats=3,
     ),
@@ -187,76 +193,9 @@ _BACKGROUND: Final = (
         to=Rhythm.SINUS,
         condition=b.ordinary,
         rule="60 to 100/min and nothing else",
-        source=_HRS,
+        source=HRS,
         time_to_alarm="5 beats",
         hold_beats=3,
-    ),
-)
-
-_RATES: Final = (
-    Transition(
-        trigger=Trigger.PEAK,
-        to=Rhythm.EXTREME_TACHYCARDIA,
-        condition=b.extreme_tachycardia,
-        rule="above 140/min over 17 beats",
-        source=_QUIET,
-        time_to_alarm="17 beats",
-        priority=Priority.HIGH,
-    ),
-    Transition(
-        trigger=Trigger.PEAK,
-        to=Rhythm.EXTREME_BRADYCARDIA,
-        condition=b.extreme_bradycardia,
-        rule="below 40/min over 5 beats",
-        source=_QUIET,
-        time_to_alarm="5 beats",
-        priority=Priority.HIGH,
-    ),
-    Transition(
-        trigger=Trigger.PEAK,
-        after=frozenset({None, Rhythm.BRADYCARDIA, Rhythm.EXTREME_BRADYCARDIA}),
-        to=Rhythm.TACHYCARDIA,
-        condition=b.tachycardia,
-        rule="115/min or more",
-        source=_MONITORS,
-        time_to_alarm="5 s",
-        priority=Priority.MEDIUM,
-    ),
-    Transition(
-        trigger=Trigger.PEAK,
-        after=frozenset({None, Rhythm.TACHYCARDIA, Rhythm.EXTREME_TACHYCARDIA}),
-        to=Rhythm.BRADYCARDIA,
-        condition=b.bradycardia,
-        rule="50/min or less",
-        source=_MONITORS,
-        time_to_alarm="5 s",
-        priority=Priority.MEDIUM,
-    ),
-    Transition(
-        trigger=Trigger.PEAK,
-        to=None,
-        condition=b.rate_is_back,
-        rule="10/min inside the limits",
-    ),
-    Transition(
-        trigger=Trigger.PEAK,
-        after=frozenset({Rhythm.EXTREME_TACHYCARDIA}),
-        to=Rhythm.TACHYCARDIA,
-        condition=b.no_longer_extreme,
-        rule="extreme, then halfway back to 115/min over 17 beats, but not below it",
-        source=_QUIET,
-        time_to_alarm="17 beats",
-        priority=Priority.MEDIUM,
-    ),
-    Transition(
-        trigger=Trigger.PEAK,
-        after=frozenset({Rhythm.EXTREME_BRADYCARDIA}),
-        to=Rhythm.BRADYCARDIA,
-        condition=b.no_longer_extreme,
-        rule="extreme, then halfway back to 50/min over 5 beats, but not above it",
-        source=_QUIET,
-        time_to_alarm="5 beats",
-        priority=Priority.MEDIUM,
     ),
 )
 
@@ -265,7 +204,7 @@ _MOMENTS: Final = (
         to=Rhythm.V_COUPLET,
         condition=c.ventricular_couplet,
         rule="2 ventricular beats in a row, then another",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.LOW,
     ),
@@ -273,7 +212,7 @@ _MOMENTS: Final = (
         to=Rhythm.S_COUPLET,
         condition=c.supraventricular_couplet,
         rule="2 supraventricular ectopic beats in a row, then another, not in AF",
-        source=_EC57,
+        source=EC57,
         time_to_alarm="third interval + 0.36 s",
         priority=Priority.LOW,
     ),
@@ -282,7 +221,7 @@ _MOMENTS: Final = (
         to=Rhythm.PAUSE,
         condition=c.past_pause,
         rule="a beat after a quiet of 2.5 s that was not announced before",
-        source=_HRS,
+        source=HRS,
         time_to_alarm="0.36 s after that beat",
         priority=Priority.MEDIUM,
     ),
@@ -291,7 +230,7 @@ _MOMENTS: Final = (
 TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = {
     Layer.EPISODE: _EPISODES,
     Layer.BACKGROUND: _BACKGROUND,
-    Layer.RATE: _RATES,
+    Layer.RATE: RATES,
     Layer.MOMENT: _MOMENTS,
 }
 """The rows of every layer, in the order in which they are tried."""

@@ -17,7 +17,7 @@ from streamer.signal.bandpass import FilteredChunk
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 11
+_VERSION: Final = 12
 
 
 class RhythmTracker:

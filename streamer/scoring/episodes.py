@@ -106,15 +106,17 @@ def spans_of(reference: Reference, kind: str, stop: int) -> list[Span]:
     stop : int
         One past the last sample of the record.
     """
-    return _bracketed(reference, stop) if kind == "VF" else _marked(reference, MARKS[kind], stop)
+    return (
+        _bracketed(reference, stop) if kind == "VF" else marked_spans(reference, MARKS[kind], stop)
+    )
 
 
 def excluded_spans(reference: Reference, kind: str, stop: int) -> list[Span]:
     """Return the segments in which it is neither right nor wrong to name that kind."""
-    return _marked(reference, EXCLUDED.get(kind, ()), stop)
+    return marked_spans(reference, EXCLUDED.get(kind, ()), stop)
 
 
-def _marked(reference: Reference, marks: Sequence[str], stop: int) -> list[Span]:
+def marked_spans(reference: Reference, marks: Sequence[str], stop: int) -> list[Span]:
     """Return the segments of rhythms whose auxiliary text begins with one of these marks."""
     changes = [
         (int(sample), text.rstrip("\0"))
@@ -227,7 +229,7 @@ def reference_runs(reference: Reference, label: Label, *, least: int = RUN_BEATS
 
 def flutter_spans(reference: Reference, stop: int) -> list[Span]:
     """Return the segments of ventricular flutter by beat annotations ([ and ]) and rhythm."""
-    spans = [*_bracketed(reference, stop), *_marked(reference, ("(VF",), stop)]
+    spans = [*_bracketed(reference, stop), *marked_spans(reference, ("(VF",), stop)]
     return joined(sorted(spans))
 
 

@@ -170,10 +170,16 @@ def test_lead_off_is_a_state_of_its_own() -> None:
 def test_lead_off_does_not_silence_an_asystole_that_began_before_it() -> None:
     beats = steady(8, 300)
     last = beats[-1][0]
-    outputs = run(silent(beats, end=6000, **off(last + 500, 5900)))
+    outputs = run(silent(beats, end=6000, **off(last + 1000, 5900)))
     asystole = hop_from(last + 4.4 * 360)
     assert (Rhythm.ASYSTOLE, last, asystole) in alarms(outputs)
     assert rhythms(outputs)[-1] == (Rhythm.ASYSTOLE, last, asystole)
+
+
+def test_a_beat_that_is_hardly_late_before_a_lead_off_is_no_asystole() -> None:
+    beats = steady(8, 300)
+    outputs = run(silent(beats, end=6000, **off(beats[-1][0] + 500, 5900)))
+    assert [alarm[0] for alarm in alarms(outputs)] == [Rhythm.LEAD_OFF]
 
 
 def test_lead_off_does_not_end_an_asystole() -> None:

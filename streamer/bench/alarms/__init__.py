@@ -1,0 +1,1 @@
+"""Alarms on recordings of intensive care and of lethal arrhythmias: which come, which are false."""
