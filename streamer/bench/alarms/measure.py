@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from replay.record import Record, Reference
+from replay.record import Record, Reference, require_reference
 from replay.records import open_record, records_of
-from streamer.bench.excerpt import chain_events, end_of, reference_of
+from streamer.bench.excerpt import end_of
 from streamer.bench.rhythm.truth import Truth, TruthConfig
 from streamer.bench.work import Advance, fan_out, silent
 from streamer.core.events import Alarm, AlarmState, Event, LabeledBeat, Rhythm
+from streamer.patient.record_events import record_events
 from streamer.scoring.bedside_alarms import WINDOW_S, BedsideAlarm, is_raised
 from streamer.scoring.episodes import Span, flutter_spans, joined, marked_spans
 
@@ -93,7 +94,7 @@ def measure_bedside(
 
 def _measure_bedside(case: BedsideAlarm) -> BedsideResult:
     record = open_record(case.path)
-    events, stop = list(chain_events(record)), record.n_samples
+    events, stop = list(record_events(record)), record.n_samples
     since = stop - WINDOW_S * record.fs
     raised = is_raised(events, case.rhythm, since=since, stop=stop)
     truth, verdict = "true" if case.is_true else "false", "raised" if raised else "silent"
@@ -129,8 +130,8 @@ def _measure_lethal(item: tuple[str, str], stop: str | None) -> LethalResult:
     path, database = item
     record = open_record(path)
     n = end_of(record, stop)
-    reference = reference_of(record, n)
-    events = list(chain_events(record, n))
+    reference = require_reference(record, n)
+    events = list(record_events(record, stop=n))
     lethal = _lethal_spans(reference, n)
     noise = marked_spans(reference, _NOISE_MARKS, n)
     false = list(_false_alarms(events, reference, record.fs, n))
