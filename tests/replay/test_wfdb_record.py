@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import numpy as np
@@ -164,6 +165,17 @@ def test_data_of_another_record_is_refused(tmp_path, digital):
     shutil.copy(tmp_path / "other.dat", tmp_path / "rec.dat")
     with pytest.raises(RecordFormatError, match=r"lead MLII starts with .* but its header says"):
         WfdbRecord(path)
+
+
+def test_a_record_cut_without_a_checksum_is_read(tmp_path, digital):
+    path = write(tmp_path, digital)
+    write(tmp_path, digital + 1, "other")
+    shutil.copy(tmp_path / "other.dat", tmp_path / "rec.dat")
+    header = path.with_suffix(".hea")
+    # Format, gain, resolution, zero, first value, checksum, block size
+    signal = re.compile(r"(\S+ \S+ \S+ \S+ \S+ \S+) -?\d+ 0 (MLII|V1)")
+    header.write_text(signal.sub(r"\1 0 0 \2", header.read_text()))
+    assert WfdbRecord(path).n_samples == N
 
 
 def test_missing_data_file(tmp_path, digital):
