@@ -173,7 +173,7 @@ def test_a_record_cut_without_a_checksum_is_read(tmp_path, digital):
     shutil.copy(tmp_path / "other.dat", tmp_path / "rec.dat")
     header = path.with_suffix(".hea")
     # Format, gain, resolution, zero, first value, checksum, block size
-    signal = re.compile(r"(\S+ \S+ \S+ \S+ \S+ \S+) -?\d+ 0 (MLII|V1)")
+    signal = re.compile(r"(\S+ \S+ \S+ \S+ \S+ \S+) -?\d+ 0 (MLII|V5)")
     header.write_text(signal.sub(r"\1 0 0 \2", header.read_text()))
     assert WfdbRecord(path).n_samples == N
 
