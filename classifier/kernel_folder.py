@@ -27,6 +27,7 @@ SOURCES: Final = (
     "streamer/patient/kernel.py",
     "streamer/patient/memory.py",
     "streamer/rhythm/atria/*.py",
+    "streamer/rhythm/beat_shape.py",
     "streamer/rhythm/waveform/*.py",
     "streamer/signal/*.py",
     "streamer/signal/detector/*.py",

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from classifier.inputs.features import FEATURE_NAMES, N_NEXT, Feature
 from classifier.inputs.geometry import SIGNAL_CHANNELS
+from classifier.inputs.sequence import LOG_ODDS_STEP
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network.rhythm_model import RhythmModel
 
-ENTROPY: Final = Feature.ENTROPY_50.value
 RESIDUAL: Final = Feature.RESIDUAL_40.value
 MATURITY: Final = Feature.MATURITY.value
+_NOW: Final = Feature.SEQUENCE_S.value
+_LATER: Final = Feature.NEXT_SEQUENCE_S.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +36,9 @@ class NetworkConfig:
     dropout: float = 0.3
     ensemble_share: float = 0.75
     """Weight of that mean against the head that sees the signal as well; 0 leaves it out."""
-    fibrillation_penalty: float = 4.0
-    """Taken from the logit of S where the RR intervals have long followed no pattern: without a
-    regular atrial rhythm no beat is early."""
-    fibrillation_entropy: float = 1.3
-    """`entropy_50` at which half of that is taken."""
-    fibrillation_width: float = 0.1
+    rhythm_shares: tuple[float, ...] = (0.0, 1.0, 0.0, 0.5, 0.3)
+    """The rhythm model's say in the log-odds of each class against N, this network having the rest:
+    S is told by the sequence of beats, V by the beat. Chosen by cross-validation, among a few."""
     noise_residual: float = -2.0
     """`residual_40` at which half of the bonus for Q is given: beyond the 99th percentile of the
     training records, which is -2.2."""
@@ -91,10 +90,10 @@ class BeatNetwork(nn.Module):
     feature_mean: Tensor
     feature_scale: Tensor
     offsets: Tensor
-    is_early: Tensor
     is_noise: Tensor
     is_normal: Tensor
     noise_bonus: Tensor
+    rhythm_shares: Tensor
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
@@ -117,14 +116,14 @@ class BeatNetwork(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(k))
         self.register_buffer("feature_scale", torch.ones(k))
         self.register_buffer("offsets", torch.zeros(2, len(MODEL_LABELS)))
-        early, noise, normal = (
-            [float(label is chosen) for label in MODEL_LABELS]
-            for chosen in (Label.S, Label.Q, Label.N)
+        noise, normal = (
+            [float(label is chosen) for label in MODEL_LABELS] for chosen in (Label.Q, Label.N)
         )
-        self.register_buffer("is_early", torch.tensor(early))
         self.register_buffer("is_noise", torch.tensor(noise))
         self.register_buffer("is_normal", torch.tensor(normal))
         self.register_buffer("noise_bonus", torch.zeros(()))
+        shares = torch.tensor(config.rhythm_shares) * config.use_features
+        self.register_buffer("rhythm_shares", shares)
         joined = 2 * config.widths[-1] * config.use_signal + k * config.use_features
         self.head = _head(joined, config.hidden, config.dropout)
         ensemble_size = config.ensemble_size if config.ensemble_share > 0.0 else 0
@@ -132,9 +131,6 @@ class BeatNetwork(nn.Module):
             _head(k, config.ensemble_hidden, config.dropout) for _ in range(ensemble_size)
         )
         self.ensemble_share = config.ensemble_share
-        self.fibrillation_penalty = config.fibrillation_penalty * config.use_features
-        self.fibrillation_entropy = config.fibrillation_entropy
-        self.fibrillation_width = config.fibrillation_width
         self.noise_residual, self.noise_width = config.noise_residual, config.noise_width
         self.first_beat_penalty = config.first_beat_penalty * config.use_features
         self.first_beat_maturity = config.first_beat_maturity
@@ -173,35 +169,41 @@ class BeatNetwork(nn.Module):
 
         Shape (heads, n, classes); all but the first see the features alone.
         """
-        disorder = (features[:, ENTROPY] - self.fibrillation_entropy) / self.fibrillation_width
-        penalty = self.fibrillation_penalty * torch.sigmoid(disorder)
-        noise = (features[:, RESIDUAL] - self.noise_residual) / self.noise_width
-        bonus = self.noise_bonus * torch.sigmoid(noise)
-        novelty = (self.first_beat_maturity - features[:, MATURITY]) / self.first_beat_width
-        prior = self.first_beat_penalty * torch.sigmoid(novelty)
         features = (features - self.feature_mean) / self.feature_scale
         joined = torch.cat([embedding, features], dim=1)
         if not self.use_signal:
             joined = features
         elif not self.use_features:
             joined = embedding
-        offsets = torch.lerp(self.offsets[:1], self.offsets[1:], features[:, -N_NEXT, None])
         heads = [self.head(joined)]
         for head in self.ensemble:
             heads.append(head(features))
-        known = bonus[:, None] * self.is_noise - penalty[:, None] * self.is_early
-        known = known - prior[:, None] * (1.0 - self.is_normal)
-        return torch.stack(heads) + offsets + known
+        return torch.stack(heads)
 
-    def combine(self, logits: Tensor) -> Tensor:
-        """Average the logits of the heads, (heads, n, classes), into (n, classes)."""
-        if len(self.ensemble) == 0:
-            return logits[0]
-        return torch.lerp(logits[0], logits[1:].mean(dim=0), self.ensemble_share)
+    def combine(self, logits: Tensor, features: Tensor) -> Tensor:
+        """Join the heads' logits, (heads, n, classes), with the rhythm model's and the rules.
+
+        Returns
+        -------
+        Tensor, shape (n, classes)
+            Logits against N.
+        """
+        own = logits[0]
+        if len(self.ensemble) > 0:
+            own = torch.lerp(own, logits[1:].mean(dim=0), self.ensemble_share)
+        joined = torch.lerp(own - own[:, :1], rhythm_log_odds(features), self.rhythm_shares)
+        offsets = torch.lerp(self.offsets[:1], self.offsets[1:], features[:, -N_NEXT, None])
+        noise = (features[:, RESIDUAL] - self.noise_residual) / self.noise_width
+        bonus = self.noise_bonus * torch.sigmoid(noise)
+        novelty = (self.first_beat_maturity - features[:, MATURITY]) / self.first_beat_width
+        prior = self.first_beat_penalty * torch.sigmoid(novelty)
+        known = bonus[:, None] * self.is_noise - prior[:, None] * (1.0 - self.is_normal)
+        return joined + offsets + known
 
     def decide(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Turn embedding and features into probabilities, (n, classes) as in MODEL_LABELS."""
-        return torch.softmax(self.combine(self.classify(embedding, features)), dim=1)
+        logits = self.combine(self.classify(embedding, features), features)
+        return torch.softmax(logits, dim=1)
 
     def forward(self, signal: Tensor, features: Tensor) -> Tensor:
         """Map signal and features to probabilities: `embed`, then `decide`."""
@@ -210,6 +212,18 @@ class BeatNetwork(nn.Module):
     def step(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Go on by one beat in the rhythm model; see `RhythmModel.step`."""
         return self.rhythm.step(hidden, features)
+
+
+def rhythm_log_odds(features: Tensor) -> Tensor:
+    """Return the rhythm model's log-odds of each class against N, (n, classes).
+
+    Those that know the next beat, where there is one.
+    """
+    now = features.narrow(1, _NOW, len(MODEL_LABELS) - 1)
+    later = features.narrow(1, _LATER, len(MODEL_LABELS) - 1)
+    known = features.narrow(1, len(FEATURE_NAMES) - N_NEXT, 1)
+    others = LOG_ODDS_STEP * torch.lerp(now, later, known)
+    return torch.cat([torch.zeros_like(known), others], dim=1)
 
 
 def _head(inputs: int, hidden: int, dropout: float) -> nn.Sequential:

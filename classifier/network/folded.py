@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from classifier.inputs.features import FEATURE_NAMES, N_NEXT
-from classifier.network.beat_cnn import ENTROPY, MATURITY, RESIDUAL, BeatNetwork, ResidualBlock
+from classifier.labels import MODEL_LABELS
+from classifier.network.beat_cnn import (
+    MATURITY,
+    RESIDUAL,
+    BeatNetwork,
+    ResidualBlock,
+    rhythm_log_odds,
+)
 
 _Layer = tuple[Tensor, Tensor]
 """Weight and bias."""
@@ -59,7 +66,9 @@ class FoldedNetwork(nn.Module):
         known = torch.cat(
             [hidden, rules, features.narrow(1, len(FEATURE_NAMES) - N_NEXT, 1)], dim=1
         )
-        return torch.softmax(functional.linear(known, *self._last_layer()), dim=1)
+        logits = functional.linear(known, *self._last_layer())
+        logits = logits + self.network.rhythm_shares * rhythm_log_odds(features)
+        return torch.softmax(logits, dim=1)
 
     def _trunk(self, signal: Tensor) -> Tensor:
         """Turn beat and template, (n, 2, t), into channels; their difference is a sum of both."""
@@ -88,7 +97,6 @@ class FoldedNetwork(nn.Module):
         """Return how far beyond its limit what each rule looks at is, in widths."""
         network = self.network
         limits = (
-            (ENTROPY, network.fibrillation_entropy, network.fibrillation_width),
             (RESIDUAL, network.noise_residual, network.noise_width),
             (MATURITY, network.first_beat_maturity, -network.first_beat_width),
         )
@@ -97,16 +105,20 @@ class FoldedNetwork(nn.Module):
         return weight, torch.cat([torch.full((1,), -limit / width) for _, limit, width in limits])
 
     def _last_layer(self) -> _Layer:
-        """Join the last layers, each with its share, the rules' effects and the offsets."""
+        """Join the last layers, each with its share, the rules' effects and the offsets.
+
+        What the network says of a class is against N, and the rhythm model has a share in it.
+        """
         network = self.network
         share = network.ensemble_share
         heads = [_linear(head[4]) for head in (network.head, *network.ensemble)]
         shares = [1.0 - share, *(share / len(network.ensemble) for _ in network.ensemble)]
-        parts = [part * head.weight for part, head in zip(shares, heads, strict=True)]
-        biases = [part * head.bias for part, head in zip(shares, heads, strict=True)]
+        against_n = torch.eye(len(MODEL_LABELS)) - network.is_normal
+        against_n = (1.0 - network.rhythm_shares)[:, None] * against_n
+        parts = [part * against_n @ head.weight for part, head in zip(shares, heads, strict=True)]
+        biases = [part * against_n @ head.bias for part, head in zip(shares, heads, strict=True)]
         effects = torch.stack(
             [
-                -network.fibrillation_penalty * network.is_early,
                 network.noise_bonus * network.is_noise,
                 -network.first_beat_penalty * (1.0 - network.is_normal),
                 network.offsets[1] - network.offsets[0],

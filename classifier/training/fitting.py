@@ -157,9 +157,9 @@ def predict(network: BeatNetwork, dataset: BeatDataset, batch: int = 1024) -> Fl
         for first in range(0, len(dataset), batch):
             rows = slice(first, first + batch)
             embedding = network.embed(torch.from_numpy(dataset.signal[rows]))
-            both = [
-                network.combine(network.classify(embedding, torch.from_numpy(features[rows])))
-                for features in (dataset.provisional, dataset.confirmed)
-            ]
+            both = []
+            for features in (dataset.provisional, dataset.confirmed):
+                given = torch.from_numpy(features[rows])
+                both.append(network.combine(network.classify(embedding, given), given))
             parts.append(torch.stack(both))
     return np.asarray(torch.cat(parts, dim=1).numpy(), np.float32)

@@ -47,7 +47,7 @@ class RhythmTrainingConfig:
     warm_up_beats: int = 60
     """Before most windows, so that medians and means are settled; the rest begin cold."""
     cold_share: float = 0.25
-    pretraining_steps: int = 1500
+    pretraining_steps: int = 2400
     """Batches of windows without a signal."""
     pretraining_batch: int = 192
     pretraining_rate: float = 6e-3

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.inputs.features import FEATURE_NAMES, N_NEXT
+from classifier.inputs.features import FEATURE_NAMES, N_NEXT, Feature
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network.beat_cnn import (
-    ENTROPY,
     MATURITY,
     RESIDUAL,
     BeatNetwork,
@@ -30,13 +29,18 @@ def test_it_is_small():
 
 def test_the_ensemble_has_its_share():
     signal, features = example_inputs(3)
-    config = NetworkConfig(ensemble_size=1)
+    features[:, MATURITY], features[:, -N_NEXT:] = 1.0, 0.0
+    no_rhythm = (0.0,) * 5
+    config = NetworkConfig(ensemble_size=1, rhythm_shares=no_rhythm)
+    single = NetworkConfig(ensemble_share=0.0, rhythm_shares=no_rhythm)
     logits = torch.randn(2, 3, len(MODEL_LABELS))
-    alone, both = BeatNetwork(NetworkConfig(ensemble_share=0.0)), BeatNetwork(config)
+    alone, both = BeatNetwork(single), BeatNetwork(config)
     assert both.eval().classify(both.embed(signal), features).shape == logits.shape
-    assert torch.equal(alone.combine(logits[:1]), logits[0])
-    share = NetworkConfig().ensemble_share
-    assert torch.allclose(both.combine(logits), (1 - share) * logits[0] + share * logits[1])
+    against_n = logits - logits[..., :1]
+    assert torch.allclose(alone.combine(logits[:1], features), against_n[0], atol=1e-5)
+    share = config.ensemble_share
+    expected = (1 - share) * against_n[0] + share * against_n[1]
+    assert torch.allclose(both.combine(logits, features), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -81,23 +85,30 @@ def test_normalisation_leaves_the_unknown_at_zero():
     assert (network.feature_mean[:-N_NEXT] == 3).all()
 
 
-def test_without_a_rhythm_no_beat_is_early():
-    network = BeatNetwork().eval()
-    signal, features = example_inputs(1)
-    regular, disordered = features.clone(), features.clone()
-    regular[:, ENTROPY], disordered[:, ENTROPY] = 0.3, 2.5
-    early = MODEL_LABELS.index(Label.S)
-    for head in network.ensemble:
-        head[1].weight.data[:, ENTROPY] = 0
-    network.head[1].weight.data[:, -len(FEATURE_NAMES) + ENTROPY] = 0
-    before, after = (
-        network.classify(network.embed(signal), each)[:, 0] for each in (regular, disordered)
+def test_the_rhythm_model_has_its_share_in_each_class():
+    shares = (0.0, 1.0, 0.0, 0.5, 0.25)
+    network = BeatNetwork(NetworkConfig(rhythm_shares=shares)).eval()
+    alone = BeatNetwork(NetworkConfig(rhythm_shares=(0.0,) * 5)).eval()
+    alone.load_state_dict(network.state_dict())
+    alone.rhythm_shares.zero_()
+    signal, features = example_inputs(2)
+    features[:, MATURITY] = 1.0
+    features[0, -N_NEXT:] = 0
+    features[1, -N_NEXT] = 1
+    said = torch.stack(
+        [
+            features[0, Feature.SEQUENCE_S : Feature.SEQUENCE_Q + 1],
+            features[1, Feature.NEXT_SEQUENCE_S : Feature.NEXT_SEQUENCE_Q + 1],
+        ]
     )
-    drop = before - after
-    penalty = NetworkConfig().fibrillation_penalty
-    assert torch.allclose(drop[:, early], torch.full((4,), penalty), atol=0.01)
-    drop[:, early] = 0
-    assert torch.allclose(drop, torch.zeros_like(drop), atol=1e-5)
+
+    def log_odds(one):
+        p = one(signal, features).detach()
+        return torch.log(p[:, 1:] / p[:, :1])
+
+    share = torch.tensor(shares[1:])
+    expected = share * 4.0 * said + (1 - share) * log_odds(alone)
+    assert torch.allclose(log_odds(network), expected, atol=1e-4)
 
 
 def test_in_lasting_noise_beats_are_rather_not_judged():
@@ -105,18 +116,22 @@ def test_in_lasting_noise_beats_are_rather_not_judged():
     signal, features = example_inputs(1)
     features[:, RESIDUAL] = -1.0
     embedding = network.embed(signal)
-    before = network.classify(embedding, features)[:, 0]
+
+    def logits():
+        return network.combine(network.classify(embedding, features), features)[0]
+
+    before = logits()
     network.set_noise_bonus(3.0)
-    gain = network.classify(embedding, features)[:, 0] - before
+    gain = logits() - before
     noise = MODEL_LABELS.index(Label.Q)
-    assert torch.allclose(gain[:, noise], torch.full((4,), 3.0), atol=0.01)
-    gain[:, noise] = 0
+    assert gain[noise].item() == pytest.approx(3.0, abs=0.01)
+    gain[noise] = 0
     assert torch.allclose(gain, torch.zeros_like(gain), atol=1e-5)
     features[:, RESIDUAL] = -3.0
     network.set_noise_bonus(0.0)
-    quiet = network.classify(embedding, features)
+    quiet = logits()
     network.set_noise_bonus(3.0)
-    assert torch.allclose(network.classify(embedding, features), quiet, atol=1e-3)
+    assert torch.allclose(logits(), quiet, atol=1e-3)
 
 
 def test_a_first_beat_is_the_usual_one_unless_it_is_plainly_not():

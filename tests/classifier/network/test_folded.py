@@ -3,6 +3,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from classifier.inputs.features import N_NEXT
 from classifier.network.beat_cnn import MATURITY, BeatNetwork, NetworkConfig
 from classifier.network.explanation import load_network
 from classifier.network.export import example_inputs, export_torchscript
@@ -31,8 +32,8 @@ def network() -> BeatNetwork:
 def test_folded_equals_the_network_it_was_made_of(network: BeatNetwork) -> None:
     signal, features = example_inputs(64)
     # Both revisions, and both sides of each rule.
-    features[:, -1] = torch.arange(64) % 2
     features *= 2.0
+    features[:, -N_NEXT] = torch.arange(64) % 2
     features[::3, MATURITY] = 0.0
     with torch.inference_mode():
         expected = network(signal, features)

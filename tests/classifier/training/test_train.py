@@ -32,6 +32,7 @@ SMALL = TrainingConfig(
         dropout=0.0,
         # The features drawn here have no such meaning.
         first_beat_penalty=0.0,
+        rhythm_shares=(0.0,) * 5,
     ),
 )
 
