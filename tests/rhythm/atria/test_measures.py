@@ -40,14 +40,16 @@ def waved(beats: Placed, p_mv: float, seed: int = 2) -> Iterator[LabeledBeat]:
         yield labeled(sample, str(item.label), item.revision, item.decided_at, window=window)
 
 
-def atria(intervals: Iterable[float], config: AtriaConfig | None = None) -> Atria:
+def atria(
+    intervals: Iterable[float], config: AtriaConfig | None = None, model_log_odds: float = 0.0
+) -> Atria:
     """Show these intervals, in s, to an observer of the atria."""
     found = Atria(config)
     sample = 1000
     for interval_s in intervals:
         rr = None if np.isnan(interval_s) else round(360 * interval_s)
         sample += 300 if rr is None else rr
-        found.add(labeled(sample, "N", 1, sample + DELAY).beat, rr)
+        found.add(labeled(sample, "N", 1, sample + DELAY).beat, rr, model_log_odds)
     return found
 
 
@@ -194,6 +196,18 @@ def test_the_transition_is_where_the_differences_change() -> None:
     assert found.beats_since_transition(fibrillating=True)[0] >= since[5]
     found.clear()
     assert found.beats_since_transition(fibrillating=True) == ()
+
+
+def test_the_rhythm_model_names_fibrillation_before_the_entropy_is_known() -> None:
+    intervals = np.random.default_rng(3).normal(0.7, 0.15, 18)
+    alone = atria(intervals)
+    assert not alone.is_fibrillating(stays=False)
+    needed = AtriaConfig().joint_log_odds - alone.log_odds
+    assert atria(intervals, model_log_odds=needed + 0.1).is_fibrillating(stays=False)
+    assert not atria(intervals, model_log_odds=needed - 0.1).is_fibrillating(stays=False)
+    other = Atria()
+    other.restore(atria(intervals, model_log_odds=needed + 0.1).state())
+    assert other.is_fibrillating(stays=False)
 
 
 def test_state_and_restore_go_on_alike() -> None:
