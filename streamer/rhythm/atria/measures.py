@@ -62,7 +62,7 @@ class AtriaConfig:
     """N and S beats of an episode before it is named: those of Lake & Moorman."""
     joint_log_odds: float = 4.0
     """Where the log-odds by single beats and those of the rhythm model, which sees other evidence,
-    add up to more, the entropy need not be known to name fibrillation for the first time. Chosen on
+    are for it too, add up to more, the entropy need not be known to name fibrillation for the first time. Chosen on
     one half of the short records of cinc2017 and on DS1, seen to hold on the other half."""
     memory_s: float = 1200.0
     """For so long after fibrillation the patient counts as one in whom it comes and goes."""
@@ -107,7 +107,8 @@ class Atria:
         interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
         segment = segment_before_qrs(beat.window)
         self._log_odds = observe(self._state, beat.rpeak.sample, interval_s, segment)
-        self._joint_log_odds = self._log_odds + model_log_odds
+        agree = model_log_odds > 0.0
+        self._joint_log_odds = self._log_odds + model_log_odds if agree else -np.inf
 
     @property
     def memory(self) -> AtriaState | None:

@@ -202,11 +202,11 @@ def test_the_rhythm_model_names_fibrillation_before_the_entropy_is_known() -> No
     intervals = np.random.default_rng(3).normal(0.7, 0.15, 18)
     alone = atria(intervals)
     assert not alone.is_fibrillating(stays=False)
-    needed = AtriaConfig().joint_log_odds - alone.log_odds
-    assert atria(intervals, model_log_odds=needed + 0.1).is_fibrillating(stays=False)
-    assert not atria(intervals, model_log_odds=needed - 0.1).is_fibrillating(stays=False)
-    other = Atria()
-    other.restore(atria(intervals, model_log_odds=needed + 0.1).state())
+    config = AtriaConfig(joint_log_odds=alone.log_odds + 2.0)
+    assert atria(intervals, config, 2.1).is_fibrillating(stays=False)
+    assert not atria(intervals, config, 1.9).is_fibrillating(stays=False)
+    other = Atria(config)
+    other.restore(atria(intervals, config, 2.1).state())
     assert other.is_fibrillating(stays=False)
 
 
