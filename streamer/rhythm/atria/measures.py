@@ -61,8 +61,8 @@ class AtriaConfig:
     min_beats: int = 12
     """N and S beats of an episode before it is named: those of Lake & Moorman."""
     joint_log_odds: float = 4.0
-    """Where the log-odds by single beats and those of the rhythm model, which sees other evidence,
-    are for it too, add up to more, the entropy need not be known to name fibrillation for the first time. Chosen on
+    """Where the rhythm model, which sees other evidence, speaks for fibrillation too, and both
+    log-odds add up to more, the entropy need not be known to name it for the first time. Chosen on
     one half of the short records of cinc2017 and on DS1, seen to hold on the other half."""
     memory_s: float = 1200.0
     """For so long after fibrillation the patient counts as one in whom it comes and goes."""
