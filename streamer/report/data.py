@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.network.runtime import load_model
+from classifier.network.runtime import MODEL_NAME, read_spec
 from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
 from replay.wfdb_record import WfdbRecord
@@ -158,14 +159,21 @@ def from_record(
 
 
 def _is_of_training(record: Record) -> bool:
-    return record.database in _TRAINED_ON and record.name in load_model().spec.training_records
+    return record.database in _TRAINED_ON and record.name in _training_records()
+
+
+def _training_records() -> tuple[str, ...]:
+    """Read from its sidecar which records the shipped model was trained on."""
+    return read_spec(
+        resources.files("classifier") / "weights" / f"{MODEL_NAME}.json"
+    ).training_records
 
 
 def _may_be_of_training(source: str, record: Record | None) -> bool:
     """Go by the name of the source where the record itself isn't at hand."""
     if record is not None:
         return _is_of_training(record)
-    return source.partition(".")[0] in load_model().spec.training_records
+    return source.partition(".")[0] in _training_records()
 
 
 def _recorded(record: Record) -> Recorded | None:

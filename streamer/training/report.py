@@ -14,8 +14,7 @@ from classifier.labels import SCORED_LABELS
 from classifier.training.calibration import TOP
 from classifier.training.dataset import CLASSES
 from classifier.training.evaluation import percent
-from streamer.report import page
-from streamer.report.plots import error_bars
+from streamer.report import page, plots
 from streamer.report.table import Table
 from streamer.training import plots as training_plots
 
@@ -194,8 +193,7 @@ def _confusions(metrics: Metrics) -> str:
         body += page.heading(title[0].upper() + title[1:])
         for revision in REVISIONS:
             counts = np.array(found[revision]["confusion"], np.int64)
-            rows = np.flatnonzero(counts.sum(axis=1))
-            columns = np.flatnonzero(counts.sum(axis=0))
+            rows, columns = (np.flatnonzero(counts.sum(axis=axis)) for axis in (1, 0))
             body += training_plots.confusion_pair(
                 counts[np.ix_(rows, columns)],
                 [_ROWS[row] for row in rows],
@@ -212,8 +210,8 @@ def _records(metrics: Metrics) -> str:
         drawn = page.heading(title[0].upper() + title[1:])
         for name in _ECTOPIC:
             missed, false = zip(*(_errors(one[name]) for one in records.values()), strict=True)
-            words = f"{name}: {sum(missed):,} missed, {sum(false):,} false"
-            drawn += error_bars(list(records), missed, false, words)
+            counted = f"{name}: {sum(missed):,} missed, {sum(false):,} false"
+            drawn += plots.error_bars(list(records), missed, false, counted)
         drawn += page.folded("Figures of each record", page.table(_record_table(records)))
         body += drawn if number == 0 else page.folded(title[0].upper() + title[1:], drawn)
     return body
