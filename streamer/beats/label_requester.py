@@ -17,7 +17,7 @@ from classifier.inputs.memory import BeatInputs, PatientMemory
 from classifier.network.runtime import ModelSpec
 from streamer.beats.label_request import NOISE, LabelRequest
 from streamer.core.errors import SnapshotError, StageClosedError
-from streamer.core.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
+from streamer.core.events import CHAIN_FS, Beat, Gap, RPeak, Tick
 from streamer.core.stage import Snapshot
 
 _VERSION: Final = 4
@@ -183,15 +183,14 @@ class LabelRequester:
     def _request(
         waiting: _Unconfirmed, features: FloatArray, revision: int, decided_at: int
     ) -> LabelRequest:
-        draft = LabeledBeat(
+        return LabelRequest(
             beat=waiting.beat,
-            label=None,
-            probabilities=(),
             revision=revision,
             decided_at=decided_at,
             reason=waiting.reason,
+            inputs=waiting.inputs,
+            features=features,
         )
-        return LabelRequest(draft=draft, inputs=waiting.inputs, features=features)
 
 
 def _short(sha256: str) -> str:
