@@ -1,17 +1,17 @@
 """A request for one beat's label, and how the network's probabilities make it a labelled beat."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from msgspec import Struct
 
-from classifier.inputs.features import FloatArray
+from classifier.inputs.features import Feature, FloatArray
 from classifier.inputs.memory import BeatInputs
+from classifier.inputs.sequence import LOG_ODDS_STEP
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network.runtime import BeatModel
-from streamer.core.events import Gap, LabeledBeat, Tick
+from streamer.core.events import Beat, Gap, LabeledBeat, Tick
 
 NOISE: Final = "noise"
 """Why the label is Q where the network, or the detector, takes the beat for noise."""
@@ -20,40 +20,52 @@ NOISE: Final = "noise"
 class LabelRequest(Struct, frozen=True, kw_only=True, eq=False):
     """A beat whose label is to be worked out."""
 
-    draft: LabeledBeat
-    """The labelled beat, but for `label` and `probabilities`, which mean nothing yet."""
+    beat: Beat
+    revision: int
+    """0 for the provisional label, 1 for the confirmed one."""
+    decided_at: int
+    """Sample at which the request became known."""
+    reason: str | None = None
+    """Why the label will be Q, whatever the network says."""
     inputs: BeatInputs
     """The beat as the network sees it, the same for both of its requests."""
     features: FloatArray
     """Network input, shape (len(FEATURE_NAMES),)."""
-
-    @property
-    def decided_at(self) -> int:
-        """Sample at which the request became known."""
-        return self.draft.decided_at
 
     def labeled(self, probabilities: Sequence[float], *, late: bool = False) -> LabeledBeat:
         """Return the beat with the label of the highest probability; Q if it has a reason.
 
         Where the network says Q, the reason is noise.
         """
-        draft, found = self.draft, tuple(probabilities)
-        reason = draft.reason
+        found, reason = tuple(probabilities), self.reason
         best = Label.Q if reason is not None else MODEL_LABELS[found.index(max(found))]
         return LabeledBeat(
-            beat=draft.beat,
+            beat=self.beat,
             label=best,
             probabilities=found,
-            revision=draft.revision,
-            decided_at=draft.decided_at,
+            revision=self.revision,
+            decided_at=self.decided_at,
             late=late,
             reason=NOISE if best is Label.Q and reason is None else reason,
-            fibrillation_log_odds=self.draft.fibrillation_log_odds,
+            fibrillation_log_odds=self._fibrillation_log_odds,
         )
 
     def unlabeled(self) -> LabeledBeat:
         """Return the beat without a label: its time is up."""
-        return dataclasses.replace(self.draft, label=None, probabilities=(), late=True)
+        return LabeledBeat(
+            beat=self.beat,
+            label=None,
+            probabilities=(),
+            revision=self.revision,
+            decided_at=self.decided_at,
+            late=True,
+            reason=self.reason,
+            fibrillation_log_odds=self._fibrillation_log_odds,
+        )
+
+    @property
+    def _fibrillation_log_odds(self) -> float:
+        return float(self.features[Feature.SEQUENCE_FIBRILLATION]) * LOG_ODDS_STEP
 
 
 Step = LabelRequest | Gap | Tick

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.inputs.features import Feature, FloatArray
+from classifier.inputs.features import FloatArray
 from classifier.inputs.memory import BeatInputs, PatientMemory
-from classifier.inputs.sequence import LOG_ODDS_STEP
 from classifier.network.runtime import ModelSpec
 from streamer.beats.label_request import NOISE, LabelRequest
 from streamer.core.errors import SnapshotError, StageClosedError
-from streamer.core.events import CHAIN_FS, Beat, Gap, LabeledBeat, RPeak, Tick
+from streamer.core.events import CHAIN_FS, Beat, Gap, RPeak, Tick
 from streamer.core.stage import Snapshot
 
 _VERSION: Final = 5
@@ -185,20 +184,14 @@ class LabelRequester:
     def _request(
         waiting: _Unconfirmed, features: FloatArray, revision: int, decided_at: int
     ) -> LabelRequest:
-        draft = LabeledBeat(
+        return LabelRequest(
             beat=waiting.beat,
-            label=None,
-            probabilities=(),
             revision=revision,
             decided_at=decided_at,
             reason=waiting.reason,
-            fibrillation_log_odds=_fibrillation(features),
+            inputs=waiting.inputs,
+            features=features,
         )
-        return LabelRequest(draft=draft, inputs=waiting.inputs, features=features)
-
-
-def _fibrillation(features: FloatArray) -> float:
-    return float(features[Feature.SEQUENCE_FIBRILLATION]) * LOG_ODDS_STEP
 
 
 def _short(sha256: str) -> str:

@@ -133,6 +133,7 @@ def _add_faults(benchmarks: Any) -> None:
     add("--faults", type=int, default=200, metavar="N", help="how many (200)")
     add("--seed", type=int, default=1, metavar="N", help="of kinds, moments and lengths (1)")
     add("--rate", type=float, default=100.0, metavar="N", help="events a second (100)")
+    add("--load", type=int, default=0, metavar="N", help="busy processes beside it (0)")
 
 
 def _add_flood(benchmarks: Any) -> None:

@@ -148,7 +148,7 @@ def faults(args: argparse.Namespace) -> "Report":
     from streamer.bench.faults.report import faults_report
     from streamer.bench.work import progress
 
-    config = FaultsConfig(faults=args.faults, seed=args.seed, rate=args.rate)
+    config = FaultsConfig(faults=args.faults, seed=args.seed, rate=args.rate, load=args.load)
     with progress("bench faults", config.faults) as advance:
         return faults_report(asyncio.run(measure_faults(config, advance)))
 

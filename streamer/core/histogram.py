@@ -43,7 +43,9 @@ class QuantileHistogram:
     def add(self, value: float) -> None:
         """Count one value; negative ones count as 0."""
         value = max(value, 0.0)
-        index = self._bin(value)
+        index = 0
+        if value > _LOWEST:
+            index = min(math.ceil(math.log(value / _LOWEST) / self._log_growth), self._last_bin)
         self._counts[index] = self._counts.get(index, 0) + 1
         self.count += 1
         # Compared rather than by `min` and `max`: this is done for every beat of a ward.
@@ -72,9 +74,3 @@ class QuantileHistogram:
         index = next(index for index, below in zip(bins, seen, strict=True) if below >= rank)
         centre = 2.0 * _LOWEST * self._growth**index / (1.0 + self._growth)
         return min(max(centre, self.minimum), self.maximum)
-
-    def _bin(self, value: float) -> int:
-        if value <= _LOWEST:
-            return 0
-        index = math.ceil(math.log(value / _LOWEST) / self._log_growth)
-        return min(index, self._last_bin)

@@ -113,7 +113,7 @@ def to_payload(message: Published, info: StreamInfo) -> EventMessage:
     event = message.event
     match event:
         case LabeledBeat():
-            return _beat(event, _envelope(message, event.beat.rpeak.sample, info))
+            return _beat(event, message, info)
         case RhythmEvent():
             return _rhythm(event, _envelope(message, event.onset, info))
         case Alarm():
@@ -155,10 +155,18 @@ def _envelope(message: Published, sample: int, info: StreamInfo) -> dict[str, An
     }
 
 
-def _beat(event: LabeledBeat, envelope: dict[str, Any]) -> BeatMessage:
+def _beat(event: LabeledBeat, message: Published, info: StreamInfo) -> BeatMessage:
     rpeak, rr_s = event.beat.rpeak, event.beat.rr_s.tolist()
+    # Without `_envelope`: nearly all messages are of beats.
     return BeatMessage(
-        **envelope,
+        schema=SCHEMA_VERSION,
+        source=info.source,
+        seq=int(message.seq),
+        sample=int(rpeak.sample),
+        decided_at=int(event.decided_at),
+        fs=float(info.fs),
+        time=sample_time(rpeak.sample, info),
+        compute_ms=_number(message.compute_ms),
         label=_NAMES[event.label],
         probabilities=_probabilities(event.probabilities),
         revision=int(event.revision),

@@ -239,8 +239,6 @@ class MqttClient(Link):
 
     async def _receive(self, connection: Connection) -> None:
         """Take what comes, until the connection breaks, which raises."""
-        # Past the client: of a flood, it would cost many times as much.
-        connection.socket.on_messages = self._take_in
         topics = [f"{self._prefix}/{self._source}/{kind}" for kind in self._readers]
         if topics:
             codes = await connection.subscribe([(topic, 1) for topic in topics])
@@ -255,8 +253,9 @@ class MqttClient(Link):
                 self._arrived.append((str(message.topic), message.payload, loop.time()))
                 self._wake.set()
 
-    def _take_in(self, messages: list[tuple[str, bytes]]) -> None:
+    def _on_messages(self, messages: list[tuple[str, bytes]]) -> None:
         now_s = asyncio.get_running_loop().time()
+        # Past aiomqtt: a flood would cost it many times as much.
         self._arrived += [(topic, payload, now_s) for topic, payload in messages]
         self._wake.set()
 

@@ -15,7 +15,7 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 
 from streamer.mqtt.access import Address, Credentials, TlsFiles, tls_context
-from streamer.mqtt.packet_socket import PacketSocket
+from streamer.mqtt.packet_socket import PacketSocket, TakeMessages
 from streamer.mqtt.protocol import AUTO, VERSION_REFUSED, Version, new_properties
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -46,15 +46,9 @@ def client_identifier(role: str) -> str:
 
 
 class PacketSocketContext(ssl.SSLContext):
-    """What aiomqtt takes for a TLS context; puts a `PacketSocket` around its socket.
+    """What aiomqtt takes for a TLS context, or for none; puts a `PacketSocket` around its socket.
 
-    Attributes
-    ----------
-    tls : SSLContext or None
-    socket : PacketSocket or None
-        None until there is a socket.
-    ended : future
-        Done as soon as the connection has ended.
+    `ended` is done as soon as the connection has ended.
     """
 
     def __new__(cls, tls: ssl.SSLContext | None) -> "PacketSocketContext":
@@ -63,6 +57,8 @@ class PacketSocketContext(ssl.SSLContext):
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.tls = tls
+        self.on_messages: TakeMessages | None = None
+        self.has_properties = False
         self.socket: PacketSocket | None = None
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self.loop.create_future()
@@ -72,6 +68,8 @@ class PacketSocketContext(ssl.SSLContext):
         if self.tls is not None:
             sock = self.tls.wrap_socket(sock, *args, **options)
         self.socket = PacketSocket(sock, self.loop, self.ended)
+        # From the first byte on: what a session has kept comes right behind the welcome.
+        self.socket.on_messages, self.socket.has_properties = self.on_messages, self.has_properties
         return self.socket
 
 
@@ -83,7 +81,6 @@ class Connection(aiomqtt.Client):
     version : Version
         Protocol spoken.
     context : PacketSocketContext
-        Holds the socket.
     """
 
     def __init__(
@@ -96,6 +93,7 @@ class Connection(aiomqtt.Client):
     ) -> None:
         self.version = version
         self.context = PacketSocketContext(tls_context(tls) if address.tls else None)
+        self.context.has_properties = version is Version.V5
         protocol = aiomqtt.ProtocolVersion.V5 if version is Version.V5 else None
         super().__init__(
             address.host,
@@ -141,7 +139,7 @@ class Connection(aiomqtt.Client):
         except ValueError as error:
             # A name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
             raise aiomqtt.MqttError(str(error)) from error
-        self.socket.ends_session = self.socket.has_properties = self.version is Version.V5
+        self.socket.ends_session = self.version is Version.V5
 
     async def leave(self) -> None:
         """Say goodbye.
@@ -194,6 +192,7 @@ async def connect(
     in_flight: int = 20,
     session_s: int = 0,
     resume: bool = False,
+    on_messages: TakeMessages | None = None,
 ) -> AsyncIterator[Connection]:
     """Hold one connection to a broker.
 
@@ -202,8 +201,8 @@ async def connect(
 
     Parameters
     ----------
-    address, identifier, credentials, config, version, tls, will
-        Where, as whom and how.
+    address, identifier, credentials, config, version, tls, will, on_messages
+        Where, as whom and how; `on_messages` as `PacketSocket` has it.
     in_flight : int
         Messages that may be unacknowledged in either direction.
     session_s : int
@@ -237,6 +236,7 @@ async def connect(
         keepalive=config.keepalive_s,
         **dialect,
     )
+    client.context.on_messages = on_messages
     async with _entered(client):
         yield client
 

@@ -162,6 +162,10 @@ class Link(ABC):
     async def _serve(self, connection: Connection) -> None:
         """Use a connection until we are closing and all is done; MqttError when it breaks."""
 
+    @abstractmethod
+    def _on_messages(self, messages: list[tuple[str, bytes]]) -> None:
+        """Take topics and payloads that came together."""
+
     def _will(self, version: Version) -> aiomqtt.Will | None:
         """Return what the broker is to publish when it loses us."""
         return None
@@ -237,6 +241,7 @@ class Link(ABC):
             in_flight=self._config.in_flight,
             session_s=self._session_s,
             resume=self._session_s > 0,
+            on_messages=self._on_messages,
         )
 
     def _may_retry(self, error: aiomqtt.MqttError) -> bool:

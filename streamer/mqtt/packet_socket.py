@@ -38,6 +38,7 @@ _RETRY_S: Final = 0.002
 """Until a full socket is tried again."""
 MOST_IN_FLIGHT: Final = 30_000
 """Messages that can have numbers of ours at the same time."""
+TakeMessages = Callable[[list[tuple[str, bytes]]], None]
 
 
 class PacketSocket:
@@ -65,7 +66,7 @@ class PacketSocket:
     on_messages : callable or None
         Gets topics and payloads of messages at QoS 0 or 1 that came together; paho's if None.
     has_properties : bool
-        Whether messages have them, as in MQTT 5.
+        Whether messages have any, as in MQTT 5.
     on_acknowledged : callable
         Gets numbers of messages of ours that were taken or refused, all that came together.
     """
@@ -80,15 +81,14 @@ class PacketSocket:
         self.refusal: str | None = None
         self.ends_session = False
         self.on_acknowledged: Callable[[Sequence[int]], None] = lambda numbers: None
-        self.on_messages: Callable[[list[tuple[str, bytes]]], None] | None = None
+        self.on_messages: TakeMessages | None = None
         self.has_properties = False
         self._sock = sock
         self._loop = loop
         self._ended = ended
         self._read = bytearray()
         """What has come and isn't a whole packet yet."""
-        self._for_client = bytearray()
-        self._out = bytearray()
+        self._for_client, self._out = bytearray(), bytearray()
         self._is_aborted = self._is_closed = self._is_flush_due = self._is_raw = False
         self._number = _FIRST_NUMBER - 1
         self._open: set[int] = set()

@@ -198,6 +198,10 @@ class Chain:
         """Put one beat on the source's index, without concluding anything from it."""
         return event if self._own_rate else self._at_source.labeled_beat(event)
 
+    def source_sample(self, sample: int) -> int:
+        """Return the source's sample nearest to one of the chain's."""
+        return sample if self._own_rate else self._resampler.to_source(sample)
+
     def snapshot(self) -> Snapshot:
         """Copy the state of every stage."""
         return Snapshot(

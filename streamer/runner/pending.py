@@ -3,7 +3,6 @@
 Pure: times are handed in, in seconds of any one clock.
 """
 
-import dataclasses
 from collections import deque
 from enum import Enum, IntEnum, auto
 from typing import Final, Protocol
@@ -26,6 +25,10 @@ class Concluding(Protocol):
 
     def at_source(self, event: LabeledBeat) -> LabeledBeat:
         """Put one beat on the source's index."""
+        ...
+
+    def source_sample(self, sample: int) -> int:
+        """Return the source's sample nearest to one of the chain's."""
         ...
 
 
@@ -102,7 +105,7 @@ class PendingLabel(Struct, kw_only=True, eq=False):
     @property
     def is_provisional(self) -> bool:
         """Whether it is a beat's first label."""
-        return self.request.draft.revision == PROVISIONAL
+        return self.request.revision == PROVISIONAL
 
     @property
     def is_waiting(self) -> bool:
@@ -227,7 +230,7 @@ class LabelLine:
     def _pending(self, request: LabelRequest, arrival: Arrival) -> PendingLabel:
         pending = PendingLabel(request=request, line=self, arrival=arrival)
         if pending.is_provisional and arrival.due_s is not None:
-            sample = self._chain.at_source(request.draft).beat.rpeak.sample
+            sample = self._chain.source_sample(request.beat.rpeak.sample)
             played_s = arrival.played_s(sample, self._fs)
             if played_s is not None:
                 pending.budget_end_s = played_s + self._budget_s
@@ -251,11 +254,18 @@ class LabelLine:
 
     def _replacement(self, pending: PendingLabel) -> LabeledBeat:
         """Return what takes the place of a label that was given up."""
-        draft, first = pending.request.draft, self._last_provisional
+        request, first = pending.request, self._last_provisional
         if pending.is_provisional:
-            return pending.request.unlabeled()
-        label, probabilities = Label.Q, draft.probabilities[:0]
-        if first is not None and first.beat is draft.beat and first.label is not None:
+            return request.unlabeled()
+        label: Label = Label.Q
+        probabilities: tuple[float, ...] = ()
+        if first is not None and first.beat is request.beat and first.label is not None:
             label, probabilities = first.label, first.probabilities
-        reason = draft.reason or OVERLOAD
-        return dataclasses.replace(draft, label=label, probabilities=probabilities, reason=reason)
+        return LabeledBeat(
+            beat=request.beat,
+            label=label,
+            probabilities=probabilities,
+            revision=request.revision,
+            decided_at=request.decided_at,
+            reason=request.reason or OVERLOAD,
+        )

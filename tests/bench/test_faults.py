@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from streamer.bench.faults.consequences import CONSEQUENCES
 from streamer.bench.faults.matrix import measure_faults
+from streamer.bench.faults.parts import busy
 from streamer.bench.faults.plan import Fault, FaultsConfig, plan
 from streamer.bench.faults.publisher import SAMPLES_APART
 from streamer.bench.faults.report import faults_report, judge, silences
@@ -44,6 +46,19 @@ def test_every_kind_of_fault_is_drawn_equally_often_and_by_the_seed() -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         FaultsConfig(faults=0)
+    with pytest.raises(ValueError, match="--load is -1"):
+        FaultsConfig(load=-1)
+
+
+async def test_load_is_processes_that_are_busy_for_as_long_as_it_is_held() -> None:
+    def children() -> set[int]:
+        tasks = Path("/proc/self/task").iterdir()
+        return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+    before = children()
+    async with busy(2):
+        assert len(children() - before) == 2
+    assert children() == before
 
 
 def test_a_fault_is_over_when_the_next_event_comes() -> None:

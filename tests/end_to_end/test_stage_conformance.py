@@ -86,7 +86,7 @@ def _place(output: Any) -> int:
     if isinstance(output, LabeledBeat):
         return output.beat.rpeak.sample
     if isinstance(output, LabelRequest):
-        return output.draft.beat.rpeak.sample
+        return output.beat.rpeak.sample
     if isinstance(output, Gap):
         return output.stop
     return int(output.onset) if hasattr(output, "onset") else int(output.rpeak.sample)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from streamer.mqtt.connection import PacketSocketContext
 from streamer.mqtt.packet_socket import PacketSocket
 from streamer.mqtt.protocol import publish_packet
 
@@ -178,3 +179,22 @@ async def test_without_a_taker_messages_are_for_paho(ends: Ends) -> None:
     once = publish_packet("t", b"x", 7, retain=False, properties=b"")
     ends.broker.sendall(once)
     assert await ends.read() == once
+
+
+async def test_what_comes_right_behind_the_welcome_goes_past_paho_too(ends: Ends) -> None:
+    """A session's messages, which must not be overtaken by later ones."""
+    came: list[tuple[str, bytes]] = []
+    context = PacketSocketContext(None)
+    context.on_messages, context.has_properties = came.extend, True
+    sock = socket.create_connection(ends.listener.getsockname())
+    broker, _ = ends.listener.accept()
+    sock.setblocking(False)
+    ours = context.wrap_socket(sock)
+    welcome = b"\x20\x03\x01\x00\x00"
+    broker.sendall(welcome + publish_packet("a", b"x", 7, retain=False, properties=b"\x00"))
+    await asyncio.sleep(0.01)
+    assert ours.recv(100) == welcome
+    assert (came, ours.session_present) == ([("a", b"x")], True)
+    ours.close()
+    broker.close()
+    await asyncio.wait_for(context.ended, 5.0)

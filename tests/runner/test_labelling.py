@@ -339,6 +339,9 @@ class Line:
     def conclude(self, item: LabeledBeat | Gap | Tick) -> list[Event]:
         return [] if isinstance(item, Tick) else [item]
 
+    def source_sample(self, sample: int) -> int:
+        return sample
+
     def at_source(self, event: LabeledBeat) -> LabeledBeat:
         return event
 
@@ -354,7 +357,7 @@ def pending(n: int, *, due_s: float = 0.0) -> tuple[LabelLine, list[PendingLabel
     line = LabelLine("a", Line(), fs=FS, budget_s=BUDGET_S)
     added = []
     for request in requests_of(n):
-        last = request.draft.decided_at
+        last = request.decided_at
         arrival = Arrival(pushed_s=due_s, due_s=due_s, last_sample=last)
         label = line.add(request, arrival)
         assert label is not None

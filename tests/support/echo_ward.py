@@ -31,6 +31,9 @@ class EchoChain:
     def end(self) -> list[Event]:
         return []
 
+    def source_sample(self, sample: int) -> int:
+        return sample
+
     def at_source(self, event: Any) -> Any:
         return event
 

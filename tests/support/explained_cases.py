@@ -50,7 +50,14 @@ def explained_beat(**changes):
     )
     found = FoundBeat(
         labelled=blank,
-        question=LabelRequest(draft=blank, inputs=inputs, features=features),
+        question=LabelRequest(
+            beat=blank.beat,
+            revision=revision,
+            decided_at=blank.decided_at,
+            reason=blank.reason,
+            inputs=inputs,
+            features=features,
+        ),
         symbol=changes.pop("symbol", "F"),
         context=np.sin(np.arange(720) / 20).astype(np.float32),
         context_start=3600 - 540,

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from classifier.inputs.features import FloatArray
@@ -258,8 +259,9 @@ def same(a: Any, b: Any) -> bool:
     """Structural equality to the last bit: arrays by dtype, shape and content; NaN equals NaN."""
     if type(a) is not type(b):
         return False
-    if isinstance(a, BeatInputs):
-        return all(same(getattr(a, name), getattr(b, name)) for name in a.__slots__)
+    if isinstance(a, BeatInputs | Struct):
+        names = a.__slots__ if isinstance(a, BeatInputs) else a.__struct_fields__
+        return all(same(getattr(a, name), getattr(b, name)) for name in names)
     if dataclasses.is_dataclass(a):
         return all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
     if isinstance(a, list | tuple):

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 
 from streamer.bench.faults.link import Link
-from streamer.bench.faults.parts import Broker, Publisher, Subscriber
+from streamer.bench.faults.parts import Broker, Publisher, Subscriber, busy
 from streamer.bench.faults.plan import Fault, FaultsConfig, plan
 from streamer.bench.faults.report import FaultsResult, judge, silences
 
@@ -102,7 +102,11 @@ async def measure_faults(
         folder = Path(name)
         broker = Broker(folder)
         broker.start()
-        async with Link(broker.port) as link, Link(broker.port) as subscriber_link:
+        async with (
+            busy(config.load),
+            Link(broker.port) as link,
+            Link(broker.port) as subscriber_link,
+        ):
             scene = _Scene(
                 broker=broker,
                 publisher=Publisher(link.url, folder, config.rate),
@@ -159,6 +163,7 @@ def _judge(scene: _Scene, published: int, accepted: Sequence[int], seconds: floa
     lost, doubled, disordered = judge(events, published)
     return FaultsResult(
         seed=scene.config.seed,
+        load=scene.config.load,
         faults=scene.counts,
         published=published,
         received=len(events),

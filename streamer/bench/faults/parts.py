@@ -1,10 +1,12 @@
 """The broker, publisher and subscriber of the fault matrix, each ready to be hurt."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -70,6 +72,19 @@ class Process:
         if number is not signal.SIGKILL and process.returncode != 0:
             raise BrokerError(f"{self._command[0]} ended with code {process.returncode}: {output}")
         return output
+
+
+@contextlib.asynccontextmanager
+async def busy(n: int) -> AsyncIterator[None]:
+    """Hold n processes that do nothing but take time."""
+    processes = [Process([sys.executable, "-c", "while True: pass"]) for _ in range(n)]
+    try:
+        for process in processes:
+            process.start()
+        yield
+    finally:
+        for process in processes:
+            await process.end(signal.SIGKILL)
 
 
 class Broker(Process):

@@ -28,6 +28,8 @@ class FaultsConfig:
     seed: int = 1
     rate: float = 100.0
     """Events a second; one patient has about three."""
+    load: int = 0
+    """Busy processes beside it, to leave it less of the machine."""
     calm_s: tuple[float, float] = (0.02, 0.4)
     """Between two faults."""
     length_s: tuple[float, float] = (0.02, 1.5)
@@ -40,6 +42,8 @@ class FaultsConfig:
     def __post_init__(self) -> None:
         if self.faults < 1 or self.rate <= 0:
             raise ValueError("--faults and --rate must be above 0")
+        if self.load < 0:
+            raise ValueError(f"--load is {self.load}; give 0 or more")
 
 
 def plan(config: FaultsConfig) -> list[Fault]:

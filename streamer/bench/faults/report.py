@@ -19,6 +19,7 @@ class FaultsResult:
     """What came and what did not."""
 
     seed: int
+    load: int
     faults: Counter[Fault]
     published: int
     """Events that the publisher accepted."""
@@ -113,7 +114,8 @@ def faults_report(result: FaultsResult) -> Report:
 def _lines(result: FaultsResult) -> list[str]:
     """Say it in words."""
     total = sum(result.faults.values())
-    said = [f"fault matrix, seed {result.seed}: {total} faults in {result.seconds:.0f} s"]
+    beside = f" beside {result.load} busy processes" if result.load else ""
+    said = [f"fault matrix, seed {result.seed}: {total} faults in {result.seconds:.0f} s{beside}"]
     said += [f"  {count:4d}  {fault.value}" for fault, count in sorted(result.faults.items())]
     said += [
         f"{result.published} events published, {result.received} messages received, "

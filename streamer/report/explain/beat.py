@@ -275,13 +275,13 @@ def _questions(record: Record, chain: Chain, revision: int) -> Iterator[LabelReq
 
 def _of_revision(steps: list[Step], revision: int) -> Iterator[LabelRequest]:
     for step in steps:
-        if isinstance(step, LabelRequest) and step.draft.revision == revision:
+        if isinstance(step, LabelRequest) and step.revision == revision:
             yield step
 
 
 def _peak(chain: Chain, question: LabelRequest) -> int:
     """R peak on the record's own sample index."""
-    return chain.at_source(question.draft).beat.rpeak.sample
+    return chain.source_sample(question.beat.rpeak.sample)
 
 
 def _symbol(reference: Reference | None, sample: int, fs: float) -> str | None:
