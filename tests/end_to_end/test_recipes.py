@@ -13,8 +13,9 @@ from stage_cases import FIRST, N_LEADS, SumModel, chunks, ecg, joined, push_all,
 
 from replay import Chunk
 from streamer import Alarm, Chain, Rhythm, StageClosedError, StreamInfo, Ward
-from streamer.rhythm import table
+from streamer.rhythm import state_machine
 from streamer.rhythm.rule import Layer
+from streamer.rhythm.table import TABLE
 from streamer.runner.runner import Runner
 from streamer.sinks.sink import Sink
 from streamer.sources.source import Host, Piece, Turn
@@ -93,13 +94,13 @@ def bradycardia_alarms() -> list[Alarm]:
 def test_the_rule_alarms_at_the_third_long_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     without = bradycardia_alarms()
     row = recipe("Add a rhythm rule")["ROW"]
-    moments = (*table.TABLE[Layer.MOMENT], row)
-    monkeypatch.setattr(table, "TABLE", {**table.TABLE, Layer.MOMENT: moments})
-    table.rows.cache_clear()
+    moments = (*TABLE[Layer.MOMENT], row)
+    monkeypatch.setattr(state_machine, "TABLE", {**TABLE, Layer.MOMENT: moments})
+    state_machine.rows.cache_clear()
     try:
         alarms = bradycardia_alarms()
     finally:
-        table.rows.cache_clear()
+        state_machine.rows.cache_clear()
     new = [alarm for alarm in alarms if alarm not in without]
     assert new
     for alarm in new:

@@ -16,13 +16,14 @@ from sample_events import (
     gap,
     labeled_beat,
     one_of_each,
+    over,
     published,
     rhythm_event,
     stream_info,
 )
 
 from classifier.labels import Label
-from streamer.core.events import Event
+from streamer.core.events import AlarmState, Event
 from streamer.messages.payload import (
     TopicKind,
     check_source,
@@ -31,7 +32,7 @@ from streamer.messages.payload import (
     topic_of,
     utc_time,
 )
-from streamer.messages.wire import MessageType, dumps
+from streamer.messages.wire import AlarmMessage, MessageType, dumps, loads
 
 
 @pytest.mark.parametrize("event", one_of_each(), ids=lambda event: type(event).__name__)
@@ -176,6 +177,19 @@ def test_heart_rate_lies_between_the_extremes(rr_s: list[float]) -> None:
 def test_every_event_has_the_same_head() -> None:
     head = {"schema", "type", "source", "seq", "sample", "decided_at", "fs", "time", "compute_ms"}
     assert all(head < set(fields(event)) for event in one_of_each())
+
+
+def test_an_alarm_says_whether_it_goes_on_and_an_older_one_was_a_moment() -> None:
+    ongoing, ended = fields(alarm(state=AlarmState.ONGOING)), fields(over())
+    assert (ongoing["state"], ended["state"]) == ("ongoing", "over")
+    # What ends is found by these.
+    assert [ended[key] for key in ("rhythm", "sample")] == [
+        ongoing[key] for key in ("rhythm", "sample")
+    ]
+    del ongoing["state"]
+    older = loads(dumps(ongoing))
+    assert isinstance(older, AlarmMessage)
+    assert older.state == AlarmState.MOMENT
 
 
 @pytest.mark.parametrize(

@@ -165,23 +165,31 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "208.outbox") as tables:
         tables.execute("PRAGMA user_version = 99")
     tables.close()
-    with pytest.raises(OutputError, match="version is 99, expected 2"):
+    with pytest.raises(OutputError, match="version is 99, expected 3"):
         DiskOutbox(3, tmp_path / "208.outbox")
 
 
-def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_earlier_version_goes_on(tmp_path: Path, version: int) -> None:
     path = tmp_path / "208.outbox"
     outbox = DiskOutbox(3, path)
     outbox.put(message(0), message(1), source="208", next_seq=7)
     outbox.close()
     with sqlite3.connect(path) as tables:
-        tables.execute("DROP TABLE source")
-        tables.execute("ALTER TABLE state ADD COLUMN next_seq INTEGER NOT NULL DEFAULT 7")
-        tables.execute("PRAGMA user_version = 1")
+        tables.execute("DROP TABLE alerts")
+        if version == 1:
+            tables.execute("DROP TABLE source")
+            tables.execute("ALTER TABLE state ADD COLUMN next_seq INTEGER NOT NULL DEFAULT 7")
+        tables.execute(f"PRAGMA user_version = {version}")
     tables.close()
     again = DiskOutbox(3, path)
     assert (again.next_seq("208"), taken(again)) == (7, [0, 1])
+    assert again.kept_alerts("208") is None
+    again.keep_alerts("208", b"active")
     again.close()
+    last = DiskOutbox(3, path)
+    assert last.kept_alerts("208") == b"active"
+    last.close()
 
 
 def test_each_source_has_numbers_of_its_own(tmp_path: Path) -> None:

@@ -132,8 +132,6 @@ def one_of_each() -> list[Event]:
         labeled_beat(label=Label.Q, probabilities=(), reason="signal lost"),
         rhythm_event(),
         alarm(),
-        alarm(state=AlarmState.ONGOING),
-        over(),
         gap(),
     ]
 
