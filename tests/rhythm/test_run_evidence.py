@@ -5,11 +5,11 @@ from math import inf
 
 import numpy as np
 import pytest
+from rhythm_cases import DELAY, alarms, labeled, rhythms, run, steady
 
 from streamer.core.events import LabeledBeat, Rhythm
 from streamer.rhythm.beat_shape import qrs_slopes, roughness, similarity
 from streamer.rhythm.run_evidence import RUN, Looks, run_log_odds
-from tests.support.rhythm_cases import DELAY, alarms, labeled, rhythms, run, steady
 
 T = np.arange(-128, 128) / 360.0
 NARROW = np.exp(-((T / 0.02) ** 2))
@@ -58,7 +58,12 @@ def test_odds_rise_with_what_speaks_for_a_run() -> None:
 
 
 def run_of_unknown(
-    shape: np.ndarray, *, rr: int = 150, noise_mv: float = 0.002, count: int = 5, normal: float = 0.1
+    shape: np.ndarray,
+    *,
+    rr: int = 150,
+    noise_mv: float = 0.002,
+    count: int = 5,
+    normal: float = 0.1,
 ) -> list[LabeledBeat]:
     """Sinus rhythm, then beats of one shape whose label nobody is sure of."""
     samples = [start for start, _ in steady(7, 300)]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wfdb_files import write_wfdb
 
 from replay.simulate.record import simulate_beats
 from streamer.core.errors import ScoringError
 from streamer.core.events import Alarm, AlarmState, Priority, Rhythm
 from streamer.scoring.bedside_alarms import bedside_alarms, count_verdicts, is_raised
-from tests.support.wfdb_files import write_wfdb
 
 VT = Rhythm.VENTRICULAR_TACHYCARDIA
 

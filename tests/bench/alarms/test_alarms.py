@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wfdb_files import write_wfdb
 
 from replay.record import Reference
 from replay.simulate.arrests import ARRESTS
@@ -12,7 +13,6 @@ from replay.simulate.record import SimulatedRecord, simulate_beats
 from streamer.bench.alarms.measure import _delay_s, _false_alarms, _lethal_spans
 from streamer.commands.cli import main
 from streamer.core.events import Alarm, AlarmState, Priority, Rhythm
-from tests.support.wfdb_files import write_wfdb
 
 FS = 250.0
 
