@@ -107,7 +107,7 @@ def noisy_silence(quality: float) -> list[Item]:
             events.append(changes)
         elif not isinstance(item, Tick):
             events.append(item)
-    hum = 0.24 * np.sin(2 * np.pi * 11.0 * np.arange(end + 1) / 360)
+    hum = 0.24 * np.sin(2 * np.pi * 16.0 * np.arange(end + 1) / 360)
     return list(with_signal(events, spikes(beats, end + 1) + hum))
 
 
