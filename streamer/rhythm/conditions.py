@@ -13,13 +13,10 @@ from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
 # Signal
 
 
-def fibrillation(context: RhythmContext, state: State) -> Evidence | None:
+def fibrillation(context: RhythmContext, _state: State) -> Evidence | None:
     """Waves for as long as it takes to be sure of them."""
     config = context.config
     if context.vf_evidence < config.vf_alarm_evidence:
-        return None
-    # Fine waves may be as quiet as a silence: the two would take turns.
-    if state is Rhythm.ASYSTOLE and context.quiet_s() > 0.0:
         return None
     return Evidence(max(context.now + 1 - round(config.signal.window_s * CHAIN_FS), 0))
 
@@ -33,9 +30,12 @@ def fibrillation_over(context: RhythmContext, _state: State) -> Evidence | None:
     )
 
 
-def asystole(context: RhythmContext, _state: State) -> Evidence | None:
+def asystole(context: RhythmContext, state: State) -> Evidence | None:
     """No beat for long, and nothing like one in the signal."""
     config = context.config
+    # Fine waves are as quiet as a silence, and call for a shock: told as long as they last.
+    if state is Rhythm.VENTRICULAR_FIBRILLATION and context.vf_evidence > 0.0:
+        return None
     least_s = config.asystole_s + config.asystole_margin_s
     if context.last_peak is None:
         least_s = max(least_s, config.first_beat_s)

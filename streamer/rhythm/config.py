@@ -29,11 +29,10 @@ class RhythmConfig:
     """Wider for alarms, as the rate swings in atrial fibrillation."""
     extreme_bradycardia_bpm: float = 40.0
     extreme_bradycardia_beats: int = 5
-    extreme_tachycardia_bpm: float = 135.0
+    extreme_tachycardia_bpm: float = 140.0
     extreme_tachycardia_beats: int = 13
     """Clifford et al. 2016 (doi:10.1088/0967-3334/37/8/E5) have below 40 for 5 beats, and above 140
-    for 17: less the 5 a minute by which a heart rate may be off, and the 12 intervals over which
-    bedside monitors average."""
+    for 17; bedside monitors average 12 intervals."""
     min_beats: int = 4
     """Beats before anything is said about the patient's own intervals or amplitudes."""
 
@@ -61,7 +60,7 @@ class RhythmConfig:
     run_longest_rr_s: float = 0.96
     """Longest interval in a sequence of beats that is as fast as `run_rr_s` on the whole: 1.6 times
     that."""
-    run_alarm_odds: float = 0.0
+    run_alarm_odds: float = 0.3
     run_hold_odds: float = -2.0
     """Log-odds that beats in sequence are a tachycardia, to find one and to end it; see
     `streamer.rhythm.run_evidence`."""

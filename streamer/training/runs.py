@@ -63,7 +63,7 @@ def sequences(record: Record) -> Iterator[tuple[int, int, tuple[float, ...]]]:
     for step in _steps(chain, record):
         if isinstance(step, Gap):
             context.clear_beats(step.start)
-        elif isinstance(step, LabelRequest) and step.draft.revision == 1:
+        elif isinstance(step, LabelRequest) and step.revision == 1:
             context.add_beat(label_beats(chain.model, [step])[0])
             run = context.runs.sequence
             looks = [beat.looks for beat in run if beat.looks is not None]

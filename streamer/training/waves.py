@@ -2,14 +2,12 @@
 
 Learns from simulated arrests, rhythms and faults (`replay.simulate`, seeds from 1000 on, which no
 benchmark uses), clean and with `ma` and `bw` of the Noise Stress Test Database, from that noise
-alone, from the records of DS1, of which 207 has the only ventricular flutter, and from real arrests
-and false alarms: `vfdb`, and the alarms of `cinc2015` that are not for a fast ventricular rhythm or
-are false ones for fibrillation. Each kind counts alike. Also prints the area under the ROC curve on
-kinds that were left out of the fit; a record is a kind.
+alone, and from the records of DS1, of which 207 has the only ventricular flutter. Each kind counts
+alike. Also prints the area under the ROC curve on kinds that were left out of the fit.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,22 +18,20 @@ from scipy import signal
 from classifier.splits import DS1
 from replay.noise import in_noise, read_noise
 from replay.record import Record
-from replay.records import open_record, records_of
+from replay.records import open_record
 from replay.simulate.arrests import ARRESTS
 from replay.simulate.faults import FAULTS, FaultTiming, with_fault
 from replay.simulate.rhythms import TEMPTING_RHYTHMS
-from streamer.core.events import CHAIN_FS, Rhythm
+from streamer.core.events import CHAIN_FS
 from streamer.rhythm.waveform.kernel import WatchParameters, describe_windows
 from streamer.rhythm.waveform.measures import SignalConfig, kernel_parameters
 from streamer.rhythm.waveform.waves import FEATURES, TERMS, expand_terms
-from streamer.scoring.bedside_alarms import bedside_alarms
-from streamer.scoring.episodes import Span, flutter_spans, marked_spans
+from streamer.scoring.episodes import flutter_spans
 from streamer.training.at_chain_rate import resampled
 
 FloatArray = NDArray[np.float64]
 FIRST_SEED: Final = 1000
 _SILENT: Final = "silence"
-_LETHAL: Final = "vfdb"
 _RIDGE: Final = 1e-3
 _ROUNDS: Final = 30
 _REAL: Final = "207"
@@ -75,8 +71,8 @@ class Windows:
 
 
 Spans = list[tuple[float, float]]
-Piece = tuple[str, NDArray[np.floating], Spans, float, Spans]
-"""Kind, signal at the chain's rate, seconds of waves, step, seconds that are neither."""
+Piece = tuple[str, NDArray[np.floating], Spans, float]
+"""Kind, signal at the chain's rate, seconds of waves, step."""
 
 
 def pieces(config: WaveTrainingConfig) -> Iterator[Piece]:
@@ -89,16 +85,14 @@ def pieces(config: WaveTrainingConfig) -> Iterator[Piece]:
     for name, fault in FAULTS.items():
         for seed in range(FIRST_SEED, FIRST_SEED + config.faults):
             spoilt = with_fault(sinus(CHAIN_FS, seed), fault, seed=seed, timing=timing)
-            yield name, spoilt.signal, [], config.step_s, []
+            yield name, spoilt.signal, [], config.step_s
     for name, samples in noise.items():
         for gain in (1.0, 3.0):
-            yield f"{name} alone", samples * gain, [], config.long_step_s, []
+            yield f"{name} alone", samples * gain, [], config.long_step_s
     for name in DS1:
         record = open_record(name)
         step_s = config.step_s if name == _REAL else config.long_step_s
-        yield name, resampled(record, CHAIN_FS), _flutter(record), step_s, []
-    yield from _lethal_records(config)
-    yield from _bedside_records(config)
+        yield name, resampled(record, CHAIN_FS), _flutter(record), step_s
 
 
 def _flutter(record: Record) -> Spans:
@@ -107,34 +101,6 @@ def _flutter(record: Record) -> Spans:
         return []
     spans = flutter_spans(reference, record.n_samples)
     return [(start / record.fs, stop / record.fs) for start, stop in spans]
-
-
-def _lethal_records(config: WaveTrainingConfig) -> Iterator[Piece]:
-    """Yield records of `vfdb`, without tachycardia and silence."""
-    for path in records_of(_LETHAL):
-        record = open_record(path)
-        reference = record.reference()
-        if reference is None:
-            continue
-        waves = marked_spans(reference, ("(VF",), record.n_samples)
-        neither = marked_spans(reference, ("(VT", "(ASYS", "(HGEA"), record.n_samples)
-        signal = resampled(record, CHAIN_FS)
-        yield (
-            record.name, signal, _seconds(waves, record), config.step_s, _seconds(neither, record)
-        )  # fmt: skip
-
-
-def _seconds(spans: Iterable[Span], record: Record) -> Spans:
-    return [(start / record.fs, stop / record.fs) for start, stop in spans]
-
-
-def _bedside_records(config: WaveTrainingConfig) -> Iterator[Piece]:
-    """Yield records that end with a bedside alarm and show no flutter or fibrillation."""
-    for alarm in bedside_alarms():
-        is_run = alarm.rhythm is Rhythm.VENTRICULAR_TACHYCARDIA
-        if not is_run and not (alarm.is_true and alarm.rhythm is Rhythm.VENTRICULAR_FIBRILLATION):
-            record = open_record(alarm.path)
-            yield record.name, resampled(record, CHAIN_FS), [], config.long_step_s, []
 
 
 Noises = dict[str, NDArray[np.float32]]
@@ -147,33 +113,32 @@ def _arrests(config: WaveTrainingConfig, noise: Noises) -> Iterator[Piece]:
         for seed in range(FIRST_SEED, FIRST_SEED + config.arrests):
             onset = make(CHAIN_FS, seed)
             spans = [(onset.onset_s, np.inf)]
-            yield name, onset.record.signal, spans, config.step_s, []
+            yield name, onset.record.signal, spans, config.step_s
             if seed >= FIRST_SEED + config.noisy_arrests:
                 continue
             for noise_name, snr_db in config.mixes:
                 noisy = in_noise(onset.record, noise[noise_name], snr_db, seed)
-                yield f"{name}, {noise_name} {snr_db:g}", noisy.signal, spans, config.step_s, []
+                yield f"{name}, {noise_name} {snr_db:g}", noisy.signal, spans, config.step_s
 
 
 def _rhythms(config: WaveTrainingConfig, noise: Noises) -> Iterator[Piece]:
     for name, make in TEMPTING_RHYTHMS.items():
         for seed in range(FIRST_SEED, FIRST_SEED + config.rhythms):
             record = make(CHAIN_FS, seed)
-            yield name, record.signal, [], config.long_step_s, []
+            yield name, record.signal, [], config.long_step_s
             if seed >= FIRST_SEED + config.noisy_rhythms:
                 continue
             for noise_name, snr_db in config.mixes[1::2]:
                 noisy = in_noise(record, noise[noise_name], snr_db, seed)
-                kind = f"{name}, {noise_name} {snr_db:g}"
-                yield kind, noisy.signal, [], config.long_step_s, []
+                yield f"{name}, {noise_name} {snr_db:g}", noisy.signal, [], config.long_step_s
 
 
 def collect(everything: Iterator[Piece], signal_config: SignalConfig | None = None) -> Windows:
     """Describe the windows of every piece as the signal's watch does."""
     c = kernel_parameters(signal_config or SignalConfig())
     features, waves, kinds = [], [], []
-    for kind, samples, spans, step_s, neither in everything:
-        for found, is_wave in _windows(samples, spans, step_s, neither, c):
+    for kind, samples, spans, step_s in everything:
+        for found, is_wave in _windows(samples, spans, step_s, c):
             features.append(found)
             waves.append(is_wave)
             kinds.append(kind)
@@ -181,11 +146,7 @@ def collect(everything: Iterator[Piece], signal_config: SignalConfig | None = No
 
 
 def _windows(
-    samples: NDArray[np.floating],
-    spans: Spans,
-    step_s: float,
-    neither: Spans,
-    c: WatchParameters,
+    samples: NDArray[np.floating], spans: Spans, step_s: float, c: WatchParameters
 ) -> Iterator[tuple[FloatArray, bool]]:
     """Yield the features of windows that lie wholly in waves, or wholly outside."""
     kept_hz = CHAIN_FS / c.decimation
@@ -195,7 +156,7 @@ def _windows(
     for stop in range(2 * c.window, kept.shape[1], round(step_s * kept_hz)):
         start_s, stop_s = (stop - c.window) / kept_hz, stop / kept_hz
         inside = any(a <= start_s and stop_s <= b for a, b in spans)
-        if not inside and any(a < stop_s and start_s < b for a, b in (*spans, *neither)):
+        if not inside and any(a < stop_s and start_s < b for a, b in spans):
             continue
         found = np.zeros(FEATURES)
         windows = np.ascontiguousarray(kept[:, stop - c.window : stop])

@@ -33,6 +33,8 @@ from streamer.core.events import (
 )
 from streamer.rhythm.tracker import RhythmConfig
 
+_VF = Rhythm.VENTRICULAR_FIBRILLATION
+
 # Silence
 
 
@@ -105,7 +107,7 @@ def noisy_silence(quality: float) -> list[Item]:
             events.append(changes)
         elif not isinstance(item, Tick):
             events.append(item)
-    hum = 0.24 * np.sin(2 * np.pi * 11.0 * np.arange(end + 1) / 360)
+    hum = 0.24 * np.sin(2 * np.pi * 16.0 * np.arange(end + 1) / 360)
     return list(with_signal(events, spikes(beats, end + 1) + hum))
 
 
@@ -115,6 +117,48 @@ def test_noise_as_there_was_between_the_beats_is_quiet() -> None:
     assert expected in alarms(run(noisy_silence(0.3)))
     assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(quiet_noise_factor=0.0)))
     assert expected not in alarms(run(noisy_silence(0.3), RhythmConfig(noise_quality=0.0)))
+
+
+@pytest.mark.parametrize(("size", "found"), [(0.02, True), (0.2, False)])
+def test_what_is_smaller_than_any_beat_ends_no_silence(size: float, *, found: bool) -> None:
+    beats = steady(8, 300)
+    last = beats[-1][0]
+    small = steady(8, 300, start=last + 300)
+    end = small[-1][0]
+    events = [item for item in items([*beats, *small], end=end) if not isinstance(item, Tick)]
+    signal = spikes(beats, end + 1, noise=0.003) + size * spikes(small, end + 1, noise=0.0)
+    kinds = [alarm[0] for alarm in alarms(run(with_signal(events, signal)))]
+    assert (Rhythm.ASYSTOLE in kinds) is found
+
+
+def after_artefact(height: float, end: int = 7500) -> list[Item]:
+    """Beats, then something large, then nothing."""
+    beats = steady(8, 300)
+    last = beats[-1][0]
+    events = [item for item in items(beats, end=end) if not isinstance(item, Tick)]
+    artefact = height * spikes([(last + 120, "Q")], end + 1, noise=0.0)
+    return list(with_signal(events, spikes(beats, end + 1) + artefact))
+
+
+def test_a_silence_that_an_artefact_begins_waits() -> None:
+    last = steady(8, 300)[-1][0]
+    found = [alarm for alarm in alarms(run(after_artefact(20.0))) if alarm[0] is Rhythm.ASYSTOLE]
+    assert [at for _, onset, at in found if onset == last and at > last + 9 * 360]
+    assert len(found) == 1
+    assert Rhythm.ASYSTOLE not in [a[0] for a in alarms(run(after_artefact(20.0, end=6000)))]
+    assert Rhythm.ASYSTOLE in [a[0] for a in alarms(run(after_artefact(1.0, end=6000)))]
+
+
+def test_fine_waves_and_silence_do_not_take_turns() -> None:
+    beats = steady(12, 300)
+    end = beats[-1][0] + 9000
+    events = [item for item in items(beats, end=end) if not isinstance(item, Tick)]
+    time_s = np.arange(end + 1) / 360
+    # Waves of a quarter of the beats' size: as quiet as a silence, and large enough for waves.
+    fine = 0.14 * np.sin(2 * np.pi * 4.5 * time_s) * (time_s > beats[-1][0] / 360 + 0.4)
+    outputs = run(with_signal(events, spikes(beats, end + 1, noise=0.0) + fine))
+    lethal = [a for a in alarms(outputs) if a[0] in {Rhythm.ASYSTOLE, _VF}]
+    assert 1 <= len(lethal) <= 2
 
 
 def test_a_good_beat_in_noise_ends_a_silence() -> None:
