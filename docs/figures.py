@@ -88,6 +88,8 @@ BLOCKS = {
         sections=("svdb", "Labels, svdb, 39 records, gross"),
     ),
     "rhythm": Block(page="rhythm.md", commands=("ecg-stream bench rhythm",)),
+    "rhythm-short": Block(page="rhythm.md", commands=("ecg-stream bench rhythm --short",)),
+    "alarms": Block(page="alarms.md", commands=("ecg-stream bench alarms",)),
     "rhythm-noise": Block(
         page="rhythm.md",
         commands=("ecg-stream bench rhythm --noise --trials 12",),
