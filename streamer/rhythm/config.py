@@ -126,7 +126,7 @@ class RhythmConfig:
     vf_band_hz: tuple[float, float] = (2.5, 12.0)
     """150 to 600 waves a minute; smaller waves on the larger ones make the sine that fits best
     faster than these."""
-    vf_alarm_evidence: float = 8.0
+    vf_alarm_evidence: float = 7.0
     """Sum of log-odds that makes an alarm; see `streamer.rhythm.waveform.waves`."""
     vf_reference_odds: float = 1.0
     """What each measurement must exceed to add to the sum: a CUSUM (Page 1954,
