@@ -92,6 +92,11 @@ CONSEQUENCES: Final = (
         person="replay of it ends and says so; a ward goes on",
     ),
     Consequence(
+        failure="source falls silent",
+        subscriber="alarm and alert: no signal from source, within 5 s; over when samples return",
+        person="NO SIGNAL FROM SOURCE with the time; the row stays until it sends or is removed (x)",
+    ),
+    Consequence(
         failure="no source where one is waited for",
         subscriber="nothing",
         person="after 5 s: no samples on ..., still waiting, and which sources there are",
