@@ -94,7 +94,7 @@ CONSEQUENCES: Final = (
     Consequence(
         failure="source falls silent",
         subscriber="alarm and alert: no signal from source, within 5 s; over when samples return",
-        person="NO SIGNAL FROM SOURCE with the time; the row stays until it sends or is removed (x)",
+        person="NO SIGNAL FROM SOURCE with the time; the row stays until removed (x)",
     ),
     Consequence(
         failure="no source where one is waited for",
