@@ -158,8 +158,8 @@ def _experiments(tried: Sequence[dict[str, Any]]) -> Table:
     rows = [
         "## Experiments",
         "",
-        "F1 on held-out records (DS1; from *wide-36* on DS1 and svdb, the features' judge alone; from",
-        "*rhythm-scratch* on ltafdb_1h and cpsc2021_more too, the rhythm model alone up to",
+        "F1 on held-out records (DS1; from *wide-36* on DS1 and svdb, the features' judge alone;",
+        "from *rhythm-scratch* on ltafdb_1h and cpsc2021_more too, the rhythm model alone up to",
         "*rhythm-64-wide*), provisional / confirmed; DS2 was not looked at to choose.",
         "",
         "| experiment | change | epochs | S | V | F |",
