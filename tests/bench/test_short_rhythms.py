@@ -39,4 +39,4 @@ def test_a_database_that_is_not_at_hand_is_said(tmp_path, monkeypatch):
 def test_a_regular_rhythm_is_not_named():
     (found,) = measure_short([("demo:3", "N")])
     assert found.kind == "N"
-    assert found.name == "demo:3"
+    assert found.name == "demo-3"
