@@ -64,7 +64,7 @@ def atrial_fibrillation(context: RhythmContext, state: State) -> Evidence | None
     if stays:
         return evidence_of(list(context.beats)[-1:])
     beats = context.atria.beats_since_transition(fibrillating=True)
-    return Evidence(beats[0], beats) if len(beats) > context.config.atria.min_beats else None
+    return Evidence(beats[0], beats) if len(beats) > context.atria.least_beats else None
 
 
 def slow(context: RhythmContext, state: State) -> Evidence | None:

@@ -60,10 +60,12 @@ class AtriaConfig:
     """Logarithm of the odds for fibrillation that name it, and against it that end it."""
     min_beats: int = 12
     """N and S beats of an episode before it is named: those of Lake & Moorman."""
-    joint_log_odds: float = 4.0
+    joint_log_odds: float = 3.0
+    joint_beats: int = 8
     """Where the rhythm model, which sees other evidence, speaks for fibrillation too, and both
-    log-odds add up to more, the entropy need not be known to name it for the first time. Chosen on
-    one half of the short records of cinc2017 and on DS1, seen to hold on the other half."""
+    log-odds add up to more, the entropy need not be known to name it for the first time, and so
+    many beats of an episode are enough. Chosen on one half of the short records of cinc2017 and on
+    DS1, seen to hold on the other half."""
     memory_s: float = 1200.0
     """For so long after fibrillation the patient counts as one in whom it comes and goes."""
 
@@ -149,7 +151,7 @@ class Atria:
             return False
         if stays:
             return self._goes_on(state)
-        if self._joint_log_odds > config.joint_log_odds:
+        if self._is_agreed:
             return True
         if self._log_odds <= config.log_odds:
             return False
@@ -157,6 +159,16 @@ class Atria:
             return True
         irregular = self._irregularity()
         return irregular is not None and irregular >= config.entropy
+
+    @property
+    def _is_agreed(self) -> bool:
+        """Whether single beats and the rhythm model agree on fibrillation."""
+        return self._joint_log_odds > self._config.joint_log_odds
+
+    @property
+    def least_beats(self) -> int:
+        """N and S beats that an episode must have before it is named."""
+        return self._config.joint_beats if self._is_agreed else self._config.min_beats
 
     def _goes_on(self, state: AtriaState) -> bool:
         """Tell whether fibrillation goes on; it does where nothing is known for a while."""
