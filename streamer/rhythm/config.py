@@ -60,7 +60,7 @@ class RhythmConfig:
     run_longest_rr_s: float = 0.96
     """Longest interval in a sequence of beats that is as fast as `run_rr_s` on the whole: 1.6 times
     that."""
-    run_alarm_odds: float = 0.3
+    run_alarm_odds: float = 0.0
     run_hold_odds: float = -2.0
     """Log-odds that beats in sequence are a tachycardia, to find one and to end it; see
     `streamer.rhythm.run_evidence`."""
