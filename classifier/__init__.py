@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from classifier.labels import MODEL_LABELS as MODEL_LABELS
     from classifier.labels import Label as Label
     from classifier.network.runtime import BeatModel as BeatModel
-    from classifier.network.runtime import ModelSpec as ModelSpec
     from classifier.network.runtime import load_model as load_model
+    from classifier.network.spec import ModelSpec as ModelSpec
 
 _HOME: Final = {
     "BeatModel": "classifier.network.runtime",
@@ -21,7 +21,7 @@ _HOME: Final = {
     "Label": "classifier.labels",
     "MODEL_LABELS": "classifier.labels",
     "ModelMismatchError": "classifier.errors",
-    "ModelSpec": "classifier.network.runtime",
+    "ModelSpec": "classifier.network.spec",
     "load_model": "classifier.network.runtime",
 }
 """Where each public name is defined; it is imported when it is first used."""

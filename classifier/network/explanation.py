@@ -21,7 +21,8 @@ from classifier.errors import ModelMismatchError
 from classifier.inputs.features import FloatArray
 from classifier.labels import MODEL_LABELS, Label
 from classifier.network.beat_cnn import BeatNetwork, NetworkConfig
-from classifier.network.runtime import MODEL_NAME, quiet_torchscript
+from classifier.network.runtime import quiet_torchscript
+from classifier.network.spec import MODEL_NAME
 
 STEPS: Final = 64
 """Points on the way along which the features' gradients are averaged."""

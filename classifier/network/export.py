@@ -18,15 +18,8 @@ from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.network.beat_cnn import BeatNetwork
 from classifier.network.folded import FoldedNetwork, can_fold
 from classifier.network.rhythm_model import RhythmModel, example_step
-from classifier.network.runtime import (
-    DECIDE,
-    EMBED,
-    FORMAT_VERSION,
-    STEP,
-    ModelSpec,
-    quiet_torchscript,
-    sidecar_values,
-)
+from classifier.network.runtime import DECIDE, EMBED, STEP, quiet_torchscript
+from classifier.network.spec import FORMAT_VERSION, ModelSpec, sidecar_values
 
 
 def example_inputs(n: int = 1) -> tuple[torch.Tensor, torch.Tensor]:

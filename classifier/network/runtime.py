@@ -2,11 +2,10 @@
 
 import hashlib
 import io
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,47 +14,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from classifier.errors import ModelMismatchError
-from classifier.inputs.features import FEATURE_NAMES, FloatArray, inputs_hash
-from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
-from classifier.labels import MODEL_LABELS
+from classifier.inputs.features import FloatArray
+from classifier.network.spec import MODEL_NAME, ModelSpec, read_file, read_spec
 
 if TYPE_CHECKING:
     import torch
 
-MODEL_NAME: Final = "beat_cnn"
-FORMAT_VERSION: Final = 3
 EMBED: Final = "embed"
 DECIDE: Final = "decide"
 """Methods of a served network; its `forward` is the one after the other."""
 STEP: Final = "step"
 """A step of its rhythm model, which serving has compiled: `classifier.inputs.sequence`."""
 _RHYTHM: Final = "rhythm."
-_NOT_IN_SIDECAR: Final = "rhythm"
 _WARM_UP_RUNS: Final = 4
 """The TorchScript executor optimises itself during its first runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    """What a model was made for: the part of its sidecar that serving needs."""
-
-    name: str
-    fs_hz: float
-    window_samples: int
-    r_column: int
-    n_leads: int
-    classes: tuple[str, ...]
-    channels: tuple[str, ...]
-    features: tuple[str, ...]
-    inputs_hash: str
-    training_records: tuple[str, ...]
-    quality_min: float
-    """R peaks of a lower `quality` are not judged (label Q)."""
-    sha256: str
-    """Of the TorchScript file."""
-    rhythm: Any = field(default=None, compare=False, repr=False)
-    """Weights of the rhythm model, a record of `sequence.WEIGHTS`, shape (1,), out of the
-    TorchScript file; without them the measures of the sequence are 0."""
 
 
 class BeatModel(Protocol):
@@ -99,30 +71,6 @@ class BeatModel(Protocol):
             In the order of `classifier.labels.MODEL_LABELS`.
         """
         ...
-
-
-def own_spec(
-    *,
-    training_records: tuple[str, ...] = (),
-    quality_min: float = 0.0,
-    sha256: str = "",
-    name: str = MODEL_NAME,
-) -> ModelSpec:
-    """Return the specification of a model made for exactly this program's inputs."""
-    return ModelSpec(
-        name=name,
-        fs_hz=GEOMETRY.fs_hz,
-        window_samples=GEOMETRY.window_samples,
-        r_column=GEOMETRY.r_column,
-        n_leads=1,
-        classes=tuple(label.value for label in MODEL_LABELS),
-        channels=SIGNAL_CHANNELS,
-        features=FEATURE_NAMES,
-        inputs_hash=inputs_hash(),
-        training_records=training_records,
-        quality_min=quality_min,
-        sha256=sha256,
-    )
 
 
 @contextmanager
@@ -216,7 +164,7 @@ def load_model(path: Path | None = None) -> TorchScriptModel:
     """
     model_file, sidecar_file = _locate(path)
     spec = read_spec(sidecar_file)
-    content = _read(model_file)
+    content = read_file(model_file)
     digest = hashlib.sha256(content).hexdigest()
     if digest != spec.sha256:
         raise ModelMismatchError(
@@ -252,69 +200,9 @@ def _rhythm_weights(module: "torch.jit.ScriptModule") -> Any:
     return None if prefix is None else compiled_weights(state, prefix + _RHYTHM)
 
 
-def sidecar_values(spec: ModelSpec) -> dict[str, Any]:
-    """Return what a sidecar says of a specification."""
-    values = asdict(replace(spec, rhythm=None))
-    del values[_NOT_IN_SIDECAR]
-    return values
-
-
-def read_spec(sidecar: Path | Traversable) -> ModelSpec:
-    """Read a sidecar and refuse it if it isn't for this program's inputs.
-
-    Raises
-    ------
-    ModelMismatchError
-        If the file is missing or damaged, or the model was made for other inputs.
-    """
-    try:
-        values: dict[str, Any] = json.loads(_read(sidecar))
-        spec = _spec_from(values)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelMismatchError(
-            f"{sidecar} is no model sidecar ({error}); run ecg-stream train to write a new one"
-        ) from error
-    ours = own_spec()
-    for name in (
-        "fs_hz",
-        "window_samples",
-        "r_column",
-        "n_leads",
-        "classes",
-        "channels",
-        "inputs_hash",
-    ):
-        theirs, expected = getattr(spec, name), getattr(ours, name)
-        if theirs != expected:
-            raise ModelMismatchError(
-                f"{sidecar}: the model was made for {name} = {theirs}, this program works with "
-                f"{expected}; run ecg-stream train to make one that fits"
-            )
-    return spec
-
-
-def _spec_from(values: dict[str, Any]) -> ModelSpec:
-    if values["format_version"] != FORMAT_VERSION:
-        raise ValueError(f"format version {values['format_version']}, expected {FORMAT_VERSION}")
-    listed = ("classes", "channels", "features", "training_records")
-    names = set(ModelSpec.__dataclass_fields__) - {_NOT_IN_SIDECAR}
-    chosen: dict[str, Any] = {name: values[name] for name in names}
-    chosen |= {name: tuple(chosen[name]) for name in listed}
-    return ModelSpec(**chosen)
-
-
 def _locate(path: Path | None) -> tuple[Path | Traversable, Path | Traversable]:
     """Return the model's file and its sidecar."""
     if path is not None:
         return path, path.with_suffix(".json")
     folder = resources.files("classifier") / "weights"
     return folder / f"{MODEL_NAME}.pt", folder / f"{MODEL_NAME}.json"
-
-
-def _read(file: Path | Traversable) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ModelMismatchError(
-            f"no model file {file} ({error.strerror}); run ecg-stream train --out DIR to make one"
-        ) from error

@@ -20,7 +20,8 @@ from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import SIGNAL_CHANNELS
 from classifier.network.beat_cnn import BeatNetwork, count_parameters
 from classifier.network.export import export_onnx, export_torchscript
-from classifier.network.runtime import MODEL_NAME, BeatModel, own_spec
+from classifier.network.runtime import BeatModel
+from classifier.network.spec import MODEL_NAME, own_spec
 from classifier.training.average_beats import average_beats
 from classifier.training.calibration import class_reliability
 from classifier.training.config import TrainingConfig

@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from classifier.inputs.features import FloatArray
-from classifier.network.runtime import ModelSpec, TorchScriptModel
+from classifier.network.runtime import TorchScriptModel
+from classifier.network.spec import ModelSpec
 
 LARGEST_BATCH: Final = 128
 """Beyond this a beat gets no cheaper."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from classifier.inputs.features import FloatArray
 from classifier.inputs.memory import BeatInputs, PatientMemory
-from classifier.network.runtime import ModelSpec
+from classifier.network.spec import ModelSpec
 from streamer.beats.label_request import NOISE, LabelRequest
 from streamer.core.errors import SnapshotError, StageClosedError
 from streamer.core.events import CHAIN_FS, Beat, Gap, RPeak, Tick

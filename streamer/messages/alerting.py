@@ -19,8 +19,8 @@ from streamer.messages.wire import (
     dumps,
     loads,
 )
-from streamer.rhythm.alerts import Active, Alert, AlertState
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.alerts import Active, Alert, AlertState
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

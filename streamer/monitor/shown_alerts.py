@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamer.core.events import Alarm, EctopyCondition, Priority, Rhythm, StreamInfo
-from streamer.rhythm.alert_policy import AlertPolicy
-from streamer.rhythm.alerts import AlertState, rank
+from streamer.rhythm.alerting.alerts import AlertState, rank
+from streamer.rhythm.alerting.policy import AlertPolicy
 
 MOMENT_S: Final = 10.0
 """How long an alarm that is over and needs no acknowledgement is shown after it was raised."""
@@ -36,7 +36,7 @@ class ShownAlert:
         return self.state in {AlertState.ONGOING, AlertState.ACKNOWLEDGED}
 
     def rank(self) -> tuple[int, ...]:
-        """Sort key: see `streamer.rhythm.alerts.rank`."""
+        """Sort key: see `streamer.rhythm.alerting.alerts.rank`."""
         return rank(self.priority, self.condition, self.onset, is_seen=self.is_acknowledged)
 
 

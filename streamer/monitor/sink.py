@@ -20,7 +20,7 @@ from streamer.monitor.terminal.frame_pace import FramePacer, SpeedMeter
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.view import render
 from streamer.report.strip.writers import FreezeFormat
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.scoring.account import Accounts
 from streamer.sources.transport import Transport
 

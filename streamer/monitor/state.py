@@ -25,7 +25,7 @@ from streamer.monitor.burden import Burden
 from streamer.monitor.gain import Gain
 from streamer.monitor.shown_alerts import ShownAlert, in_sight, shown_alerts
 from streamer.monitor.status import MqttStatus, Pace
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.scoring.account import Account
 from streamer.signal.ring import SampleRing
 

@@ -24,7 +24,7 @@ from streamer.mqtt.link import LinkOptions
 from streamer.mqtt.outbox import Outbox
 from streamer.mqtt.protocol import Version, message_properties, user_properties
 from streamer.mqtt.sources import PublishedSource
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 _WARD_HEALTH: Final = HealthConfig(degraded_from=20_000, healthy_from=2000)
 _SESSION_S: Final = 300

@@ -24,7 +24,7 @@ from streamer.mqtt.link import ClientConfig, LinkOptions
 from streamer.mqtt.outbox import MemoryOutbox, Outbox, OutboxConfig
 from streamer.mqtt.presence import Presence
 from streamer.mqtt.sources import addressed, rank_of
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 __all__ = ["ClientConfig", "ConnectionState", "MqttPublisher"]
 

@@ -11,7 +11,7 @@ from streamer.mqtt.client import Incoming
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.protocol import AUTO, Version
 from streamer.mqtt.publisher import WARD_OUTBOX, WARD_QUEUE_SIZE, MqttPublisher
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 OUTBOX_SIZE: Final = 100_000
 """Messages that an outbox on disk holds: half a day of one patient, some 60 MB."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
-from classifier.network.runtime import ModelSpec
+from classifier.network.spec import ModelSpec
 from replay.chunk import Chunk
 from streamer.beats.label_request import Step
 from streamer.beats.label_requester import LabelingConfig, LabelRequester

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.network.runtime import MODEL_NAME, read_spec
+from classifier.network.spec import MODEL_NAME, read_spec
 from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
 from replay.wfdb_record import WfdbRecord
@@ -149,7 +149,7 @@ def from_record(
         first=first,
         stop=last,
         leads=tuple(record.leads),
-        training_record=_is_of_training(record),
+        training_record=_may_be_of_training("", record),
         record=record,
         reference=record.reference(),
         recorded=_recorded(record),
@@ -158,26 +158,20 @@ def from_record(
     return data
 
 
-def _is_of_training(record: Record) -> bool:
-    return record.database in _TRAINED_ON and record.name in _training_records()
-
-
 def _training_records() -> tuple[str, ...]:
     """Read from its sidecar which records the shipped model was trained on."""
-    return read_spec(
-        resources.files("classifier") / "weights" / f"{MODEL_NAME}.json"
-    ).training_records
+    sidecar = resources.files("classifier") / "weights" / f"{MODEL_NAME}.json"
+    return read_spec(sidecar).training_records
 
 
 def _may_be_of_training(source: str, record: Record | None) -> bool:
     """Go by the name of the source where the record itself isn't at hand."""
     if record is not None:
-        return _is_of_training(record)
+        return record.database in _TRAINED_ON and record.name in _training_records()
     return source.partition(".")[0] in _training_records()
 
 
 def _recorded(record: Record) -> Recorded | None:
-    """Read from the record's header when it begins."""
     if not isinstance(record, WfdbRecord) or record.base_time is None:
         return None
     return Recorded(of_day=record.base_time, day=record.base_date)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from streamer.mqtt.access import tls_files
 from streamer.mqtt.publishing import Publishing
-from streamer.rhythm.alarm_limits import AlarmLimits, read_alarm_limits
+from streamer.rhythm.alerting.limits import AlarmLimits, read_alarm_limits
 from streamer.sinks.annotations import AnnotationSink
 from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
 from streamer.sinks.sink import Sink

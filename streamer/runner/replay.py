@@ -27,7 +27,7 @@ from streamer.mqtt.samples import SamplesSink
 from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import (
     ReplayOptions,

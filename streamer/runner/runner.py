@@ -10,7 +10,7 @@ from replay.record import Reference
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.events import StreamInfo
 from streamer.patient.ward import Ward
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.flow import PatientFlow
 from streamer.runner.labeller import Ask
 from streamer.runner.outputs import Outputs

@@ -10,8 +10,8 @@ from streamer.beats.ledger import LedgerConfig
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Alarm, Event, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.histogram import QuantileHistogram
-from streamer.rhythm.alert_policy import AlertPolicy
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
+from streamer.rhythm.alerting.policy import AlertPolicy
 from streamer.runner.pending import PROVISIONAL, LabelLine, Timed
 from streamer.scoring.account import Account
 

@@ -26,7 +26,7 @@ from streamer.mqtt.broker import broker_for
 from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig

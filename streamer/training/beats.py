@@ -13,7 +13,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from classifier.network.runtime import MODEL_NAME, load_model
+from classifier.network.runtime import load_model
+from classifier.network.spec import MODEL_NAME
 from classifier.splits import DS1, DS2
 from classifier.training.artefacts import (
     REVISION_NAMES,

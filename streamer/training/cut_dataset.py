@@ -14,7 +14,7 @@ import numpy as np
 from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, Label
-from classifier.network.runtime import ModelSpec, own_spec
+from classifier.network.spec import ModelSpec, own_spec
 from classifier.training.dataset import (
     AS_RECORDED,
     CLASSES,

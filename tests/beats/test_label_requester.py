@@ -6,7 +6,7 @@ from beat_windows import AFTER, bump, make_beat
 
 from classifier.inputs.features import FEATURE_NAMES, N_NEXT
 from classifier.labels import Label
-from classifier.network.runtime import own_spec
+from classifier.network.spec import own_spec
 from streamer.beats.label_request import LabelRequest, compute_probabilities, label_beats
 from streamer.beats.label_requester import LabelingConfig, LabelRequester
 from streamer.core.errors import SnapshotError, StageClosedError

@@ -9,7 +9,7 @@ import pytest
 from beat_windows import make_beat
 
 from classifier.labels import Label
-from classifier.network.runtime import MODEL_NAME, own_spec
+from classifier.network.spec import MODEL_NAME, own_spec
 from classifier.splits import DS2
 from replay.record import Reference, require_reference
 from replay.records import open_record

@@ -8,7 +8,8 @@ import torch
 
 from classifier.network.beat_cnn import BeatNetwork, NetworkConfig
 from classifier.network.export import export_torchscript
-from classifier.network.runtime import load_model, own_spec
+from classifier.network.runtime import load_model
+from classifier.network.spec import own_spec
 from replay.records import open_record
 from streamer.commands.cli import main
 from streamer.core.events import LabeledBeat

@@ -5,7 +5,7 @@ from sample_events import alarm, stream_info
 from streamer.core.events import AlarmState
 from streamer.messages.alerting import Alerting
 from streamer.messages.wire import dumps
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 
 def alerting(alerts: PatientAlerts) -> Alerting:

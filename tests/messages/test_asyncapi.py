@@ -13,7 +13,7 @@ from streamer.messages.alerting import alert_message
 from streamer.messages.asyncapi import document, to_text
 from streamer.messages.payload import MAIN_KIND, to_payload, topic_of
 from streamer.messages.wire import MessageType, dumps
-from streamer.rhythm.alert_policy import AlertPolicy
+from streamer.rhythm.alerting.policy import AlertPolicy
 
 FILE = Path(__file__).parents[2] / "docs" / "mqtt" / "asyncapi.json"
 

@@ -29,7 +29,7 @@ from streamer.monitor.sink import MonitorSink
 from streamer.monitor.state import MonitorState
 from streamer.monitor.terminal import palette
 from streamer.monitor.view import render
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.sources.transport import Transport
 
 

@@ -19,7 +19,7 @@ from streamer.mqtt.connection import connect
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.publisher import WARD, WARD_OUTBOX, ClientConfig, MqttPublisher
 from streamer.patient.snapshot_file import read_snapshot, write_snapshot
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 pytestmark = pytest.mark.mosquitto
 

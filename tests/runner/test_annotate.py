@@ -9,7 +9,7 @@ import wfdb
 
 from classifier.inputs.features import FloatArray
 from classifier.labels import MODEL_LABELS, Label
-from classifier.network.runtime import ModelSpec, own_spec
+from classifier.network.spec import ModelSpec, own_spec
 from replay.simulate.record import simulate_beats
 from streamer.commands.cli import main
 from streamer.core.errors import OutputError, StreamerError

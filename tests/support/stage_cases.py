@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from classifier.inputs.features import FloatArray
 from classifier.inputs.memory import BeatInputs
 from classifier.labels import MODEL_LABELS
-from classifier.network.runtime import ModelSpec, own_spec
+from classifier.network.spec import ModelSpec, own_spec
 from replay.chunk import Chunk
 from streamer.beats.label_request import LabelRequest, label_beats
 from streamer.beats.label_requester import LabelRequester

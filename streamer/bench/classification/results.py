@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.network.runtime import ModelSpec
+from classifier.network.spec import ModelSpec
 from classifier.splits import DS1, DS2, PACED
 from streamer.bench.excerpt import WHOLE
 from streamer.report.score import MAJORITY_S_RECORD

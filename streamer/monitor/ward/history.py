@@ -5,8 +5,8 @@ from typing import Final
 from streamer.monitor.shown_alerts import time_of_day
 from streamer.monitor.terminal import palette
 from streamer.monitor.terminal.screen_lines import Line, line, single_cells
-from streamer.rhythm.alerts import AlertState
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.alerts import AlertState
+from streamer.rhythm.alerting.patients import PatientAlerts
 
 _STANDS: Final = {
     AlertState.ONGOING: "goes on",

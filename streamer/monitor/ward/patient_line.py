@@ -14,7 +14,7 @@ from streamer.monitor.shown_alerts import (
     time_of_day,
 )
 from streamer.monitor.ward.patients import PatientState
-from streamer.rhythm.alerts import AlertState
+from streamer.rhythm.alerting.alerts import AlertState
 
 _QUALITY_BEATS: Final = 8
 _POOR_QUALITY: Final = 0.5

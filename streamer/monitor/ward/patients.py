@@ -6,7 +6,7 @@ from typing import Protocol
 from streamer.core.events import Alarm, Gap, RhythmEvent, StreamInfo
 from streamer.core.histogram import QuantileHistogram
 from streamer.monitor.terminal.sweep import Samples
-from streamer.rhythm.alert_policy import AlertPolicy
+from streamer.rhythm.alerting.policy import AlertPolicy
 from streamer.scoring.account import Account
 
 

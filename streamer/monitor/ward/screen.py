@@ -24,7 +24,7 @@ from streamer.monitor.ward.view import (
     table_rows,
     trace_title,
 )
-from streamer.rhythm.patient_alerts import PatientAlerts
+from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.sinks.sink import QuietSink
 
 _FRAME_S: Final = 0.1

@@ -62,10 +62,9 @@ class AtriaConfig:
     """N and S beats of an episode before it is named: those of Lake & Moorman."""
     joint_log_odds: float = 3.0
     joint_beats: int = 8
-    """Where the rhythm model, which sees other evidence, speaks for fibrillation too, and both
-    log-odds add up to more, the entropy need not be known to name it for the first time, and so
-    many beats of an episode are enough. Chosen on one half of the short records of cinc2017 and on
-    DS1, seen to hold on the other half."""
+    """Where the rhythm model speaks for fibrillation too, and both log-odds add up to more, the
+    entropy need not be known, and so many beats are enough. Chosen on one half of cinc2017's
+    records and on DS1, seen to hold on the other half."""
     memory_s: float = 1200.0
     """For so long after fibrillation the patient counts as one in whom it comes and goes."""
 
@@ -96,7 +95,6 @@ class Atria:
 
         Parameters
         ----------
-        beat : Beat
         rr_samples : int or None
             Interval since the beat before, if that was N or S as well.
         model_log_odds : float
@@ -105,12 +103,10 @@ class Atria:
         if self._state is None:
             _load_kernels(beat.window.shape[0])
             self._state = new_state(beat.window.shape[0])
-        # Across an ectopic beat or a gap the interval says nothing of the atria.
         interval_s = np.nan if rr_samples is None else rr_samples / CHAIN_FS
         segment = segment_before_qrs(beat.window)
         self._log_odds = observe(self._state, beat.rpeak.sample, interval_s, segment)
-        agree = model_log_odds > 0.0
-        self._joint_log_odds = self._log_odds + model_log_odds if agree else -np.inf
+        self._joint_log_odds = self._log_odds + (model_log_odds if model_log_odds > 0 else -np.inf)
 
     @property
     def memory(self) -> AtriaState | None:
@@ -162,7 +158,6 @@ class Atria:
 
     @property
     def _is_agreed(self) -> bool:
-        """Whether single beats and the rhythm model agree on fibrillation."""
         return self._joint_log_odds > self._config.joint_log_odds
 
     @property

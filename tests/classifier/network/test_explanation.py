@@ -14,7 +14,8 @@ from classifier.labels import MODEL_LABELS, Label
 from classifier.network.beat_cnn import BeatNetwork, NetworkConfig
 from classifier.network.explanation import explain, load_network, require_same
 from classifier.network.export import example_inputs, export_torchscript
-from classifier.network.runtime import own_spec, quiet_torchscript
+from classifier.network.runtime import quiet_torchscript
+from classifier.network.spec import own_spec
 
 CONFIG = NetworkConfig(widths=(4, 6, 8), hidden=16)
 N_FEATURES = len(FEATURE_NAMES)

@@ -8,7 +8,8 @@ from classifier.network.beat_cnn import MATURITY, BeatNetwork, NetworkConfig
 from classifier.network.explanation import load_network
 from classifier.network.export import example_inputs, export_torchscript
 from classifier.network.folded import FoldedNetwork, can_fold
-from classifier.network.runtime import own_spec, quiet_torchscript
+from classifier.network.runtime import quiet_torchscript
+from classifier.network.spec import own_spec
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from classifier.inputs.sequence import N_OUTPUTS, step
 from classifier.network.beat_cnn import BeatNetwork
 from classifier.network.export import example_inputs, export_onnx, export_torchscript
 from classifier.network.rhythm_model import example_step
-from classifier.network.runtime import load_model, own_spec, quiet_torchscript
+from classifier.network.runtime import load_model, quiet_torchscript
+from classifier.network.spec import own_spec
 from classifier.splits import DS2
 
 MAX_BYTES = 450_000

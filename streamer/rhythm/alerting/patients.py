@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamer.core.events import Event, StreamInfo
-from streamer.rhythm.alert_policy import AlertPolicy
-from streamer.rhythm.alerts import Active, Alert, AlertConfig, AlertState
+from streamer.rhythm.alerting.alerts import Active, Alert, AlertConfig, AlertState
+from streamer.rhythm.alerting.policy import AlertPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

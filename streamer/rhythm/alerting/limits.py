@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from streamer.core.errors import StreamerError
 from streamer.core.events import EctopyCondition, Priority, Rhythm
-from streamer.rhythm.alerts import AlertConfig
+from streamer.rhythm.alerting.alerts import AlertConfig
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.ectopy import EctopyConfig
 

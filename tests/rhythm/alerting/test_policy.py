@@ -21,8 +21,8 @@ from streamer.core.events import (
     Rhythm,
     RhythmEvent,
 )
-from streamer.rhythm.alert_policy import Active, Alert, AlertConfig, AlertPolicy
-from streamer.rhythm.alerts import AlertState
+from streamer.rhythm.alerting.alerts import AlertState
+from streamer.rhythm.alerting.policy import Active, Alert, AlertConfig, AlertPolicy
 from streamer.rhythm.tracker import RhythmTracker
 
 FS = 360.0

@@ -8,7 +8,7 @@ from rhythm_cases import alarms, items, run, steady
 
 from streamer.commands.cli import main
 from streamer.core.events import Priority, Rhythm
-from streamer.rhythm.alarm_limits import (
+from streamer.rhythm.alerting.limits import (
     ALERT_KEYS,
     RHYTHM_KEYS,
     TABLES,
@@ -17,7 +17,7 @@ from streamer.rhythm.alarm_limits import (
     read_alarm_limits,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "alarms.md"
+PAGE = Path(__file__).parents[3] / "docs" / "alarms.md"
 
 
 def limits(folder: Path, text: str) -> AlarmLimits:

@@ -24,7 +24,7 @@ from streamer.core.events import (
     Priority,
     Rhythm,
 )
-from streamer.rhythm.alerts import (
+from streamer.rhythm.alerting.alerts import (
     Active,
     Alert,
     AlertChange,

@@ -1,0 +1,1 @@
+"""Whom to tell of alarms, how often and until when."""
