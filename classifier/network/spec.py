@@ -14,6 +14,8 @@ from classifier.labels import MODEL_LABELS
 MODEL_NAME: Final = "beat_cnn"
 FORMAT_VERSION: Final = 3
 _NOT_IN_SIDECAR: Final = "rhythm"
+_DATABASES: Final = frozenset({"mitdb", "svdb", "ltafdb_1h", "cpsc2021_more"})
+"""Whose records the shipped model was trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,10 @@ class ModelSpec:
     rhythm: Any = field(default=None, compare=False, repr=False)
     """Weights of the rhythm model, a record of `sequence.WEIGHTS`, shape (1,), out of the
     TorchScript file; without them the measures of the sequence are 0."""
+
+    def is_trained_on(self, database: str | None, record: str) -> bool:
+        """Tell whether a record was trained on: other databases have records of the same name."""
+        return database in _DATABASES and record in self.training_records
 
 
 def own_spec(

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.network.spec import MODEL_NAME, read_spec
+from classifier.network.spec import MODEL_NAME, ModelSpec, read_spec
 from replay.player import parse_time
 from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
 from replay.wfdb_record import WfdbRecord
@@ -30,7 +30,6 @@ from streamer.report.particulars import Recorded, when
 from streamer.rhythm.timeline import timeline
 
 _MS: Final = 1000.0
-_TRAINED_ON: Final = ("mitdb", "svdb")
 
 
 def ignore(_part: float) -> None:
@@ -158,17 +157,17 @@ def from_record(
     return data
 
 
-def _training_records() -> tuple[str, ...]:
-    """Read from its sidecar which records the shipped model was trained on."""
+def _spec() -> ModelSpec:
+    """Read from its sidecar what the shipped model was trained on."""
     sidecar = resources.files("classifier") / "weights" / f"{MODEL_NAME}.json"
-    return read_spec(sidecar).training_records
+    return read_spec(sidecar)
 
 
 def _may_be_of_training(source: str, record: Record | None) -> bool:
     """Go by the name of the source where the record itself isn't at hand."""
     if record is not None:
-        return record.database in _TRAINED_ON and record.name in _training_records()
-    return source.partition(".")[0] in _training_records()
+        return _spec().is_trained_on(record.database, record.name)
+    return source.partition(".")[0] in _spec().training_records
 
 
 def _recorded(record: Record) -> Recorded | None:

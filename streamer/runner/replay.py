@@ -160,7 +160,7 @@ class Replay:
         is_real_time = self._options.speed == 1.0
         if self._options.speed is not None:
             (self._transport or player).begin_at = time.monotonic() + START_LEAD_S
-        trained_on = record.database == "mitdb" and record.name in self._model.spec.training_records
+        trained_on = self._model.spec.is_trained_on(record.database, record.name)
         info = StreamInfo(
             source=source_name(record.name),
             fs=record.fs,

@@ -196,6 +196,15 @@ def test_the_shipped_model_fits_and_was_not_trained_on_ds2():
     assert model.predict(signal, features).shape == (3, 5)
 
 
+def test_a_record_of_the_same_name_elsewhere_was_not_trained_on():
+    spec = own_spec(training_records=("208", "800", "10"))
+    assert spec.is_trained_on("mitdb", "208")
+    assert spec.is_trained_on("svdb", "800")
+    assert not spec.is_trained_on("mitdb", "209")
+    assert not spec.is_trained_on("ltafdb", "10")
+    assert not spec.is_trained_on(None, "208")
+
+
 def test_the_shipped_model_is_small():
     from importlib import resources
 
