@@ -37,7 +37,8 @@ N_SECOND: Final = sum(feature.source is Source.SECOND_LEAD for feature in SHAPE_
 """Of those, the last ones: measures of the second lead."""
 N_INPUTS: Final = N_RHYTHM + 1 + N_SHAPE
 """Between the two: the evidence that the beat is ventricular, from its shape."""
-_COLUMNS: Final = np.array([int(f) for f in (*RHYTHM_INPUTS, *SHAPE_INPUTS)], np.int64)
+COLUMNS: Final = np.array([int(f) for f in (*RHYTHM_INPUTS, *SHAPE_INPUTS)], np.int64)
+"""Of the measures in a beat's features."""
 PROJECTED: Final = 32
 HIDDEN: Final = 64
 N_CLASSES: Final = len(MODEL_LABELS)
@@ -119,7 +120,7 @@ def _normalise(weights: Any, features: FloatArray, inputs: FloatArray) -> None:
     limit = np.float32(INPUT_LIMIT)
     evidence = weights.ventricular_bias
     for i in range(N_RHYTHM + N_SHAPE):
-        value = (features[_COLUMNS[i]] - weights.mean[i]) / weights.scale[i]
+        value = (features[COLUMNS[i]] - weights.mean[i]) / weights.scale[i]
         value = min(max(value, -limit), limit)
         # Written so that NaN, in a beat that can't be judged, is no evidence.
         value = value if -limit <= value <= limit else np.float32(0.0)

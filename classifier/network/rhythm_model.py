@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from classifier.inputs.features import Feature
 from classifier.inputs.sequence import (
+    COLUMNS,
     EVIDENCE_STEP,
     HIDDEN,
     INPUT_LIMIT,
@@ -22,13 +23,10 @@ from classifier.inputs.sequence import (
     N_RHYTHM,
     N_SHAPE,
     PROJECTED,
-    RHYTHM_INPUTS,
-    SHAPE_INPUTS,
     untrained,
 )
 
-COLUMNS: Final = [int(feature) for feature in (*RHYTHM_INPUTS, *SHAPE_INPUTS)]
-"""Of the measures in a beat's features."""
+_COLUMNS: Final = COLUMNS.tolist()
 
 
 class RhythmModel(nn.Module):
@@ -53,7 +51,7 @@ class RhythmModel(nn.Module):
 
     def standardise(self, features: Tensor) -> Tensor:
         """Turn features, (..., len(Feature)), into inputs, (..., N_INPUTS)."""
-        measures = (features[..., COLUMNS] - self.mean) / self.scale
+        measures = (features[..., _COLUMNS] - self.mean) / self.scale
         measures = measures.clamp(-INPUT_LIMIT, INPUT_LIMIT)
         rhythm, shape = measures[..., :N_RHYTHM], measures[..., N_RHYTHM:]
         evidence = shape @ self.ventricular + self.ventricular_bias

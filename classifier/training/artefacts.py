@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import SIGNAL_CHANNELS
@@ -126,17 +125,15 @@ def cross_validation_metrics(
             "reliability": _reliability(probabilities, dataset.reference),
             "per_record": per_record(dataset, labels, missed=False),
             "per_database": {
-                name: _as_dict(
-                    dataset_confusion(dataset.of_records(own), labels[_rows(dataset, own)])
-                )
+                name: _as_dict(dataset_confusion(dataset, labels, without=_others(dataset, own)))
                 for name, own in sorted(databases.items())
             },
         }
     return metrics
 
 
-def _rows(dataset: BeatDataset, records: Sequence[str]) -> NDArray[np.bool_]:
-    return np.isin(dataset.record, list(records))
+def _others(dataset: BeatDataset, records: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(name) for name in dataset.records if name not in records)
 
 
 def first_layer(network: torch.nn.Module) -> FloatArray:

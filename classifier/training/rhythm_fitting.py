@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from classifier.inputs.features import FloatArray, inputs_hash
-from classifier.inputs.sequence import N_RHYTHM, N_SHAPE
-from classifier.network.rhythm_model import COLUMNS, RhythmModel, compiled_weights, split_logits
+from classifier.inputs.sequence import COLUMNS, N_RHYTHM, N_SHAPE
+from classifier.network.rhythm_model import RhythmModel, compiled_weights, split_logits
 from classifier.training.dataset import UNKNOWN
 from classifier.training.optimising import Optimisation, Report
 from classifier.training.rhythm_windows import (

@@ -229,6 +229,10 @@ class StreamInfo:
     started_at: float
     """Wall time (seconds since the epoch, UTC) that corresponds to `first_sample` at 1x speed."""
 
+    def wall_time_s(self, sample: int) -> float:
+        """Return the wall time of a sample at 1x speed, seconds since the epoch."""
+        return self.started_at + (sample - self.first_sample) / self.fs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:

@@ -124,7 +124,7 @@ def to_payload(message: Published, info: StreamInfo) -> EventMessage:
 
 def sample_time(sample: int, info: StreamInfo) -> str:
     """UTC time of a sample, as if played in real time."""
-    return utc_time(info.started_at + (sample - info.first_sample) / info.fs)
+    return utc_time(info.wall_time_s(sample))
 
 
 def utc_time(seconds: float) -> str:

@@ -111,7 +111,7 @@ def _began_s(info: StreamInfo, condition: str, onset: int, began_s: float | None
     """Return when an alert began where samples can't say it: none come, or of another run."""
     if began_s is not None or condition != Rhythm.NO_SIGNAL:
         return began_s
-    return info.started_at + (onset - info.first_sample) / info.fs
+    return info.wall_time_s(onset)
 
 
 def time_of_day(seconds: float) -> str:

@@ -217,7 +217,7 @@ class MonitorState:
         onset = self._policy.ongoing_onset(Rhythm.NO_SIGNAL)
         if onset is None:
             return None
-        return self.info.started_at + (onset - self.info.first_sample) / self.info.fs
+        return self.info.wall_time_s(onset)
 
     def acknowledge(self, banner: Sequence[ShownAlert]) -> ShownAlert | None:
         """Acknowledge what a banner shows; return it, None if there is nothing to acknowledge."""

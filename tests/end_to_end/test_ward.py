@@ -15,6 +15,7 @@ from mqtt_subscriber import WAIT_S
 from sample_events import stream_info
 from stage_cases import ecg
 
+from streamer.bench.faults.strangers import malformed
 from streamer.messages.samples import SampleMessage, encode
 from streamer.messages.wire import MessageType
 from streamer.mqtt.access import Credentials, parse_url
@@ -28,21 +29,6 @@ FS = 360.0
 BLOCK = 36
 START_S = 300.0
 """On a machine with much else to do, until the network and the kernels are there."""
-
-
-def malformed(rng: random.Random, well_formed: bytes) -> bytes:
-    """Draw a message that isn't ours: foreign, cut short, or with bytes changed."""
-    match rng.randrange(4):
-        case 0:
-            return rng.choice([b"", b"hello", b"{}", b"[]", b'{"seq": "x"}', b"\x1b]0;x\x07", b"{"])
-        case 1:
-            return rng.randbytes(rng.randrange(200))
-        case 2:
-            return well_formed[: rng.randrange(len(well_formed))]
-        case _:
-            changed = bytearray(well_formed)
-            changed[rng.randrange(12)] ^= 1 << rng.randrange(8)
-            return bytes(changed)
 
 
 async def messages(url: str, topic: str) -> AsyncIterator[dict[str, Any]]:
@@ -91,7 +77,7 @@ async def test_what_strangers_send_stops_neither_the_ward_nor_its_statistics(
         for block in blocks:
             strangers.queue("ecg/good/samples", block)
             for topic in ("ecg/x/samples", "ecg/y/samples", "ecg/good/alerts/ack"):
-                strangers.queue(topic, malformed(rng, block))
+                strangers.queue(topic, malformed(rng, block, 12))
         _, figures = await asyncio.wait_for(asyncio.gather(beats, statistics), WAIT_S)
         jsonschema.validate(figures, schema(MessageType.WARD_STATISTICS))
         assert not run.done()

@@ -16,8 +16,14 @@ _FRAMES: Final = 100
 """Messages over one TCP connection."""
 
 
-def malformed(rng: random.Random, well_formed: bytes) -> bytes:
-    """Draw a message that isn't ours: foreign, cut short, or with its header changed."""
+def malformed(rng: random.Random, well_formed: bytes, changed_bytes: int = 4) -> bytes:
+    """Draw a message that isn't ours: foreign, cut short, or with one of its first bytes changed.
+
+    Parameters
+    ----------
+    changed_bytes : int
+        Of how many; the header alone has four.
+    """
     match rng.randrange(4):
         case 0:
             return rng.choice([b"", b"hello", b"{}", b"[]", b'{"seq": "x"}', b"\x1b]0;x\x07", b"{"])
@@ -27,7 +33,7 @@ def malformed(rng: random.Random, well_formed: bytes) -> bytes:
             return well_formed[: rng.randrange(len(well_formed))]
         case _:
             changed = bytearray(well_formed)
-            changed[rng.randrange(4)] ^= 1 << rng.randrange(8)
+            changed[rng.randrange(changed_bytes)] ^= 1 << rng.randrange(8)
             return bytes(changed)
 
 

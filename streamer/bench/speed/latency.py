@@ -185,7 +185,7 @@ def _report(
         if not isinstance(event, LabeledBeat) or message.seq not in received:
             continue
         sample = event.beat.rpeak.sample
-        played_s = info.started_at + (sample - info.first_sample) / info.fs
+        played_s = info.wall_time_s(sample)
         end_ms = (received[message.seq] - played_s) * _MS
         if event.decided_at >= last:
             continue  # The end of the stream decided, not its samples.

@@ -34,7 +34,7 @@ def history_lines(alerts: PatientAlerts, width: int, rows: int) -> list[Line]:
         stands = alerts.state_of(past)
         is_open = stands in {AlertState.ONGOING, AlertState.LATCHED}
         style = palette.ALARM_WORD[alert.priority] if is_open else palette.FAINT
-        began_s = info.started_at + (alert.onset - info.first_sample) / info.fs
+        began_s = info.wall_time_s(alert.onset)
         source = single_cells(info.source)[: _SOURCE_CELLS - 1]
         lines.append(
             line(

@@ -118,5 +118,5 @@ def _outlives(one: Active) -> bool:
 
 def _left(one: Active, info: StreamInfo) -> Active:
     """Return an alert of a stream that has ended: nobody knows of its condition any more."""
-    began_s = info.started_at + (one.alert.onset - info.first_sample) / info.fs
+    began_s = info.wall_time_s(one.alert.onset)
     return Active(one.alert, AlertState.LATCHED, one.began_s or began_s)
