@@ -17,6 +17,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from headlines import headlines
 
@@ -188,8 +189,9 @@ def _help(command: str) -> str:
 
     words = command.split()
     printed = io.StringIO()
-    os.environ["COLUMNS"] = str(HELP_COLUMNS)
-    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+    # Put back afterwards: a monitor that runs later in this process would be as wide.
+    width = mock.patch.dict(os.environ, COLUMNS=str(HELP_COLUMNS))
+    with width, contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         build_parser(words[0]).parse_args([*words, "--help"])
     text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
     return f"```text\n$ ecg-stream {command} --help\n{text}\n```\n"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import sys
@@ -194,9 +195,11 @@ def test_failures_are_those_that_the_benchmark_prints() -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words its help otherwise")
 def test_options_are_those_of_the_parsers() -> None:
+    before = os.environ.copy()
     assert blocks(PAGES["docs/commands.md"])["options"] == figures.options(), (
         "options have changed: run `python docs/figures.py options`"
     )
+    assert os.environ == before, "a terminal's width was left behind for whoever comes next"
 
 
 def test_a_section_is_read_by_rows_and_columns() -> None:
