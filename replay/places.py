@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from replay.formats.suffixes import EDF_SUFFIX, is_record_file
+
 DATA_VARIABLE: Final = "ECG_STREAM_DATA"
 """Environment variable with folders that hold databases, separated as in PATH."""
 
@@ -17,6 +19,9 @@ PREFERRED_DATABASE: Final = "mitdb"
 """Where a plain record name is looked for first."""
 
 HEADER_SUFFIX: Final = ".hea"
+_LISTED: Final = (HEADER_SUFFIX, EDF_SUFFIX)
+"""What makes a folder one of records; CSV and NumPy files are opened by path alone, as a folder may
+hold tables of other things."""
 
 
 class Origin(StrEnum):
@@ -44,8 +49,13 @@ class RecordLocation:
     database: str
     """Name of the folder it is in."""
     path: Path
-    """Without extension."""
+    """Without extension; with it where the record is a single file, such as EDF."""
     origin: Origin
+
+    @property
+    def is_single_file(self) -> bool:
+        """Whether it is a file by itself rather than a WFDB record."""
+        return is_record_file(self.path) and self.path.is_file()
 
 
 def cache_folder() -> Path:
@@ -71,17 +81,23 @@ def database_folders(place: Place) -> Iterator[Path]:
         return
     subfolders = sorted(child for child in place.folder.iterdir() if child.is_dir())
     for folder in (place.folder, *subfolders):
-        if next(folder.glob(f"*{HEADER_SUFFIX}"), None) is not None:
+        if any(child.suffix.casefold() in _LISTED for child in folder.iterdir()):
             yield folder
 
 
 def record_paths(folder: Path) -> list[Path]:
-    """Return the records of a folder (paths without extension).
+    """Return the records of a folder (paths without extension; of EDF files with it).
 
     The order is that of the database's RECORDS file as far as there is one; other records follow
     in order of name. Names in RECORDS whose header isn't there are left out.
     """
-    present = sorted(path.with_suffix("") for path in folder.glob(f"*{HEADER_SUFFIX}"))
+    files = [path for path in folder.iterdir() if path.suffix.casefold() in _LISTED]
+    headers = {path.with_suffix("") for path in files if path.suffix == HEADER_SUFFIX}
+    # Some databases have a record in both formats.
+    single = {path for path in files if path.suffix != HEADER_SUFFIX} - {
+        path for path in files if path.with_suffix("") in headers
+    }
+    present = sorted(headers | single)
     listing = folder / "RECORDS"
     listed = listing.read_text(encoding="utf-8").split() if listing.is_file() else []
     rank = {name: position for position, name in enumerate(listed)}
@@ -94,18 +110,24 @@ def locate_all() -> Iterator[RecordLocation]:
     for place in places():
         for folder in database_folders(place):
             for path in record_paths(folder):
-                if (key := (folder.name, path.name)) not in seen:
+                name = _name_of(path)
+                if (key := (folder.name, name)) not in seen:
                     seen.add(key)
                     yield RecordLocation(
-                        name=path.name, database=folder.name, path=path, origin=place.origin
+                        name=name, database=folder.name, path=path, origin=place.origin
                     )
 
 
 def locate_path(name: str) -> RecordLocation | None:
     """Return the record that `name` is the path of, with or without extension; None if none is."""
     path = Path(name).expanduser()
+    single = path if path.suffix else path.with_name(f"{path.name}{EDF_SUFFIX}")
     stem = path.with_suffix("") if path.suffix in {HEADER_SUFFIX, ".dat"} else path
-    if not stem.name or not stem.with_name(stem.name + HEADER_SUFFIX).is_file():
+    has_header = stem.name and stem.with_name(stem.name + HEADER_SUFFIX).is_file()
+    if not has_header and is_record_file(single) and single.is_file():
+        database = single.absolute().parent.name
+        return RecordLocation(name=single.stem, database=database, path=single, origin=Origin.PATH)
+    if not has_header:
         return None
     return RecordLocation(
         name=stem.name, database=stem.absolute().parent.name, path=stem, origin=Origin.PATH
@@ -133,8 +155,13 @@ def locate_database(name: str) -> list[RecordLocation]:
     if folder.is_dir() and (paths := record_paths(folder)):
         return [
             RecordLocation(
-                name=path.name, database=folder.absolute().name, path=path, origin=Origin.PATH
+                name=_name_of(path), database=folder.absolute().name, path=path, origin=Origin.PATH
             )
             for path in paths
         ]
     return [location for location in locate_all() if location.database == name]
+
+
+def _name_of(path: Path) -> str:
+    """Return the name of a record of `record_paths`: that of a WFDB record may hold a dot."""
+    return path.stem if path.suffix.casefold() == EDF_SUFFIX else path.name

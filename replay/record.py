@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, time
 from typing import Final, Protocol
 
 import numpy as np
@@ -80,6 +81,11 @@ class Record(Protocol):
         ...
 
 
+def recorded_at(record: Record) -> tuple[time | None, date | None]:
+    """Return time of day and date of a record's first sample, as far as its files state them."""
+    return getattr(record, "base_time", None), getattr(record, "base_date", None)
+
+
 def read_samples(record: Record, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
     """Return a record's samples from `start` until before `stop` in mV, shape (leads, n)."""
     blocks = [chunk.samples for chunk in record.chunks(start, stop, BLOCK_SAMPLES)]
@@ -145,3 +151,89 @@ def lead_order(leads: tuple[str, ...], lead: str | None, record: str) -> tuple[i
             f"record {record} has no lead {lead!r}; choose one of {', '.join(leads)}"
         )
     return (first, *(row for row in range(len(leads)) if row != first))
+
+
+def select_leads(leads: tuple[str, ...], wanted: tuple[str, ...], record: str) -> tuple[int, ...]:
+    """Return the rows of the leads that are asked for, in the order in which they are.
+
+    Parameters
+    ----------
+    leads : tuple of str
+        Lead names as the record lists them.
+    wanted : tuple of str
+        Names in any case, or positions from 1 where no lead has such a name.
+    record : str
+        Name of the record, for the error message.
+
+    Raises
+    ------
+    LeadNotFoundError
+        If the record has no such lead, or one is asked for twice.
+    """
+    folded = [name.casefold() for name in leads]
+    rows = []
+    for name in (word.strip() for word in wanted):
+        if name.casefold() in folded:
+            row = folded.index(name.casefold())
+        elif name.isdecimal() and 1 <= int(name) <= len(leads):
+            row = int(name) - 1
+        else:
+            raise LeadNotFoundError(
+                f"record {record} has no lead {name!r}; choose from {', '.join(leads)}"
+            )
+        if row in rows:
+            raise LeadNotFoundError(f"lead {name!r} is asked for twice; name each lead once")
+        rows.append(row)
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class LeadView:
+    """Some leads of another record, in another order; satisfies `Record`."""
+
+    record: Record
+    rows: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the record."""
+        return self.record.name
+
+    @property
+    def database(self) -> str | None:
+        """Its database."""
+        return self.record.database
+
+    @property
+    def fs(self) -> float:
+        """Hz."""
+        return self.record.fs
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """The leads that are in view."""
+        return tuple(self.record.leads[row] for row in self.rows)
+
+    @property
+    def n_samples(self) -> int:
+        """Length of every lead."""
+        return self.record.n_samples
+
+    @property
+    def base_time(self) -> time | None:
+        """Time of day of the first sample, where it is known."""
+        return recorded_at(self.record)[0]
+
+    @property
+    def base_date(self) -> date | None:
+        """Its date, where it is known."""
+        return recorded_at(self.record)[1]
+
+    def chunks(self, start: int = 0, stop: int | None = None, size: int = 1) -> Iterator[Chunk]:
+        """Yield the samples of these leads; see `Record.chunks`."""
+        for chunk in self.record.chunks(start, stop, size):
+            yield Chunk(start=chunk.start, samples=chunk.samples[list(self.rows)])
+
+    def reference(self) -> Reference | None:
+        """Return the record's reference annotations."""
+        return self.record.reference()

@@ -8,7 +8,11 @@ import re
 from pathlib import Path
 from typing import Final
 
-from replay.errors import DownloadError, RecordNotFoundError
+from replay.errors import DownloadError, RecordFormatError, RecordNotFoundError
+from replay.formats.file_record import FileSource
+from replay.formats.files import open_file
+from replay.formats.options import FileOptions
+from replay.formats.suffixes import READ, is_record_file
 from replay.places import (
     DATA_VARIABLE,
     HEADER_SUFFIX,
@@ -20,7 +24,7 @@ from replay.places import (
     locate_path,
     places,
 )
-from replay.record import Record
+from replay.record import LeadView, Record, select_leads
 from replay.simulate.demo import DEMO, parse_demo_name, simulate_demo
 from replay.wfdb_record import DEFAULT_ANNOTATOR, WfdbRecord
 
@@ -41,20 +45,24 @@ def open_record(
     lead: str | None = None,
     download: bool = True,
     annotator: str = DEFAULT_ANNOTATOR,
+    options: FileOptions | None = None,
 ) -> Record:
     """Find a record and open it.
 
     Parameters
     ----------
     name : str
-        `demo` or `demo:SEED`; a path with or without extension; or a name such as `208` or
-        `mitdb/208`, looked for in the folders of ECG_STREAM_DATA, in the cache, on PhysioNet.
+        `demo` or `demo:SEED`; a path with or without extension, of a WFDB record or an EDF, CSV
+        or NumPy file; or a name such as `208` or `mitdb/208`, looked for in the folders of
+        ECG_STREAM_DATA, in the cache, on PhysioNet.
     lead : str, optional
         Lead to put first, in any case; by default MLII where there is one, else the first.
     download : bool
         Whether PhysioNet may be asked for a record that is not at hand.
     annotator : str
         Extension of the reference annotation file.
+    options : FileOptions, optional
+        Leads to use; sampling frequency and units of a file that doesn't state them.
 
     Returns
     -------
@@ -66,17 +74,43 @@ def open_record(
     RecordNotFoundError
         If it is nowhere; the message says where was looked and what to do.
     RecordFormatError
-        If its files are damaged or disagree.
+        If its files are damaged or disagree, with each other or with the options, or if a file
+        states neither sampling frequency nor units and the options don't either.
     LeadNotFoundError
         If it has no such lead.
     ValueError
-        If the seed of a demo is no number.
+        If the seed of a demo is no number, or both a primary lead and leads are given.
     """
+    options = options or FileOptions()
+    if lead is not None and options.leads:
+        raise ValueError("give --lead or --leads, not both: the first of --leads is the primary")
     seed = parse_demo_name(name)
     if seed is not None:
-        return simulate_demo(seed).with_lead(lead)
+        return _with_options(simulate_demo(seed).with_lead(lead), options)
     location = locate_path(name) or locate_name(name) or _fetch(name, allowed=download)
-    return WfdbRecord(location.path, database=location.database, lead=lead, annotator=annotator)
+    database = location.database
+    if location.is_single_file:
+        return open_file(
+            FileSource(
+                path=location.path,
+                database=database,
+                lead=lead,
+                options=options,
+                annotator=annotator,
+            )
+        )
+    found = WfdbRecord(location.path, database=database, lead=lead, annotator=annotator)
+    return _with_options(found, options)
+
+
+def _with_options(record: Record, options: FileOptions) -> Record:
+    """Return a record that states all that can be asked, with the leads that are wanted."""
+    options.rate(record.fs, f"record {record.name}")
+    if options.units is not None:
+        raise RecordFormatError(f"record {record.name} states its units; leave --units out")
+    if not options.leads:
+        return record
+    return LeadView(record, select_leads(record.leads, options.leads, record.name))
 
 
 def list_records() -> list[RecordLocation]:
@@ -136,6 +170,7 @@ def _on_physionet(name: str) -> tuple[str | None, str]:
     database, separator, plain = name.rpartition("/")
     if separator:
         is_path = name.startswith((".", "/", "~")) or name.endswith(HEADER_SUFFIX)
+        is_path = is_path or is_record_file(Path(name))
         return (None if is_path or "/" in database else database), plain
     return next((known for names, known in _DATABASE_OF if names.fullmatch(name)), None), name
 
@@ -146,6 +181,11 @@ def _looked_in() -> str:
 
 def _not_found(name: str, remote: str) -> str:
     """Say where a record was looked for and what to do, in one line."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return f"{name} is there, but not in a format that is read: {READ}; convert it"
+    if is_record_file(path):
+        return f"no file {name}; check the path"
     database, _ = _on_physionet(name)
     locations = list(locate_all())
     same_database = [location for location in locations if location.database == database]

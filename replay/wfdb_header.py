@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from replay.errors import RecordFormatError
+from replay.formats.units import mv_per_unit
 from replay.places import HEADER_SUFFIX
-
-MV_PER_UNIT: Final = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
-"""Units of voltage, in lower case; a signal in another unit is no ECG lead."""
 
 BITS_PER_SAMPLE: Final = {
     "8": 8,
@@ -115,9 +113,9 @@ def read_header(path: Path) -> WfdbHeader:
     header = _parse(path)
     files = tuple(_signal_files(header, path.parent))
     kept = [
-        (name, column, MV_PER_UNIT[unit.casefold()])
+        (name, column, factor)
         for column, (name, unit) in enumerate(zip(_names(header), _units(path), strict=True))
-        if unit.casefold() in MV_PER_UNIT
+        if (factor := mv_per_unit(unit)) is not None
     ]
     if not kept:
         raise RecordFormatError(

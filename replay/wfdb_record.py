@@ -153,12 +153,19 @@ class WfdbRecord:
     @cached_property
     def _reference(self) -> Reference | None:
         path = self._path.with_name(f"{self._path.name}.{self._annotator}")
-        if not path.is_file():
-            return None
-        return _read_reference(path, self.n_samples)
+        return read_reference(path, self.n_samples)
 
 
-def _read_reference(path: Path, n_samples: int) -> Reference:
+def read_reference(path: Path, n_samples: int) -> Reference | None:
+    """Read a WFDB annotation file; None if there is none.
+
+    Raises
+    ------
+    RecordFormatError
+        If it is damaged or has annotations outside the record.
+    """
+    if not path.is_file():
+        return None
     import wfdb  # noqa: PLC0415
 
     try:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from classifier.network.spec import MODEL_NAME, ModelSpec, read_spec
 from replay.player import parse_time
-from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
-from replay.wfdb_record import WfdbRecord
+from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples, recorded_at
 from streamer.core.errors import StreamerError
 from streamer.core.events import AlarmState, Published, Rhythm, StreamInfo
 from streamer.messages.event_lines import read_events
@@ -171,9 +170,8 @@ def _may_be_of_training(source: str, record: Record | None) -> bool:
 
 
 def _recorded(record: Record) -> Recorded | None:
-    if not isinstance(record, WfdbRecord) or record.base_time is None:
-        return None
-    return Recorded(of_day=record.base_time, day=record.base_date)
+    of_day, day = recorded_at(record)
+    return None if of_day is None else Recorded(of_day=of_day, day=day)
 
 
 def _messages(
