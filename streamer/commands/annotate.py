@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from streamer.commands.record_arguments import add_record_arguments, file_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of a beat's two labels to write (confirmed)",
     )
     add("--annotator", default="pred", metavar="NAME", help="extension of the files (pred)")
-    add("--lead", help="lead to analyse, by name (MLII where there is one)")
+    add_record_arguments(parser)
     add("--jobs", type=int, default=1, metavar="N", help="records at the same time (1)")
 
 
@@ -28,7 +30,11 @@ def run(args: argparse.Namespace) -> int:
     from streamer.runner.annotate_progress import reporting
 
     config = AnnotateConfig(
-        out=args.out, annotator=args.annotator, which=args.label, lead=args.lead
+        out=args.out,
+        annotator=args.annotator,
+        which=args.label,
+        lead=args.lead,
+        file=file_options(args),
     )
     names = expand(args.records)
     totals = Totals()

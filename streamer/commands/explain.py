@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from classifier.labels import MODEL_LABELS
+from streamer.commands.record_arguments import add_record_arguments, file_options
 
 PICTURES = (".png", ".svg")
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     classes = [label.value for label in MODEL_LABELS]
     add("--class", dest="label", choices=classes, help="explain this class, not the likeliest")
-    add("--lead", help="lead to analyse, by name (MLII where there is one)")
+    add_record_arguments(parser)
     add("--model", type=Path, metavar="FILE", help="model of `train`, a .pt file (the shipped one)")
 
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from streamer.monitor.terminal.screen_lines import Frame
     from streamer.report.explain.beat import REVISION_WORDS, explain_beat
 
-    record = open_record(args.record, lead=args.lead)
+    record = open_record(args.record, lead=args.lead, options=file_options(args))
     explained = explain_beat(
         record,
         parse_time(args.beat, record.fs),

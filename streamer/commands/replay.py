@@ -8,6 +8,7 @@ from streamer.commands.output_arguments import (
     positive_integer,
     positive_number,
 )
+from streamer.commands.record_arguments import add_record_arguments, file_options
 
 _TIME_HELP: Final = "such as 5:00, 1:02:03 or 90 (seconds)"
 
@@ -17,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "record",
-        help="record name such as 208 or mitdb/208, a path, demo (simulated), or a live source: "
-        "mqtt://HOST[:PORT]/SOURCE",
+        help="record name such as 208 or mitdb/208, a path (WFDB, EDF, CSV, NumPy), demo "
+        "(simulated), or a live source: mqtt://HOST[:PORT]/SOURCE",
     )
     add("--speed", type=_speed, default=1.0, metavar="1|N|max", help="factor of real time (1)")
     add("--start", type=_time, metavar="TIME", help=f"where to begin, {_TIME_HELP}")
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="samples handed to the chain at a time (1; at --speed max one second)",
     )
-    add("--lead", help="lead to analyse, by name (MLII where there is one)")
+    add_record_arguments(parser)
     add_output_arguments(parser)
     add(
         "--monitor",
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from streamer.runner.replay import Replay, play_live
     from streamer.sources.live_feed import is_live
 
-    chosen = vars(args)
+    chosen = {**vars(args), "file": file_options(args)}
     options = ReplayOptions(**{name: chosen[name] for name in ReplayOptions.__dataclass_fields__})
     try:
         if is_live(options.record):

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from streamer.commands.record_arguments import add_record_arguments, file_options
 from streamer.core.text import say
 
 _PARTICULARS: Final = {
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--start", metavar="TIME", help="where to begin, such as 5:00")
     parser.add_argument("--stop", metavar="TIME", help="where to end")
-    parser.add_argument("--lead", help="lead to analyse, by name (MLII where there is one)")
+    add_record_arguments(parser)
     parser.add_argument(
         "--record", help="with a file of events: the record that its signal is in, for strips"
     )
@@ -53,16 +54,17 @@ def run(args: argparse.Namespace) -> int:
 
     recorded = None if args.recorded is None else Recorded.parse(args.recorded)
     path = Path(args.source)
+    opened = partial(open_record, lead=args.lead, options=file_options(args))
     with progress_bar("starting", 100) as update:
 
         def show(what: str, part: float) -> None:
             update(description=what, completed=round(100 * part))
 
         if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
-            record = None if args.record is None else open_record(args.record, lead=args.lead)
+            record = None if args.record is None else opened(args.record)
             data = from_events(path, record)
         else:
-            record = open_record(args.source, lead=args.lead)
+            record = opened(args.source)
             on_part = partial(show, f"{record.name}: beats")
             data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
         data.recorded = recorded or data.recorded

@@ -14,6 +14,8 @@ from classifier.errors import ClassifierError
 from classifier.labels import Label
 from classifier.network.runtime import BeatModel, load_model
 from replay.errors import ReplayError
+from replay.formats.options import FileOptions
+from replay.formats.suffixes import is_record_file
 from replay.places import HEADER_SUFFIX, locate_name, locate_path
 from replay.record import BLOCK_SAMPLES, Record
 from replay.records import open_record, records_of
@@ -44,6 +46,8 @@ class AnnotateConfig:
     which: Which = "confirmed"
     lead: str | None = None
     """Primary lead; None takes MLII where there is one."""
+    file: FileOptions = field(default_factory=FileOptions)
+    """Which leads, and what the records' files don't state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,8 @@ def expand(names: Sequence[str]) -> list[str]:
 
 def plain_name(name: str) -> str:
     """Return a record's name without folder and extension."""
+    if is_record_file(Path(name)):
+        return Path(name).stem
     return name.rpartition("/")[2].removesuffix(HEADER_SUFFIX).removesuffix(".dat")
 
 
@@ -144,7 +150,7 @@ def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = Non
     """Label one record and write its file; what is wrong with it is in the result."""
     began = time.perf_counter()
     try:
-        record = open_record(name, lead=config.lead)
+        record = open_record(name, lead=config.lead, options=config.file)
         beats = label_beats(record, _model(), config.which, moved)
         path = annotation_path(config.out, record.name, config.annotator)
         count = write_annotations(path, beats, fs=record.fs)

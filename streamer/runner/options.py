@@ -1,10 +1,11 @@
 """What `ecg-stream replay` and `ecg-stream ward` were asked for, and what it means for outputs."""
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from replay.formats.options import FileOptions
 from streamer.mqtt.access import tls_files
 from streamer.mqtt.publishing import Publishing
 from streamer.rhythm.alerting.limits import AlarmLimits, read_alarm_limits
@@ -54,6 +55,8 @@ class ReplayOptions(OutputOptions):
     chunk: int | None = None
     """Samples; None is one, or a second's worth when the speed is None."""
     lead: str | None = None
+    file: FileOptions = field(default_factory=FileOptions)
+    """Which leads, and what the record's file doesn't state."""
     publish_samples: bool = False
     """Also publish the raw samples, for `ecg-stream ward --live`."""
     freeze_format: Literal["svg", "png", "both"] = "svg"

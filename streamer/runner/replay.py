@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.network.runtime import load_model
+from replay.formats.options import FileOptions
 from replay.player import Player, parse_time
 from replay.record import Record
 from replay.records import open_record
@@ -85,7 +86,7 @@ class Replay:
         self._record: Record | None = None
         self._transport: Transport | None = None
         if feed is None:
-            self._record = open_record(options.record, lead=options.lead)
+            self._record = open_record(options.record, lead=options.lead, options=options.file)
             self._player = _player(self._record, options)
             # With keys to change the pace, the schedule is the transport's.
             if self._monitor:
@@ -258,10 +259,11 @@ async def play_live(options: ReplayOptions) -> int:
         If its broker can't be reached, or as `Replay.run` raises it.
     """
     chosen = (options.start, options.stop, options.chunk, options.lead)
-    if options.speed != 1.0 or any(option is not None for option in chosen):
+    is_chosen = any(option is not None for option in chosen) or options.file != FileOptions()
+    if options.speed != 1.0 or is_chosen:
         raise ValueError(
             "a live source comes at its own pace; "
-            "leave --speed, --start, --stop, --chunk and --lead out"
+            "leave --speed, --start, --stop, --chunk, --lead, --leads, --fs and --units out"
         )
     tls = tls_files(asdict(options), options.record)
     if not options.mqtt.startswith("mqtts://"):
