@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from classifier.labels import Label
+    from replay.lead_choice import open_two_leads
     from replay.player import parse_time
-    from replay.records import open_record
     from streamer.monitor.explain_view import explain_lines
     from streamer.monitor.terminal.screen_lines import Frame
     from streamer.report.explain.beat import REVISION_WORDS, explain_beat
 
-    record = open_record(args.record, lead=args.lead, options=file_options(args))
+    record = open_two_leads(args.record, lead=args.lead, options=file_options(args))
     explained = explain_beat(
         record,
         parse_time(args.beat, record.fs),

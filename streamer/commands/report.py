@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and say where."""
+    from replay.lead_choice import open_two_leads
     from replay.progress import progress_bar
-    from replay.records import open_record
     from streamer.report.data import from_events, from_record
     from streamer.report.holter import report_page
     from streamer.report.page import write_page
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     recorded = None if args.recorded is None else Recorded.parse(args.recorded)
     path = Path(args.source)
-    opened = partial(open_record, lead=args.lead, options=file_options(args))
+    opened = partial(open_two_leads, lead=args.lead, options=file_options(args))
     with progress_bar("starting", 100) as update:
 
         def show(what: str, part: float) -> None:

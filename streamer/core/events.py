@@ -228,6 +228,14 @@ class StreamInfo:
     """Whether the shipped model was trained on this record."""
     started_at: float
     """Wall time (seconds since the epoch, UTC) that corresponds to `first_sample` at 1x speed."""
+    n_offered: int = 0
+    """How many leads the source has, if these are chosen from them."""
+
+    @property
+    def lead_names(self) -> str:
+        """The leads in words: "MLII V1", or "II V1 of 12 leads"."""
+        names = " ".join(self.leads)
+        return f"{names} of {self.n_offered} leads" if self.n_offered > len(self.leads) else names
 
     def wall_time_s(self, sample: int) -> float:
         """Return the wall time of a sample at 1x speed, seconds since the epoch."""

@@ -100,7 +100,7 @@ def _with_help(body: list[Line], width: int) -> list[Line]:
 
 def _header(state: MonitorState, width: int) -> Line:
     info = state.info
-    leads = " ".join(info.leads if width >= WIDE_WIDTH else info.leads[:1])
+    leads = info.lead_names if width >= WIDE_WIDTH else info.leads[0]
     left: list[Part] = [
         (" ecg-stream ", palette.BRAND),
         (f" {single_cells(info.source)}", palette.STRONG),

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from classifier.labels import Label
+from replay.lead_choice import offered_leads
 from replay.player import format_time
 from streamer.core.clock_format import clock
 from streamer.report import page
@@ -78,6 +79,8 @@ def report_page(
     config, given = config or ReportConfig(), particulars or Particulars()
     where = f"{format_time(data.first, data.fs)} to {format_time(data.stop, data.fs)}"
     leads = f", leads {' and '.join(data.leads)}" if data.leads else ""
+    if data.record is not None and (n := len(offered_leads(data.record))) > len(data.leads):
+        leads += f" of the {n} that the record has"
     lines = [
         f"{where}, {data.fs:g} Hz{leads}",
         "Labels and alarms are those of ecg-stream; no person has reviewed them.",

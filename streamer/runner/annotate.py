@@ -16,9 +16,10 @@ from classifier.network.runtime import BeatModel, load_model
 from replay.errors import ReplayError
 from replay.formats.options import FileOptions
 from replay.formats.suffixes import is_record_file
+from replay.lead_choice import open_two_leads
 from replay.places import HEADER_SUFFIX, locate_name, locate_path
 from replay.record import BLOCK_SAMPLES, Record
-from replay.records import open_record, records_of
+from replay.records import records_of
 from streamer.core.errors import OutputError, StreamerError
 from streamer.core.events import Event, LabeledBeat
 from streamer.patient.chain import Chain
@@ -150,7 +151,7 @@ def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = Non
     """Label one record and write its file; what is wrong with it is in the result."""
     began = time.perf_counter()
     try:
-        record = open_record(name, lead=config.lead, options=config.file)
+        record = open_two_leads(name, lead=config.lead, options=config.file)
         beats = label_beats(record, _model(), config.which, moved)
         path = annotation_path(config.out, record.name, config.annotator)
         count = write_annotations(path, beats, fs=record.fs)

@@ -4,17 +4,16 @@ import re
 import signal
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
 
 from classifier.network.runtime import load_model
-from replay.formats.options import FileOptions
+from replay.lead_choice import offered_leads, open_two_leads
 from replay.player import Player, parse_time
 from replay.record import Record
-from replay.records import open_record
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_SIGNAL
 from streamer.core.text import say
@@ -86,7 +85,7 @@ class Replay:
         self._record: Record | None = None
         self._transport: Transport | None = None
         if feed is None:
-            self._record = open_record(options.record, lead=options.lead, options=options.file)
+            self._record = open_two_leads(options.record, lead=options.lead, options=options.file)
             self._player = _player(self._record, options)
             # With keys to change the pace, the schedule is the transport's.
             if self._monitor:
@@ -170,6 +169,7 @@ class Replay:
             n_samples=player.n_samples,
             training_record=trained_on,
             started_at=time.time() + START_LEAD_S,
+            n_offered=len(offered_leads(record)),
         )
         return PacedSource(
             self._transport or player,
@@ -258,9 +258,8 @@ async def play_live(options: ReplayOptions) -> int:
     StreamerError
         If its broker can't be reached, or as `Replay.run` raises it.
     """
-    chosen = (options.start, options.stop, options.chunk, options.lead)
-    is_chosen = any(option is not None for option in chosen) or options.file != FileOptions()
-    if options.speed != 1.0 or is_chosen:
+    chosen = (options.start, options.stop, options.chunk, options.lead, *astuple(options.file))
+    if options.speed != 1.0 or any(chosen):
         raise ValueError(
             "a live source comes at its own pace; "
             "leave --speed, --start, --stop, --chunk, --lead, --leads, --fs and --units out"

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
+from replay.lead_choice import open_two_leads
 from replay.record import Record
-from replay.records import open_record, records_of
+from replay.records import records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.errors import BrokerError, OutputError
@@ -278,7 +279,7 @@ def _check(options: WardOptions) -> None:
 
 def _records(options: WardOptions) -> list[Record]:
     names = list(options.records) or records_of("mitdb")
-    return [open_record(name) for name in names]
+    return [open_two_leads(name) for name in names]
 
 
 def _make_folder(options: WardOptions) -> None:

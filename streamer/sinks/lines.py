@@ -68,7 +68,7 @@ class LinesSink:
             info=info, rate_due=info.first_sample + _rate_every(info), known=info.first_sample
         )
         training = ", training record" if info.training_record else ""
-        self._write(f"{info.source}: leads {' '.join(info.leads)}, {info.fs:g} Hz{training}")
+        self._write(f"{info.source}: leads {info.lead_names}, {info.fs:g} Hz{training}")
 
     def close_source(self, source: str) -> None:
         """Write the heart rates that are due still."""
