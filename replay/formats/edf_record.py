@@ -1,13 +1,23 @@
 """A record in an EDF or EDF+ file, read in blocks of data records."""
 
+import sys
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replay.errors import RecordFormatError
-from replay.formats.edf_annotations import Note, annotation_bytes, as_reference, notes_of, onset_s
+from replay.formats.edf_annotations import (
+    TIME_RESOLUTION,
+    Note,
+    annotation_bytes,
+    as_reference,
+    notes_of,
+    onset_s,
+)
 from replay.formats.edf_header import EdfHeader, EdfSignal, read_header, read_records
 from replay.formats.file_record import Column, FileRecord, FileSource, choose_columns, unique
 from replay.formats.units import mv_per_unit
@@ -59,15 +69,16 @@ class EdfRecord(FileRecord):
 
     def reference(self) -> Reference | None:
         """Return the beat annotations in the file; else those of a WFDB file beside it, or None."""
-        return self._beats or super().reference()
+        return self.beats or super().reference()
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was noted while recording, where the annotations aren't beats."""
-        return () if self._beats else self._notes
+        return () if self.beats else self._notes
 
     @cached_property
-    def _beats(self) -> Reference | None:
+    def beats(self) -> Reference | None:
+        """The beat annotations that the file itself holds."""
         return as_reference(self._notes, self.fs, self.n_samples, str(self.path))
 
     @cached_property
@@ -122,6 +133,43 @@ class EdfRecord(FileRecord):
             digital = records[:, signal.offset : signal.offset + signal.samples].ravel()[inside]
             samples[at[inside], row] = _to_mv(signal, digital)
         return samples
+
+
+def read_edf_annotations(path: Path) -> tuple[Reference, float]:
+    """Return the beat annotations of an EDF+ file and the rate in Hz at which they were placed.
+
+    The file is a recording, or holds annotations alone, one of which notes the rate.
+
+    Raises
+    ------
+    RecordFormatError
+        If it is damaged, holds no beat annotations or doesn't tell the rate.
+    """
+    header = read_header(path)
+    if header.record_s > 0:
+        record = EdfRecord(FileSource(path=path))
+        found, fs = record.beats, record.fs
+    else:
+        notes = notes_of(header, 0.0)
+        fs = _noted_rate(path, notes)
+        found = as_reference(notes, fs, sys.maxsize, str(path))
+    if found is None:
+        raise RecordFormatError(
+            f"{path} holds no beat annotations (N, V, A and the like); choose another file"
+        )
+    return found, fs
+
+
+def _noted_rate(path: Path, notes: Sequence[Note]) -> float:
+    """Return the rate that a file of annotations alone notes."""
+    found = [note.text for note in notes if note.text.startswith(TIME_RESOLUTION)]
+    try:
+        return float(found[0].removeprefix(TIME_RESOLUTION))
+    except (IndexError, ValueError):
+        raise RecordFormatError(
+            f"{path} doesn't tell at which sampling frequency its beats were placed; it needs an "
+            f"annotation such as '{TIME_RESOLUTION}360'"
+        ) from None
 
 
 def _ecg_signals(header: EdfHeader) -> dict[str, EdfSignal]:

@@ -1,4 +1,4 @@
-"""`ecg-stream annotate`: label whole records at full speed into WFDB annotation files."""
+"""`ecg-stream annotate`: label whole records at full speed into annotation files."""
 
 import argparse
 from pathlib import Path
@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--annotator", default="pred", metavar="NAME", help="extension of the files (pred)")
     add_record_arguments(parser)
+    add(
+        "--format",
+        choices=("wfdb", "edf"),
+        default="wfdb",
+        help="of the annotation files: wfdb, or EDF+ as RECORD.NAME.edf (wfdb)",
+    )
     add("--jobs", type=int, default=1, metavar="N", help="records at the same time (1)")
 
 
@@ -35,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
         which=args.label,
         lead=args.lead,
         file=file_options(args),
+        format=args.format,
     )
     names = expand(args.records)
     totals = Totals()

@@ -12,8 +12,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--reference", type=Path, required=True, metavar="DIR", help="folder of the references")
     add("--predicted", type=Path, required=True, metavar="DIR", help="folder of what to score")
-    add("--reference-annotator", default="atr", metavar="NAME", help="their extension (atr)")
-    add("--predicted-annotator", default="pred", metavar="NAME", help="their extension (pred)")
+    add(
+        "--reference-annotator",
+        default="atr",
+        metavar="NAME",
+        help="their extension (atr); EDF+: edf",
+    )
+    add(
+        "--predicted-annotator",
+        default="pred",
+        metavar="NAME",
+        help="their extension (pred); EDF+: pred.edf",
+    )
     add("--records", nargs="+", metavar="RECORD", help="score only these; DS1 and DS2 are known")
     add("--from", dest="start", default="5:00", metavar="TIME", help="start of the test (5:00)")
     add("--to", dest="stop", metavar="TIME", help="end of the test (end of the record)")

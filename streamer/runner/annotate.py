@@ -1,4 +1,4 @@
-"""Label whole records at full speed, into WFDB annotation files."""
+"""Label whole records at full speed, into WFDB or EDF+ annotation files."""
 
 import multiprocessing
 import signal
@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from classifier.errors import ClassifierError
 from classifier.labels import Label
@@ -18,7 +18,7 @@ from replay.formats.options import FileOptions
 from replay.formats.suffixes import is_record_file
 from replay.lead_choice import open_two_leads
 from replay.places import HEADER_SUFFIX, locate_name, locate_path
-from replay.record import BLOCK_SAMPLES, Record
+from replay.record import BLOCK_SAMPLES, Record, recorded_at
 from replay.records import records_of
 from streamer.core.errors import OutputError, StreamerError
 from streamer.core.events import Event, LabeledBeat
@@ -29,6 +29,7 @@ from streamer.scoring.annotation_file import (
     check_annotator,
     write_annotations,
 )
+from streamer.scoring.edf_annotations import EDF_EXTENSION, write_edf_annotations
 from streamer.sinks.annotations import REVISIONS, Which
 
 EXPECTED: Final = (StreamerError, ReplayError, ClassifierError, ValueError, OSError)
@@ -49,6 +50,8 @@ class AnnotateConfig:
     """Primary lead; None takes MLII where there is one."""
     file: FileOptions = field(default_factory=FileOptions)
     """Which leads, and what the records' files don't state."""
+    format: Literal["wfdb", "edf"] = "wfdb"
+    """Of what is written; EDF+ gets a further extension, `edf`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +157,12 @@ def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = Non
         record = open_two_leads(name, lead=config.lead, options=config.file)
         beats = label_beats(record, _model(), config.which, moved)
         path = annotation_path(config.out, record.name, config.annotator)
-        count = write_annotations(path, beats, fs=record.fs)
+        if config.format == "edf":
+            path = path.with_name(f"{path.name}.{EDF_EXTENSION}")
+            recorded = recorded_at(record)
+            count = write_edf_annotations(path, beats, fs=record.fs, recorded=recorded)
+        else:
+            count = write_annotations(path, beats, fs=record.fs)
     except EXPECTED as error:
         return Annotated(record=name, error=str(error) or type(error).__name__)
     return Annotated(

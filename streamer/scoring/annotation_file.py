@@ -135,15 +135,26 @@ def write_annotations(path: Path, beats: Iterable[tuple[int, Label]], *, fs: flo
     """
     encoder = _Encoder(fs)
     encoded = [encoder.beat(sample, label) for sample, label in beats]
+    write_whole(path, encoder.head + b"".join(encoded) + _END)
+    return len(encoded)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears under its name when it is complete.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            part.write_bytes(encoder.head + b"".join(encoded) + _END)
+            part.write_bytes(data)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-    return len(encoded)
 
 
 def _writing(path: Path) -> AbstractContextManager[None]:

@@ -8,8 +8,9 @@ from typing import Final
 from classifier.splits import DS1, DS2
 from replay.player import parse_time
 from streamer.core.errors import ScoringError
-from streamer.scoring.annotation_file import annotation_path, read_annotations
+from streamer.scoring.annotation_file import AnnotationFile, annotation_path, read_annotations
 from streamer.scoring.ec57 import TOLERANCE_MS, RecordScore, score_record
+from streamer.scoring.edf_annotations import is_edf, read_edf_beats
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {"DS1": DS1, "DS2": DS2}
 """Names that stand for several records."""
@@ -112,8 +113,8 @@ def _require(names: Sequence[str], there: set[str], folder: Path, annotator: str
 
 
 def _score(comparison: Comparison, record: str) -> RecordScore:
-    reference = read_annotations(comparison.reference, record, comparison.reference_annotator)
-    predicted = read_annotations(comparison.predicted, record, comparison.predicted_annotator)
+    reference = _read(comparison.reference, record, comparison.reference_annotator)
+    predicted = _read(comparison.predicted, record, comparison.predicted_annotator)
     fs = reference.fs or predicted.fs
     if fs is None:
         raise ScoringError(
@@ -143,6 +144,12 @@ def _score(comparison: Comparison, record: str) -> RecordScore:
         stop=stop,
         tolerance_ms=comparison.tolerance_ms,
     )
+
+
+def _read(folder: Path, record: str, annotator: str) -> AnnotationFile:
+    if is_edf(annotator):
+        return read_edf_beats(annotation_path(folder, record, annotator))
+    return read_annotations(folder, record, annotator)
 
 
 def _length(folder: Path, record: str) -> int | None:

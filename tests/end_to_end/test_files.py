@@ -1,5 +1,8 @@
 """The same record through WFDB, EDF, CSV and NumPy, from the command line to the labels."""
 
+import json
+
+import edfio
 import numpy as np
 import pytest
 from record_files import GAIN, write_all
@@ -8,7 +11,7 @@ from replay.simulate.demo import simulate_demo
 from streamer.commands.cli import main
 
 FS = 360
-SECONDS = 40
+SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +38,21 @@ def test_a_file_that_can_not_be_read_is_said_to_be_there(tmp_path, capsys):
     assert "is there, but not in a format that is read: WFDB (.hea), EDF" in said
     assert main(["explain", str(tmp_path / "no.csv"), "--beat", "1"]) == 1
     assert "no file" in capsys.readouterr().err
+
+
+def test_edf_plus_annotations_are_written_and_scored(files, tmp_path):
+    """As a reference too: the labels of the same record in WFDB agree with them beat by beat."""
+    record = next(path for path in files if path.endswith("edf.edf"))
+    for form in ("edf", "wfdb"):
+        assert main(["annotate", record, "--out", str(tmp_path), "--format", form]) == 0
+    written = tmp_path / "edf.pred.edf"
+    texts = [annotation.text for annotation in edfio.read_edf(written).annotations]
+    assert texts[0] == "## time resolution: 360"
+    assert set(texts[1:]) <= set("NSVFQ")
+    scores, folder = tmp_path / "scores.json", str(tmp_path)
+    options = ["--reference-annotator", "pred.edf", "--from", "0:00", "--json", str(scores)]
+    assert main(["score", "--reference", folder, "--predicted", folder, *options]) == 0
+    gross = json.loads(scores.read_text())["all"]["gross"]
+    assert (gross["tp"], gross["fn"], gross["fp"]) == (len(texts) - 1, 0, 0)
+    off_diagonal = [n for k, row in enumerate(gross["matrix"]) for m, n in enumerate(row) if k != m]
+    assert sum(off_diagonal) == 0
