@@ -18,10 +18,13 @@ class Chunk:
     samples : ndarray of float32, shape (leads, n)
         Amplitudes in mV; NaN marks a sample that the source says is invalid. One sample is a chunk
         with n = 1.
+    leads : tuple of str or None
+        Names of the rows, where a source may change its leads; None: always the same ones.
     """
 
     start: int
     samples: NDArray[np.float32]
+    leads: tuple[str, ...] | None = None
 
     @property
     def stop(self) -> int:
@@ -36,4 +39,4 @@ class Chunk:
             return
         for first in range(0, n, size):
             samples = np.ascontiguousarray(self.samples[:, first : first + size])
-            yield Chunk(start=self.start + first, samples=samples)
+            yield Chunk(start=self.start + first, samples=samples, leads=self.leads)

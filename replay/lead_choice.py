@@ -7,17 +7,9 @@ classifier has learned from come first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from replay.formats.options import FileOptions
-from replay.record import LeadView, Record, read_samples
-from replay.records import open_record
-
-USED: Final = 2
-"""Leads that detector and classifier take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +26,18 @@ class LeadChoiceConfig:
     """In which a beat is expected, at 40 a minute and more."""
     good_enough: float = 0.5
     """A preferred lead is taken if it has this share of the best lead's quality."""
+    check_s: float = 5.0
+    """How often the leads are compared as the record goes on."""
+    follow_s: float = 10.0
+    """How much of the signal each comparison looks at."""
+    patience: int = 4
+    """Comparisons in a row, so some half a minute, in which a lead must be bad to be replaced: a
+    patient who turns over is quiet again by then."""
+    bad: float = 0.35
+    """A lead with less than this share of another one's quality is bad: less than `good_enough`, so
+    that leads don't take turns."""
+    clear: float = 1.5
+    """Least quality of the other one: QRS complexes 4.5 times as steep as what lies between."""
     primary: tuple[str, ...] = ("MLII", "II")
     """Preferred to analyse: upright QRS, and what the classifier has learned from."""
     second: tuple[str, ...] = ("V1", "MLV1", "V5", "V2", "V4")
@@ -123,35 +127,16 @@ def _preferred(
     return best
 
 
-def open_two_leads(
-    name: str, *, lead: str | None = None, options: FileOptions | None = None
-) -> Record:
-    """Open a record as `replay.records.open_record` does; of many leads, those that are best.
-
-    Leads that the options name are taken as they are.
-    """
-    record = open_record(name, lead=lead, options=options)
-    return record if options is not None and options.leads else with_best_leads(record, lead)
-
-
-def offered_leads(record: Record) -> tuple[str, ...]:
-    """Return all leads that a record has, those that aren't used included."""
-    return record.record.leads if isinstance(record, LeadView) else record.leads
-
-
-def with_best_leads(record: Record, lead: str | None = None) -> Record:
-    """Return a record with the two of its leads that are best at its beginning.
-
-    Parameters
-    ----------
-    record : Record
-        One of up to two leads is returned as it is.
-    lead : str, optional
-        Primary lead that was asked for.
-    """
-    if len(record.leads) <= USED:
-        return record
-    config = LeadChoiceConfig()
-    stop = min(round(config.look_s * record.fs), record.n_samples)
-    quality = lead_quality(read_samples(record, 0, stop), record.fs, config)
-    return LeadView(record, choose(record.leads, quality, lead, config))
+def replacement(
+    leads: Sequence[str],
+    quality: NDArray[np.float64],
+    rows: Sequence[int],
+    place: int,
+    config: LeadChoiceConfig,
+) -> int:
+    """Return the row of the lead to use in place of one of those that are used."""
+    names = [name.casefold() for name in leads]
+    others = quality.copy()
+    others[list(rows)] = -1.0
+    wanted = config.second if place else config.primary
+    return _preferred(names, others, wanted, config.good_enough)

@@ -15,7 +15,7 @@ from classifier.inputs.features import FEATURE_NAMES, FloatArray
 from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.inputs.kernels import records
 from classifier.inputs.sequence import untrained
-from classifier.inputs.state import OPEN, STATE, new_state
+from classifier.inputs.state import OF_RHYTHM, OPEN, STATE, new_state
 from classifier.inputs.window import REASONS
 
 
@@ -108,6 +108,13 @@ class PatientMemory:
     def reset(self) -> None:
         """Forget everything."""
         self._state = new_state()
+
+    def forget_shapes(self) -> None:
+        """Forget what beats look like, as when other leads are used, but not their rhythm."""
+        known = self._state
+        self._state = new_state()
+        for name in OF_RHYTHM:
+            self._state[name] = known[name]
 
     def state(self) -> Any:
         """Copy the state: a record of `state.STATE`, shape (1,)."""

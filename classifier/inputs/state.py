@@ -57,6 +57,9 @@ A shape is kept in 16 bits a sample, in steps of 1/32767 of its largest deflecti
 complex of 1.5 mV a twentieth of a microvolt, well below the step of any converter it came from.
 """
 
+OF_RHYTHM: Final = ("rr_s", "n_rr", "long_run_rr_s", "entropy", "sequence")
+"""Fields that don't depend on the lead, or, as the sequence, but little."""
+
 OPEN: Final = np.dtype(
     [
         ("qrs", np.float32, (QRS.stop - QRS.start,)),  # mV, baseline off

@@ -17,7 +17,7 @@ from classifier.inputs.memory import BeatInputs, PatientMemory
 from classifier.network.spec import ModelSpec
 from streamer.beats.label_request import NOISE, LabelRequest
 from streamer.core.errors import SnapshotError, StageClosedError
-from streamer.core.events import CHAIN_FS, Beat, Gap, RPeak, Tick
+from streamer.core.events import CHAIN_FS, Beat, Gap, GapReason, RPeak, Tick
 from streamer.core.stage import Snapshot
 
 _VERSION: Final = 5
@@ -101,7 +101,11 @@ class LabelRequester:
         outputs = self._time_out(before=item.decided_at)
         self._now = item.decided_at
         if isinstance(item, Gap):
-            return [*outputs, *self._confirm_alone(item.decided_at), item]
+            outputs += self._confirm_alone(item.decided_at)
+            if item.reason is GapReason.LEADS:
+                # The same beats look otherwise now; as they were known, each would be a new shape.
+                self._patient.forget_shapes()
+            return [*outputs, item]
         return [*outputs, *self._push_beat(item)]
 
     def flush(self) -> list[LabelRequest | Gap]:

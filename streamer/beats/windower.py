@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from replay.chunk import Chunk
 from streamer.core.errors import SnapshotError, StageClosedError
-from streamer.core.events import CHAIN_FS, Beat, Gap, GapReason, RPeak, Tick
+from streamer.core.events import CHAIN_FS, Beat, Gap, RPeak, Tick
 from streamer.core.stage import Snapshot
 from streamer.signal.ring import SampleRing
 
@@ -222,8 +222,7 @@ class BeatWindower:
 
     def _push_gap(self, gap: Gap) -> list[Beat | Gap]:
         # A loss becomes known with the first sample after it, and so do the beats before it.
-        lost = gap.reason is GapReason.LOST
-        beats = self._due(gap.decided_at + lost)
+        beats = self._due(gap.decided_at + gap.reason.begins_anew)
         self._rr_s.clear()
         self._last_peak = None
         return [*beats, gap]

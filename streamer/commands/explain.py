@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from classifier.labels import Label
-    from replay.lead_choice import open_two_leads
+    from replay.lead_following import open_two_leads
     from replay.player import parse_time
     from streamer.monitor.explain_view import explain_lines
     from streamer.monitor.terminal.screen_lines import Frame

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and say where."""
-    from replay.lead_choice import open_two_leads
+    from replay.lead_following import open_two_leads
     from replay.progress import progress_bar
     from streamer.report.data import from_events, from_record
     from streamer.report.holter import report_page

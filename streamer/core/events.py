@@ -32,6 +32,13 @@ class GapReason(StrEnum):
     """No signal: lead off, or the amplifier is grounded."""
     SATURATED = "saturated"
     """The amplifier stands at its rail."""
+    LEADS = "leads changed"
+    """Other leads are used from here on; a few milliseconds, so that everything begins anew."""
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether what follows is another signal, or of another time, than what came before."""
+        return self in (GapReason.LOST, GapReason.LEADS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,8 @@ class Gap:
     """Sample at which this became known."""
     ongoing: bool = False
     """Whether it goes on: a gap of the same `start` that is not ongoing follows at its end."""
+    leads: tuple[str, ...] = ()
+    """Names of the leads that are used from `stop` on, where the reason is that they changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from classifier.labels import MODEL_LABELS, Label
 from streamer.core.events import Alarm, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.heart_rate import HeartRateConfig, heart_rate_bpm
@@ -211,7 +213,11 @@ def _alarm(event: Alarm, envelope: dict[str, Any]) -> AlarmMessage:
 
 def _gap(event: Gap, envelope: dict[str, Any]) -> GapMessage:
     return GapMessage(
-        **envelope, stop=int(event.stop), reason=event.reason.value, ongoing=event.ongoing
+        **envelope,
+        stop=int(event.stop),
+        reason=event.reason.value,
+        ongoing=event.ongoing,
+        leads=list(event.leads) or UNSET,
     )
 
 

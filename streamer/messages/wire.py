@@ -143,6 +143,7 @@ class GapMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.GAP.va
     stop: Annotated[Sample, said("one past the last unusable sample (so far)")]
     reason: Annotated[Text, words("why they are lost or unusable", GapReason)]
     ongoing: Annotated[bool, said("a second message tells its end")]
+    leads: Annotated[list[Text] | UnsetType, said("used from now on, if they changed")] = UNSET
 
 
 class AlertMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALERT.value):

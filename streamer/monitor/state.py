@@ -3,7 +3,7 @@
 import statistics
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -133,6 +133,8 @@ class MonitorState:
             If it starts before the end of the chunk before it.
         """
         self.ring.append(chunk)
+        if chunk.leads is not None and chunk.leads != self.info.leads:
+            self.info = replace(self.info, leads=chunk.leads)
         self.now = chunk.stop
         if self.now >= self._gain_due:
             self._gain_due = self.now + self._gain_every

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from classifier.network.spec import ModelSpec
 from replay.chunk import Chunk
@@ -17,7 +17,7 @@ from streamer.rhythm.waveform.measures import Measurement
 from streamer.signal.bandpass import FilteredChunk
 from streamer.signal.ring import SampleRing
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 class BeatPath:
@@ -94,7 +94,7 @@ class BeatPath:
     def note_loss(self, gap: Gap) -> None:
         """Keep a loss until the detector has noticed it and returned what it held from before."""
         start = gap.start if self._lost is None else self._lost.start
-        self._lost = _lost(start, gap.stop)
+        self._lost = dataclasses.replace(gap, start=start)
 
     def add_detection(self, found: RPeak | Gap) -> list[Step]:
         """Take a peak or gap that the detector found."""
@@ -156,7 +156,7 @@ class BeatPath:
             stage=type(self).__name__,
             version=_VERSION,
             state={
-                "lost": None if self._lost is None else [self._lost.start, self._lost.stop],
+                "lost": None if self._lost is None else _fields(self._lost),
                 "stages": [stage.snapshot() for stage in stages],
             },
         )
@@ -174,7 +174,7 @@ class BeatPath:
         self._windower.restore(windower)
         self._requester.restore(requester)
         self._rhythm.restore(rhythm)
-        self._lost = None if state["lost"] is None else _lost(*state["lost"])
+        self._lost = None if state["lost"] is None else _gap(state["lost"])
 
     def _cut(self, item: RPeak | Gap | Tick) -> list[Step]:
         steps: list[Step] = []
@@ -183,8 +183,13 @@ class BeatPath:
         return steps
 
 
-def _lost(start: int, stop: int) -> Gap:
-    return Gap(start=start, stop=stop, reason=GapReason.LOST, decided_at=stop)
+def _fields(gap: Gap) -> dict[str, Any]:
+    return {**dataclasses.asdict(gap), "reason": gap.reason.value, "leads": list(gap.leads)}
+
+
+def _gap(fields: dict[str, Any]) -> Gap:
+    reason, leads = GapReason(fields["reason"]), tuple(fields["leads"])
+    return Gap(**{**fields, "reason": reason, "leads": leads})
 
 
 def _decided_at(event: Event) -> int:

@@ -109,6 +109,10 @@ class Chain:
         """The source's sample that comes next; None before the first."""
         return get_position(self._resampler.position)
 
+    def changes_leads(self, item: Chunk) -> bool:
+        """Return whether a chunk is of other leads than the one before it."""
+        return self._resampler.changes_leads(item)
+
     @property
     def is_closed(self) -> bool:
         """Whether the stream has ended."""

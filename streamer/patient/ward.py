@@ -214,7 +214,7 @@ class Ward:
         counts = np.zeros(rows, np.int64)
         for source, chunk in chunks.items():
             patient = self._patients[source]
-            if chunk.start != patient.chain.next_sample:
+            if chunk.start != patient.chain.next_sample or patient.chain.changes_leads(chunk):
                 steps += self._jump(patient, chunk)
                 continue
             for resampled in patient.chain.resample(chunk):
@@ -225,7 +225,7 @@ class Ward:
     def _jump(self, patient: Patient, chunk: Chunk) -> list[PatientStep]:
         """Have the patient's own chain take a chunk that doesn't follow the last one."""
         steps = self.settle(patient.source)
-        owned = Chunk(start=chunk.start, samples=np.ascontiguousarray(chunk.samples))
+        owned = dataclasses.replace(chunk, samples=np.ascontiguousarray(chunk.samples))
         steps += [(patient, step) for step in patient.chain.advance(owned)]
         self._note_due(patient)
         self.rows.may_change[patient.row] = True

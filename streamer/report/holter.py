@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from classifier.labels import Label
-from replay.lead_choice import offered_leads
+from replay.lead_following import offered_leads
 from replay.player import format_time
 from streamer.core.clock_format import clock
 from streamer.report import page

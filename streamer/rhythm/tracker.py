@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamer.core.errors import StageClosedError
-from streamer.core.events import CHAIN_FS, Gap, GapReason, LabeledBeat, Rhythm, Tick
+from streamer.core.events import CHAIN_FS, Gap, LabeledBeat, Rhythm, Tick
 from streamer.core.stage import Snapshot
 from streamer.rhythm.config import RhythmConfig
 from streamer.rhythm.context import RhythmContext
@@ -206,7 +206,7 @@ class RhythmTracker:
         return self._machine.apply(Layer.MOMENT, Trigger.BEAT)
 
     def _take_gap(self, gap: Gap) -> list[Output]:
-        if gap.reason is GapReason.LOST:
+        if gap.reason.begins_anew:
             return self._restart(gap)
         outputs: list[Output] = []
         if self._context.gap is None:

@@ -16,7 +16,7 @@ from classifier.network.runtime import BeatModel, load_model
 from replay.errors import ReplayError
 from replay.formats.options import FileOptions
 from replay.formats.suffixes import is_record_file
-from replay.lead_choice import open_two_leads
+from replay.lead_following import open_two_leads
 from replay.places import HEADER_SUFFIX, locate_name, locate_path
 from replay.record import BLOCK_SAMPLES, Record, recorded_at
 from replay.records import records_of

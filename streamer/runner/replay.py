@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.network.runtime import load_model
-from replay.lead_choice import offered_leads, open_two_leads
+from replay.lead_following import offered_leads, open_two_leads
 from replay.player import Player, parse_time
 from replay.record import Record
 from streamer.core.events import StreamInfo

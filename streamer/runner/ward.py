@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
-from replay.lead_choice import open_two_leads
+from replay.lead_following import open_two_leads
 from replay.record import Record
 from replay.records import records_of
 from streamer.beats.batched_model import BatchedModel

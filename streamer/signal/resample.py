@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import Final
@@ -17,7 +17,7 @@ from streamer.core.events import CHAIN_FS, Gap, GapReason
 from streamer.core.stage import Snapshot
 from streamer.signal.position import get_position, new_position, set_position
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +148,7 @@ class Resampler:
         """Return to the state of a new object."""
         set_position(self.position, None)
         self._next_out = 0
+        self._leads: tuple[str, ...] | None = None
         self._tail = np.empty((self._n_leads, 0), np.float32)
         self._closed = False
 
@@ -179,6 +180,12 @@ class Resampler:
             raise StageClosedError("Resampler was flushed; reset() it before pushing again")
         out: list[Chunk | Gap] = []
         expected = get_position(self.position)
+        is_changed = self.changes_leads(item)
+        if is_changed and expected is not None:
+            item = self._after_change(item, expected)
+            if not item.samples.shape[1]:
+                return []
+        self._leads = item.leads
         if expected is None:
             self._restart(item.start)
         elif item.start < expected:
@@ -188,13 +195,29 @@ class Resampler:
             )
         elif item.start > expected:
             out.extend(self._interpolate(final=True))
-            out.append(self._lost(expected, item.start))
+            lost = self._lost(expected, item.start)
+            if is_changed:
+                lost = replace(lost, reason=GapReason.LEADS, leads=item.leads or ())
+            out.append(lost)
             self._restart(item.start)
         set_position(self.position, item.stop)
         if self._identity:
             return [*out, Chunk(start=item.start, samples=item.samples)]
         self._tail = np.concatenate([self._tail, item.samples], axis=1)
         return [*out, *self._interpolate(final=False)]
+
+    def changes_leads(self, item: Chunk) -> bool:
+        """Return whether a chunk is of other leads than the one before it."""
+        return None not in (item.leads, self._leads) and item.leads != self._leads
+
+    def _after_change(self, item: Chunk, expected: int) -> Chunk:
+        """Leave out as many samples of other leads as make a gap of one at the output's rate.
+
+        What comes after a jump begins anew, in this stage and in all that follow.
+        """
+        skip = max(expected + math.ceil(self._ratio) - item.start, 0)
+        samples = np.ascontiguousarray(item.samples[:, skip:])
+        return Chunk(start=item.stop - samples.shape[1], samples=samples, leads=item.leads)
 
     def flush(self) -> list[Chunk | Gap]:
         """End the stream: the last samples are interpolated with the final sample held."""
@@ -252,6 +275,7 @@ class Resampler:
                 "next": get_position(self.position),
                 "next_out": self._next_out,
                 "tail": self._tail.copy(),
+                "leads": None if self._leads is None else list(self._leads),
                 "closed": self._closed,
             },
         )
@@ -262,4 +286,5 @@ class Resampler:
         set_position(self.position, state["next"])
         self._next_out = state["next_out"]
         self._tail = state["tail"].copy()
+        self._leads = None if state["leads"] is None else tuple(state["leads"])
         self._closed = state["closed"]

@@ -182,7 +182,8 @@ def event_words(event: Event, fs: float) -> str | None:
     start, duration = record_time(event.start, fs), (event.stop - event.start) / fs
     if event.ongoing:
         return f"gap {event.reason} since {start}, no signal"
-    return f"gap {event.reason} at {start}, {duration:.3f} s without signal"
+    words = f"gap {event.reason} at {start}, {duration:.3f} s without signal"
+    return f"{words}, {' and '.join(event.leads)} from now on" if event.leads else words
 
 
 def _beat_words(event: LabeledBeat, fs: float) -> str | None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from replay.lead_choice import choose, lead_quality, offered_leads, with_best_leads
+from replay.lead_choice import choose, lead_quality
+from replay.lead_following import offered_leads, with_best_leads
 from replay.record import read_samples
 from replay.simulate.record import SimulatedRecord, simulate_beats
 

@@ -13,7 +13,7 @@ from classifier.inputs.geometry import GEOMETRY, SIGNAL_CHANNELS
 from classifier.labels import MODEL_LABELS, SYMBOL_TO_LABEL, Label
 from classifier.network.runtime import BeatModel, load_model
 from replay.player import format_time
-from replay.record import BLOCK_SAMPLES, Record, Reference
+from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples
 from streamer.beats.label_request import LabelRequest, Step
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
@@ -261,7 +261,7 @@ def beat_at(record: Record, model: BeatModel, sample: int, revision: int) -> Fou
         labelled=chain.at_source(answer),
         question=nearest,
         symbol=_symbol(record.reference(), peak, record.fs),
-        context=next(record.chunks(start, stop, size=stop - start)).samples[0],
+        context=read_samples(record, start, stop)[0],
         context_start=start,
     )
 
