@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from replay.errors import RecordFormatError as RecordFormatError
     from replay.errors import RecordNotFoundError as RecordNotFoundError
     from replay.errors import ReplayError as ReplayError
+    from replay.formats.options import FileOptions as FileOptions
+    from replay.lead_following import with_best_leads as with_best_leads
     from replay.record import Record as Record
     from replay.record import Reference as Reference
     from replay.records import list_records as list_records
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _HOME: Final = {
     "Chunk": "replay.chunk",
     "DownloadError": "replay.errors",
+    "FileOptions": "replay.formats.options",
     "LeadNotFoundError": "replay.errors",
     "Record": "replay.record",
     "RecordFormatError": "replay.errors",
@@ -31,6 +34,7 @@ _HOME: Final = {
     "list_records": "replay.records",
     "open_record": "replay.records",
     "records_of": "replay.records",
+    "with_best_leads": "replay.lead_following",
 }
 """Where each public name is defined; it is imported when it is first used."""
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from replay.errors import ReplayError
+from replay.formats.file_record import FileSource
+from replay.formats.files import open_file
 from replay.places import RecordLocation
 from replay.simulate.demo import DEMO, simulate_demo
 from replay.wfdb_header import read_header
@@ -35,10 +37,16 @@ def summarise(locations: Iterable[RecordLocation]) -> Iterator[RecordSummary]:
         path = location.path
         leads: tuple[str, ...] = ()
         fs = duration_s = problem = None
+        annotated = path.with_name(f"{location.name}.{DEFAULT_ANNOTATOR}").is_file()
         try:
-            header = read_header(path)
-            leads, fs, duration_s = header.leads, header.fs, header.n_samples / header.fs
-            header.require_complete_files()
+            if location.is_single_file:
+                file = open_file(FileSource(path=path))
+                leads, fs, duration_s = file.leads, file.fs, file.n_samples / file.fs
+                annotated = file.reference() is not None
+            else:
+                header = read_header(path)
+                leads, fs, duration_s = header.leads, header.fs, header.n_samples / header.fs
+                header.require_complete_files()
         except ReplayError as error:
             problem = str(error)
         yield RecordSummary(
@@ -47,7 +55,7 @@ def summarise(locations: Iterable[RecordLocation]) -> Iterator[RecordSummary]:
             leads=leads,
             fs=fs,
             duration_s=duration_s,
-            annotated=path.with_name(f"{path.name}.{DEFAULT_ANNOTATOR}").is_file(),
+            annotated=annotated,
             folder=str(path.parent),
             origin=location.origin,
             problem=problem,

@@ -72,8 +72,9 @@ def next_chunk(
     ValueError
         If the numbers aren't floats, or the rows aren't those of the leads.
     """
+    names = None
     if isinstance(item, Chunk):
-        start, values = item.start, item.samples
+        start, values, names = item.start, item.samples, item.leads
     else:
         values = item  # type: ignore[assignment]
     array = _millivolts(values)
@@ -84,7 +85,8 @@ def next_chunk(
             f"a piece of the stream has shape {np.shape(values)}; expected ({len(leads)}, n) for "
             f"{_listed(leads)}, or one value for each lead"
         )
-    return Chunk(start=start, samples=_contiguous(array[list(order)]))
+    named = None if names is None else tuple(names[row] for row in order)
+    return Chunk(start=start, samples=_contiguous(array[list(order)]), leads=named)
 
 
 def _millivolts(samples: ArrayLike) -> NDArray[np.floating[Any]]:

@@ -23,7 +23,7 @@ from sample_events import (
 )
 
 from classifier.labels import Label
-from streamer.core.events import AlarmState, Event
+from streamer.core.events import AlarmState, Event, Gap, GapReason
 from streamer.messages.payload import (
     TopicKind,
     check_source,
@@ -40,7 +40,15 @@ def test_every_message_keeps_its_schema_and_has_no_field_beyond_it(event: Event)
     found = fields(event)
     form = schema(found["type"])
     jsonschema.validate(found, form)
-    assert set(found) == set(form["properties"])
+    assert set(form["required"]) <= set(found) <= set(form["properties"])
+
+
+def test_a_change_of_leads_names_the_new_ones() -> None:
+    gap = Gap(start=5, stop=6, reason=GapReason.LEADS, decided_at=6, leads=("V5", "V1"))
+    found = fields(gap)
+    assert (found["reason"], found["leads"]) == ("leads changed", ["V5", "V1"])
+    jsonschema.validate(found, schema("gap"))
+    assert "leads" not in fields(replace(gap, reason=GapReason.LOST, leads=()))
 
 
 @pytest.mark.parametrize("kind", MessageType)
