@@ -120,11 +120,6 @@ def open_two_leads(
     return record if options is not None and options.leads else with_best_leads(record, lead)
 
 
-def offered_leads(record: Record) -> tuple[str, ...]:
-    """Return all leads that a record has, those that aren't used included."""
-    return record.record.leads if isinstance(record, LeadView) else record.leads
-
-
 def with_best_leads(record: Record, lead: str | None = None) -> Record:
     """Return a record with its two best leads, followed as it is read.
 

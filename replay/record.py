@@ -86,6 +86,12 @@ def recorded_at(record: Record) -> tuple[time | None, date | None]:
     return getattr(record, "base_time", None), getattr(record, "base_date", None)
 
 
+def offered_leads(record: Record) -> tuple[str, ...]:
+    """Return all leads that a record has, those that aren't used included."""
+    offered: tuple[str, ...] = getattr(record, "offered", record.leads)
+    return offered
+
+
 def read_samples(record: Record, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
     """Return a record's samples from `start` until before `stop` in mV, shape (leads, n)."""
     blocks = [chunk.samples for chunk in record.chunks(start, stop, BLOCK_SAMPLES)]
@@ -213,6 +219,11 @@ class LeadView:
     def leads(self) -> tuple[str, ...]:
         """The leads that are in view."""
         return tuple(self.record.leads[row] for row in self.rows)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """All leads of the record."""
+        return offered_leads(self.record)
 
     @property
     def n_samples(self) -> int:

@@ -60,6 +60,7 @@ class CsvRecord(FileRecord):
         self._starts = np.arange(len(layout.offsets) - 1, dtype=np.int64) * BLOCK_ROWS
         super().__init__(source, fs=fs, n_samples=self._place(fs))
         self.leads = tuple(names)
+        self.offered = tuple(column.lead for column in candidates)
         if all(column.name is None for column in layout.columns) and not source.options.leads:
             self._require_no_time()
         self._check_units()

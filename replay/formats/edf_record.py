@@ -65,6 +65,7 @@ class EdfRecord(FileRecord):
         if source.options.units is not None:
             raise RecordFormatError(f"{source.path.name} states its units; leave --units out")
         self.leads = tuple(names)
+        self.offered = tuple(column.lead for column in columns)
         self.base_time, self.base_date = header.base_time, header.base_date
 
     def reference(self) -> Reference | None:

@@ -60,6 +60,8 @@ class FileRecord(ABC):
     base_time : time or None
         Time of day of the first sample, where the file states it.
     base_date : date or None
+    offered : tuple of str
+        All leads of the file, those that aren't read included.
     """
 
     base_time: time | None = None
@@ -72,6 +74,7 @@ class FileRecord(ABC):
         self.fs = fs
         self.n_samples = n_samples
         self.leads: tuple[str, ...] = ()
+        self.offered: tuple[str, ...] = ()
         self._annotator = source.annotator
 
     @abstractmethod

@@ -52,6 +52,7 @@ class NumpyRecord(FileRecord):
         fs = source.options.rate(None if fs is None else float(fs), file)
         super().__init__(source, fs=fs, n_samples=len(samples))
         self.leads = tuple(leads)
+        self.offered = tuple(column.lead for column in columns)
         self._check_units()
 
     def _read(self, start: int, stop: int) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from classifier.labels import Label
-from replay.lead_following import offered_leads
 from replay.player import format_time
+from replay.record import offered_leads
 from streamer.core.clock_format import clock
 from streamer.report import page
 from streamer.report.comparison import against_reference

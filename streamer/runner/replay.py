@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.network.runtime import load_model
-from replay.lead_following import offered_leads, open_two_leads
+from replay.lead_following import open_two_leads
 from replay.player import Player, parse_time
-from replay.record import Record
+from replay.record import Record, offered_leads
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_SIGNAL
 from streamer.core.text import say

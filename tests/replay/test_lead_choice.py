@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from replay.lead_choice import choose, lead_quality
-from replay.lead_following import offered_leads, with_best_leads
-from replay.record import read_samples
+from replay.lead_following import with_best_leads
+from replay.record import offered_leads, read_samples
 from replay.simulate.record import SimulatedRecord, simulate_beats
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
