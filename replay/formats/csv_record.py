@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from replay.errors import RecordFormatError
 from replay.formats.csv_layout import BLOCK_ROWS, CsvColumn, read_layout
-from replay.formats.file_record import Column, FileRecord, FileSource, choose_columns
+from replay.formats.file_record import LONGEST_DAYS, Column, FileRecord, FileSource, choose_columns
 from replay.formats.units import UNITS_HELP, Scale, mv_per_unit, parse_units
 
 MISSING: Final = frozenset(["", "nan", "na", "n/a", "-", "null", "none"])
@@ -166,6 +166,11 @@ class CsvRecord(FileRecord):
             self._starts[block] = following
             following += len(times) + int(self._holes(times, fs).sum())
             before = times[-1]
+        if following / fs / 86400 > LONGEST_DAYS:
+            raise RecordFormatError(
+                f"{self._layout.path}: its times span {following / fs / 86400:.0f} days; mend the "
+                "time column"
+            )
         self._has_holes = following > self._layout.n_rows
         return following
 

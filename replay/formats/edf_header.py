@@ -4,6 +4,7 @@ Read here rather than by `edfio`, which hides the annotation signals and the tim
 records, cuts a truncated file without an error, and stops at a unit of µV that isn't ASCII.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -177,11 +178,14 @@ def _text(field: bytes) -> str:
 
 def _number(path: Path, field: bytes, what: str) -> float:
     try:
-        return float(_text(field).replace(",", "."))
+        value = float(_text(field).replace(",", "."))
+        if not math.isfinite(value):
+            raise ValueError
     except ValueError:
         raise RecordFormatError(
             f"{path} has {_text(field)!r} for the {what}; it is damaged, or not an EDF file"
         ) from None
+    return value
 
 
 def _integer(path: Path, field: bytes, what: str, *, least: int = 0) -> int:

@@ -19,7 +19,14 @@ from replay.formats.edf_annotations import (
     onset_s,
 )
 from replay.formats.edf_header import EdfHeader, EdfSignal, read_header, read_records
-from replay.formats.file_record import Column, FileRecord, FileSource, choose_columns, unique
+from replay.formats.file_record import (
+    LONGEST_DAYS,
+    Column,
+    FileRecord,
+    FileSource,
+    choose_columns,
+    unique,
+)
 from replay.formats.units import mv_per_unit
 from replay.record import Reference
 
@@ -27,8 +34,6 @@ ECG_TYPES: Final = ("ECG", "EKG")
 """What an EDF+ label of an ECG lead begins with."""
 OTHER_TYPES: Final = tuple("EEG EOG EMG ERG MEG MCG EP ERP NIRS".split())
 """Types of other signals measured in volts."""
-LONGEST_DAYS: Final = 60
-"""Holes included; what spans more has damaged time stamps."""
 
 
 class EdfRecord(FileRecord):

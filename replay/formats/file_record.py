@@ -19,6 +19,8 @@ from replay.formats.units import require_plausible
 from replay.record import Reference, check_range, lead_order, select_leads
 from replay.wfdb_record import read_reference
 
+LONGEST_DAYS: Final = 60
+"""Holes included; what spans more has damaged time stamps."""
 BLOCK_SAMPLES: Final = 2**15
 """Samples read at a time."""
 

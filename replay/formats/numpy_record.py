@@ -1,6 +1,8 @@
 """A record in a NumPy file: `.npy` with samples alone, `.npz` with what belongs to them."""
 
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,11 @@ STATED: Final = ("fs", "units", "leads")
 """What else a .npz file may hold: Hz, units as in `--units`, names."""
 MOST_LEADS: Final = 64
 """More columns than this are taken for an array on its side."""
+DAMAGED: Final = (
+    *(ValueError, OSError, EOFError, KeyError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What a file that isn't one makes `numpy` and `zipfile` raise."""
 _LOCAL_HEADER_BYTES: Final = 30
 _NAME_LENGTH_AT: Final = 26
 
@@ -78,7 +85,7 @@ class NumpyRecord(FileRecord):
                 samples = _member(self._path)
             else:
                 samples = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise RecordFormatError(
                 f"{self._path} can't be read ({error}); save it again"
             ) from None
@@ -116,7 +123,7 @@ def _stated(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name: archive[name] for name in STATED if name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise RecordFormatError(f"{path} can't be read ({error}); save it again") from None
     if "fs" in found and (found["fs"].size != 1 or found["fs"].dtype.kind not in "fiu"):
         raise RecordFormatError(f"{path} has {found['fs']} for fs; save one number in Hz")

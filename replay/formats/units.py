@@ -32,8 +32,9 @@ class Scale:
     def to_mv(self, numbers: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return numbers of a file in mV."""
         # In the order in which WFDB does it, so that the same samples give the same bits.
-        physical = (numbers.astype(np.float64) - self.baseline) / self.gain
-        return physical * self.mv_per_unit
+        with np.errstate(over="ignore", invalid="ignore"):  # What isn't finite is invalid.
+            physical = (numbers.astype(np.float64) - self.baseline) / self.gain
+            return physical * self.mv_per_unit
 
 
 def mv_per_unit(unit: str) -> float | None:

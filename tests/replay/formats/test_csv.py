@@ -148,6 +148,7 @@ def test_text_in_a_row_is_said_with_its_line(written, line, message):
         (["MLII_uV", "1"], {"fs": FS, "units": "mV"}, "says uV, not mV"),
         (["time_s,MLII_mV", "0,1", "0.01,2"], {"fs": 250}, "says 100 Hz, not the 250 Hz given"),
         (["time_s,MLII_mV", "0,1", "0.01,2", "0.01,3"], {}, "time goes back, or stands still"),
+        (["time_s,MLII_mV", "0,1", "0.01,2", "9e6,3"], {}, "its times span 104 days"),
         (["time_s,MLII_mV", "0,1", ",2", "0.02,3"], {}, "rows without a time"),
         (["MLII,V1", "1"], {"fs": FS}, "names 2 columns, but its rows have 1"),
         (["MLII", "V1"], {"fs": FS}, "no row of numbers"),

@@ -7,7 +7,7 @@ import pytest
 from record_files import GAIN, write_edf
 
 from replay.errors import LeadNotFoundError, RecordFormatError
-from replay.formats import edf_record
+from replay.formats.file_record import LONGEST_DAYS
 from replay.formats.options import FileOptions
 from replay.record import read_samples
 from replay.records import open_record, records_of
@@ -152,6 +152,7 @@ def test_a_recording_that_was_cut_off_is_read_as_far_as_it_goes(edf):
         (0, b"\xffBIOSEMI", "is BDF"),
         (0, b"RIFF    ", "not an EDF file"),
         (236, b"9       ", "holds 10 data records, but its header says 9"),
+        (244, b"nan     ", "has 'nan' for the duration of a data record"),
         (244, b"abc     ", "has 'abc' for the duration of a data record"),
         (244, b"0       ", "holds no signals"),
         (256 + 2 * 96, b"degC    degC    ", "no ECG measured in volts, but MLII in degC"),
@@ -173,6 +174,6 @@ def test_what_the_file_states_is_not_asked(edf):
 
 
 def test_damaged_time_stamps_do_not_make_an_endless_record(plus):
-    onsets = [0, 1, 2, 3, 4, 5, 6, 7, 8, edf_record.LONGEST_DAYS * 86400 + 10]
+    onsets = [0, 1, 2, 3, 4, 5, 6, 7, 8, LONGEST_DAYS * 86400 + 10]
     with pytest.raises(RecordFormatError, match="span 60 days"):
         opened(stamped(plus, onsets))
