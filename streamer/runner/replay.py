@@ -1,6 +1,5 @@
 """Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
 
-import re
 import signal
 import sys
 import time
@@ -17,6 +16,7 @@ from replay.records import open_record
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_SIGNAL
 from streamer.core.text import say
+from streamer.messages.payload import source_name
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
@@ -43,7 +43,9 @@ from streamer.sinks.jsonl import STANDARD_OUTPUT
 from streamer.sinks.lines import LinesSink
 from streamer.sinks.sink import Sink
 from streamer.sinks.statistics import StatisticsSink
-from streamer.sources.live_feed import LiveFeed
+from streamer.sources.live_feed import Feed, LiveFeed
+from streamer.sources.lsl.description import SCHEME as LSL_SCHEME
+from streamer.sources.lsl.feed import LslFeed
 from streamer.sources.paced import PacedSource
 from streamer.sources.source import Source
 from streamer.sources.transport import Transport
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
 START_LEAD_S: Final = 0.25
 """From the announcement of a run to its first sample: time for the sinks to connect. The wall time
 of every sample is so known beforehand."""
-_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_MAX_NAME: Final = 64
 
 
 class Replay:
@@ -64,7 +64,7 @@ class Replay:
     Parameters
     ----------
     options : ReplayOptions
-    feed : LiveFeed, optional
+    feed : Feed, optional
         A live source that has begun, in place of the record.
 
     Raises
@@ -75,12 +75,12 @@ class Replay:
         If the record can't be found or opened.
     """
 
-    def __init__(self, options: ReplayOptions, feed: LiveFeed | None = None) -> None:
+    def __init__(self, options: ReplayOptions, feed: Feed | None = None) -> None:
         self._options = options
         self._monitor = wants_monitor(options)
         self._was_quit = False
         self._publishing = publishing(options)
-        self._file_sinks = file_sinks(options)
+        self._file_sinks = file_sinks(options, times=None if feed is None else feed.times)
         self._feed = feed
         self._record: Record | None = None
         self._transport: Transport | None = None
@@ -263,21 +263,20 @@ async def play_live(options: ReplayOptions) -> int:
             "a live source comes at its own pace; "
             "leave --speed, --start, --stop, --chunk and --lead out"
         )
-    tls = tls_files(asdict(options), options.record)
-    if not options.mqtt.startswith("mqtts://"):
-        # They are for the source's broker alone.
-        options = replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
-    feed = LiveFeed(options.record, on_notice=say, tls=tls)
+    feed: Feed
+    if options.record.startswith(LSL_SCHEME):
+        feed = LslFeed(options.record, on_notice=say)
+    else:
+        tls = tls_files(asdict(options), options.record)
+        if not options.mqtt.startswith("mqtts://"):
+            # They are for the source's broker alone.
+            options = replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
+        feed = LiveFeed(options.record, on_notice=say, tls=tls)
     try:
         await feed.connect()
         return await Replay(options, feed).run()
     finally:
         await feed.close()
-
-
-def source_name(record: str) -> str:
-    """Make a record's name fit for a topic: letters, digits, '.', '_' and '-' only."""
-    return _NOT_IN_NAMES.sub("-", record).lstrip("._-")[:_MAX_NAME] or "record"
 
 
 def _player(record: Record, options: ReplayOptions) -> Player:
