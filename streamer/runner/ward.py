@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
@@ -27,12 +28,14 @@ from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
+from streamer.runner.snapshots import sample_of_snapshot
 from streamer.signal.ring import SampleRing
 from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource
 from streamer.sources.live_inputs import LiveInputs, check_lsl, counted
 from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig, patient_names
 from streamer.sources.lsl.times import StreamTimes
+from streamer.sources.receipts import Receipts
 
 if TYPE_CHECKING:
     from streamer.mqtt.publisher import MqttPublisher
@@ -67,12 +70,15 @@ class WardRun:
         self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
+        self._receipts: Receipts | None = None
         # First of all, because what follows takes a while.
         if options.live:
             self._source = live = LiveSource(
                 self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
             )
+            live.hold()
             self._alerts.on_remove = live.remove
+            self._receipts = Receipts(live, partial(sample_of_snapshot, options.snapshots))
         else:
             looped = LoopedRecords(_records(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
@@ -142,6 +148,7 @@ class WardRun:
             alerts=self._alerts,
             on_failure=self._notice,
             on_turn=self._after_turn,
+            on_saved=self._receipts.saved if self._receipts is not None else lambda *_: None,
             on_fault=self._say_fault,
         )
         if options.monitor:
@@ -159,6 +166,7 @@ class WardRun:
         return LiveInputs(
             live,
             tcp=options.tcp,
+            receipts=self._receipts,
             stdin=options.stdin,
             lsl=options.lsl,
             times=self._times,

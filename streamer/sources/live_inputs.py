@@ -17,6 +17,7 @@ from streamer.sources.lsl.description import parse_stream_name
 from streamer.sources.lsl.library import load_pylsl
 from streamer.sources.lsl.reader import LslReader
 from streamer.sources.lsl.times import StreamTimes
+from streamer.sources.receipts import Receipts
 from streamer.sources.streams import STDIN_SOURCE, read_stdin, serve_tcp
 from streamer.sources.waiting import WAIT_S, describe_sources
 
@@ -46,6 +47,8 @@ class LiveInputs:
     live : LiveSource
     tcp : int or None
         Port to listen on.
+    receipts : Receipts or None
+        For senders over TCP that ask for them.
     stdin : str or None
         `frames`, or the sampling frequency of text.
     lsl : sequence of str
@@ -67,6 +70,7 @@ class LiveInputs:
         live: LiveSource,
         *,
         tcp: int | None,
+        receipts: Receipts | None,
         stdin: str | None,
         lsl: Sequence[str],
         times: StreamTimes,
@@ -77,6 +81,7 @@ class LiveInputs:
     ) -> None:
         self._live = live
         self._tcp = tcp
+        self._receipts = receipts
         self._stdin = stdin
         self._lsl = lsl
         self._times = times
@@ -98,7 +103,9 @@ class LiveInputs:
         if self._broker is not None:
             say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
         if self._tcp is not None:
-            server = await serve_tcp(self._tcp, self._live.receive, notice=say)
+            server = await serve_tcp(
+                self._tcp, self._live.receive, notice=say, receipts=self._receipts
+            )
             await self._stack.enter_async_context(server)
             say(f"waiting for TCP sources on port {self._tcp}")
         for name in self._lsl:
