@@ -26,6 +26,9 @@ COMMANDS: Final[dict[str, str]] = {
     "train": "train the beat classifier, the QRS detector or what tells atrial fibrillation or VF",
     "warm-up": "compile the signal path now, so that the first start is quick",
     "bench": "measure detection, latency and speed",
+    "doctor": "say what is installed and found here, and whether something is wrong",
+    "help": "show a page of the documentation",
+    "completion": "print what makes a shell complete commands and options",
 }
 """Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
 
@@ -44,8 +47,8 @@ def _module(command: str) -> str:
     return f"streamer.commands.{command.replace('-', '_')}"
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser; only the module of `command` is imported, so that help is fast."""
+def build_parser(*commands: str | None) -> argparse.ArgumentParser:
+    """Build the parser; only the modules of `commands` are imported, so that help is fast."""
     parser = _Parser(
         prog="ecg-stream",
         description="Streaming, real-time ECG beat classifier. Not a medical device.",
@@ -57,7 +60,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if name == command:
+        if name in commands:
             importlib.import_module(_module(name)).add_arguments(subparser)
     return parser
 
