@@ -36,6 +36,7 @@ from streamer.runner.options import (
     publishing,
     wants_monitor,
 )
+from streamer.runner.outputs import Announcement
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner
 from streamer.scoring.account import Account
@@ -117,7 +118,6 @@ class Replay:
             if url is not None:
                 name = source_name(source_of.name)
                 mqtt = self._publishing.publisher(url, name, self._notice, alerts=self._alerts)
-                say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(self._accounts, mqtt=mqtt)
             runner = Runner(
                 self._source(),
@@ -183,7 +183,9 @@ class Replay:
         sinks: list[Sink] = [*self._file_sinks, summary]
         if mqtt is not None:
             # Before the sink that it publishes through, so that it is closed before.
-            sinks += [StatisticsSink(mqtt, self._accounts), mqtt]
+            follow = f"to follow in a second terminal: {self._listen(mqtt.url)}"
+            reached = Announcement(f"MQTT broker {mqtt.url}; {follow}")
+            sinks += [StatisticsSink(mqtt, self._accounts), mqtt, reached]
             if self._options.publish_samples and self._record is not None:
                 # A name of its own: the ward labels it on topics of its own.
                 sinks.append(SamplesSink(mqtt.url, name=f"{source_name(self._record.name)}.live"))

@@ -26,6 +26,7 @@ from streamer.patient.warm_up import warm_up
 from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
+from streamer.runner.outputs import Announcement
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
 from streamer.runner.snapshots import sample_of_snapshot
@@ -112,7 +113,6 @@ class WardRun:
                     is_ward=True,
                     on_samples=None if live is None else live.receive,
                 )
-                say(f"MQTT broker {url}")
             self._runner = runner = self._make_runner()
             async with contextlib.AsyncExitStack() as stack:
                 if isinstance(self._source, LiveSource):
@@ -131,7 +131,7 @@ class WardRun:
         options = self._options
         sinks: list[Sink] = list(self._file_sinks)
         if self._mqtt is not None:
-            sinks.append(self._mqtt)
+            sinks += [self._mqtt, Announcement(f"MQTT broker {self._mqtt.url}")]
         runner = Runner(
             self._source,
             self._model,
