@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 SHELLS: Final = ("bash", "zsh", "fish", "tcsh")
 _TO_INSTALL: Final = """to have it in every new shell:
@@ -26,17 +25,6 @@ def run(args: argparse.Namespace) -> int:
 
     from streamer.commands.cli import COMMANDS, build_parser
 
-    parser = build_parser(*COMMANDS)
-    _complete_files(parser, shtab.FILE)
+    parser = build_parser(*COMMANDS, files=shtab.FILE)
     sys.stdout.write(shtab.complete(parser, shell=args.shell) + "\n")
     return 0
-
-
-def _complete_files(parser: argparse.ArgumentParser, file: Any) -> None:
-    """Have the shell offer files where one is asked for."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
-                _complete_files(inner, file)
-        elif action.type is Path or action.dest in {"records", "record", "recording"}:
-            action.complete = file  # type: ignore[attr-defined]

@@ -135,7 +135,7 @@ class Runner:
             n_not_shown=self._flow.n_not_shown,
             n_events=totals.events,
             n_beats=totals.beats,
-            n_late=totals.late,
+            n_late=totals.late + totals.late_at_start,
             interrupted=self._is_stopped,
             signal=signals[0] if signals else None,
             failures=tuple(self._outputs.failures),

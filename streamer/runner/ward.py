@@ -183,7 +183,7 @@ class WardRun:
         totals = self._runner.sessions.totals
         lines = [
             f"{totals.beats} beats, {totals.events} events; {totals.late} beats later than "
-            f"{self._options.budget_ms:g} ms, "
+            f"{self._options.budget_ms:g} ms, and {totals.late_at_start} at a stream's start; "
             f"{totals.unlabelled} of them published without a label first",
         ]
         if totals.added.count:
