@@ -1,5 +1,6 @@
 """Keeps account of labelled beats: each counts once, under its latest label."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ class LedgerConfig:
     rate: HeartRateConfig = field(default_factory=HeartRateConfig)
     rate_timeout_s: float = 4.0
     """Silence after which there is no heart rate: below 15 bpm a rate is no help."""
+    start_s: float = 1.5
+    """The detector listens for so long before it finds a beat (`DetectorConfig.learn_s`), so that
+    those of the start are late without anybody's fault."""
     parts: bool = True
     """Whether the parts of the latency are counted apart: decision delay and time to compute."""
 
@@ -54,6 +58,8 @@ class BeatLedger:
         Latency budget of a first label, from the R peak, in ms.
     config : LedgerConfig, optional
         Sizes and times.
+    first_sample : int, optional
+        Where the stream begins; its start isn't told apart if None.
 
     Attributes
     ----------
@@ -65,7 +71,9 @@ class BeatLedger:
         Of every beat's first label, in ms: signal time from the R peak to the decision, time to
         compute it, and the sum of both. The first two stay empty without `LedgerConfig.parts`.
     n_late : int
-        Beats whose first label missed the budget.
+        Beats whose first label missed the budget, those of the start left out.
+    n_late_at_start : int
+        Those.
     n_overload : int
         Beats whose confirmed label there was no time to work out.
 
@@ -76,7 +84,12 @@ class BeatLedger:
     """
 
     def __init__(
-        self, *, fs: float, budget_ms: float = 500.0, config: LedgerConfig | None = None
+        self,
+        *,
+        fs: float,
+        budget_ms: float = 500.0,
+        config: LedgerConfig | None = None,
+        first_sample: int | None = None,
     ) -> None:
         if budget_ms <= 0.0:
             raise ValueError(f"got a latency budget of {budget_ms} ms, expected more than 0")
@@ -88,13 +101,20 @@ class BeatLedger:
         self.decision_delay = QuantileHistogram()
         self.compute = QuantileHistogram()
         self.latency = QuantileHistogram()
-        self.n_late = 0
+        self.n_late = self.n_late_at_start = 0
+        self._started_at = -math.inf
+        if first_sample is not None:
+            self._started_at = first_sample + self.config.start_s * fs
         self.n_overload = 0
 
     @property
     def n_beats(self) -> int:
         """Beats seen, labelled or not."""
         return sum(self.counts.values())
+
+    def is_at_start(self, sample: int) -> bool:
+        """Whether a beat is one of the stream's start."""
+        return sample < self._started_at
 
     def add(self, event: LabeledBeat, compute_ms: float) -> bool:
         """Account for a provisional or confirmed beat; True if it wasn't known before.
@@ -180,5 +200,8 @@ class BeatLedger:
             self._mark_late(mark)
 
     def _mark_late(self, mark: BeatMark) -> None:
-        self.n_late += not mark.late
+        if not mark.late:
+            is_at_start = self.is_at_start(mark.sample)
+            self.n_late += not is_at_start
+            self.n_late_at_start += is_at_start
         mark.late = True

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Final, NoReturn
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from streamer.commands.first_start import first_start_told
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
@@ -26,6 +27,9 @@ COMMANDS: Final[dict[str, str]] = {
     "train": "train the beat classifier, the QRS detector or what tells atrial fibrillation or VF",
     "warm-up": "compile the signal path now, so that the first start is quick",
     "bench": "measure detection, latency and speed",
+    "doctor": "say what is installed and found here, and whether something is wrong",
+    "help": "show a page of the documentation",
+    "completion": "print what makes a shell complete commands and options",
 }
 """Subcommand names with their one-line help; `streamer.commands.<name>` implements each."""
 
@@ -33,8 +37,27 @@ _FORMER: Final[dict[str, tuple[str, ...]]] = {"train-detector": ("train", "detec
 """Names of before that still work."""
 
 
+_RECORDS: Final = {"record", "records", "recording"}
+"""Arguments that take a record, which may be a path."""
+
+
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage block in front of it."""
+    """Says what is wrong in one line, without the usage block in front of it.
+
+    Attributes
+    ----------
+    files
+        What has `shtab` complete files; None while nobody completes anything.
+    """
+
+    files: Any = None
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """Declare an argument; have files offered where one is asked for."""
+        action = super().add_argument(*names, **options)
+        if self.files is not None and (options.get("type") is Path or names[0] in _RECORDS):
+            action.complete = self.files  # type: ignore[attr-defined]
+        return action
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"{self.prog}: {clean(message)}; see '{self.prog} --help'\n")
@@ -44,8 +67,9 @@ def _module(command: str) -> str:
     return f"streamer.commands.{command.replace('-', '_')}"
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser; only the module of `command` is imported, so that help is fast."""
+def build_parser(*commands: str | None, files: Any = None) -> argparse.ArgumentParser:
+    """Build the parser; only the modules of `commands` are imported, so that help is fast."""
+    _Parser.files = files
     parser = _Parser(
         prog="ecg-stream",
         description="Streaming, real-time ECG beat classifier. Not a medical device.",
@@ -57,7 +81,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if name == command:
+        if name in commands:
             importlib.import_module(_module(name)).add_arguments(subparser)
     return parser
 

@@ -48,6 +48,11 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         default="dark",
         help="colours of the monitor (dark); NO_COLOR is heeded too",
     )
+    add(
+        "--lsl-markers",
+        metavar="NAME",
+        help="send beats and alarms as a Lab Streaming Layer stream of markers with that name",
+    )
     add("--annotations", metavar="DIR", help="write the labels as a WFDB annotation file a source")
     add("--annotator", default="pred", metavar="NAME", help="extension of that file (pred)")
     add(

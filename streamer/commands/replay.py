@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "record",
         help="record name such as 208 or mitdb/208, a path (WFDB, EDF, CSV, NumPy), demo "
-        "(simulated), or a live source: mqtt://HOST[:PORT]/SOURCE",
+        "(simulated), or a live source: mqtt://HOST[:PORT]/SOURCE or lsl://NAME",
     )
     add("--speed", type=_speed, default=1.0, metavar="1|N|max", help="factor of real time (1)")
     add("--start", type=_time, metavar="TIME", help=f"where to begin, {_TIME_HELP}")

@@ -31,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_stdin,
         help="with --live: read samples from standard input, as text at HZ or in frames",
     )
+    add(
+        "--lsl",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --live: follow this Lab Streaming Layer stream (again for another; "
+        "NAME?unit=uV where it doesn't state its unit)",
+    )
     add("--leads", type=int, choices=(1, 2), default=2, help="leads of each patient (2)")
     add("--seconds", type=positive_number, metavar="S", help="stop after so much signal (never)")
     add("--speed", choices=("1", "max"), default="1", help="real time, or as fast as possible (1)")
@@ -68,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = {**vars(args), "speed": 1.0 if args.speed == "1" else None}
     if args.monitor is None:
         chosen["monitor"] = sys.stdout.isatty() and sys.stdin.isatty()
-    chosen["records"] = tuple(args.records)
+    chosen["records"], chosen["lsl"] = tuple(args.records), tuple(args.lsl)
     options = WardOptions(**{name: chosen[name] for name in WardOptions.__dataclass_fields__})
     try:
         ward = WardRun(options)

@@ -38,6 +38,8 @@ _RATE_SCALE: Final = 10.0**2
 _TOPICS: Final = 32_768
 """Topics that are kept as they were written: those of a few thousand sources."""
 _SOURCE_NAME: Final = re.compile(SOURCE_PATTERN, re.ASCII)
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_NAME: Final = 64
 
 
 class TopicKind(StrEnum):
@@ -89,6 +91,11 @@ def check_source(name: str) -> str:
             "digits, '.', '_' or '-', starting with a letter or digit; choose another name"
         )
     return name
+
+
+def source_name(text: str) -> str:
+    """Make a name fit for a topic: letters, digits, '.', '_' and '-' only."""
+    return _NOT_IN_NAMES.sub("-", text).lstrip("._-")[:_MAX_NAME] or "record"
 
 
 @lru_cache(maxsize=_TOPICS)

@@ -200,7 +200,7 @@ class StatisticsMessage(_OfSource, frozen=True, kw_only=True, tag=MessageType.ST
 
     budget_ms: Positive
     beats: Annotated[Count, said("beats published so far")]
-    late: Annotated[Count, said("those whose first label missed the budget")]
+    late: Annotated[Count, said("those whose first label missed the budget after the start")]
     overload: Annotated[Count, said("those whose confirmed label there was no time to work out")]
     decision_delay_ms: Annotated[Quantiles, said("signal time from R peak to decision")]
     compute_ms: Annotated[Quantiles, said("until the label was out")]
@@ -214,7 +214,7 @@ class WardStatisticsMessage(
 
     patients: Annotated[Count, said("sources that are there")]
     beats: Annotated[Count, said("beats published so far")]
-    late: Annotated[Count, said("those whose first label missed the budget")]
+    late: Annotated[Count, said("those whose first label missed the budget after the start")]
     unlabelled: Annotated[Count, said("those of them that were first published without a label")]
     budget_ms: Positive
     added_ms: Annotated[Quantiles, said("what the ward adds to the decision delay")]

@@ -116,6 +116,8 @@ def _latencies(summary: Summary) -> _Rows:
     header = "".join(f"{name:>9}" for _, name in _QUANTILES)
     late: _Words = [(f"   budget {ledger.budget_ms:.0f} ms, ", palette.FAINT)]
     late.append((f"{ledger.n_late} late", palette.POOR if ledger.n_late else palette.FAINT))
+    if ledger.n_late_at_start:
+        late.append((f", {ledger.n_late_at_start} at the start", palette.FAINT))
     if ledger.n_overload:
         late.append((f", {ledger.n_overload} labels not worked out", palette.POOR))
     return [

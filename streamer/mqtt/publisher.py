@@ -157,6 +157,10 @@ class MqttPublisher(Presence):
         if not (self._is_closing or self.is_behind):
             self._put(addressed(message, self._prefix, Rank.STATISTICS))
 
+    def keep(self) -> None:
+        """Write what was published to disk, if the outbox has one."""
+        self._outbox.commit()
+
     def resume(self, source: str) -> None:
         """Note that a source goes on from a snapshot: events of before it may come once more."""
         self._sources[source].is_resumed = True

@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from replay.places import HEADER_SUFFIX, locate_name, locate_path
 from replay.record import BLOCK_SAMPLES, Record, recorded_at
 from replay.records import records_of
 from streamer.core.errors import OutputError, StreamerError
-from streamer.core.events import Event, LabeledBeat
+from streamer.core.events import Event, Gap, LabeledBeat
 from streamer.patient.chain import Chain
 from streamer.scoring.annotation_file import (
     DEFAULT_ANNOTATOR,
@@ -65,6 +66,8 @@ class Annotated:
     wall_s: float = 0.0
     error: str | None = None
     """One line; None when its file is written."""
+    note: str | None = None
+    """Why there are no beats in it; None when there are."""
 
 
 def labels_of(events: Iterable[Event], which: Which) -> list[tuple[int, Label]]:
@@ -155,7 +158,8 @@ def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = Non
     began = time.perf_counter()
     try:
         record = open_two_leads(name, lead=config.lead, options=config.file)
-        beats = label_beats(record, _model(), config.which, moved)
+        gaps: list[Gap] = []
+        beats = labels_of(_keep_gaps(_events(record, _model(), moved), gaps), config.which)
         path = annotation_path(config.out, record.name, config.annotator)
         if config.format == "edf":
             path = path.with_name(f"{path.name}.{EDF_EXTENSION}")
@@ -170,7 +174,29 @@ def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = Non
         n_beats=count,
         signal_s=record.n_samples / record.fs,
         wall_s=time.perf_counter() - began,
+        note=None if count else _why_no_beats(gaps, record.n_samples, record.fs),
     )
+
+
+def _keep_gaps(events: Iterable[Event], gaps: list[Gap]) -> Iterator[Event]:
+    """Pass events on, and add those to a list that say where the signal was of no use."""
+    for event in events:
+        if isinstance(event, Gap) and not event.ongoing:
+            gaps.append(event)
+        yield event
+
+
+def _why_no_beats(gaps: Sequence[Gap], n_samples: int, fs: float) -> str:
+    """Return what a person is told of a record in which no beat was found."""
+    if n_samples == 0:
+        return "no beats: it holds no samples"
+    lost: Counter[str] = Counter()
+    for gap in gaps:
+        lost[str(gap.reason)] += gap.stop - gap.start
+    if not lost:
+        return f"no beats found in {n_samples / fs:.1f} s of signal; is it an ECG, and in mV?"
+    words = ", ".join(f"{reason} for {n / fs:.1f} s" for reason, n in lost.most_common())
+    return f"no beats: of {n_samples / fs:.1f} s the signal was of no use, {words}"
 
 
 @cache

@@ -25,6 +25,8 @@ def describe(result: Annotated) -> str:
         return f"ecg-stream annotate: {result.record}: {result.error}"
     factor = result.signal_s / result.wall_s
     name = plain_name(result.record)
+    if result.note is not None:
+        return f"{name}: {result.note}"
     return f"{name}: {result.n_beats:,} beats, {factor:,.0f} times real time"
 
 
@@ -48,7 +50,7 @@ def reporting(total: int, stream: TextIO) -> Iterator[Reporter]:
             nonlocal done
             done += 1
             bar.update(task, completed=done)
-            if result.error is not None:
+            if result.error is not None or result.note is not None:
                 bar.console.print(
                     clean(describe(result)), markup=False, highlight=False, soft_wrap=True
                 )

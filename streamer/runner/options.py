@@ -11,7 +11,9 @@ from streamer.mqtt.publishing import Publishing
 from streamer.rhythm.alerting.limits import AlarmLimits, read_alarm_limits
 from streamer.sinks.annotations import AnnotationSink
 from streamer.sinks.jsonl import STANDARD_OUTPUT, JsonLinesSink
+from streamer.sinks.lsl_markers import LslMarkers
 from streamer.sinks.sink import Sink
+from streamer.sources.lsl.times import StreamTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class OutputOptions:
     outbox_size: int | None = None
     ha_discovery: bool = False
     events: str | None = None
+    lsl_markers: str | None = None
+    """Name of an LSL stream of markers."""
     annotations: str | None = None
     annotator: str = "pred"
     label: Literal["confirmed", "provisional"] = "confirmed"
@@ -77,6 +81,8 @@ class WardOptions(OutputOptions):
     """Port on which live sources may connect."""
     stdin: str | None = None
     """`frames`, or the sampling frequency of text."""
+    lsl: tuple[str, ...] = ()
+    """Names of LSL streams."""
     leads: int = 2
     seconds: float | None = None
     speed: float | None = 1.0
@@ -103,19 +109,25 @@ def wants_monitor(options: OutputOptions) -> bool:
     return terminal and not to_output and options.monitor is not False
 
 
-def file_sinks(options: OutputOptions, *, append: bool = False) -> list[Sink]:
-    """Make the sinks that write files.
+def file_sinks(
+    options: OutputOptions, *, append: bool = False, times: StreamTimes | None = None
+) -> list[Sink]:
+    """Make the sinks that write files, and the one of LSL markers.
 
     Raises
     ------
     ValueError
         If an annotator's name is none.
+    StreamerError
+        If `pylsl` is wanted and not installed.
     """
     sinks: list[Sink] = []
     if options.events is not None:
         sinks.append(JsonLinesSink(options.events, append=append))
     if options.annotations is not None:
         sinks.append(AnnotationSink(options.annotations, options.annotator, options.label))
+    if options.lsl_markers is not None:
+        sinks.append(LslMarkers(options.lsl_markers, times or StreamTimes()))
     return sinks
 
 

@@ -6,7 +6,24 @@ from collections.abc import Callable, Iterable, Sequence
 from replay.chunk import Chunk
 from streamer.core.errors import StreamerError
 from streamer.core.events import Published, StreamInfo
-from streamer.sinks.sink import Sink
+from streamer.core.text import say
+from streamer.sinks.sink import QuietSink, Sink
+
+
+class Announcement(QuietSink):
+    """Says a line once the sinks before it have started.
+
+    Parameters
+    ----------
+    line : str
+    """
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    async def start(self) -> None:
+        """Say it."""
+        say(self._line)
 
 
 class Outputs:

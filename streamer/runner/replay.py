@@ -1,6 +1,5 @@
 """Put together what `ecg-stream replay` plays, and with what: record, chain, broker and sinks."""
 
-import re
 import signal
 import sys
 import time
@@ -17,6 +16,7 @@ from replay.record import Record, offered_leads
 from streamer.core.events import StreamInfo
 from streamer.core.exit_codes import EXIT_ERROR, EXIT_SIGNAL
 from streamer.core.text import say
+from streamer.messages.payload import source_name
 from streamer.monitor.sink import MonitorSink
 from streamer.monitor.summary import SummarySink
 from streamer.monitor.summary_view import render_summary
@@ -36,6 +36,7 @@ from streamer.runner.options import (
     publishing,
     wants_monitor,
 )
+from streamer.runner.outputs import Announcement
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner
 from streamer.scoring.account import Account
@@ -43,7 +44,9 @@ from streamer.sinks.jsonl import STANDARD_OUTPUT
 from streamer.sinks.lines import LinesSink
 from streamer.sinks.sink import Sink
 from streamer.sinks.statistics import StatisticsSink
-from streamer.sources.live_feed import LiveFeed
+from streamer.sources.live_feed import Feed, LiveFeed
+from streamer.sources.lsl.description import SCHEME as LSL_SCHEME
+from streamer.sources.lsl.feed import LslFeed
 from streamer.sources.paced import PacedSource
 from streamer.sources.source import Source
 from streamer.sources.transport import Transport
@@ -54,8 +57,6 @@ if TYPE_CHECKING:
 START_LEAD_S: Final = 0.25
 """From the announcement of a run to its first sample: time for the sinks to connect. The wall time
 of every sample is so known beforehand."""
-_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_MAX_NAME: Final = 64
 
 
 class Replay:
@@ -64,7 +65,7 @@ class Replay:
     Parameters
     ----------
     options : ReplayOptions
-    feed : LiveFeed, optional
+    feed : Feed, optional
         A live source that has begun, in place of the record.
 
     Raises
@@ -75,12 +76,12 @@ class Replay:
         If the record can't be found or opened.
     """
 
-    def __init__(self, options: ReplayOptions, feed: LiveFeed | None = None) -> None:
+    def __init__(self, options: ReplayOptions, feed: Feed | None = None) -> None:
         self._options = options
         self._monitor = wants_monitor(options)
         self._was_quit = False
         self._publishing = publishing(options)
-        self._file_sinks = file_sinks(options)
+        self._file_sinks = file_sinks(options, times=None if feed is None else feed.times)
         self._feed = feed
         self._record: Record | None = None
         self._transport: Transport | None = None
@@ -117,7 +118,6 @@ class Replay:
             if url is not None:
                 name = source_name(source_of.name)
                 mqtt = self._publishing.publisher(url, name, self._notice, alerts=self._alerts)
-                say(f"MQTT broker {url}; to follow in a second terminal: {self._listen(url)}")
             summary = SummarySink(self._accounts, mqtt=mqtt)
             runner = Runner(
                 self._source(),
@@ -184,7 +184,9 @@ class Replay:
         sinks: list[Sink] = [*self._file_sinks, summary]
         if mqtt is not None:
             # Before the sink that it publishes through, so that it is closed before.
-            sinks += [StatisticsSink(mqtt, self._accounts), mqtt]
+            follow = f"to follow in a second terminal: {self._listen(mqtt.url)}"
+            reached = Announcement(f"MQTT broker {mqtt.url}; {follow}")
+            sinks += [StatisticsSink(mqtt, self._accounts), mqtt, reached]
             if self._options.publish_samples and self._record is not None:
                 # A name of its own: the ward labels it on topics of its own.
                 sinks.append(SamplesSink(mqtt.url, name=f"{source_name(self._record.name)}.live"))
@@ -264,21 +266,20 @@ async def play_live(options: ReplayOptions) -> int:
             "a live source comes at its own pace; "
             "leave --speed, --start, --stop, --chunk, --lead, --leads, --fs and --units out"
         )
-    tls = tls_files(asdict(options), options.record)
-    if not options.mqtt.startswith("mqtts://"):
-        # They are for the source's broker alone.
-        options = replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
-    feed = LiveFeed(options.record, on_notice=say, tls=tls)
+    feed: Feed
+    if options.record.startswith(LSL_SCHEME):
+        feed = LslFeed(options.record, on_notice=say)
+    else:
+        tls = tls_files(asdict(options), options.record)
+        if not options.mqtt.startswith("mqtts://"):
+            # They are for the source's broker alone.
+            options = replace(options, mqtt_ca=None, mqtt_cert=None, mqtt_key=None)
+        feed = LiveFeed(options.record, on_notice=say, tls=tls)
     try:
         await feed.connect()
         return await Replay(options, feed).run()
     finally:
         await feed.close()
-
-
-def source_name(record: str) -> str:
-    """Make a record's name fit for a topic: letters, digits, '.', '_' and '-' only."""
-    return _NOT_IN_NAMES.sub("-", record).lstrip("._-")[:_MAX_NAME] or "record"
 
 
 def _player(record: Record, options: ReplayOptions) -> Player:

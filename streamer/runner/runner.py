@@ -55,6 +55,8 @@ class Runner:
         Gets each failure, in one line, as it happens.
     on_turn : callable, optional
         Called after each turn with the event loop's time.
+    on_saved : callable
+        Called with a source, once a snapshot of it is written, and the sample that follows.
     on_fault : callable
         Called when an error ends the run, before the sinks are closed.
 
@@ -80,7 +82,8 @@ class Runner:
         alerts: PatientAlerts | None = None,
         ask: Ask | None = None,
         on_failure: Callable[[str], None] | None = None,
-        on_turn: Callable[[float], None] | None = None,
+        on_turn: Callable[[float], None] = lambda now_s: None,
+        on_saved: Callable[[str, int], None] = lambda source, next_sample: None,
         on_fault: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
@@ -91,17 +94,10 @@ class Runner:
         )
         self.sessions = Sessions(self._outputs.publish, config.budget_ms, ledger, accounts, alerts)
         self.n_turns = 0
-        self._flow = PatientFlow(
-            ward,
-            self.sessions,
-            self._outputs,
-            model,
-            config=config,
-            ask=ask,
-        )
-        self._snapshots = Snapshots(snapshots, config.snapshot_every_s, memory)
+        self._flow = PatientFlow(ward, self.sessions, self._outputs, model, config=config, ask=ask)
+        self._snapshots = Snapshots(snapshots, config.snapshot_every_s, memory, on_saved)
         self._memory = memory
-        self._on_turn = on_turn or _nothing
+        self._on_turn = on_turn
         self._on_fault = on_fault
         self._is_started = self._is_stopped = False
         self._playing: asyncio.Task[None] | None = None
@@ -139,7 +135,7 @@ class Runner:
             n_not_shown=self._flow.n_not_shown,
             n_events=totals.events,
             n_beats=totals.beats,
-            n_late=totals.late,
+            n_late=totals.late + totals.late_at_start,
             interrupted=self._is_stopped,
             signal=signals[0] if signals else None,
             failures=tuple(self._outputs.failures),
@@ -180,6 +176,9 @@ class Runner:
         if resumed is not None:
             restore_alerts(session, resumed.alerts)
             self._snapshots.remember(info.source)
+        elif first_sample is not None and self._snapshots.are_kept:
+            # From here on nothing is lost: whoever sends live may send it all again.
+            self._save([info.source])
         if self._is_started:
             self._outputs.open(info)
             self._snapshots.tell_resumed()
@@ -196,6 +195,8 @@ class Runner:
     def silent(self, source: str, *, is_silent: bool) -> None:
         """Publish that a source has sent no samples for a while, or sends again."""
         self._flow.note_silence(source, is_silent=is_silent)
+        if is_silent and self._snapshots.are_kept:
+            self._save([source])  # Its sender may have ended, and wait until all is kept.
 
     async def _play_until_stopped(self) -> None:
         """Play in a task of its own, because a stop must end a wait for the next sample."""
@@ -231,17 +232,21 @@ class Runner:
         try:
             self._on_turn(self._now())
         except Exception as error:  # noqa: BLE001 - statistics must not end a ward
-            self._on_turn = _nothing
+            self._on_turn = lambda now_s: None
             self._outputs.report(f"statistics failed: {type(error).__name__}: {error}")
 
     def _save_some(self) -> None:
-        """Have the states of the patients written whose turn it is, and whose labels are known."""
+        """Have the states of the patients written whose turn it is."""
         if not self._snapshots.are_kept:
             return
         signal_s = self.sessions.totals.signal_s
         elapsed_s = (signal_s - self._saved_at_s) / max(len(self.sessions), 1)
         self._saved_at_s = signal_s
-        for source in self._snapshots.due(elapsed_s, [s.info.source for s in self.sessions]):
+        self._save(self._snapshots.due(elapsed_s, [s.info.source for s in self.sessions]))
+
+    def _save(self, sources: Sequence[str]) -> None:
+        """Have the states of patients written whose labels are known; of the others, next time."""
+        for source in sources:
             session = self.sessions[source]
             self._flow.add(self._ward.settle(source))
             if len(session.line) == 0:
@@ -292,7 +297,3 @@ class Runner:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _nothing(now_s: float) -> None:
-    """Follow no turns."""

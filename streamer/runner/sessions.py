@@ -51,7 +51,9 @@ class Totals:
     """The same in seconds."""
     beats: int = 0
     late: int = 0
-    """Beats whose first label missed the latency budget."""
+    """Beats whose first label missed the latency budget, those of a stream's start left out."""
+    late_at_start: int = 0
+    """Those."""
     unlabelled: int = 0
     """Beats published without a label first, because the network took too long."""
     events: int = 0
@@ -172,7 +174,9 @@ class Sessions:
             is_late = event.label is None or delay_ms + added_ms > self.budget_ms
             if not was_published:
                 self.totals.beats += 1
-                self.totals.late += is_late
+                is_at_start = session.account.ledger.is_at_start(sample)
+                self.totals.late += is_late and not is_at_start
+                self.totals.late_at_start += is_late and is_at_start
             if event.label is None:
                 session.unlabelled.add(sample)
                 self.totals.unlabelled += not was_published

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from streamer.core.errors import SnapshotError
 from streamer.core.events import StreamInfo
 from streamer.core.stage import Snapshot
+from streamer.messages.payload import check_source
 from streamer.patient.snapshot_file import SUFFIX, read_snapshot, write_snapshot
 from streamer.runner.sessions import PatientSession, restored_info, session_state
 
@@ -28,6 +29,10 @@ class PatientMemory(Protocol):
 
     def resume(self, source: str) -> None:
         """Note that a source, just opened, goes on from a snapshot."""
+        ...
+
+    def keep(self) -> None:
+        """Make what was published so far survive the process, if anything does."""
         ...
 
 
@@ -56,17 +61,24 @@ class Snapshots:
         How often each patient is saved.
     memory : PatientMemory, optional
         What must know of patients that go on.
+    on_saved : callable
+        Gets each source whose snapshot was written, and the sample with which that goes on.
     """
 
     def __init__(
-        self, folder: Path | None, every_s: float, memory: PatientMemory | None = None
+        self,
+        folder: Path | None,
+        every_s: float,
+        memory: PatientMemory | None = None,
+        on_saved: Callable[[str, int], None] = lambda source, next_sample: None,
     ) -> None:
+        self._on_saved = on_saved
         self._folder = folder
         self._every_s = every_s
         self._memory = memory
         self._credit = 0.0
         self._turns: deque[str] = deque()
-        self._states: dict[str, dict[str, object]] = {}
+        self._states: dict[str, dict[str, Any]] = {}
         self._resumed: list[str] = []
         self._writing: asyncio.Future[None] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
@@ -78,7 +90,7 @@ class Snapshots:
 
     def path(self, source: str) -> Path:
         """Return where a patient's state is."""
-        return (self._folder or Path()) / f"{source}{SUFFIX}"
+        return snapshot_path(self._folder or Path(), source)
 
     def resume(self, info: StreamInfo, first_sample: int | None) -> Resumed | None:
         """Read a patient's state; None if there is none that fits.
@@ -110,9 +122,8 @@ class Snapshots:
             ) from error
         if first_sample is not None and first_sample < following - _OVERLAP_S * before.fs:
             return None
-        elapsed_s = (following - before.first_sample) / before.fs
         return Resumed(
-            info=replace(before, started_at=time.time() - elapsed_s),
+            info=replace(before, started_at=_started_at(info, before, following, first_sample)),
             seq=seq,
             chain=chain,
             next_sample=following,
@@ -188,9 +199,20 @@ class Snapshots:
         """Write what was put, in the background."""
         if self._states:
             states, self._states = self._states, {}
+            if self._memory is not None:
+                # A snapshot must not be ahead of what was published.
+                self._memory.keep()
             files = {self.path(source): state for source, state in states.items()}
             loop = asyncio.get_running_loop()
             self._writing = loop.run_in_executor(self._executor, _write_all, files)
+            following = {source: int(state["next_sample"]) for source, state in states.items()}
+            self._writing.add_done_callback(lambda done: self._tell_saved(done, following))
+
+    def _tell_saved(self, writing: "asyncio.Future[None]", following: Mapping[str, int]) -> None:
+        if writing.cancelled() or writing.exception() is not None:
+            return
+        for source, next_sample in following.items():
+            self._on_saved(source, next_sample)
 
     async def write_now(self) -> None:
         """Write what was put, and wait for it."""
@@ -207,6 +229,31 @@ class Snapshots:
         self._executor.shutdown()
 
 
-def _write_all(files: Mapping[Path, dict[str, object]]) -> None:
+def snapshot_path(folder: Path, source: str) -> Path:
+    """Return where a patient's state is."""
+    return folder / f"{source}{SUFFIX}"
+
+
+def sample_of_snapshot(folder: Path | None, source: str) -> int | None:
+    """Return the sample with which a patient's snapshot goes on; None: there is none of use."""
+    if folder is None:
+        return None
+    try:
+        return int(read_snapshot(snapshot_path(folder, check_source(source)))["next_sample"])
+    except (SnapshotError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _started_at(
+    info: StreamInfo, before: StreamInfo, following: int, first_sample: int | None
+) -> float:
+    """Return the wall time of the first sample of a source that goes on."""
+    if first_sample is None:  # It stood still meanwhile.
+        return time.time() - (following - before.first_sample) / before.fs
+    # A live source didn't: of two estimates by times of arrival, the earlier, as delays only add.
+    return min(before.started_at, info.wall_time_s(before.first_sample))
+
+
+def _write_all(files: Mapping[Path, dict[str, Any]]) -> None:
     for path, state in files.items():
         write_snapshot(path, state)

@@ -1,12 +1,10 @@
 """Put together what `ecg-stream ward` runs: sources, network, broker, files and summary."""
 
-import asyncio
 import contextlib
 import sys
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
@@ -15,10 +13,9 @@ from replay.record import Record
 from replay.records import records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
-from streamer.core.errors import BrokerError, OutputError
+from streamer.core.errors import OutputError
 from streamer.core.text import say
-from streamer.messages.guard import Rejection
-from streamer.messages.payload import TOPIC_PREFIX, check_source, utc_time
+from streamer.messages.payload import check_source, utc_time
 from streamer.messages.source_status import FAULT
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
 from streamer.monitor.terminal import palette
@@ -30,14 +27,17 @@ from streamer.patient.warm_up import warm_up
 from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
+from streamer.runner.outputs import Announcement
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
+from streamer.runner.snapshots import sample_of_snapshot
 from streamer.signal.ring import SampleRing
 from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource
+from streamer.sources.live_inputs import LiveInputs, check_lsl, counted
 from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig, patient_names
-from streamer.sources.streams import STDIN_SOURCE, read_stdin, serve_tcp
-from streamer.sources.waiting import WAIT_S, describe_sources
+from streamer.sources.lsl.times import StreamTimes
+from streamer.sources.receipts import Receipts
 
 if TYPE_CHECKING:
     from streamer.mqtt.publisher import MqttPublisher
@@ -63,7 +63,8 @@ class WardRun:
         _check(options)
         self._options = options
         self._publishing = publishing(options)
-        self._file_sinks = file_sinks(options, append=True)
+        self._times = StreamTimes()
+        self._file_sinks = file_sinks(options, append=True, times=self._times)
         self._mqtt: MqttPublisher | None = None
         limits = alarm_limits(options)
         self._alerts = PatientAlerts(limits.alerts)
@@ -71,12 +72,15 @@ class WardRun:
         self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
+        self._receipts: Receipts | None = None
         # First of all, because what follows takes a while.
         if options.live:
             self._source = live = LiveSource(
                 self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
             )
+            live.hold()
             self._alerts.on_remove = live.remove
+            self._receipts = Receipts(live, partial(sample_of_snapshot, options.snapshots))
         else:
             looped = LoopedRecords(_records(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
@@ -110,9 +114,10 @@ class WardRun:
                     is_ward=True,
                     on_samples=None if live is None else live.receive,
                 )
-                say(f"MQTT broker {url}")
             self._runner = runner = self._make_runner()
-            async with self._other_sources(runner):
+            async with contextlib.AsyncExitStack() as stack:
+                if isinstance(self._source, LiveSource):
+                    await stack.enter_async_context(self._inputs(self._source, runner))
                 with calm_memory():
                     await runner.run()
         sys.stdout.write("\n".join(self.summary()) + "\n")
@@ -127,7 +132,7 @@ class WardRun:
         options = self._options
         sinks: list[Sink] = list(self._file_sinks)
         if self._mqtt is not None:
-            sinks.append(self._mqtt)
+            sinks += [self._mqtt, Announcement(f"MQTT broker {self._mqtt.url}")]
         runner = Runner(
             self._source,
             self._model,
@@ -144,6 +149,7 @@ class WardRun:
             alerts=self._alerts,
             on_failure=self._notice,
             on_turn=self._after_turn,
+            on_saved=self._receipts.saved if self._receipts is not None else lambda *_: None,
             on_fault=self._say_fault,
         )
         if options.monitor:
@@ -156,44 +162,20 @@ class WardRun:
         patient = self._ward.patients.get(source)
         return None if patient is None else patient.chain.path.ring
 
-    @contextlib.asynccontextmanager
-    async def _other_sources(self, runner: Runner) -> AsyncIterator[None]:
-        """Take samples over TCP and from the pipe too, if asked for."""
-        options, source = self._options, self._source
-        async with contextlib.AsyncExitStack() as stack:
-            if isinstance(source, LiveSource):
-                waiting = asyncio.create_task(self._say_if_nobody_comes(runner, source))
-                stack.push_async_callback(_end, waiting)
-                if self._mqtt is not None:
-                    say(f"waiting for samples on {TOPIC_PREFIX}/<source>/samples")
-                if options.tcp is not None:
-                    await stack.enter_async_context(
-                        await serve_tcp(options.tcp, source.receive, notice=say)
-                    )
-                    say(f"waiting for TCP sources on port {options.tcp}")
-                if options.stdin is not None:
-                    source.trust(STDIN_SOURCE)
-                    reading = asyncio.create_task(read_stdin(options.stdin, source.receive))
-                    if options.tcp is None and options.mqtt == "off":
-                        reading.add_done_callback(lambda _: source.end())
-                    stack.push_async_callback(_end, reading)
-            yield
-
-    async def _say_if_nobody_comes(self, runner: Runner, source: LiveSource) -> None:
-        """Say what is waited for, and who is there, if there is no source after a while."""
-        await asyncio.sleep(WAIT_S)
-        if runner.sessions.totals.samples:
-            return
-        said = [f"no samples after {WAIT_S:g} s, still waiting"]
-        if self._options.tcp is not None:
-            said.append(f"TCP port {self._options.tcp} is open")
-        if source.rejected:
-            said.append(f"messages turned away: {_counted(source.rejected)}")
-        if self._mqtt is not None:
-            with contextlib.suppress(BrokerError):  # The publisher says that it is lost.
-                said.append(await describe_sources(self._mqtt.url, self._publishing.tls))
-        if not runner.sessions.totals.samples:
-            self._notice("; ".join(said))
+    def _inputs(self, live: LiveSource, runner: Runner) -> LiveInputs:
+        options, mqtt = self._options, self._mqtt
+        return LiveInputs(
+            live,
+            tcp=options.tcp,
+            receipts=self._receipts,
+            stdin=options.stdin,
+            lsl=options.lsl,
+            times=self._times,
+            broker=None if mqtt is None else mqtt.url,
+            tls=self._publishing.tls,
+            notice=self._notice,
+            has_samples=lambda: runner.sessions.totals.samples > 0,
+        )
 
     def summary(self) -> list[str]:
         """Return what happened, in lines for people."""
@@ -202,7 +184,7 @@ class WardRun:
         totals = self._runner.sessions.totals
         lines = [
             f"{totals.beats} beats, {totals.events} events; {totals.late} beats later than "
-            f"{self._options.budget_ms:g} ms, "
+            f"{self._options.budget_ms:g} ms, and {totals.late_at_start} at a stream's start; "
             f"{totals.unlabelled} of them published without a label first",
         ]
         if totals.added.count:
@@ -211,7 +193,7 @@ class WardRun:
         lines.append(f"{self._source.late_turns} of {self._runner.n_turns} turns began late")
         if isinstance(self._source, LiveSource):
             rejected = self._source.rejected
-            why = f": {_counted(rejected)}" if rejected else ""
+            why = f": {counted(rejected)}" if rejected else ""
             lines.append(f"{rejected.total()} messages turned away{why}")
         if self._mqtt is not None:
             mqtt = self._mqtt
@@ -262,14 +244,11 @@ class WardRun:
             say(line)
 
 
-def _counted(rejected: Counter[Rejection]) -> str:
-    return ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
-
-
 def _check(options: WardOptions) -> None:
-    others = options.tcp is not None or options.stdin is not None
+    others = options.tcp is not None or options.stdin is not None or bool(options.lsl)
     if others and not options.live:
-        raise ValueError("--tcp and --stdin are live sources; add --live")
+        raise ValueError("--tcp, --stdin and --lsl are live sources; add --live")
+    check_lsl(options.lsl)
     if options.live and options.mqtt == "off" and not others:
         raise ValueError("--live takes its samples from MQTT; leave out --mqtt off")
     if options.live and options.speed is None:
@@ -290,10 +269,3 @@ def _make_folder(options: WardOptions) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    """Stop reading; what went wrong in it is raised here."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

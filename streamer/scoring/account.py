@@ -43,7 +43,9 @@ class Account:
         reference: Reference | None = None,
         config: LedgerConfig | None = None,
     ) -> None:
-        self.ledger = BeatLedger(fs=info.fs, budget_ms=budget_ms, config=config)
+        self.ledger = BeatLedger(
+            fs=info.fs, budget_ms=budget_ms, config=config, first_sample=info.first_sample
+        )
         self.score: RunningScore | None = None
         if reference is not None:
             self.score = RunningScore(

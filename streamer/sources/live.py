@@ -1,11 +1,10 @@
 """Live samples of many sources, which may start and end at any time: checked, ordered, due."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -14,48 +13,12 @@ from streamer.core.errors import StreamerError
 from streamer.core.events import StreamInfo
 from streamer.messages.guard import RejectedError, Rejection
 from streamer.messages.samples import SampleMessage, SamplesError
-from streamer.sources.gate import GateConfig, SamplesGate
-from streamer.sources.looped import TurnConfig
+from streamer.sources.gate import SamplesGate
+from streamer.sources.live_patient import LiveConfig, LivePatient
 from streamer.sources.source import Host, Piece, Turn
-from streamer.sources.track import SampleTrack, TrackConfig
+from streamer.sources.track import SampleTrack
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveConfig:
-    """Limits of live sources: silence, missing messages, and what they may send.
-
-    A source that is silent stays until a person removes it.
-    """
-
-    silent_s: float = 4.0
-    """A source without samples for so long is told to be silent: within 5 s, turns included."""
-    track: TrackConfig = field(default_factory=TrackConfig)
-    """How long missing messages are waited for."""
-    gate: GateConfig = field(default_factory=GateConfig)
-    lowest_fs: float = 50.0
-    highest_fs: float = 5000.0
-    turns: TurnConfig = field(default_factory=TurnConfig)
-    is_eager: bool = False
-    """Whether samples are passed on on arrival, not turn by turn: for a single source."""
-
-
-@dataclass(slots=True, kw_only=True)
-class LivePatient:
-    """A source whose samples arrive over the network."""
-
-    info: StreamInfo
-    track: SampleTrack
-    heard_s: float
-    began_s: float
-    """When `info.first_sample` was due, estimated from the quickest message so far: from times of
-    arrival, not from the sender's clock."""
-    group: int
-    pending: list[Chunk] = field(default_factory=list)
-    successor: list[tuple[SampleMessage, float]] = field(default_factory=list)
-    """The first messages of its next run, which begins once this one is over."""
-    is_silent: bool = False
-    is_ending: bool = False
-    closing: "asyncio.Task[Any] | None" = None
+__all__ = ["LiveConfig", "LivePatient", "LiveSource"]
 
 
 class LiveSource:
@@ -99,7 +62,10 @@ class LiveSource:
         self._arrived = asyncio.Event()
         self._failure: StreamerError | None = None
         self._n_begun = 0
+        self._returned: set[str] = set()
+        """Sources that are to catch up once they begin."""
         self._is_over = False
+        self._held: list[tuple[str, bytes, float]] | None = None
 
     @property
     def rejected(self) -> Counter[Rejection]:
@@ -109,6 +75,10 @@ class LiveSource:
     def begin(self, host: Host) -> None:
         """Set the host that patients are opened at."""
         self._host = host
+
+    def hold(self) -> None:
+        """Keep what arrives until the turns begin: no patient is opened while sinks start."""
+        self._held = []
 
     def end(self) -> None:
         """End the turns once everything received was yielded."""
@@ -126,11 +96,40 @@ class LiveSource:
         """Accept messages of a source at any rate."""
         self._gate.trust(source)
 
+    def next_sample(self, source: str) -> int | None:
+        """Return the first sample that is wanted of a source; None: any, it begins anew."""
+        patient = self.patients.get(source)
+        return None if patient is None or patient.is_ending else patient.track.next_sample
+
+    def pending_s(self, source: str) -> float:
+        """Return how much of a source's signal waits for its turn."""
+        if self._held is not None:
+            return math.inf
+        patient = self.patients.get(source)
+        if patient is None:
+            return 0.0
+        n = sum(int(chunk.samples.shape[1]) for chunk in patient.pending)
+        return n / patient.info.fs
+
+    def catch_up(self, source: str) -> None:
+        """Take what a source sends at any rate, and as of before, until it has caught up."""
+        if source in self.patients:
+            self.patients[source].is_catching_up = True
+            self._gate.trust(source)
+        elif len(self._returned) < self._config.gate.most_sources:
+            self._returned.add(source)
+
     def receive(self, source: str, payload: bytes, now_s: float) -> None:
         """Receive one message; it is counted and dropped if malformed or beyond the limits.
 
         A patient's snapshot that can't be used ends the turns with its error.
         """
+        if self._held is not None:
+            if len(self._held) < self._config.gate.strangers.burst:
+                self._held.append((source, payload, now_s))
+            else:
+                self._gate.reject(RejectedError(Rejection.TOO_FAST, "nothing is taken yet"))
+            return
         try:
             self._take(source, self._gate.admit(source, payload, now_s), now_s)
         except RejectedError:
@@ -150,6 +149,9 @@ class LiveSource:
             If a patient's snapshot can't be used.
         """
         began_s, config = self._now(), self._config.turns
+        held, self._held = self._held or [], None
+        for source, payload, now_s in held:
+            self.receive(source, payload, now_s)
         number = 0
         while self._seconds is None or self._now() - began_s < self._seconds:
             group, number = number % config.groups, number + 1
@@ -223,6 +225,9 @@ class LiveSource:
         self._n_begun += 1
         self._gate.know(source)
         self.patients[source] = patient
+        if source in self._returned:
+            self._returned.discard(source)
+            self.catch_up(source)
         return patient
 
     def _pass_time(self, now_s: float) -> None:
@@ -253,6 +258,10 @@ class LiveSource:
         chunks = [self._fit(chunk) for chunk in pending]
         played_s = (chunks[-1].stop - 1 - patient.info.first_sample) / patient.info.fs
         patient.began_s = min(patient.began_s, self._now() - played_s)
+        if patient.is_catching_up:
+            piece_s = (chunks[-1].stop - chunks[0].start) / patient.info.fs
+            patient.is_catching_up = piece_s > self._config.caught_up_s
+            return Piece(chunks=chunks, due_s=None)
         return Piece(chunks=chunks, due_s=patient.began_s + played_s)
 
     def _end_some(self, members: list[LivePatient]) -> None:

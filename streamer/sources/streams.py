@@ -1,6 +1,7 @@
 """Live samples over TCP and from standard input.
 
-TCP: a connection is one source. It begins with the source's name on a line of its own; then
+TCP: a connection is one source. It begins with the source's name on a line of its own
+(behind it ` ack`, if it wants to be told what is safe: `streamer.sources.receipts`); then
 messages follow, each as four bytes of length (uint32, little-endian) and a payload as
 `streamer.messages.samples` describes it. Standard input holds such messages without the name
 (`frames`), or text: one moment a line, a number in mV for each lead, separated by blanks or
@@ -11,7 +12,7 @@ import asyncio
 import math
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from streamer.core.errors import StreamerError
 from streamer.messages.samples import SampleMessage, encode
+from streamer.sources.receipts import ASKED, Receipts
 
 Receive = Callable[[str, bytes, float], None]
 """Takes source name, payload and time of arrival on the event loop's clock."""
@@ -94,8 +96,9 @@ async def read_frames(
     source: str,
     receive: Receive,
     config: StreamConfig | None = None,
+    room: Callable[[str], Awaitable[None]] | None = None,
 ) -> None:
-    """Pass on messages until the stream ends.
+    """Pass on messages until the stream ends; `room` is waited for before each.
 
     Raises
     ------
@@ -105,6 +108,8 @@ async def read_frames(
     config = config or StreamConfig()
     loop = asyncio.get_running_loop()
     while True:
+        if room is not None:
+            await room(source)
         try:
             (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
             if length > config.most_bytes:
@@ -125,8 +130,9 @@ async def serve_tcp(
     host: str = "127.0.0.1",
     notice: Callable[[str], None] = lambda line: None,
     config: StreamConfig | None = None,
+    receipts: Receipts | None = None,
 ) -> asyncio.Server:
-    """Listen for sources.
+    """Listen for sources; those that ask for receipts get them.
 
     Raises
     ------
@@ -135,11 +141,23 @@ async def serve_tcp(
     """
     bounds = config or StreamConfig()
 
+    async def follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = (await reader.readline()).decode(errors="replace").strip()
+        if not 0 < len(name) <= bounds.most_name_bytes:
+            return
+        if receipts is None or not name.endswith(ASKED):
+            await read_frames(reader, name, receive, bounds)
+            return
+        source = name.removesuffix(ASKED).rstrip()
+        receipts.open(source, writer)
+        try:
+            await read_frames(reader, source, receive, bounds, receipts.room)
+        finally:
+            receipts.close(source, writer)
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            name = (await reader.readline()).decode(errors="replace").strip()
-            if 0 < len(name) <= bounds.most_name_bytes:
-                await read_frames(reader, name, receive, bounds)
+            await follow(reader, writer)
         except (StreamerError, ValueError, OSError) as error:
             notice(f"TCP source dropped: {error}")
         finally:

@@ -4,6 +4,7 @@ from sample_events import labeled_beat
 from classifier.labels import Label
 from streamer.beats.ledger import BeatLedger, LedgerConfig
 from streamer.core.events import OVERLOAD
+from streamer.signal.detector.qrs_detector import DetectorConfig
 
 
 def test_a_beat_counts_once_under_its_latest_label() -> None:
@@ -48,6 +49,18 @@ def test_a_beat_over_the_budget_is_late_even_unmarked() -> None:
     ledger.add(labeled_beat(1400, revision=0), 0.3)
     assert [beat.late for beat in ledger.beats] == [False, True]
     assert ledger.n_late == 1
+
+
+def test_late_beats_of_the_start_are_counted_apart() -> None:
+    assert LedgerConfig().start_s == DetectorConfig().learn_s
+    ledger = BeatLedger(fs=360.0, first_sample=1000)
+    for sample in (1288, 1576):
+        ledger.add(labeled_beat(sample, Label.N, revision=0, late=True), 1.0)
+        ledger.add(labeled_beat(sample, Label.N, revision=1, late=True), 1.0)
+    assert (ledger.n_late, ledger.n_late_at_start) == (1, 1)
+    without = BeatLedger(fs=360.0)
+    without.add(labeled_beat(288, Label.N, revision=0, late=True), 1.0)
+    assert (without.n_late, without.n_late_at_start) == (1, 0)
 
 
 def test_heart_rate_leaves_out_a_premature_beat_and_its_pause() -> None:

@@ -165,6 +165,7 @@ def test_bad_input_is_one_clear_line(
     last = done.stderr.splitlines()[-1]
     assert message in last
     assert "Traceback" not in done.stderr
+    assert "to follow in a second terminal" not in done.stderr, "before the broker is reached"
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:

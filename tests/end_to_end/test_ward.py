@@ -93,7 +93,7 @@ async def test_a_ward_without_sources_says_what_it_waits_for_and_who_is_there(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("streamer.runner.ward.WAIT_S", 1.0)
+    monkeypatch.setattr("streamer.sources.live_inputs.WAIT_S", 1.0)
     async with Mosquitto(mosquitto, tmp_path) as broker:
         publisher = MqttPublisher(broker.url)
         publisher.open(stream_info("bed6"))

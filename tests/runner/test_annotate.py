@@ -133,6 +133,19 @@ def test_bad_record_does_not_stop_the_others(
     assert captured.out.startswith("1 of 2 records")
 
 
+def test_a_record_without_beats_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = np.zeros((5000, 1))
+    wfdb.wrsamp(
+        "flat", fs=FS, units=["mV"], sig_name=["I"], p_signal=flat, fmt=["16"], adc_gain=[200.0],
+        baseline=[0], write_dir=str(tmp_path),
+    )  # fmt: skip
+    assert main(["annotate", str(tmp_path / "flat"), "--out", str(tmp_path / "out")]) == 0
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("flat")]
+    assert line.startswith("flat: no beats: of 20.0 s the signal was of no use, flat for ")
+
+
 def test_lead_that_no_record_has_is_said_for_each(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

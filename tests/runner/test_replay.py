@@ -9,9 +9,9 @@ from command import ECG_STREAM
 from mosquitto_broker import Mosquitto, free_port
 from mqtt_subscriber import subscriber
 
-from streamer.messages.payload import check_source
+from streamer.messages.payload import check_source, source_name
 from streamer.runner.options import ReplayOptions
-from streamer.runner.replay import Replay, source_name
+from streamer.runner.replay import Replay
 from streamer.runner.run_config import RunReport
 from streamer.sources.paced import PacedSource
 

@@ -351,6 +351,8 @@ class Numbers:
     def resume(self, source: str) -> None:
         self.resumed.append(source)
 
+    def keep(self) -> None: ...
+
 
 @pytest.mark.parametrize(("lost", "expected"), [(0, "snapshot"), (720, "published")])
 async def test_a_stopped_ward_goes_on_and_uses_no_number_twice(

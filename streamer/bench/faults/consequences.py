@@ -114,8 +114,8 @@ CONSEQUENCES: Final = (
     ),
     Consequence(
         failure="ward started again with --snapshots",
-        subscriber="every source goes on; what it sent meanwhile is a gap, reason lost; with "
-        "--outbox its seq goes on",
+        subscriber="every source goes on; what it sent meanwhile is a gap, reason lost, unless it "
+        "keeps and sends it again (TCP with ack: nothing is lost); with --outbox its seq goes on",
         person="the rows come back with their patients' rhythms",
     ),
 )

@@ -23,12 +23,13 @@ from replay.records import open_record
 from streamer.bench.speed.mosquitto import broker, running_subscriber
 from streamer.core.errors import StreamerError
 from streamer.core.events import LabeledBeat, Published, StreamInfo
+from streamer.messages.payload import source_name
 from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.runner.calm_memory import calm_memory
-from streamer.runner.replay import START_LEAD_S, source_name
+from streamer.runner.replay import START_LEAD_S
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner
 from streamer.signal.detector.qrs_detector import DetectorConfig

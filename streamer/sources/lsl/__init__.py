@@ -1,0 +1,1 @@
+"""Samples from Lab Streaming Layer (LSL) streams."""
