@@ -67,21 +67,20 @@ class WardRun:
         limits = alarm_limits(options)
         self._alerts = PatientAlerts(limits.alerts)
         self._statistics_due_s = 0.0
-        self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
         # First of all, because what follows takes a while.
         if options.live:
             self._source = live = LiveSource(
-                self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
+                tuple(f"lead{number + 1}" for number in range(options.leads)),
+                seconds=options.seconds,
+                config=LiveConfig(turns=turns),
             )
             self._alerts.on_remove = live.remove
         else:
             looped = LoopedRecords(_records(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
-            self._source = LoopedSource(
-                looped, names, self._leads, seconds=options.seconds, config=turns
-            )
+            self._source = LoopedSource(looped, names, seconds=options.seconds, config=turns)
         self._model = BatchedModel(load_model())
         self._model.warm_up()
         warm_up(self._model, n_leads=options.leads)
