@@ -1,6 +1,7 @@
 """`ecg-stream ward`: label many patients at once, from looped records or live sources."""
 
 import argparse
+from pathlib import Path
 
 from streamer.commands.output_arguments import (
     add_output_arguments,
@@ -47,12 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of this ward's own status over MQTT: ecg/NAME/status (ward)",
     )
+    add(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help='TOML file of patients\' names for the screen, such as bed4 = "Room 2, Smith"',
+    )
     add_output_arguments(parser)
     add("--events", metavar="FILE", help="add every event to a file of JSON lines")
     add(
         "--monitor",
         action=argparse.BooleanOptionalAction,
-        help="show the patients by urgency (default on a terminal)",
+        help="show the patients as a central station (default on a terminal)",
     )
     parser.set_defaults(usage_error=parser.error)
 
