@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="date and time, or time, of the recording's first sample: '2026-03-05 08:30' "
         "(as the record's header says)",
     )
+    parser.add_argument(
+        "--compare",
+        metavar="SOURCE",
+        help="an earlier recording, or its events: what changed since then, on one page",
+    )
     for name, what in _PARTICULARS.items():
         option = f"--{name.replace('_', '-')}"
         words = f"{what}; can be edited on the page"
@@ -46,26 +51,35 @@ def run(args: argparse.Namespace) -> int:
     """Write the report and say where."""
     from replay.progress import progress_bar
     from replay.records import open_record
-    from streamer.report.data import from_events, from_record
+    from streamer.report.change import change_page
+    from streamer.report.data import ReportData, from_events, from_record
     from streamer.report.holter import report_page
     from streamer.report.page import write_page
     from streamer.report.particulars import Particulars, Recorded
 
     recorded = None if args.recorded is None else Recorded.parse(args.recorded)
-    path = Path(args.source)
     with progress_bar("starting", 100) as update:
 
         def show(what: str, part: float) -> None:
             update(description=what, completed=round(100 * part))
 
-        if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
-            record = None if args.record is None else open_record(args.record, lead=args.lead)
-            data = from_events(path, record)
-        else:
-            record = open_record(args.source, lead=args.lead)
+        def collect(source: str) -> ReportData:
+            path = Path(source)
+            if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
+                name = None if args.compare else args.record
+                record = None if name is None else open_record(name, lead=args.lead)
+                return from_events(path, record)
+            record = open_record(source, lead=args.lead)
             on_part = partial(show, f"{record.name}: beats")
-            data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
+            return from_record(record, start=args.start, stop=args.stop, on_part=on_part)
+
+        data = collect(args.source)
         data.recorded = recorded or data.recorded
+        if args.compare is not None:
+            other = collect(args.compare)
+            write_page(args.out, change_page(other, data))
+            say(f"{args.out}: {data.source} compared with {other.source}")
+            return 0
         given = Particulars(**{name: getattr(args, name) for name in _PARTICULARS})
         on_part = partial(show, f"{data.source}: page")
         content = report_page(data, particulars=given, on_part=on_part)

@@ -82,10 +82,13 @@ footer { color: var(--soft); font-size: .85rem; text-align: center; padding-bott
   .strip svg { max-width: none; }
   .strip { margin: .2rem 0 .4rem; }
   .strip h3 { display: none; } /* The strip has it below the signal. */
-  table + p { break-before: avoid; }
-  thead { display: table-header-group; }
+  /* What is wider than the page shrinks all of it, and with it the strips' scale. */
+  table { font-size: .74rem; }
+  th, td, .beside th, .beside td { padding: .16rem .4rem; }
+  .index td:not(:first-child) { white-space: normal; }
+  section > table { max-width: 100%; }
+  table + p, p.caution { break-before: avoid; }
   tr { break-inside: avoid; }
-  table.long { break-inside: auto; }
   details:not([open]) summary::after { content: ", not printed: open it on the page first";
     color: var(--soft); font-weight: 400; }
 }

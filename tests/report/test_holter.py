@@ -69,18 +69,14 @@ def test_every_section_is_there(page: str) -> None:
 def test_a_long_recording_has_its_hours_with_links_that_lead_somewhere() -> None:
     record = open_record("demo")
     fs, hour = record.fs, round(3600 * record.fs)
-    long = ReportData(
-        source="long", fs=fs, first=0, stop=3 * hour, leads=record.leads, record=record
-    )
+    long = ReportData(source="long", fs=fs, first=0, stop=3 * hour, record=record)
     long.beats = [
-        BeatRow(sample=k * round(fs), label="V" if k % 100 == 0 else "N", quality=1.0, delay_ms=1.0)
+        BeatRow(sample=k * round(fs), label="N" if k % 100 else "V", quality=1.0, delay_ms=1.0)
         for k in range(1, 3 * 3600)
     ]
     high = AlarmRow(rhythm="asystole", priority="high", onset=hour // 90, decided_at=hour // 80)
-    long.alarms = [
-        high,
-        dataclasses.replace(high, rhythm="pause", priority="medium", onset=2 * hour),
-    ]
+    pause = dataclasses.replace(high, rhythm="pause", priority="medium", onset=2 * hour)
+    long.alarms = [high, pause]
     long.rhythms = [("atrial fibrillation", 0), ("sinus rhythm", hour // 2)]
     page = report_page(long)
     for target in re.findall(r'href="#([^"]+)"', page):
