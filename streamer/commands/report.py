@@ -73,10 +73,11 @@ def run(args: argparse.Namespace) -> int:
             on_part = partial(show, f"{record.name}: beats")
             return from_record(record, start=args.start, stop=args.stop, on_part=on_part)
 
+        # What there is to compare with first: a name that is none isn't found out late.
+        other = None if args.compare is None else collect(args.compare)
         data = collect(args.source)
         data.recorded = recorded or data.recorded
-        if args.compare is not None:
-            other = collect(args.compare)
+        if other is not None:
             write_page(args.out, change_page(other, data))
             say(f"{args.out}: {data.source} compared with {other.source}")
             return 0

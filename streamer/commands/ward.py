@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from streamer.runner.ward import WardRun
 
     chosen = {**vars(args), "speed": 1.0 if args.speed == "1" else None}
+    if args.monitor and not sys.stdout.isatty():
+        args.usage_error("--monitor needs a terminal; leave it out to get plain lines")
     if args.monitor is None:
         chosen["monitor"] = sys.stdout.isatty() and sys.stdin.isatty()
     chosen["records"] = tuple(args.records)

@@ -4,6 +4,8 @@ import dataclasses
 import re
 from pathlib import Path
 
+import pytest
+
 from classifier.labels import Label
 from streamer.commands.cli import main
 from streamer.report.change import change_page
@@ -63,3 +65,8 @@ def test_the_command_compares_two_sources(tmp_path: Path) -> None:
     times = ("--start", "0:00", "--stop", "0:20")
     assert main(["report", "demo", "--compare", "demo:7", *times, "--out", str(out)]) == 0
     assert "Heart rate, mean" in out.read_text()
+
+
+def test_times_outside_the_record_are_refused_in_times(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "demo", "--start", "50:00"]) == 1
+    assert "nothing lies between 50:00 and the end; the record goes" in capsys.readouterr().err

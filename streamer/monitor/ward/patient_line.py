@@ -137,6 +137,8 @@ def _words(
         if gap is not None:
             return f"no signal ({gap.reason})", "no signal", "no signal"
         rhythm = Rhythm.UNKNOWN if patient.rhythm is None else plain(patient.rhythm.rhythm)
+        if rhythm is Rhythm.UNKNOWN:
+            return "rhythm not known yet", "not known yet", "not known yet"
         return str(rhythm), short_name(rhythm), short_name(rhythm)
     told = in_sight(alerts)
     # That nobody sees how an alarm goes on stays in sight too.

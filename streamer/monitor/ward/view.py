@@ -98,7 +98,8 @@ def title(
     limits : str
         Heart rates without an alarm.
     """
-    left: list[Part] = [(" ecg-stream ward ", palette.BRAND), (f" {n} patients ", palette.STRONG)]
+    many = "1 patient" if n == 1 else f"{n} patients"
+    left: list[Part] = [(" ecg-stream ward ", palette.BRAND), (f" {many} ", palette.STRONG)]
     for priority in sorted(alarms, reverse=True):
         mark = palette.ALARM_MARK[priority]
         left.append((f" {alarms[priority]} {mark} ", palette.ALARM_WORD[priority]))
