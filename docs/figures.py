@@ -211,6 +211,7 @@ def pictures(record: str, folder: Path) -> None:
     from streamer.core.events import LabeledBeat, Published, StreamInfo  # noqa: PLC0415
     from streamer.monitor.freezer import picture_of  # noqa: PLC0415
     from streamer.monitor.state import MonitorState  # noqa: PLC0415
+    from streamer.monitor.view import render  # noqa: PLC0415
     from streamer.patient.chain import Chain  # noqa: PLC0415
     from streamer.report.strip.writers import write_strip  # noqa: PLC0415
     from streamer.scoring.account import Account  # noqa: PLC0415
@@ -239,13 +240,13 @@ def pictures(record: str, folder: Path) -> None:
             state.publish(message)
             seq += 1
     for name, size in PICTURES.items():
-        export_svg(state, folder / name, *size)
+        export_svg(render(state, *size), folder / name, *size, f"ecg-stream replay {record}")
     write_strip(picture_of(state), folder / "strip.svg")
 
 
 def main() -> None:
     """Regenerate what is named on the command line, or all."""
-    names = sys.argv[1:] or ["picture", "rules", "failures", "options", *BLOCKS]
+    names = sys.argv[1:] or ["picture", "station", "rules", "failures", "options", *BLOCKS]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             match name:
@@ -257,6 +258,10 @@ def main() -> None:
                     insert(ROOT / "docs" / "commands.md", "options", options())
                 case "picture":
                     pictures("208", ROOT / "docs")
+                case "station":
+                    from station_picture import station  # noqa: PLC0415
+
+                    station(ROOT / "docs" / "station.svg")
                 case _:
                     replace(name, BLOCKS[name], Path(folder))
     insert(ROOT / "README.md", "headlines", headlines(pages_of_results()))

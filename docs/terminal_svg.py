@@ -14,8 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from streamer.monitor.state import MonitorState
-from streamer.monitor.view import render
+from streamer.monitor.terminal.screen_lines import Frame
 
 _CELL_WIDTH: Final = 12.2
 _CELL_HEIGHT: Final = 24.4
@@ -54,7 +53,7 @@ _ARMS: Final[dict[str, tuple[bool, bool, bool, bool]]] = {
 """Which of the arms left, right, up and down a box character has."""
 
 
-def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None:
+def export_svg(frame: Frame, path: Path, width: int, height: int, title: str) -> None:
     """Write one frame as an SVG picture.
 
     Raises
@@ -72,8 +71,8 @@ def export_svg(state: MonitorState, path: Path, width: int, height: int) -> None
         legacy_windows=False,
         no_color=False,
     )
-    console.print(render(state, width, height))
-    svg = console.export_svg(title=f"ecg-stream replay {state.info.source}")
+    console.print(frame)
+    svg = console.export_svg(title=title)
     path.write_text(draw_glyphs(svg), encoding="utf-8")
 
 

@@ -202,6 +202,26 @@ def parse_time(text: str, fs: float) -> int:
     raise ValueError(f"{text!r} is no time; write 5:00, 1:02:03.5, or 90 for seconds")
 
 
+def time_range(
+    start: str | None, stop: str | None, *, fs: float, n_samples: int
+) -> tuple[int, int]:
+    """Turn times such as 5:00 into the first sample and one past the last, within a record.
+
+    Raises
+    ------
+    ValueError
+        If nothing of the record lies between them.
+    """
+    first = 0 if start is None else parse_time(start, fs)
+    last = n_samples if stop is None else min(n_samples, parse_time(stop, fs))
+    if first >= last:
+        raise ValueError(
+            f"nothing lies between {start or '0:00'} and {stop or 'the end'}; "
+            f"the record goes from 0:00 to {format_time(n_samples, fs)}"
+        )
+    return first, last
+
+
 def format_time(sample: int, fs: float) -> str:
     """Write a sample index as minutes and seconds, or hours, minutes and seconds (`30:05.556`)."""
     sign, milliseconds = ("-" if sample < 0 else ""), round(abs(sample) / fs * 1000)

@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="date and time, or time, of the recording's first sample: '2026-03-05 08:30' "
         "(as the record's header says)",
     )
+    parser.add_argument(
+        "--compare",
+        metavar="SOURCE",
+        help="an earlier recording, or its events: what changed since then, on one page",
+    )
     for name, what in _PARTICULARS.items():
         option = f"--{name.replace('_', '-')}"
         words = f"{what}; can be edited on the page"
@@ -47,27 +52,36 @@ def run(args: argparse.Namespace) -> int:
     """Write the report and say where."""
     from replay.lead_following import open_two_leads
     from replay.progress import progress_bar
-    from streamer.report.data import from_events, from_record
+    from streamer.report.change import change_page
+    from streamer.report.data import ReportData, from_events, from_record
     from streamer.report.holter import report_page
     from streamer.report.page import write_page
     from streamer.report.particulars import Particulars, Recorded
 
     recorded = None if args.recorded is None else Recorded.parse(args.recorded)
-    path = Path(args.source)
     opened = partial(open_two_leads, lead=args.lead, options=file_options(args))
     with progress_bar("starting", 100) as update:
 
         def show(what: str, part: float) -> None:
             update(description=what, completed=round(100 * part))
 
-        if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
-            record = None if args.record is None else opened(args.record)
-            data = from_events(path, record)
-        else:
-            record = opened(args.source)
+        def collect(source: str) -> ReportData:
+            path = Path(source)
+            if path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"}:
+                name = None if args.compare else args.record
+                return from_events(path, None if name is None else opened(name))
+            record = opened(source)
             on_part = partial(show, f"{record.name}: beats")
-            data = from_record(record, start=args.start, stop=args.stop, on_part=on_part)
+            return from_record(record, start=args.start, stop=args.stop, on_part=on_part)
+
+        # What there is to compare with first: a name that is none isn't found out late.
+        other = None if args.compare is None else collect(args.compare)
+        data = collect(args.source)
         data.recorded = recorded or data.recorded
+        if other is not None:
+            write_page(args.out, change_page(other, data))
+            say(f"{args.out}: {data.source} compared with {other.source}")
+            return 0
         given = Particulars(**{name: getattr(args, name) for name in _PARTICULARS})
         on_part = partial(show, f"{data.source}: page")
         content = report_page(data, particulars=given, on_part=on_part)

@@ -1,6 +1,7 @@
 """`ecg-stream ward`: label many patients at once, from looped records or live sources."""
 
 import argparse
+from pathlib import Path
 
 from streamer.commands.output_arguments import (
     add_output_arguments,
@@ -55,12 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of this ward's own status over MQTT: ecg/NAME/status (ward)",
     )
+    add(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help='TOML file of patients\' names for the screen, such as bed4 = "Room 2, Smith"',
+    )
     add_output_arguments(parser)
     add("--events", metavar="FILE", help="add every event to a file of JSON lines")
     add(
         "--monitor",
         action=argparse.BooleanOptionalAction,
-        help="show the patients by urgency (default on a terminal)",
+        help="show the patients as a central station (default on a terminal)",
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -74,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     from streamer.runner.ward import WardRun
 
     chosen = {**vars(args), "speed": 1.0 if args.speed == "1" else None}
+    if args.monitor and not sys.stdout.isatty():
+        args.usage_error("--monitor needs a terminal; leave it out to get plain lines")
     if args.monitor is None:
         chosen["monitor"] = sys.stdout.isatty() and sys.stdin.isatty()
     chosen["records"], chosen["lsl"] = tuple(args.records), tuple(args.lsl)

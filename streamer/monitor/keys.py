@@ -7,7 +7,7 @@ from typing import Final, TextIO
 from classifier.labels import Label
 from streamer.monitor.terminal import palette
 from streamer.monitor.terminal.keyboard import Keyboard
-from streamer.monitor.terminal.screen_lines import Line, Part, beside, block, line, rule
+from streamer.monitor.terminal.screen_lines import Line, Part, boxed
 
 
 class Command(Enum):
@@ -60,18 +60,7 @@ def help_rows() -> list[tuple[str, str]]:
 
 def help_box(width: int) -> list[Line]:
     """Return lines of equal width, at most `width` cells."""
-    inner = min(_HELP_WIDTH, width) - 2
-    rows = [*_keys(), [], *_letters()]
-    sides = block([[("│", palette.FRAME)]] * len(rows), 1, len(rows))
-    return [
-        [*_corner("┌"), *rule([(1, "KEYS")], inner), *_corner("┐")],
-        *beside([sides, block(rows, inner, len(rows)), sides]),
-        line([("└" + "─" * inner + "┘", palette.FRAME)], inner + 2),
-    ]
-
-
-def _corner(character: str) -> Line:
-    return line([(character, palette.FRAME)], 1)
+    return boxed("KEYS", [*_keys(), [], *_letters()], min(_HELP_WIDTH, width))
 
 
 def _keys() -> list[list[Part]]:

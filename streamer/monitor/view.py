@@ -16,6 +16,7 @@ from streamer.monitor.terminal.screen_lines import (
     Part,
     beside,
     block,
+    in_the_middle,
     laid_over,
     line,
     rule,
@@ -76,7 +77,7 @@ def render(state: MonitorState, width: int, height: int) -> Frame:
     body_height = height - 3
     body = _wide_body(state, width, body_height) if wide else _body(state, width, body_height)
     if state.shows_help:
-        body = _with_help(body, width)
+        body = in_the_middle(body, help_box(width))
     rhythm = panels.rhythm(state)
     room = width - sum(len(text) for text, _ in rhythm) - 1
     return Frame(
@@ -87,15 +88,6 @@ def render(state: MonitorState, width: int, height: int) -> Frame:
             _progress(state, width),
         ]
     )
-
-
-def _with_help(body: list[Line], width: int) -> list[Line]:
-    """Lay the list of keys over the middle of the screen."""
-    box = help_box(width)
-    top = max((len(body) - len(box)) // 2, 0)
-    left = (width - sum(len(segment.text) for segment in box[0])) // 2
-    shown = [laid_over(below, left, row) for below, row in zip(body[top:], box, strict=False)]
-    return [*body[:top], *shown, *body[top + len(shown) :]]
 
 
 def _header(state: MonitorState, width: int) -> Line:

@@ -77,6 +77,7 @@ class SamplesSink:
             first_sample=chunks[0].start,
             fs=info.fs,
             samples=np.concatenate([chunk.samples for chunk in chunks], axis=1),
+            leads=info.leads,
         )
         self._seqs[info.source] += 1
         chunks.clear()

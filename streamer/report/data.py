@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.network.spec import MODEL_NAME, ModelSpec, read_spec
-from replay.player import parse_time
+from replay.player import time_range
 from replay.record import BLOCK_SAMPLES, Record, Reference, read_samples, recorded_at
 from streamer.core.errors import StreamerError
 from streamer.core.events import AlarmState, Published, Rhythm, StreamInfo
@@ -139,8 +139,7 @@ def from_record(
     ValueError
         If the times are not inside the record.
     """
-    first = 0 if start is None else parse_time(start, record.fs)
-    last = record.n_samples if stop is None else min(record.n_samples, parse_time(stop, record.fs))
+    first, last = time_range(start, stop, fs=record.fs, n_samples=record.n_samples)
     data = ReportData(
         source=record.name,
         fs=record.fs,

@@ -19,6 +19,9 @@ _MOST_POINTS: Final = 4000
 """Of the Poincaré plot: intervals are rounded until there are no more different pairs."""
 _AROUND_S: Final = 3.0
 """Signal before and after an interval."""
+_LONGEST_STRIP_S: Final = 10.0
+"""At 25 mm/s more doesn't fit across a printed page, whose scale would shrink."""
+_LEAST_AROUND_S: Final = 0.5
 _BAR: Final = "#1f2328"
 
 
@@ -50,7 +53,10 @@ def _interval_strip(
     stop_s = float(intervals.ends_s[at])
     start_s = stop_s - float(intervals.lengths_s[at])
     title = f"{words} RR interval, {1000 * (stop_s - start_s):.0f} ms, at {data.when(start_s)}"
-    first, last = (round(s * data.fs) for s in (start_s - _AROUND_S, stop_s + _AROUND_S))
+    around_s = min((_LONGEST_STRIP_S - (stop_s - start_s)) / 2, _AROUND_S)
+    begin_s = start_s - max(around_s, _LEAST_AROUND_S)
+    first = round(begin_s * data.fs)
+    last = round(min(stop_s + max(around_s, 0.0), begin_s + _LONGEST_STRIP_S) * data.fs)
     span = StripSpan(round(start_s * data.fs), round(stop_s * data.fs), _BAR)
     return strip(data, first, last, title, config, (span,))
 

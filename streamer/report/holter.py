@@ -1,41 +1,28 @@
 """The report of one recording as a page that a cardiology technician would recognise."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
-from classifier.labels import Label
 from replay.player import format_time
 from replay.record import offered_leads
 from streamer.core.clock_format import clock
 from streamer.report import page
 from streamer.report.comparison import against_reference
-from streamer.report.counts import (
-    ectopy,
-    rates,
-    rr_intervals,
-    sinus_intervals,
-)
+from streamer.report.counts import sinus_intervals
 from streamer.report.data import ReportData, ignore
 from streamer.report.extremes import extreme_strips, interval_plots
+from streamer.report.hours import hours
 from streamer.report.hrv import variability
 from streamer.report.particulars import Particulars, first_page
 from streamer.report.plots import delay_histogram
 from streamer.report.shapes import beats
 from streamer.report.strips import StripConfig, alarms
 from streamer.report.summary import headline, summary
-from streamer.report.table import Column, Table, columns, table
+from streamer.report.table import Column, columns, table
 from streamer.report.trends import rhythm_chart, trends
 from streamer.report.variability import variability_section
-
-_CLASSES: Final = tuple(label.value for label in Label)
-_HOUR_S: Final = 3600.0
-_TEN_MINUTES_S: Final = 600.0
-_LONG_S: Final = 2 * _HOUR_S
-"""From here on the table of beats goes by the hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +71,7 @@ def report_page(
     lines = [
         f"{where}, {data.fs:g} Hz{leads}",
         "Labels and alarms are those of ecg-stream; no person has reviewed them.",
-        "Not measured: ST segments, QT interval.",
+        "Not measured: ST segments, QT interval; nothing on this page is about ischaemia.",
     ]
     if data.training_record:
         lines.append("The shipped model was trained on this record.")
@@ -94,7 +81,7 @@ def report_page(
         "Summary": lambda: summary(data),
         "Trends": lambda: _trends(data),
         "Rhythm and alarms over time": lambda: _rhythm(data),
-        "Beats and burden by hour": lambda: page.table(_burden(data)),
+        "Beats and burden by hour": lambda: hours(data, config.strips),
         "Slowest, fastest, longest, shortest": lambda: extreme_strips(data, config.strips),
         "RR intervals": lambda: interval_plots(data),
         "Heart-rate variability": lambda: variability_section(
@@ -147,42 +134,6 @@ def _rhythm(data: ReportData) -> str:
 
 def _length(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60.0 else clock(seconds)
-
-
-def _burden(data: ReportData) -> Table:
-    """Count beats of each class by hour, or by ten minutes of a short recording."""
-    window = _HOUR_S if data.seconds > _LONG_S else _TEN_MINUTES_S
-    rates_of = {rate.start_s: rate for rate in rates(data, rr_intervals(data), window)}
-    rows = []
-    for start in np.arange(data.first / data.fs, data.stop / data.fs, window).tolist():
-        stop = min(start + window, data.stop / data.fs)
-        inside = [beat for beat in data.beats if start <= beat.sample / data.fs < stop]
-        counts = Counter(beat.label for beat in inside)
-        found = ectopy(inside, Label.V, data.fs)
-        rate = rates_of.get(start)
-        rows.append(
-            (
-                data.when(start),
-                len(inside),
-                None if rate is None else rate.mean_bpm,
-                *(counts[label] for label in _CLASSES),
-                counts["V"] / max(len(inside), 1),
-                counts["V"] / ((stop - start) / _HOUR_S),
-                found.couplets,
-                len(found.runs),
-                len(ectopy(inside, Label.S, data.fs).runs),
-            )
-        )
-    header = (
-        *columns("From", "Beats"),
-        Column("Rate /min", ".0f"),
-        *columns(*_CLASSES),
-        Column("V %", ".1%"),
-        Column("V an hour", ".0f"),
-        *columns("V couplets", "V runs", "S runs"),
-    )
-    title = "by the hour" if window == _HOUR_S else "by ten minutes"
-    return table(f"Beats {title}", header, rows, missing="--")
 
 
 def _quality(data: ReportData, config: ReportConfig) -> str:

@@ -1,6 +1,7 @@
 """A report as one HTML file that needs nothing from the network."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,12 @@ details summary { cursor: pointer; font-weight: 600; }
 .conclusion div { white-space: pre-wrap; min-height: 6rem; }
 p.caution { color: var(--missed); }
 .strip { margin: .5rem 0 .9rem; }
+nav { margin-top: 1.2rem; line-height: 2; }
+nav a { margin-right: 1.2rem; white-space: nowrap; }
+a { color: var(--own); }
+.index td { white-space: normal; text-align: left; }
+.index td:not(:last-child) { white-space: nowrap; }
+.index th { text-align: left; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 .beside th, .beside td { padding: .22rem .55rem; }
 footer { color: var(--soft); font-size: .85rem; text-align: center; padding-bottom: 2rem; }
@@ -73,6 +80,17 @@ footer { color: var(--soft); font-size: .85rem; text-align: center; padding-bott
   section > svg, .strip, .tile, table { break-inside: avoid; }
   h2, h3, section > p { break-inside: avoid; break-after: avoid; }
   .strip svg { max-width: none; }
+  .strip { margin: .2rem 0 .4rem; }
+  .strip h3 { display: none; } /* The strip has it below the signal. */
+  /* What is wider than the page shrinks all of it, and with it the strips' scale. */
+  table { font-size: .74rem; }
+  th, td, .beside th, .beside td { padding: .16rem .4rem; }
+  .index td:not(:first-child) { white-space: normal; }
+  section > table { max-width: 100%; }
+  table + p, p.caution { break-before: avoid; }
+  tr { break-inside: avoid; }
+  details:not([open]) summary::after { content: ", not printed: open it on the page first";
+    color: var(--soft); font-weight: 400; }
 }
 """
 
@@ -138,15 +156,18 @@ def table(content: Table, *, own: str = "") -> str:
 def page(title: str, lines: Sequence[str], top: str, sections: Sequence[Section]) -> str:
     """Put a whole page together."""
     intro = "".join(paragraph(line) for line in lines)
+    named = [(section, re.sub(r"\W+", "-", section.title.lower())) for section in sections]
     parts = "".join(
-        f"<section><h2>{html.escape(section.title)}</h2>{section.body}</section>"
-        for section in sections
+        f'<section id="{name}"><h2>{html.escape(section.title)}</h2>{section.body}</section>'
+        for section, name in named
     )
+    links = "".join(f'<a href="#{name}">{html.escape(one.title)}</a> ' for one, name in named)
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>"
-        f"<header><h1>{html.escape(title)}</h1>{intro}</header><main>{top}{parts}</main>"
+        f"<header><h1>{html.escape(title)}</h1>{intro}</header><main>{top}"
+        f'<nav aria-label="Contents">{links}</nav>{parts}</main>'
         "<footer>ecg-stream is no medical device.</footer></body></html>\n"
     )
 

@@ -113,12 +113,18 @@ def spread(rows: Sequence[_Row], most: int) -> list[_Row]:
 
 def _alarm_strip(data: ReportData, alarm: AlarmRow, config: StripConfig) -> str:
     onset = alarm.onset
-    title = f"{alarm.rhythm} ({alarm.priority}) at {format_time(onset, data.fs)}"
+    clock = "" if data.recorded is None else f" ({data.recorded.clock(onset / data.fs)})"
+    title = f"{alarm.rhythm} ({alarm.priority}) at {format_time(onset, data.fs)}{clock}"
     reach = (onset - round(config.before_s * data.fs), onset + round(config.after_s * data.fs))
     # An onset and its alarm at the same sample would leave no bar.
     known = max(alarm.decided_at, onset + round(0.1 * data.fs))
     span = StripSpan(onset, known, PRIORITY_COLOURS[alarm.priority])
-    return strip(data, *reach, title, config, (span,))
+    return f'<div id="{anchor(alarm)}">{strip(data, *reach, title, config, (span,))}</div>'
+
+
+def anchor(alarm: AlarmRow) -> str:
+    """Return what an alarm's strip is linked by."""
+    return f"{alarm.rhythm}-{alarm.onset}".replace(" ", "-")
 
 
 def strip(

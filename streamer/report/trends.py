@@ -131,14 +131,17 @@ def _draw_quality(axes: Any, data: ReportData, window: float) -> None:
     axes.grid(color=GRID, linewidth=0.8)
 
 
+def tick_s(seconds: float) -> float:
+    """Return how far apart the times along an axis stand."""
+    return next((s for s in _TICKS_S if seconds / s <= _MOST_TICKS), _TICKS_S[-1])
+
+
 def _draw_time(axes: Any, data: ReportData) -> None:
     """Mark the axis with the record's time."""
     from matplotlib.ticker import MultipleLocator  # noqa: PLC0415 - slow to import
 
-    first, stop = data.first / data.fs, data.stop / data.fs
-    step = next((s for s in _TICKS_S if (stop - first) / s <= _MOST_TICKS), _TICKS_S[-1])
-    axes.set_xlim(first, stop)
-    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.set_xlim(data.first / data.fs, data.stop / data.fs)
+    axes.xaxis.set_major_locator(MultipleLocator(tick_s(data.seconds)))
     axes.xaxis.set_major_formatter(lambda value, _: clock(max(value, 0.0)))
     axes.set_xlabel("time in the recording")
 

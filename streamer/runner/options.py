@@ -88,6 +88,8 @@ class WardOptions(OutputOptions):
     speed: float | None = 1.0
     """None is as fast as possible."""
     tick_ms: float = 50.0
+    names: Path | None = None
+    """File of the patients' names, for the screen."""
     name: str = "ward"
     """Of the ward's own status and statistics over MQTT."""
 

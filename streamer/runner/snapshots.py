@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from streamer.core.errors import SnapshotError
+from streamer.core.errors import OutputError, SnapshotError
 from streamer.core.events import StreamInfo
 from streamer.core.stage import Snapshot
 from streamer.messages.payload import check_source
@@ -257,3 +257,19 @@ def _started_at(
 def _write_all(files: Mapping[Path, dict[str, Any]]) -> None:
     for path, state in files.items():
         write_snapshot(path, state)
+
+
+def make_folder(path: Path | None) -> None:
+    """Make the folder of snapshots, if there is to be one.
+
+    Raises
+    ------
+    OutputError
+        If that is impossible.
+    """
+    if path is None:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error

@@ -13,12 +13,12 @@ from replay.record import Record
 from replay.records import records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
-from streamer.core.errors import OutputError
 from streamer.core.text import say
 from streamer.messages.payload import check_source, utc_time
 from streamer.messages.source_status import FAULT
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
 from streamer.monitor.terminal import palette
+from streamer.monitor.ward.names import names_of_looped, read_names
 from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import broker_for
 from streamer.patient.patients import WardConfig
@@ -30,7 +30,7 @@ from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publi
 from streamer.runner.outputs import Announcement
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
-from streamer.runner.snapshots import sample_of_snapshot
+from streamer.runner.snapshots import make_folder, sample_of_snapshot
 from streamer.signal.ring import SampleRing
 from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource
@@ -66,17 +66,19 @@ class WardRun:
         self._times = StreamTimes()
         self._file_sinks = file_sinks(options, append=True, times=self._times)
         self._mqtt: MqttPublisher | None = None
-        limits = alarm_limits(options)
+        self._limits = limits = alarm_limits(options)
+        self._names = {} if options.names is None else dict(read_names(options.names))
         self._alerts = PatientAlerts(limits.alerts)
         self._statistics_due_s = 0.0
-        self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
         self._receipts: Receipts | None = None
         # First of all, because what follows takes a while.
         if options.live:
             self._source = live = LiveSource(
-                self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
+                tuple(f"lead{number + 1}" for number in range(options.leads)),
+                seconds=options.seconds,
+                config=LiveConfig(turns=turns),
             )
             live.hold()
             self._alerts.on_remove = live.remove
@@ -84,9 +86,8 @@ class WardRun:
         else:
             looped = LoopedRecords(_records(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
-            self._source = LoopedSource(
-                looped, names, self._leads, seconds=options.seconds, config=turns
-            )
+            self._names = {**names_of_looped(names), **self._names}
+            self._source = LoopedSource(looped, names, seconds=options.seconds, config=turns)
         self._model = BatchedModel(load_model())
         self._model.warm_up()
         warm_up(self._model, n_leads=options.leads)
@@ -102,7 +103,7 @@ class WardRun:
         StreamerError
             If the broker or a file can't be used.
         """
-        _make_folder(self._options)
+        make_folder(self._options.snapshots)
         async with broker_for(self._options.mqtt) as url:
             if url is not None:
                 live = self._source if isinstance(self._source, LiveSource) else None
@@ -154,7 +155,16 @@ class WardRun:
         )
         if options.monitor:
             palette.use(options.theme)
-            runner.add_sink(WardScreen(runner.sessions, self._alerts, self._ring_of, runner.stop))
+            runner.add_sink(
+                WardScreen(
+                    runner.sessions,
+                    self._alerts,
+                    self._ring_of,
+                    runner.stop,
+                    limits=self._limits,
+                    names=self._names,
+                )
+            )
         return runner
 
     def _ring_of(self, source: str) -> SampleRing | None:
@@ -259,13 +269,3 @@ def _check(options: WardOptions) -> None:
 def _records(options: WardOptions) -> list[Record]:
     names = list(options.records) or records_of("mitdb")
     return [open_two_leads(name) for name in names]
-
-
-def _make_folder(options: WardOptions) -> None:
-    path = options.snapshots
-    if path is None:
-        return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error

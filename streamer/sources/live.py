@@ -27,7 +27,8 @@ class LiveSource:
     Parameters
     ----------
     leads : tuple of str
-        Of every patient: missing leads become invalid, surplus ones are ignored.
+        Of every patient whose source names none: missing leads become invalid, surplus ones are
+        ignored.
     seconds : float, optional
         When to end; never if None.
     config : LiveConfig, optional
@@ -204,7 +205,7 @@ class LiveSource:
         info = StreamInfo(
             source=source,
             fs=message.fs,
-            leads=self._leads,
+            leads=(*message.leads, *self._leads[len(message.leads) :])[: len(self._leads)],
             first_sample=message.first_sample,
             n_samples=None,
             training_record=False,

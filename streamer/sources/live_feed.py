@@ -136,7 +136,8 @@ class Feed(abc.ABC):
             return False
         self.fs = first.fs
         n_leads = min(first.samples.shape[0], _MOST_LEADS)
-        self.leads = tuple(f"lead{number + 1}" for number in range(n_leads))
+        numbered = tuple(f"lead{number + 1}" for number in range(n_leads))
+        self.leads = first.leads[:n_leads] or numbered
         self._source = LiveSource(self.leads, config=self._config, ends_with_run=True)
         self._first.set()
         return True

@@ -35,6 +35,13 @@ class LoopedRecords:
     ------
     ValueError
         If a record doesn't fit, or there is none.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the records.
+    leads : tuple of tuple of str
+        Names of each record's leads.
     """
 
     def __init__(self, records: Sequence[Record], n_leads: int = 2) -> None:
@@ -47,6 +54,7 @@ class LoopedRecords:
                     f"a looped one needs {n_leads} at {CHAIN_FS:g} Hz"
                 )
         self.names = tuple(record.name for record in records)
+        self.leads = tuple(tuple(record.leads[:n_leads]) for record in records)
         self._signals = [_read(record, n_leads) for record in records]
         self._n_leads = n_leads
 
@@ -102,7 +110,6 @@ class LoopedSource:
     records : LoopedRecords
     names : sequence of str
         One a patient.
-    leads : tuple of str
     seconds : float, optional
         Signal of each patient; for ever if None.
     config : TurnConfig, optional
@@ -117,7 +124,6 @@ class LoopedSource:
         self,
         records: LoopedRecords,
         names: Sequence[str],
-        leads: tuple[str, ...],
         *,
         seconds: float | None = None,
         config: TurnConfig | None = None,
@@ -127,7 +133,6 @@ class LoopedSource:
         self.is_paced = self._config.is_paced
         self._records = records
         self._names = tuple(names)
-        self._leads = leads
         self._total = None if seconds is None else round(seconds * CHAIN_FS)
         self._next = np.zeros(len(self._names), np.int64)
 
@@ -137,7 +142,7 @@ class LoopedSource:
             info = StreamInfo(
                 source=name,
                 fs=CHAIN_FS,
-                leads=self._leads,
+                leads=self._records.leads[number % len(self._records.leads)],
                 first_sample=0,
                 n_samples=None,
                 training_record=False,

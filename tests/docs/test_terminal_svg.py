@@ -7,6 +7,8 @@ import pytest
 from monitor_cases import FedState, info, play
 from terminal_svg import draw_glyphs, export_svg
 
+from streamer.monitor.view import render
+
 
 def text(content: str, x: float = 0.0) -> str:
     attributes = f'class="c1" x="{x:g}" y="20" textLength="61" clip-path="url(#line-0)"'
@@ -56,7 +58,7 @@ def test_svg_has_every_word_and_draws_its_own_dots(tmp_path: Path) -> None:
     path = tmp_path / "monitor.svg"
     state = FedState(info(training_record=True))
     play(state, 3600)
-    export_svg(state, path, 80, 24)
+    export_svg(render(state, 80, 24), path, 80, 24, "ecg-stream replay 208")
     svg = path.read_text(encoding="utf-8")
     assert ">training<" in svg
     assert "<path" in svg

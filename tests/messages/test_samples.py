@@ -58,6 +58,18 @@ def test_the_documented_bytes() -> None:
     assert np.frombuffer(data[40:], "<i2").tolist() == [100, 300, 200, 400]
 
 
+def test_names_of_leads_come_along_in_both_forms() -> None:
+    message = dataclasses.replace(messages(1)[0], leads=("II", "aVF"))
+    for data in (encode(message), encode(message, gain=1.0), samples_json(message)):
+        found = decode(data)
+        assert found.leads == ("II", "aVF")
+        np.testing.assert_array_equal(found.samples, message.samples)
+    with pytest.raises(SamplesError, match="1 names of 2 leads"):
+        decode(encode(dataclasses.replace(message, leads=("II",))))
+    with pytest.raises(SamplesError, match="can be printed"):
+        decode(encode(dataclasses.replace(message, leads=("II", "\x1b[2J"))))
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -21,6 +21,7 @@ from streamer.report.data import (
     from_events,
     from_record,
 )
+from streamer.report.extremes import extreme_strips
 from streamer.report.holter import ReportConfig, report_page
 from streamer.report.hrv import nn_intervals, variability
 from streamer.report.strips import StripConfig, chosen_alarms
@@ -63,6 +64,42 @@ def test_every_section_is_there(page: str) -> None:
         "Decision delay",
         "Against reference annotations",
     ]
+
+
+def test_a_long_recording_has_its_hours_with_links_that_lead_somewhere() -> None:
+    record = open_record("demo")
+    fs, hour = record.fs, round(3600 * record.fs)
+    long = ReportData(source="long", fs=fs, first=0, stop=3 * hour, record=record)
+    long.beats = [
+        BeatRow(sample=k * round(fs), label="N" if k % 100 else "V", quality=1.0, delay_ms=1.0)
+        for k in range(1, 3 * 3600)
+    ]
+    high = AlarmRow(rhythm="asystole", priority="high", onset=hour // 90, decided_at=hour // 80)
+    pause = dataclasses.replace(high, rhythm="pause", priority="medium", onset=2 * hour)
+    long.alarms = [high, pause]
+    long.rhythms = [("atrial fibrillation", 0), ("sinus rhythm", hour // 2)]
+    page = report_page(long)
+    for target in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{target}"' in page, target
+    text = page[page.index("Index of the hours") :]
+    assert re.search(r"<td>0:00</td><td>1 high</td><td><a [^>]*>asystole at ", text)
+    assert "<td>1:00:00</td><td>none</td><td></td>" in text
+    header, *rows = re.findall(r"<tr.*?</tr>", page[page.index("Heart rate, 1/min") :])[:5]
+    cells = [re.findall(r"<t[dh]>([^<]*)</t[dh]>", row) for row in (header, *rows)]
+    named = [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+    assert [row["From"] for row in named] == ["0:00", "1:00:00", "2:00:00", "All"]
+    assert [row["AF %"] for row in named] == ["50", "0", "0", "17"]
+    assert [row["Alarms"] for row in named] == ["1", "0", "1", "2"]
+    assert (named[1]["Slow"], named[1]["Mean"], named[1]["V an hour"]) == ("60", "60", "36")
+    assert "Not measured: ST segments" in page
+
+
+def test_a_long_interval_has_a_strip_that_fits_across_a_page(data: ReportData) -> None:
+    gone = dataclasses.replace(data, beats=[b for b in data.beats if not 20 < b.sample / 360 < 60])
+    drawn = extreme_strips(gone, StripConfig())
+    widths = [float(found) for found in re.findall(r'<svg[^>]* width="([\d.]+)mm"', drawn)]
+    assert len(widths) == 4
+    assert max(widths) < 277.0
 
 
 def test_nothing_is_loaded_from_outside(page: str) -> None:

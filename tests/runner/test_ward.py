@@ -123,7 +123,7 @@ async def test_a_looped_ward_publishes_what_chains_alone_would() -> None:
     published = Collected()
     looped = LoopedRecords(records)
     source = LoopedSource(
-        looped, ["r0", "r1", "r0.2"], LEADS, seconds=12.0, config=TurnConfig(is_paced=False)
+        looped, ["r0", "r1", "r0.2"], seconds=12.0, config=TurnConfig(is_paced=False)
     )
     await runner(source, published).run()
     samples = looped.read(np.zeros(3, np.int64), round(12 * FS))

@@ -212,7 +212,7 @@ def samples_json(message: SampleMessage) -> bytes:
     """Live samples in the form for makers."""
     leads = message.samples.astype(float).tolist()
     fields = {"seq": message.seq, "first_sample": message.first_sample, "fs": message.fs}
-    return dumps({**fields, "mv": leads})
+    return dumps({**fields, "mv": leads, "leads": message.leads})
 
 
 def ward_statistics_message(name: str = "ward") -> WardStatisticsMessage:

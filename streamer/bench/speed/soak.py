@@ -134,7 +134,7 @@ async def _soak(config: SoakConfig, url: str) -> SoakResults:
     records = LoopedRecords([open_record(name) for name in config.records])
     publisher = MqttPublisher(url, ward=WARD)
     names = patient_names(records.names, config.patients)
-    source = LoopedSource(records, names, ("MLII", "V1"), seconds=config.minutes * 60.0)
+    source = LoopedSource(records, names, seconds=config.minutes * 60.0)
     ward = Ward(model)
     readings: list[Reading] = []
     began_s = asyncio.get_running_loop().time()

@@ -41,7 +41,6 @@ from streamer.sources.source import Host, Turn
 DSP: Final = "signal"
 WARD: Final = "ward"
 MS: Final = 1000.0
-_LEADS: Final = ("MLII", "V1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +172,7 @@ async def _measure(
     names = [f"p{number}" for number in range(n)]
     seconds = config.settle_s + config.seconds
     unpaced = replace(config.turns, is_paced=False)
-    source = _TimedTurns(LoopedSource(records, names, _LEADS, seconds=seconds, config=unpaced))
+    source = _TimedTurns(LoopedSource(records, names, seconds=seconds, config=unpaced))
     with calm_memory():
         if what == DSP:
             await _run_signal(ward, source)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 _READ_BYTES: Final = 64
-_KEY: Final = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|[^\x1b]")
+_KEY: Final = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|[^\x1b]|\x1b")
 """What a key sends: one character, or the sequence of a cursor or function key."""
 
 

@@ -113,6 +113,30 @@ def rule(titles: list[tuple[int, str]], width: int) -> Line:
     return line([*parts, ("─" * (width - used), palette.FRAME)], width)
 
 
+def boxed(title: str, rows: list[list[Part]], width: int) -> list[Line]:
+    """Draw a box with a title around rows, `width` cells wide."""
+    inner = width - 2
+    sides = block([[("│", palette.FRAME)]] * len(rows), 1, len(rows))
+    return [
+        [
+            *line([("┌", palette.FRAME)], 1),
+            *rule([(1, title)], inner),
+            *line([("┐", palette.FRAME)], 1),
+        ],
+        *beside([sides, block(rows, inner, len(rows)), sides]),
+        line([("└" + "─" * inner + "┘", palette.FRAME)], width),
+    ]
+
+
+def in_the_middle(below: list[Line], box: list[Line]) -> list[Line]:
+    """Lay a box over the middle of a screen."""
+    top = max((len(below) - len(box)) // 2, 0)
+    width, wide = (sum(len(segment.text) for segment in one[0]) for one in (box, below))
+    left = max((wide - width) // 2, 0)
+    shown = [laid_over(row, left, over) for row, over in zip(below[top:], box, strict=False)]
+    return [*below[:top], *shown, *below[top + len(shown) :]]
+
+
 def bar(fraction: float, width: int) -> str:
     """Draw a horizontal bar with a resolution of half a cell, padded to `width`."""
     full, half = divmod(round(min(max(fraction, 0.0), 1.0) * width * 2), 2)

@@ -1,7 +1,9 @@
 """How a patient of a ward is: how urgent, and in which words."""
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from streamer.core.events import Gap, Priority, Rhythm
@@ -13,6 +15,7 @@ from streamer.monitor.shown_alerts import (
     shown_alerts,
     time_of_day,
 )
+from streamer.monitor.ward.course import Course, plain
 from streamer.monitor.ward.patients import PatientState
 from streamer.rhythm.alerting.alerts import AlertState
 
@@ -28,6 +31,7 @@ _STANDING: Final = {
     AlertState.LATCHED: (", over", " over"),
 }
 """What is said of an alarm that isn't both new and going on, in full and in short."""
+NO_LIMITS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,10 @@ class PatientLine:
     """What one line of the table says."""
 
     source: str
+    name: str
+    """What a person calls the patient."""
+    lead: str
+    """The first lead."""
     priority: Priority | None
     """Of the gravest alarm that holds or that nobody has acknowledged; None without one."""
     is_acknowledged: bool
@@ -42,13 +50,14 @@ class PatientLine:
     what: str
     short: str
     """The same where there is less room."""
+    brief: str
+    """The most urgent of it alone."""
+    changed: tuple[str, ...]
+    """What else happened lately; empty where nothing did."""
     since_s: float | None
     """Age of the alarm, or of the rhythm."""
     heart_rate_bpm: float | None
     quality: float | None
-    late: int
-    latency_ms: float | None
-    """Median from R peak to first label."""
 
 
 def alerts_of(patient: PatientState) -> list[ShownAlert]:
@@ -64,7 +73,7 @@ def urgency(patient: PatientState) -> tuple[int, ...]:
     Rates count in bands, so that patients don't change places with every beat.
     """
     alerts = alerts_of(patient)
-    rate = _rate(patient)
+    rate = rate_of(patient)
     band = 0 if rate is None else sum(not low <= rate <= high for low, high in _RATE_BANDS_BPM)
     quality = _quality(patient)
     return (
@@ -77,7 +86,13 @@ def urgency(patient: PatientState) -> tuple[int, ...]:
     )
 
 
-def patient_line(patient: PatientState, now_s: float) -> PatientLine:
+def patient_line(
+    patient: PatientState,
+    now_s: float,
+    limits: Mapping[str, str] = NO_LIMITS,
+    name: str | None = None,
+    course: Course | None = None,
+) -> PatientLine:
     """Say how a patient is.
 
     Parameters
@@ -85,50 +100,67 @@ def patient_line(patient: PatientState, now_s: float) -> PatientLine:
     patient : PatientState
     now_s : float
         Seconds since the epoch: where no samples come, their count tells no time.
+    limits : mapping of str to str
+        The limit behind a condition, in words.
+    name : str, optional
+        What a person calls the patient; the source's name if None.
+    course : Course, optional
+        What happened lately.
     """
     alerts = alerts_of(patient)
     first = alerts[0] if alerts else None
-    what, short = _words(patient, alerts)
+    what, short, brief = _words(patient, alerts, limits)
+    rate = rate_of(patient)
+    told = {one.condition for one in alerts}
     return PatientLine(
         source=patient.info.source,
+        name=name or patient.info.source,
+        lead=next(iter(patient.info.leads), ""),
         priority=None if first is None else first.priority,
         is_acknowledged=_are_seen(alerts),
         what=what,
         short=short,
+        brief=brief,
+        changed=() if course is None else course.words(patient.last_sample, rate, told),
         since_s=_since_s(patient, alerts, now_s),
-        heart_rate_bpm=_rate(patient),
+        heart_rate_bpm=rate,
         quality=_quality(patient),
-        late=patient.account.ledger.n_late,
-        latency_ms=patient.account.ledger.latency.quantile(0.5),
     )
 
 
-def _words(patient: PatientState, alerts: list[ShownAlert]) -> tuple[str, str]:
-    """Return the words for a patient's state, in full and in short."""
+def _words(
+    patient: PatientState, alerts: list[ShownAlert], limits: Mapping[str, str]
+) -> tuple[str, str, str]:
+    """Return the words for a patient's state: in full, in short, and of the first alarm alone."""
     if not alerts:
         gap = _gap(patient)
         if gap is not None:
-            return f"no signal ({gap.reason})", "no signal"
-        rhythm = Rhythm.UNKNOWN if patient.rhythm is None else patient.rhythm.rhythm
-        return str(rhythm), short_name(rhythm)
+            return f"no signal ({gap.reason})", "no signal", "no signal"
+        rhythm = Rhythm.UNKNOWN if patient.rhythm is None else plain(patient.rhythm.rhythm)
+        if rhythm is Rhythm.UNKNOWN:
+            return "rhythm not known yet", "not known yet", "not known yet"
+        return str(rhythm), short_name(rhythm), short_name(rhythm)
     told = in_sight(alerts)
     # That nobody sees how an alarm goes on stays in sight too.
     told += [one for one in alerts if one.condition == Rhythm.NO_SIGNAL and one not in told]
-    words = [_alert_words(one) for one in told]
+    words = [_alert_words(one, limits) for one in told]
     more = f" +{len(alerts) - len(told)}" if len(alerts) > len(told) else ""
-    return "; ".join(full for full, _ in words) + more, "; ".join(s for _, s in words) + more
+    brief = _alert_words(told[0], NO_LIMITS)[1] + (f" +{len(alerts) - 1}" if alerts[1:] else "")
+    return "; ".join(full for full, _ in words) + more, "; ".join(s for _, s in words) + more, brief
 
 
 def _are_seen(alerts: list[ShownAlert]) -> bool:
     return bool(alerts) and all(one.is_acknowledged for one in alerts)
 
 
-def _alert_words(shown: ShownAlert) -> tuple[str, str]:
+def _alert_words(shown: ShownAlert, limits: Mapping[str, str]) -> tuple[str, str]:
     full, short = ("", "") if shown.state is None else _STANDING.get(shown.state, ("", ""))
     if shown.condition == Rhythm.NO_SIGNAL and shown.began_s is not None:
         time = time_of_day(shown.began_s)
         return f"no signal since {time}{full}", f"no signal {time}{short}"
-    return f"{shown.condition}{full}", f"{short_name(shown.condition)}{short}"
+    is_new = shown.goes_on and not shown.is_acknowledged
+    limit = f", {limits[shown.condition]}" if is_new and shown.condition in limits else ""
+    return f"{shown.condition}{limit}{full}", f"{short_name(shown.condition)}{limit}{short}"
 
 
 def _since_s(patient: PatientState, alerts: list[ShownAlert], now_s: float) -> float | None:
@@ -163,7 +195,7 @@ def _has_signal(patient: PatientState) -> bool:
     return _gap(patient) is None and not is_silent
 
 
-def _rate(patient: PatientState) -> float | None:
+def rate_of(patient: PatientState) -> float | None:
     """Return the heart rate; None without a signal, and where a number would not be a pulse."""
     rhythm = None if patient.rhythm is None else patient.rhythm.rhythm
     if not _has_signal(patient) or rhythm in RATELESS:

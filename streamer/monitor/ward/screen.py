@@ -2,28 +2,29 @@
 
 import asyncio
 import atexit
+import contextlib
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TextIO
 
 from rich.console import Console
 
-from streamer.core.events import Priority, Published, StreamInfo
+from streamer.core.events import Published, StreamInfo
 from streamer.monitor.shown_alerts import ShownAlert, in_sight
+from streamer.monitor.terminal import palette
 from streamer.monitor.terminal.full_screen import FullScreen
 from streamer.monitor.terminal.keyboard import Keyboard
-from streamer.monitor.terminal.screen_lines import Frame, Line
-from streamer.monitor.ward.history import history_header, history_lines
-from streamer.monitor.ward.patient_line import alerts_of, patient_line, urgency
+from streamer.monitor.terminal.screen_lines import Frame, Part, boxed, in_the_middle
+from streamer.monitor.ward import view
+from streamer.monitor.ward.grid import GRID_HEIGHT, GRID_WIDTH
+from streamer.monitor.ward.limits import rate_limits
+from streamer.monitor.ward.pages import Pages, View
+from streamer.monitor.ward.patient_line import alerts_of
 from streamer.monitor.ward.patients import Patients, Ring
-from streamer.monitor.ward.trace import WardTrace
-from streamer.monitor.ward.view import (
-    TRACE_ROWS,
-    render,
-    table_rows,
-    trace_title,
-)
+from streamer.monitor.ward.query import ENTER, ESCAPE
+from streamer.monitor.ward.roster import Roster
+from streamer.monitor.ward.slices import Slices
+from streamer.rhythm.alerting.limits import AlarmLimits
 from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.sinks.sink import QuietSink
 
@@ -33,10 +34,12 @@ _SHARE: Final = 10.0
 """Drawing takes at most a tenth of the time: patients come first."""
 _SORT_SHARE: Final = 20.0
 """Sorting at most a twentieth."""
-_SLICE: Final = 100
-"""Patients looked at before others have their turn on the event loop."""
 _MESSAGE_S: Final = 6.0
-_STEPS: Final = {"\x1b[A": -1, "\x1bOA": -1, "k": -1, "\x1b[B": 1, "\x1bOB": 1, "j": 1}
+_HELP_WIDTH: Final = 54
+_CHROME_ROWS: Final = 2
+"""Title and keys."""
+_UP, _DOWN = ("\x1b[A", "\x1bOA", "k"), ("\x1b[B", "\x1bOB", "j")
+_LEFT, _RIGHT = ("\x1b[D", "\x1bOD"), ("\x1b[C", "\x1bOC")
 _PAGES: Final = {"\x1b[5~": -1, "\x1b[6~": 1}
 
 
@@ -55,6 +58,10 @@ class WardScreen(QuietSink):
     console : Console, optional
     keyboard : file, optional
         The terminal that keys come from; standard input if None.
+    limits : AlarmLimits, optional
+        That rows tell of.
+    names : mapping of str to str, optional
+        What a person calls a source.
     """
 
     def __init__(
@@ -65,22 +72,28 @@ class WardScreen(QuietSink):
         quit_: Callable[[], None],
         console: Console | None = None,
         keyboard: TextIO | None = None,
+        limits: AlarmLimits | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
+        self.roster = roster = Roster(patients, limits, names)
+        self._limits = rate_limits(limits or AlarmLimits())
+        self._pages = Pages(roster, patients, alerts, ring_of, self._limits)
         self._patients = patients
         self._alerts = alerts
-        self._shown: tuple[str, list[ShownAlert]] | None = None
-        """The selected patient and their alarms as drawn: what came since was not seen."""
-        self._shows_history = False
-        self._message: str | None = None
-        self._message_until_s = 0.0
-        self._ring_of = ring_of
         self._quit = quit_
         self._console = console or Console()
         self._keyboard = keyboard
-        self._chosen: str | None = None
-        self._order: list[str] = []
-        self._alarms: Counter[Priority] = Counter()
-        self._trace = WardTrace()
+        self._shown: tuple[str, list[ShownAlert]] | None = None
+        """The selected patient and their alarms as drawn: what came since was not seen."""
+        self._overview: View | None = None
+        """List or grid, if the person chose; else as the screen's size allows."""
+        self._over: View | None = None
+        """What is shown instead until the person goes back."""
+        self._shows_help = False
+        self._message: str | None = None
+        self._message_until_s = 0.0
+        self._sort_at_s = float("-inf")
+        self._pressed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -88,9 +101,14 @@ class WardScreen(QuietSink):
         self._task = asyncio.create_task(self.run(), name="ward screen")
 
     def publish(self, info: StreamInfo, message: Published) -> None:
-        """Raise what ended the drawing, so that the loss of the display doesn't go unnoticed."""
+        """Note what changes; raise what ended the drawing, so that nobody misses its loss."""
+        self.roster.take(info, message.event)
         if self._task is not None and self._task.done():
             self._task.result()
+
+    def close_source(self, source: str) -> None:
+        """Forget a patient."""
+        self.roster.forget(source)
 
     async def drain(self) -> None:
         """Let a frame be drawn."""
@@ -104,118 +122,171 @@ class WardScreen(QuietSink):
             await asyncio.gather(task, return_exceptions=True)
 
     @property
-    def selected(self) -> int:
-        """Which line has its waveform shown: the chosen patient's, else the most urgent."""
-        return self._order.index(self._chosen) if self._chosen in self._order else 0
+    def view(self) -> View:
+        """What is shown."""
+        width, height = self._console.size
+        is_large = width >= GRID_WIDTH and height >= GRID_HEIGHT
+        return self._over or self._overview or (View.GRID if is_large else View.LIST)
 
     async def run(self) -> None:
         """Draw until cancelled."""
         loop = asyncio.get_running_loop()
         screen = FullScreen(self._console)
         keys = Keyboard(self.press, self._keyboard)
-        sort_at_s = float("-inf")
         screen.enter()
         atexit.register(screen.leave)
         keys.open()
         try:
             while True:
-                began_s = loop.time()
-                if began_s >= sort_at_s:
-                    await self.sort()
-                    spent_s = loop.time() - began_s
-                    sort_at_s = loop.time() + max(_SORT_EVERY_S, _SORT_SHARE * spent_s)
-                drawing_s = loop.time()
-                frame = self.frame()
-                await asyncio.to_thread(screen.draw, frame)
-                await asyncio.sleep(max(_FRAME_S, _SHARE * (loop.time() - drawing_s)))
+                if loop.time() >= self._sort_at_s:
+                    spent_s = await self.roster.sort()
+                    self._sort_at_s = loop.time() + max(_SORT_EVERY_S, _SORT_SHARE * spent_s)
+                slices = Slices()
+                frame = await self.frame(slices)
+                spent_s = slices.spent_s + await asyncio.to_thread(_timed, screen.draw, frame)
+                await self._wait(_SHARE * spent_s)
         finally:
             keys.close()
             screen.leave()
             atexit.unregister(screen.leave)
 
-    async def sort(self) -> None:
-        """Put the patients in order, some at a time: thousands take longer than a tick may."""
-        keys: dict[str, tuple[int, ...]] = {}
-        for number, patient in enumerate(list(self._patients)):
-            keys[patient.info.source] = urgency(patient)
-            if number % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
-        self._order = sorted(keys, key=lambda source: (keys[source], source))
-        self._alarms = Counter(Priority(-key[0]) for key in keys.values() if key[0])
+    async def _wait(self, seconds: float) -> None:
+        """Wait for the next frame, which a key asks for at once."""
+        await asyncio.sleep(_FRAME_S)
+        self._pressed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pressed.wait(), max(seconds - _FRAME_S, 0.0))
 
-    def frame(self) -> Frame:
-        """Return what the screen shows now."""
+    async def frame(self, slices: Slices | None = None) -> Frame:
+        """Return what the screen shows now; `slices` adds up what that takes."""
         width, height = self._console.size
-        patients = self._patients
-        self._order = [source for source in self._order if source in patients]
-        rows, selected = table_rows(height), self.selected
-        first = max(min(selected - rows // 2, len(self._order) - rows), 0)
-        patient = patients[self._order[selected]] if self._order else None
+        roster = self.roster
+        roster.drop_gone()
+        patient = roster.patient
         self._shown = None if patient is None else (patient.info.source, alerts_of(patient))
-        now_s = time.time()
+        slices, height_left = slices or Slices(), height - _CHROME_ROWS
+        body, place = await self._pages.draw(self.view, width, height_left, slices)
+        if self._shows_help:
+            body = in_the_middle(body, boxed("KEYS", _help(), min(_HELP_WIDTH, width)))
         if time.monotonic() > self._message_until_s:
             self._message = None
-        lead = patient.info.leads[0] if patient is not None and patient.info.leads else ""
-        ring = None if patient is None else self._ring_of(patient.info.source)
-        now = 0 if ring is None else ring.stop or 0
-        return render(
-            [patient_line(patients[source], now_s) for source in self._order[first : first + rows]],
-            first=first,
-            selected=selected,
-            n=len(self._order),
-            alarms=self._alarms,
-            totals=patients.totals,
-            trace=self._trace.lines(patient, ring, now, width, TRACE_ROWS),
-            title=trace_title(
-                None if patient is None else patient_line(patient, now_s), lead, width
-            ),
-            history=self._history(width, rows) if self._shows_history else (),
-            message=self._message,
-            width=width,
-            height=height,
-        )
+        n = sum(1 for _ in self._patients)
+        lines = [
+            view.title(n, roster.alarms, self._patients.totals, self._limits, width),
+            *body,
+            view.footer(place, roster.query.words(roster.hidden), self._message, width),
+        ]
+        return Frame(lines[:height])
 
     def press(self, key: str) -> None:
         """Follow one key."""
-        step = _STEPS.get(key, 0) + _PAGES.get(key, 0) * table_rows(self._console.size[1])
-        if key == "q":
-            self._quit()
-        elif key == "g":
-            self._chosen = None
-        elif key == "l":
-            self._shows_history = not self._shows_history
-        elif key == "a":
-            self._acknowledge()
-        elif key == "x":
-            self._remove_silent()
-        elif step and self._order:
-            number = min(max(self.selected + step, 0), len(self._order) - 1)
-            self._chosen = self._order[number]
+        self._pressed.set()
+        if self.roster.query.is_typing:
+            self.roster.query.type(key)
+            self._sort_soon()
+        elif key in ENTER:
+            self._over = None if self._over else View.DETAIL
+        elif key == ESCAPE:
+            self._go_back()
+        elif key in _COMMANDS:
+            _COMMANDS[key](self)
+        elif step := self._step(key):
+            self.roster.choose(self.roster.selected + step)
 
-    def _history(self, width: int, rows: int) -> list[Line]:
-        return [history_header(width), *history_lines(self._alerts, width, rows)]
+    def _step(self, key: str) -> int:
+        """Return how many patients further a key goes."""
+        width, height = self._console.size
+        across, page = 1, view.table_rows(height - _CHROME_ROWS)
+        if self.view is View.GRID:
+            tiles = self._pages.tiling(width, height - _CHROME_ROWS)
+            across, page = tiles.across, tiles.shown
+        steps = {_UP: -across, _DOWN: across, _LEFT: -1, _RIGHT: 1}
+        moved = next((step for keys, step in steps.items() if key in keys), 0)
+        return moved + _PAGES.get(key, 0) * page
+
+    def _sort_soon(self) -> None:
+        self._sort_at_s = float("-inf")
+
+    def _go_back(self) -> None:
+        if self._shows_help or self._over:
+            self._shows_help, self._over = False, None
+        else:
+            self.roster.query.clear()
+            self._sort_soon()
+
+    def _begin_search(self) -> None:
+        self.roster.query.search, self.roster.query.is_typing = "", True
+        self._message = None
+        self._sort_soon()
+
+    def _filter(self) -> None:
+        self.roster.query.only = self.roster.query.only.following
+        self._sort_soon()
+
+    def _reorder(self) -> None:
+        self.roster.is_by_name = not self.roster.is_by_name
+        self._say(f"order: {'names' if self.roster.is_by_name else 'urgency'}")
+        self._sort_soon()
+
+    def _change_view(self) -> None:
+        self._over = None
+        self._overview = View.LIST if self.view is View.GRID else View.GRID
+
+    def _list_alarms(self) -> None:
+        self._over = None if self._over is View.HISTORY else View.HISTORY
+
+    def _help(self) -> None:
+        self._shows_help = not self._shows_help
 
     def _acknowledge(self) -> None:
         """Acknowledge the selected patient's alarm as it was drawn; the next one, once seen."""
         if self._shown is None:
             return
         source, alerts = self._shown
+        name = self.roster.name_of(source)
         unseen = [one for one in in_sight(alerts) if one.state and not one.is_acknowledged]
         if not unseen:
-            self._say(f"{source}: no alarm to acknowledge")
+            self._say(f"{name}: no alarm to acknowledge")
             return
         self._alerts.acknowledge(source, unseen[0].condition)
-        self._say(f"{source}: {unseen[0].condition} acknowledged")
+        self._say(f"{name}: {unseen[0].condition} acknowledged")
 
     def _remove_silent(self) -> None:
         if self._shown is None:
             return
         source, _ = self._shown
         if self._alerts.remove(source):
-            self._say(f"{source} is removed")
+            self._say(f"{self.roster.name_of(source)} is removed")
         else:
             self._say(f"{source} sends samples; only a silent source can be removed")
 
     def _say(self, message: str) -> None:
         """Show a message for a few seconds."""
         self._message, self._message_until_s = message, time.monotonic() + _MESSAGE_S
+
+
+_COMMANDS: Final[Mapping[str, Callable[[WardScreen], None]]] = {
+    "q": lambda screen: screen._quit(),
+    "g": lambda screen: screen.roster.choose_most_urgent(),
+    "v": WardScreen._change_view,
+    "s": WardScreen._reorder,
+    "f": WardScreen._filter,
+    "/": WardScreen._begin_search,
+    "l": WardScreen._list_alarms,
+    "a": WardScreen._acknowledge,
+    "x": WardScreen._remove_silent,
+    "?": WardScreen._help,
+    "h": WardScreen._help,
+}
+"""What each key does."""
+
+
+def _timed(draw: Callable[[Frame], None], frame: Frame) -> float:
+    """Draw in a thread of its own, and return the seconds that it computed."""
+    began_s = time.thread_time()
+    draw(frame)
+    return time.thread_time() - began_s
+
+
+def _help() -> list[list[Part]]:
+    return [[(f" {keys:<12}", palette.STRONG), (words, palette.PLAIN)] for keys, words in view.HELP]

@@ -2,82 +2,35 @@
 
 import io
 import time
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 from sample_events import labeled_beat
 from stage_cases import N_LEADS, SumModel, ecg
+from ward_patients import alarm, patients, play, ring_of, screen_of
 
 from classifier.labels import Label
 from replay.chunk import Chunk
 from streamer.core.events import (
     CHAIN_FS,
-    Alarm,
     AlarmState,
     Gap,
     GapReason,
     Priority,
     Rhythm,
     RhythmEvent,
-    StreamInfo,
 )
 from streamer.monitor.terminal.screen_lines import Frame
+from streamer.monitor.ward.pages import View
 from streamer.monitor.ward.patient_line import patient_line, urgency
 from streamer.monitor.ward.screen import WardScreen
-from streamer.monitor.ward.trace import WardTrace
-from streamer.monitor.ward.view import render, trace_title
-from streamer.patient.chain import Chain
+from streamer.monitor.ward.trace import WardTraces
+from streamer.monitor.ward.view import table, trace_title
 from streamer.patient.ward import Ward
-from streamer.runner.pending import Arrival, LabelLine, Timed
-from streamer.runner.sessions import PatientSession, Sessions, Totals
+from streamer.runner.sessions import Sessions
 from streamer.signal.ring import SampleRing
-
-
-def patients(*names: str) -> Sessions:
-    found = Sessions(lambda info, message: None)
-    for name in names:
-        info = StreamInfo(
-            source=name,
-            fs=CHAIN_FS,
-            leads=("MLII", "V1"),
-            first_sample=0,
-            n_samples=None,
-            training_record=False,
-            started_at=0.0,
-        )
-        chain = Chain(fs=CHAIN_FS, n_leads=N_LEADS, model=SumModel())
-        found.open(info, LabelLine(name, chain, fs=CHAIN_FS))
-    return found
-
-
-def ring_of(ward: Ward) -> Callable[[str], SampleRing | None]:
-    return lambda source: ward.patients[source].chain.path.ring if source in ward.patients else None
-
-
-def alarm(
-    found: Sessions,
-    name: str,
-    rhythm: Rhythm,
-    priority: Priority,
-    decided_at: int,
-    state: AlarmState = AlarmState.ONGOING,
-) -> None:
-    event = Alarm(
-        rhythm=rhythm,
-        priority=priority,
-        onset=decided_at,
-        decided_at=decided_at,
-        beats=(),
-        state=state,
-    )
-    arrival = Arrival(pushed_s=0.0, due_s=None, last_sample=decided_at)
-    found.publish(found[name], Timed(event=event, arrival=arrival), 0.0)
-
-
-def screen_of(frame: Frame) -> list[str]:
-    return ["".join(segment.text for segment in row) for row in frame.lines]
 
 
 def sources_by_urgency(found: Sessions) -> list[str]:
@@ -124,14 +77,6 @@ def test_fibrillation_shows_no_rate() -> None:
     assert patient_line(patient, 0.0).heart_rate_bpm is None
 
 
-def play(patient: PatientSession, rr_s: float) -> None:
-    """Add ten beats so far apart."""
-    for _ in range(10):
-        at = patient.last_sample + round(rr_s * CHAIN_FS)
-        patient.account.ledger.add(labeled_beat(at, Label.N, rr_s=(rr_s,)), 1.0)
-        patient.last_sample = at
-
-
 async def test_a_screen_is_filled_and_not_overrun() -> None:
     found = patients(*(f"bed{k:03}" for k in range(200)))
     alarm(found, "bed123", Rhythm.PAUSE, Priority.HIGH, -1)
@@ -139,14 +84,18 @@ async def test_a_screen_is_filled_and_not_overrun() -> None:
     for width, height in ((100, 30), (80, 24), (160, 50), (60, 14)):
         console = Console(file=io.StringIO(), width=width, height=height)
         screen = WardScreen(found, found.alerts, ring_of(ward), lambda: None, console=console)
-        await screen.sort()
-        for pages in range(110):
-            shown = screen_of(screen.frame())
+        await screen.roster.sort()
+        screen.press("v" if screen.view is View.GRID else "g")
+        for page in range(16):
+            if page == 8:
+                screen.roster.choose(190)
+            shown = screen_of(await screen.frame())
             assert [len(row) for row in shown] == [width] * height
-            chosen = "bed123" if pages == 0 else screen._chosen
-            assert sum(str(chosen) in row for row in shown) == 2
+            chosen = screen.roster.patient
+            assert chosen is not None
+            assert sum(chosen.info.source in row for row in shown) == 2
             screen.press("\x1b[6~")
-        assert screen.selected == 199
+        assert screen.roster.selected == 199
         assert "200 patients  1 !!!" in shown[0]
         assert "of 200" in shown[-1]
 
@@ -159,7 +108,7 @@ def test_the_trace_sweeps_with_its_scale_and_letters() -> None:
     samples[0, 500:600] = np.nan
     ring.append(Chunk(start=0, samples=samples))
     patient.account.ledger.add(labeled_beat(405, Label.V), 1.0)
-    rows = ["".join(s.text for s in row) for row in WardTrace().lines(patient, ring, 900, 106, 8)]
+    rows = ["".join(s.text for s in row) for row in WardTraces().lines(patient, ring, 900, 106, 8)]
     assert [len(row) for row in rows] == [106] * 8
     assert rows[0][6 + 405 * 100 // 900] == "V"
     marks = [row[:6] for row in rows if "┤" in row[:6]]
@@ -171,7 +120,7 @@ def test_the_trace_sweeps_with_its_scale_and_letters() -> None:
 
 
 def test_without_a_patient_the_trace_is_empty() -> None:
-    rows = WardTrace().lines(None, None, 0, 40, 8)
+    rows = WardTraces().lines(None, None, 0, 40, 8)
     assert [line[0].text for line in rows] == [" " * 40] * 8
 
 
@@ -183,7 +132,7 @@ async def test_keys_move_through_the_patients_and_follow_one() -> None:
     chunk = Chunk(start=0, samples=ecg(1500, CHAIN_FS))
     ward.push_chunks({name: [chunk] for name in "abc"})
     left: list[bool] = []
-    console = Console(file=io.StringIO(), width=100, height=30)
+    console = Console(file=io.StringIO(), width=100, height=24)
     screen = WardScreen(
         found,
         found.alerts,
@@ -191,17 +140,17 @@ async def test_keys_move_through_the_patients_and_follow_one() -> None:
         lambda: left.append(True),
         console=console,
     )
-    await screen.sort()
+    await screen.roster.sort()
     for key, expected in (("j", 1), ("\x1b[B", 2), ("j", 2), ("k", 1), ("\x1b[A", 0), ("j", 1)):
         screen.press(key)
-        assert screen.selected == expected
+        assert screen.roster.selected == expected
     found["c"].last_sample = 3000
     alarm(found, "c", Rhythm.PAUSE, Priority.HIGH, 2900)
-    await screen.sort()
-    assert screen.selected == 2  # Still b, though c came before it.
+    await screen.roster.sort()
+    assert screen.roster.selected == 2  # Still b, though c came before it.
     screen.press("g")
-    assert screen.selected == 0
-    shown = screen_of(screen.frame())
+    assert screen.roster.selected == 0
+    shown = screen_of(await screen.frame())
     assert any("!!! c " in line and "pause" in line for line in shown)
     assert any("⠀" < character <= "⣿" for line in shown for character in line)
     screen.press("q")
@@ -212,30 +161,14 @@ def test_a_long_rhythm_is_abbreviated_rather_than_cut() -> None:
     found = patients("a")
     alarm(found, "a", Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Priority.MEDIUM, -1)
     line = patient_line(found["a"], 0.0)
-    shown = {
-        width: screen_of(
-            render(
-                [line],
-                first=0,
-                selected=1,
-                n=1,
-                alarms={Priority.MEDIUM: 1},
-                totals=Totals(),
-                trace=[],
-                title=[],
-                width=width,
-                height=24,
-            )
-        )[2]
-        for width in (80, 120)
-    }
-    assert "SVT" in shown[80]
-    assert "supraventricular tachycardia" in shown[120]
+    shown = {width: screen_of(Frame(table([line], 1, width)))[1] for width in (60, 140)}
+    assert "SVT" in shown[60]
+    assert "supraventricular tachycardia" in shown[140]
 
 
 def test_names_from_outside_are_cleaned() -> None:
     nasty = "bed\x1b]0;t\x07"
-    title = trace_title(patient_line(patients(nasty)[nasty], 0.0), "V1\x1b[2J", 120)
+    title = trace_title(replace(patient_line(patients(nasty)[nasty], 0.0), lead="V1\x1b[2J"), 120)
     words = "".join(segment.text for segment in title)
     assert "bed?]0;t?  V1?[2J" in words
     assert words.isprintable()
@@ -243,17 +176,17 @@ def test_names_from_outside_are_cleaned() -> None:
 
 async def shown_with(screen: WardScreen, *keys: str) -> list[str]:
     """Draw, press keys one after the other, and return what is drawn then."""
-    await screen.sort()
-    screen.frame()
+    await screen.roster.sort()
+    await screen.frame()
     for key in keys:
         screen.press(key)
-        screen.frame()
-    await screen.sort()
-    return screen_of(screen.frame())
+        await screen.frame()
+    await screen.roster.sort()
+    return screen_of(await screen.frame())
 
 
 def screen_over(found: Sessions) -> WardScreen:
-    console = Console(file=io.StringIO(), width=120, height=30)
+    console = Console(file=io.StringIO(), width=160, height=24)
     ward = Ward(SumModel(), n_leads=N_LEADS)
     return WardScreen(found, found.alerts, ring_of(ward), lambda: None, console=console)
 
@@ -298,7 +231,7 @@ async def test_fibrillation_stays_in_the_row_whatever_else_there_is() -> None:
     assert "ventricular fibrillation +2" in (await shown_with(screen))[2]
     alarm(found, "a", vf, Priority.HIGH, 3000, AlarmState.OVER)
     row = (await shown_with(screen))[2]
-    assert "VF over; extr. tachy +1" in row or "n, over; extreme tachycardia +1" in row
+    assert "ventricular fibrillation, over; extreme tachycardia, limit 140 +1" in row
 
 
 async def test_the_list_of_alarms_says_how_each_of_them_stands() -> None:
@@ -317,7 +250,7 @@ async def test_the_list_of_alarms_says_how_each_of_them_stands() -> None:
     rows = await shown_with(screen, "a", "j", "a")
     assert "goes on, acknowledged" in rows[2]
     assert rows[3].rstrip().endswith("over")
-    assert "RHYTHM, ALARM" in (await shown_with(screen, "l"))[1]
+    assert "ALARM, RHYTHM" in (await shown_with(screen, "l"))[1]
 
 
 async def test_a_dead_source_stays_with_the_time_until_it_is_removed() -> None:
