@@ -48,7 +48,11 @@ def run_recipe(args: argparse.Namespace) -> int:
     ValueError
         If an option of the beat classifier's own training is given, or a setting is not known.
     """
-    _refuse_foreign_options(args)
+    refuse_foreign_options(
+        {"--folds": args.folds is not None, "--loss focal": args.loss == "focal"}
+        | {"--cache": args.cache is not None, "--only-cv": args.only_cv},
+        "--records, --epochs, --seed, --set, --threads and --no-ds2",
+    )
     recipe = _configured(args)
     console = Console()
     torch.set_num_threads(args.threads)
@@ -117,23 +121,24 @@ def _configured(args: argparse.Namespace) -> Recipe:
     return recipe
 
 
-def _refuse_foreign_options(args: argparse.Namespace) -> None:
-    """Say so if an option has no meaning here, instead of passing over it."""
-    given = [
-        option
-        for option, is_given in (
-            ("--folds", args.folds is not None),
-            ("--loss focal", args.loss == "focal"),
-            ("--cache", args.cache is not None),
-            ("--only-cv", args.only_cv),
-        )
-        if is_given
-    ]
-    if given:
-        raise ValueError(
-            f"{', '.join(given)}: not for --recipe; it takes --records, --epochs, --seed, --set, "
-            "--threads and --no-ds2"
-        )
+def refuse_foreign_options(given: dict[str, bool], takes: str) -> None:
+    """Say so if an option has no meaning for a recipe, instead of passing over it.
+
+    Parameters
+    ----------
+    given : dict
+        Whether each option without a meaning was given.
+    takes : str
+        The options that have one.
+
+    Raises
+    ------
+    ValueError
+        If one was given.
+    """
+    foreign = [option for option, is_given in given.items() if is_given]
+    if foreign:
+        raise ValueError(f"{', '.join(foreign)}: not for --recipe; it takes {takes}")
 
 
 def _headline(protocol: str, found: dict[str, Any]) -> str:
