@@ -14,10 +14,11 @@ _BAND: Final = 0.22
 """Of a panel's height, for the gradient below the beat."""
 INK: Final = "#1b2733"
 _SHADE: Final = "#8fc5e8"
-_SMOOTHING: Final = 11
-"""Samples over which the gradient is averaged: about 30 ms, as nobody reads single samples."""
-_COARSE: Final = 8
-_FINE: Final = 2
+_SMOOTHING_MS: Final = 30.0
+"""The gradient is averaged over so long: nobody reads single samples."""
+_COARSE_MS: Final = 22.0
+_FINE_MS: Final = 5.6
+"""A curve has a point every so often, outside of the QRS complex and inside."""
 _QRS_MS: Final = (-100.0, 120.0)
 _STEEPEST: Final = 99.8
 """Percentile of the gradients' sizes that fills the band; the few beyond are cut off."""
@@ -49,7 +50,9 @@ def looked_at(
         Panels in a row. All gradients have one scale.
     """
     rows = -(-len(panels) // columns)
-    smooth = [np.convolve(p.gradient, np.full(_SMOOTHING, 1 / _SMOOTHING), "same") for p in panels]
+    window = np.ones(_samples(_SMOOTHING_MS, time_ms))
+    smooth = [np.convolve(p.gradient, window / window.size, "same") for p in panels]
+    coarse = slice(None, None, _samples(_COARSE_MS, time_ms))
     largest = float(np.percentile(np.abs(smooth), _STEEPEST)) or 1.0
     shown = shown_columns(time_ms)
     grid = figure(10.5, 0.5 + 2.0 * rows, columns, rows=rows, squeeze=False, sharex=True)
@@ -63,7 +66,7 @@ def looked_at(
             shade = middle - half + (high - middle + half) * one.grad_cam
             curve = middle + half * (gradient / largest).clip(-1.0, 1.0)
             for level, values, at, colour, opacity, name in (
-                (middle - half, shade, slice(None, None, _COARSE), _SHADE, 0.45, "Grad-CAM"),
+                (middle - half, shade, coarse, _SHADE, 0.45, "Grad-CAM"),
                 (middle, curve, shown, MISSED, 1.0, "gradient"),
             ):
                 x, y = time_ms[at], np.r_[level, values[at], level]
@@ -78,8 +81,13 @@ def looked_at(
 def shown_columns(time_ms: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the columns that a curve is drawn through: more in the QRS complex."""
     at = np.arange(time_ms.size)
+    coarse, fine = (at % _samples(ms, time_ms) == 0 for ms in (_COARSE_MS, _FINE_MS))
     in_qrs = (time_ms >= _QRS_MS[0]) & (time_ms <= _QRS_MS[1])
-    return np.flatnonzero(np.where(in_qrs, at % _FINE == 0, at % _COARSE == 0))
+    return np.flatnonzero(np.where(in_qrs, fine, coarse))
+
+
+def _samples(duration_ms: float, time_ms: NDArray[np.float64]) -> int:
+    return max(round(duration_ms / float(time_ms[1] - time_ms[0])), 1)
 
 
 def tidy(axes: Any, title: str, time_ms: NDArray[np.float64]) -> None:

@@ -41,6 +41,7 @@ from streamer.training.infarction.cut import cut_beats
 from streamer.training.infarction.diagnoses import diagnosed_records
 from streamer.training.infarction.pictures import Evidence, draw
 from streamer.training.progress import training_progress
+from streamer.training.recipe_pictures import write_pictures
 from streamer.training.recipe_run import refuse_foreign_options
 
 DATABASE: Final = "ptbxl"
@@ -160,8 +161,7 @@ def write(out: Path, metrics: dict[str, Any], evidence: dict[str, Evidence]) -> 
         out.mkdir(parents=True, exist_ok=True)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
         (out / "MODEL_CARD.md").write_text(render_infarction_card(metrics))
-        for name, svg in draw(metrics, evidence).items():
-            (out / f"{name}.svg").write_text(svg)
+    write_pictures(out, draw(metrics, evidence))
 
 
 def _configured(args: argparse.Namespace) -> InfarctionRecipe:
