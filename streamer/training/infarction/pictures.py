@@ -93,8 +93,8 @@ def _average_beats(comparison: Comparison) -> str:
             for index, (name, colour) in enumerate(zip(CLASSES, _COLOURS, strict=True)):
                 beats = comparison.medians[comparison.target == index, lead][:, shown]
                 if name != OTHER and len(beats):
-                    low, high = np.percentile(beats, _SPREAD, axis=0)
-                    axes.fill_between(time, low, high, color=colour, alpha=0.2, lw=0)
+                    low, high = np.percentile(beats[:, ::2], _SPREAD, axis=0)
+                    axes.fill_between(time[::2], low, high, color=colour, alpha=0.2, lw=0)
                 if len(beats):
                     axes.plot(time, beats.mean(axis=0), color=colour, linewidth=1.4, label=name)
             tidy(axes, LEADS[lead], _TIME_MS)
