@@ -53,6 +53,7 @@ def test_the_published_card_is_of_todays_recipe_and_above_the_floors():
     ("option", "said"),
     [
         (["--cache", "x"], "--cache: not for --recipe; it takes --records, --epochs, --folds"),
+        (["--folds", "1"], "folds is 1; it must be 2 or more"),
         (["--set", "one_lead=V9"], "one_lead is 'V9'; choose one of I, II, III"),
         (["--records", "nowhere"], "no folder 'nowhere'"),
     ],

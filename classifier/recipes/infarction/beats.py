@@ -39,6 +39,8 @@ class DiagnosedBeats:
 
     def of_leads(self, leads: Sequence[int]) -> "DiagnosedBeats":
         """Keep some leads."""
+        if list(leads) == list(range(self.signal.shape[1])):
+            return self
         return DiagnosedBeats(
             signal=np.ascontiguousarray(self.signal[:, list(leads)]),
             owner=self.owner,

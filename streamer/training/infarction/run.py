@@ -170,6 +170,9 @@ def _configured(args: argparse.Namespace) -> InfarctionRecipe:
     for name, value in (("epochs", args.epochs), ("seed", args.seed), ("folds", args.folds)):
         if value is not None:
             recipe = replace(recipe, **{name: value})
+    for name, least in (("folds", 2), ("inner_folds", 2), ("epochs", 1), ("intra_epochs", 1)):
+        if getattr(recipe, name) < least:
+            raise ValueError(f"{name} is {getattr(recipe, name)}; it must be {least} or more")
     if recipe.one_lead not in LEADS:
         raise ValueError(f"one_lead is {recipe.one_lead!r}; choose one of {', '.join(LEADS)}")
     return recipe
