@@ -116,7 +116,12 @@ def standalone(svg: str) -> str:
     """
     svg = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", svg)
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
-    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
-    svg = re.sub(r"(\.\d\d)\d+", r"\1", svg)
+    svg = _shortened(_shortened(svg, r' d="[^"]*"', 1), r'"[^"]*"', 2)
     svg = re.sub(r" *\n *", " ", svg).replace("> <", "><")
     return svg.replace("<svg ", '<svg style="background: white" ', 1) + "\n"
+
+
+def _shortened(svg: str, where: str, digits: int) -> str:
+    """Cut numbers after some digits, in attributes alone: what is written stays as it is."""
+    number = re.compile(rf"(\.\d{{{digits}}})\d+")
+    return re.sub(where, lambda found: number.sub(r"\1", found[0]), svg)
