@@ -188,7 +188,7 @@ def explain(
         probabilities=_array(probabilities[0]),
         log_odds=score.item(),
         saliency=_array(gradient[0].abs()),
-        grad_cam=_grad_cam(_array(activations[0][0]), _array(weights[0]), signal.shape[2]),
+        grad_cam=grad_cam(_array(activations[0][0]), _array(weights[0]), signal.shape[2]),
         contributions=_array(contributions),
         baseline_log_odds=baseline,
         deviations=_array(((given - fine.feature_mean) / fine.feature_scale)[0]),
@@ -227,9 +227,23 @@ def _contributions(
     return gradient.mean(dim=0) * (features - baseline)[0], start.item()
 
 
-def _grad_cam(activations: FineArray, gradients: FineArray, columns: int) -> FineArray:
+def grad_cam(activations: FineArray, gradients: FineArray, columns: int) -> FineArray:
     """Weigh and add the activations, (maps, t), keep what is positive, and stretch over the window.
 
+    Parameters
+    ----------
+    activations, gradients : ndarray of float64, shape (maps, t)
+        Of one beat, and the gradient of what is explained by them.
+    columns : int
+        Of the window.
+
+    Returns
+    -------
+    ndarray of float64, shape (columns,)
+        At most 1, or all 0 where nothing speaks for it.
+
+    Notes
+    -----
     Every layer halves the time axis and begins at the same sample, so that activation j is centred
     on column j * columns / t.
     """

@@ -19,6 +19,18 @@ _PROTOCOL_TEXT = {
 }
 
 
+_CAPTIONS = {
+    "classes": "Beats of each class",
+    "average-beats": "Average beat of each class, mean and 10th to 90th percentile",
+    "training": "Training",
+    "confusion": "Confusion matrix",
+    "kernels": "Kernels of the first layer, intra-patient",
+    "right": "Gradient and Grad-CAM, a beat of each class that was labelled right, intra-patient",
+    "wrong": "Gradient and Grad-CAM, a beat of each class that was labelled wrong, intra-patient",
+}
+"""By a picture's name, or what comes before the protocol in it."""
+
+
 def render_recipe_card(metrics: dict[str, Any]) -> str:
     """Return the model card in Markdown.
 
@@ -47,6 +59,10 @@ def render_recipe_card(metrics: dict[str, Any]) -> str:
     ]
     for protocol, found in metrics["protocols"].items():
         lines += ["", *_protocol(protocol, found, metrics["classes"])]
+    for name in metrics.get("pictures", ()):
+        kind, _, protocol = name.partition(".")
+        caption = _CAPTIONS[kind] + (f", {protocol}" if protocol else "")
+        lines += ["", f"## {caption}", "", f"![{caption}]({name}.svg)"]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from classifier.recipes.infarction.recipe import NAME as INFARCTION
 from classifier.recipes.recipe import RECIPES
 
 RHYTHM_DATABASES: Final = ("ltafdb", "ltstdb", "afdb")
@@ -57,8 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-ds2", action="store_true", help="skip the report on DS2")
     parser.add_argument(
         "--recipe",
-        choices=RECIPES,
-        help="train a known small project's network on its own, intra-patient protocol instead",
+        choices=(*RECIPES, INFARCTION),
+        help="train a known small project's network on its own, intra-patient protocol instead; "
+        "infarction, from the twelve leads of PTB-XL or PTB, by patient as well: no diagnosis",
     )
     parts = parser.add_subparsers(
         dest="part", metavar="PART", help="train another part instead of the beat classifier"
@@ -100,9 +102,17 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         args.missing("the following arguments are required: --out")
     if args.recipe:
-        from streamer.training.recipe_run import run_recipe
-
-        return run_recipe(args)
+        return _run_recipe(args)
     from streamer.training.beats import train_beats
 
     return train_beats(args)
+
+
+def _run_recipe(args: argparse.Namespace) -> int:
+    if args.recipe == INFARCTION:
+        from streamer.training.infarction.run import run_infarction
+
+        return run_infarction(args)
+    from streamer.training.recipe_run import run_recipe
+
+    return run_recipe(args)

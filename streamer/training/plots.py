@@ -17,7 +17,7 @@ _BEAT_RANGE: Final = (-2.0, 2.5)
 """In QRS amplitudes of the template; the outliers beyond are not drawn."""
 
 
-def class_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
+def class_bars(counts: Mapping[str, Mapping[str, int]], unit: str = "beats") -> str:
     """Draw how many beats of each class each set has, on a logarithmic scale."""
     names = list(next(iter(counts.values())))
     at = np.arange(len(names))
@@ -33,31 +33,49 @@ def class_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
         axes.set_yscale("log")
         axes.set_ylim(0.7, 6.0 * max(top, 1))
         axes.set_xticks(at, names)
-        axes.set_ylabel("beats")
+        axes.set_ylabel(unit)
         axes.legend(loc="upper right")
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
     return svg[0]
 
 
-def average_beats(beats: Mapping[str, Mapping[str, Any]]) -> str:
-    """Draw the average beat of each class over its spread, one panel a class."""
-    time_ms = column_times_ms(GEOMETRY.window_samples)
-    low = max(min(min(found["low"]) for found in beats.values()), _BEAT_RANGE[0])
-    high = min(max(max(found["high"]) for found in beats.values()), _BEAT_RANGE[1])
+def average_beats(
+    beats: Mapping[str, Mapping[str, Any]],
+    time_ms: NDArray[np.float64] | None = None,
+    unit: str = "template QRS amplitudes",
+    outermost: tuple[float, float] = _BEAT_RANGE,
+) -> str:
+    """Draw the average beat of each class over its spread, one panel a class.
+
+    Parameters
+    ----------
+    beats : mapping
+        By class: `beats` (their number), and the curves `mean`, `low` and `high`.
+    time_ms : ndarray of float64, optional
+        Of each column from the R peak; the classifier's window if None.
+    unit : str
+    outermost : (float, float)
+        What lies beyond isn't drawn.
+    """
+    time_ms = column_times_ms(GEOMETRY.window_samples) if time_ms is None else time_ms
+    low = max(min(min(found["low"]) for found in beats.values()), outermost[0])
+    high = min(max(max(found["high"]) for found in beats.values()), outermost[1])
+    margin = 0.011 * (high - low)
+    colours = dict(zip(beats, (OWN, MISSED, *PEERS), strict=False)) | CLASS_COLOURS
     with figure(10.5, 2.9, len(beats)) as (_, drawn, svg):
         panels = np.atleast_1d(drawn)
         for axes, (name, found) in zip(panels, beats.items(), strict=True):
-            colour = CLASS_COLOURS[name]
+            colour = colours[name]
             axes.fill_between(time_ms, found["low"], found["high"], color=colour, alpha=0.22, lw=0)
             axes.plot(time_ms, found["mean"], color=colour, linewidth=1.6)
             axes.axhline(0, color=SOFT, linewidth=0.6)
             axes.set_title(f"{name}, {found['beats']:,} beats", fontsize=10, loc="left")
             axes.set_xlabel("ms from the R peak")
             axes.set_xlim(time_ms[0], time_ms[-1])
-            axes.set_ylim(low - 0.05, high + 0.05)
+            axes.set_ylim(low - margin, high + margin)
             axes.tick_params(labelleft=axes is panels[0])
-        panels[0].set_ylabel("template QRS amplitudes")
+        panels[0].set_ylabel(unit)
     return svg[0]
 
 
@@ -83,7 +101,11 @@ def epoch_curves(panels: Sequence[tuple[str, Sequence[float], str]], chosen: int
 
 
 def confusion_pair(
-    counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], title: str
+    counts: NDArray[np.int64],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    unit: str = "beats",
 ) -> str:
     """Draw a confusion matrix twice: as counts, and as shares of each row.
 
@@ -100,7 +122,7 @@ def confusion_pair(
         _matrix(left, tint, [[f"{count:,}" for count in row] for row in counts.tolist()])
         cells = [[f"{100 * share:.1f}" for share in row] for row in shares.tolist()]
         _matrix(right, shares, cells)
-        left.set_title(f"{title}: beats", fontsize=10, loc="left")
+        left.set_title(f"{title}: {unit}", fontsize=10, loc="left")
         right.set_title(f"{title}: % of the row", fontsize=10, loc="left")
         for axes in (left, right):
             axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
@@ -157,7 +179,9 @@ def reliability_diagram(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
     return svg[0]
 
 
-def kernels(weights: NDArray[np.float32], channels: Sequence[str]) -> str:
+def kernels(
+    weights: NDArray[np.float32], channels: Sequence[str], fs_hz: float = GEOMETRY.fs_hz
+) -> str:
     """Draw the kernels of the first convolution, one panel a kernel, one line a channel.
 
     Parameters
@@ -165,33 +189,25 @@ def kernels(weights: NDArray[np.float32], channels: Sequence[str]) -> str:
     weights : ndarray of float32, shape (kernels, channels, taps)
     channels : sequence of str
         Name of each input channel.
+    fs_hz : float
+        Of the input.
     """
-    rows = [weights[at : at + _KERNELS_A_ROW] for at in range(0, len(weights), _KERNELS_A_ROW)]
-    first = 1
-    svgs = []
-    for row in rows:
-        svgs.append(_kernel_row(row, channels, first, float(np.abs(weights).max())))
-        first += len(row)
-    return "".join(svgs)
-
-
-def _kernel_row(
-    weights: NDArray[np.float32], channels: Sequence[str], first: int, largest: float
-) -> str:
-    taps = np.arange(weights.shape[2]) - weights.shape[2] // 2
-    time_ms = taps / GEOMETRY.fs_hz * 1000.0
-    with figure(10.5, 2.1, _KERNELS_A_ROW) as (whole, drawn, svg):
-        for axes in drawn[len(weights) :]:
+    rows = -(-len(weights) // _KERNELS_A_ROW)
+    largest = float(np.abs(weights).max())
+    time_ms = (np.arange(weights.shape[2]) - weights.shape[2] // 2) / fs_hz * 1000.0
+    grid = figure(10.5, 0.5 + 1.6 * rows, _KERNELS_A_ROW, rows=rows, squeeze=False)
+    with grid as (whole, drawn, svg):
+        for axes in drawn.flat[len(weights) :]:
             axes.set_visible(False)
-        for number, (axes, kernel) in enumerate(zip(drawn, weights, strict=False)):
+        for number, (axes, kernel) in enumerate(zip(drawn.flat, weights, strict=False)):
             axes.axhline(0, color=SOFT, linewidth=0.6)
             for name, values, colour in zip(channels, kernel, (OWN, *PEERS), strict=False):
                 axes.plot(time_ms, values, "o-", color=colour, lw=1.3, markersize=2.5, label=name)
-            axes.set_title(f"kernel {first + number}", fontsize=9, loc="left")
+            axes.set_title(f"kernel {number + 1}", fontsize=9, loc="left")
             axes.set_ylim(-1.08 * largest, 1.08 * largest)
-            axes.set_xlabel("ms", fontsize=8.5)
-            axes.tick_params(labelsize=7.5, labelleft=number == 0)
-        handles, names = drawn[0].get_legend_handles_labels()
-        if first == 1:
-            whole.legend(handles, names, loc="outside upper left", ncols=len(names), fontsize=8.5)
+            if number + _KERNELS_A_ROW >= len(weights):
+                axes.set_xlabel("ms", fontsize=8.5)
+            axes.tick_params(labelsize=7.5, labelleft=number % _KERNELS_A_ROW == 0)
+        handles, names = drawn.flat[0].get_legend_handles_labels()
+        whole.legend(handles, names, loc="outside upper left", ncols=len(names), fontsize=8.5)
     return svg[0]

@@ -28,6 +28,7 @@ from classifier.training.optimising import Report
 from replay.records import open_record, records_of
 from streamer.training.progress import training_progress
 from streamer.training.recipe_data import prepare
+from streamer.training.recipe_pictures import draw_recipe, write_pictures
 
 DATABASE: Final = "mitdb"
 """What recipes are trained on unless records are named."""
@@ -48,7 +49,11 @@ def run_recipe(args: argparse.Namespace) -> int:
     ValueError
         If an option of the beat classifier's own training is given, or a setting is not known.
     """
-    _refuse_foreign_options(args)
+    refuse_foreign_options(
+        {"--folds": args.folds is not None, "--loss focal": args.loss == "focal"}
+        | {"--cache": args.cache is not None, "--only-cv": args.only_cv},
+        "--records, --epochs, --seed, --set, --threads and --no-ds2",
+    )
     recipe = _configured(args)
     console = Console()
     torch.set_num_threads(args.threads)
@@ -56,12 +61,20 @@ def run_recipe(args: argparse.Namespace) -> int:
     with training_progress() as report:
         beats = prepare_all(args.records or [DATABASE], recipe, report)
         protocols: dict[str, dict[str, Any]] = {}
-        for protocol, division in divide(beats, recipe, inter=not args.no_ds2).items():
-            protocols[protocol] = train_and_score(args.out, recipe, protocol, division, report)
+        divisions = divide(beats, recipe, inter=not args.no_ds2)
+        networks = {}
+        for protocol, division in divisions.items():
+            protocols[protocol], networks[protocol] = train_and_score(
+                args.out, recipe, protocol, division, report
+            )
             console.print(_headline(protocol, protocols[protocol]))
     parameters = count_parameters(RecipeNetwork(recipe))
     metrics = recipe_metrics(recipe, beats, protocols, parameters)
+    _, tested = divisions[INTRA]
+    pictures = draw_recipe(metrics, recipe, beats, tested, networks[INTRA])
+    metrics["pictures"] = list(pictures)
     write_recipe_metrics(args.out, metrics)
+    write_pictures(args.out, pictures)
     _print(console, metrics)
     return 0
 
@@ -97,7 +110,7 @@ def train_and_score(
     protocol: str,
     division: tuple[RecipeBeats, RecipeBeats],
     report: Report,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], RecipeNetwork]:
     """Train by one protocol, write the model, and open the test beats once."""
     training, test = division
     wall, cpu = time.perf_counter(), time.process_time()
@@ -105,7 +118,7 @@ def train_and_score(
     seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     files = write_recipe_model(out, recipe, protocol, fitted.network)
     scores = score(fitted.network, test, recipe)
-    return protocol_metrics(fitted, scores, test, seconds) | {"files": files}
+    return protocol_metrics(fitted, scores, test, seconds) | {"files": files}, fitted.network
 
 
 def _configured(args: argparse.Namespace) -> Recipe:
@@ -117,23 +130,24 @@ def _configured(args: argparse.Namespace) -> Recipe:
     return recipe
 
 
-def _refuse_foreign_options(args: argparse.Namespace) -> None:
-    """Say so if an option has no meaning here, instead of passing over it."""
-    given = [
-        option
-        for option, is_given in (
-            ("--folds", args.folds is not None),
-            ("--loss focal", args.loss == "focal"),
-            ("--cache", args.cache is not None),
-            ("--only-cv", args.only_cv),
-        )
-        if is_given
-    ]
-    if given:
-        raise ValueError(
-            f"{', '.join(given)}: not for --recipe; it takes --records, --epochs, --seed, --set, "
-            "--threads and --no-ds2"
-        )
+def refuse_foreign_options(given: dict[str, bool], takes: str) -> None:
+    """Say so if an option has no meaning for a recipe, instead of passing over it.
+
+    Parameters
+    ----------
+    given : dict
+        Whether each option without a meaning was given.
+    takes : str
+        The options that have one.
+
+    Raises
+    ------
+    ValueError
+        If one was given.
+    """
+    foreign = [option for option, is_given in given.items() if is_given]
+    if foreign:
+        raise ValueError(f"{', '.join(foreign)}: not for --recipe; it takes {takes}")
 
 
 def _headline(protocol: str, found: dict[str, Any]) -> str:

@@ -15,6 +15,10 @@ from streamer.commands.cli import main
 from streamer.training.recipe_run import divide, prepare_all
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "recipes"
+PICTURES = (
+    "classes", "average-beats", "training.intra-patient", "confusion.intra-patient", "kernels",
+    "right", "wrong"
+)  # fmt: skip
 TINY = [
     word
     for setting in ("network.widths=[4,4]", "drawn_max=100", "drawn_min=10", "epochs=1")
@@ -26,12 +30,13 @@ TINY = [
 def test_a_recipe_on_a_simulated_record(recipe, capsys, tmp_path):
     arguments = ["train", "--recipe", recipe, "--records", "demo", "--out", str(tmp_path), *TINY]
     assert main(arguments) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
     names = {path.name for path in tmp_path.iterdir()}
     model = f"{recipe}.intra-patient"
     assert names == {
-        "metrics.json", "MODEL_CARD.md", f"{model}.pt", f"{model}.json", f"{model}.weights.pt"
+        "metrics.json", "MODEL_CARD.md", f"{model}.pt", f"{model}.json", f"{model}.weights.pt",
+        *(f"{name}.svg" for name in metrics["pictures"])
     }  # fmt: skip
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
     found = metrics["protocols"]["intra-patient"]
     assert found["n_trained"] + found["n_validation"] + found["n_test"] == sum(
         metrics["beats"].values()
@@ -39,6 +44,8 @@ def test_a_recipe_on_a_simulated_record(recipe, capsys, tmp_path):
     assert sum(map(sum, found["scores"]["confusion"])) == found["n_test"]
     assert (tmp_path / "MODEL_CARD.md").read_text() == render_recipe_card(metrics)
     assert "*Intra-patient*" in render_recipe_card(metrics)
+    # All labels may be right, or all wrong.
+    assert set(PICTURES[:-2]) < set(metrics["pictures"]) <= set(PICTURES)
     shown = capsys.readouterr().out
     assert "intra-patient: accuracy" in shown
     assert "seed 7" in shown
@@ -51,6 +58,7 @@ def test_published_cards_are_of_todays_recipes(recipe):
     assert metrics["config"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
     assert (folder / "MODEL_CARD.md").read_text() == render_recipe_card(metrics)
     assert set(metrics["protocols"]) == {"intra-patient", "inter-patient"}
+    assert all((folder / f"{name}.svg").is_file() for name in metrics.get("pictures", ()))
 
 
 @pytest.mark.parametrize(

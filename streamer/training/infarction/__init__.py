@@ -1,0 +1,1 @@
+"""`ecg-stream train --recipe infarction`: records with a diagnosis, their beats, and the report."""
