@@ -33,6 +33,9 @@ class RhythmRanges:
     sinus_bpm: tuple[float, float] = (55.0, 110.0)
     fast_bpm: tuple[float, float] = (120.0, 170.0)
     supraventricular_bpm: tuple[float, float] = (200.0, 250.0)
+    infant_bpm: tuple[float, float] = (150.0, 220.0)
+    """In the first months of life, from asleep to crying (Rijnbeek et al. 2001,
+    doi:10.1053/euhj.2000.2399)."""
     block_bpm: tuple[float, float] = (90.0, 140.0)
     escape_bpm: tuple[float, float] = (42.0, 55.0)
     flutter_hz: tuple[float, float] = (4.0, 5.8)
@@ -142,6 +145,16 @@ def _regular_beats(
         return Heart(beats=[(time, symbol) for time in times], shapes=shapes)
 
     return maker(name, draw)
+
+
+def infant(fs: float, seed: int, tempo: float = 1.7) -> SimulatedRecord:
+    """Make the sinus rhythm of an infant: an adult's heart, played faster by `tempo`.
+
+    At 1.7 times the QRS complex lasts 50 to 70 ms.
+    """
+    slow, fast = RANGES.infant_bpm
+    make = _regular_beats("infant", "N", (slow / tempo, fast / tempo))
+    return replace(make(fs / tempo, seed), fs=fs)
 
 
 def _atrial_flutter(rng: np.random.Generator, fs: float) -> Heart:

@@ -159,6 +159,8 @@ class Rhythm(StrEnum):
     VENTRICULAR_FIBRILLATION = "ventricular fibrillation"
     """Flutter too: the signal alone doesn't tell them apart."""
     LEAD_OFF = "lead off"
+    UNUSABLE = "ECG cannot be analysed"
+    """The signal moves as beats do, but they are not found, or not clear: a technical alarm."""
     NO_SIGNAL = "no signal from source"
     """The source has sent nothing for a while: a technical alarm only."""
 

@@ -130,6 +130,7 @@ _SHORT: Final[dict[str, str]] = {
     Rhythm.EXTREME_BRADYCARDIA: "extr. brady",
     Rhythm.EXTREME_TACHYCARDIA: "extr. tachy",
     Rhythm.NO_SIGNAL: "no signal",
+    Rhythm.UNUSABLE: "unusable",
     EctopyCondition.V_RUN_WARNING: "V run?",
     EctopyCondition.V_RATE: "frequent V",
     EctopyCondition.V_FIRST: "first V",

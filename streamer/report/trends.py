@@ -35,6 +35,7 @@ _RHYTHM_COLOURS: Final = {
     Rhythm.SUPRAVENTRICULAR_TACHYCARDIA: LETTER_COLOURS["S"],
     Rhythm.UNKNOWN: SOFT,
     Rhythm.LEAD_OFF: SOFT,
+    Rhythm.UNUSABLE: SOFT,
 }
 _MOST_MARKERS: Final = 60
 """More points than that are drawn as a line alone."""

@@ -3,6 +3,7 @@
 As in `streamer.rhythm.conditions`: the evidence where the condition holds, else None.
 """
 
+from statistics import median
 from typing import Final
 
 from classifier.labels import Label
@@ -10,6 +11,7 @@ from streamer.core.events import CHAIN_FS, Rhythm
 from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
 from streamer.rhythm.runs import PastBeat
+from streamer.rhythm.usability import is_disputed
 
 
 def unknowable(context: RhythmContext, state: State) -> Evidence | None:
@@ -126,7 +128,9 @@ def extreme_tachycardia(context: RhythmContext, _state: State) -> Evidence | Non
 def extreme_bradycardia(context: RhythmContext, _state: State) -> Evidence | None:
     """Very slow over a few beats."""
     config = context.config
-    return _rate_over(context, config.extreme_bradycardia_beats, config.extreme_bradycardia_bpm, -1)
+    n_beats, limit = config.extreme_bradycardia_beats, config.extreme_bradycardia_bpm
+    found = _rate_over(context, n_beats, limit, -1)
+    return None if found is None or is_disputed(context) else found
 
 
 def no_longer_extreme(context: RhythmContext, state: State) -> Evidence | None:
@@ -158,7 +162,7 @@ def tachycardia(context: RhythmContext, _state: State) -> Evidence | None:
     """Fast enough for an alarm."""
     rate, limit = context.rate_bpm, context.config.tachycardia_alarm_bpm
     fast = rate is not None and rate >= limit
-    reached = fast and min(context.newest_rates_bpm()) >= limit
+    reached = fast and min(_newest_rates_bpm(context)) >= limit
     return _rate_evidence(context) if reached and context.is_rate_good() else None
 
 
@@ -167,8 +171,9 @@ def bradycardia(context: RhythmContext, _state: State) -> Evidence | None:
     rate, config = context.rate_bpm, context.config
     limit = config.bradycardia_alarm_bpm
     slow = rate is not None and rate <= limit + config.alarm_hysteresis_bpm
-    reached = slow and max(context.newest_rates_bpm()) <= limit
-    return _rate_evidence(context) if reached and context.is_rate_good() else None
+    reached = slow and max(_newest_rates_bpm(context)) <= limit
+    is_low = reached and context.is_rate_good() and not is_disputed(context)
+    return _rate_evidence(context) if is_low else None
 
 
 def rate_is_back(context: RhythmContext, state: State) -> Evidence | None:
@@ -182,6 +187,19 @@ def rate_is_back(context: RhythmContext, state: State) -> Evidence | None:
     else:
         back = rate > config.bradycardia_alarm_bpm + margin
     return _rate_evidence(context) if back else None
+
+
+def _newest_rates_bpm(context: RhythmContext) -> tuple[float, float]:
+    """Return the rate of the newest three intervals, and of the middle one of them.
+
+    One early beat or one pause is no rate, nor is what two of three alternating intervals
+    show: the middle one in time counts twice, as its kind alternates with that of the others.
+    There must be enough beats for `rate_bpm`.
+    """
+    a, b, c, d = list(context.peaks)[-4:]
+    mean = ((b - a) + 2 * (c - b) + (d - c)) / 4
+    middle = median((b - a, c - b, d - c))
+    return 60 * CHAIN_FS / mean, 60 * CHAIN_FS / middle
 
 
 def _rate_evidence(context: RhythmContext) -> Evidence:

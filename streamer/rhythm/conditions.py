@@ -9,6 +9,7 @@ from typing import Final
 from streamer.core.events import CHAIN_FS, Rhythm
 from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Condition, Evidence, State, evidence_of
+from streamer.rhythm.usability import first_unexplained, unexplained_s
 
 # Signal
 
@@ -37,7 +38,7 @@ def asystole(context: RhythmContext, state: State) -> Evidence | None:
     if state is Rhythm.VENTRICULAR_FIBRILLATION and context.vf_evidence > 0.0:
         return None
     least_s = config.asystole_s + config.asystole_margin_s
-    if context.last_peak is None:
+    if context.last_peak is None or context.is_unusable:
         least_s = max(least_s, config.first_beat_s)
     if context.silence_s() < least_s or not _began_before_gap(context):
         return None
@@ -50,6 +51,8 @@ def pause(context: RhythmContext, _state: State) -> Evidence | None:
     """No beat for a while, and nothing like one in the signal."""
     config = context.config
     if context.last_peak is None or context.silence_s() < config.pause_s + config.pause_margin_s:
+        return None
+    if context.is_unusable:
         return None
     if context.gap is not None and not context.source_is_flat:
         return None
@@ -112,6 +115,26 @@ def lead_off(context: RhythmContext, _state: State) -> Evidence | None:
 def lead_on(context: RhythmContext, _state: State) -> Evidence | None:
     """Find that there is a signal again."""
     return Evidence(context.now) if context.gap is None else None
+
+
+_WAVES: Final = frozenset({Rhythm.VENTRICULAR_FIBRILLATION, Rhythm.VENTRICULAR_TACHYCARDIA})
+"""Episodes whose waves are known, though not as beats."""
+
+
+def unusable(context: RhythmContext, _state: State) -> Evidence | None:
+    """Movement like that of beats for long, and neither good beats nor a lethal rhythm in it."""
+    if context.vf_evidence > 0.0 or context.episode in _WAVES or context.gap is not None:
+        return None
+    if unexplained_s(context) < context.config.unusable_least_s:
+        return None
+    return Evidence(first_unexplained(context))
+
+
+def usable(context: RhythmContext, _state: State) -> Evidence | None:
+    """Find that movement is explained by beats again, or that a lethal rhythm explains it."""
+    if unexplained_s(context) > context.config.usable_most_s and context.episode not in _WAVES:
+        return None
+    return Evidence(context.now)
 
 
 # Runs

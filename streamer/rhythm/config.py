@@ -98,7 +98,8 @@ class RhythmConfig:
     """After what is larger, an electrode may have come off: a silence that follows it within the
     first of these is no asystole before the second has passed."""
     first_beat_s: float = 6.0
-    """Silence at the start of a recording that is asystole: the detector needs time to learn."""
+    """Silence that is asystole at the start of a recording, where the detector needs time to learn,
+    and while the technical alarm stands."""
     t_wave_s: float = 0.65
     """After its R peak a beat may still move the signal; quiet counts from then on."""
     quiet_part: float = 0.3
@@ -119,6 +120,24 @@ class RhythmConfig:
     10 mV are 0.005 mV); there a flat line says nothing about the leads."""
     history_hops: int = 32
     """Measurements of the signal that are kept: 8 s."""
+
+    # Signal that can't be analysed
+    unusable_s: float = 10.0
+    """Of the signal that is judged together."""
+    unusable_least_s: float = 2.0
+    usable_most_s: float = 0.5
+    """So much of it without good beats begins the alarm and lets it end: at most 3 % of the good
+    time of ten records of `vfdb` have as much, 85 % of the noise of 424."""
+    disputed_share: float = 0.4
+    """Where more of the last intervals hold such movement a low rate is not believed."""
+    unusable_part: float = 0.6
+    """Deflection, as a part of that of the patient's beats, that asks for a beat."""
+    unusable_before_s: float = 0.1
+    unusable_after_s: float = 0.25
+    """A beat moves the signal from so long before its R peak until so long after, without much of
+    its T wave."""
+    unusable_lag_hops: int = 4
+    """A second later the beat is known, as a rule by search-back too."""
 
     # Flutter and fibrillation
     vf_span_mv: float = 0.2

@@ -62,6 +62,10 @@ class RhythmContext:
     """R peak from which on all intervals were as short as those of flutter."""
     last_artefact: int | None = None
     """When the signal last moved more than a heart can move it."""
+    unexplained: deque[bool] = field(default_factory=deque)
+    """Of the last hops, oldest first, whether each moved as a beat does and no good beat is why."""
+    is_unusable: bool = False
+    """Whether the technical alarm of such a signal stands."""
     vf_evidence: float = 0.0
     """Log-odds of flutter or fibrillation, summed up since they last spoke against it."""
     hops_without_vf: int = 0
@@ -139,18 +143,6 @@ class RhythmContext:
         if len(intervals) < self.config.rate.least:
             return None
         return heart_rate_bpm(intervals, CHAIN_FS, self.config.rate)
-
-    def newest_rates_bpm(self) -> tuple[float, float]:
-        """Return the rate of the newest three intervals, and of the middle one of them.
-
-        One early beat or one pause is no rate, nor is what two of three alternating intervals
-        show: the middle one in time counts twice, as its kind alternates with that of the others.
-        There must be enough beats for `rate_bpm`.
-        """
-        a, b, c, d = list(self.peaks)[-4:]
-        mean = ((b - a) + 2 * (c - b) + (d - c)) / 4
-        middle = median((b - a, c - b, d - c))
-        return 60 * CHAIN_FS / mean, 60 * CHAIN_FS / middle
 
     def is_rate_good(self) -> bool:
         """Whether the newest beats can be trusted to be beats."""

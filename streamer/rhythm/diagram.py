@@ -6,12 +6,13 @@ from streamer.core.events import Rhythm
 from streamer.rhythm.rule import Layer, State, Transition
 from streamer.rhythm.table import TABLE
 
-_CALM: Final = {Layer.EPISODE: "no episode", Layer.RATE: "within limits"}
+_CALM: Final = {Layer.EPISODE: "no episode", Layer.RATE: "within limits", Layer.TECHNICAL: "usable"}
 """What the absence of a state is called on each layer."""
 _TITLES: Final = {
     Layer.EPISODE: "Episodes, over the background",
     Layer.BACKGROUND: "Background rhythm",
     Layer.RATE: "Rate alarms",
+    Layer.TECHNICAL: "Technical alarm",
 }
 
 

@@ -34,6 +34,7 @@ class Layer(StrEnum):
     EPISODE = "episode"
     BACKGROUND = "background"
     RATE = "rate"
+    TECHNICAL = "technical"
     MOMENT = "moment"
 
 

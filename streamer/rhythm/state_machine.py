@@ -179,5 +179,7 @@ class RhythmStateMachine:
         if layer is Layer.EPISODE:
             self._context.episode = state
             self._candidate_beats = []
+        elif layer is Layer.TECHNICAL:
+            self._context.is_unusable = state is not None
         elif layer is Layer.BACKGROUND and state is not None:
             self._context.background = state

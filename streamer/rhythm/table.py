@@ -2,7 +2,8 @@
 
 Layers: the *background* is what the heart does between episodes; an *episode* lies over it at once
 and gives it back; *rate* alarms hold whatever the rhythm is; a *moment* is over as soon as it is
-known. For every layer the first row that applies is taken.
+known; a *technical* alarm says that the signal can't be judged. For every layer the first row that
+applies is taken.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from streamer.rhythm import background as b
 from streamer.rhythm import conditions as c
 from streamer.rhythm.rate_rows import RATES
 from streamer.rhythm.rule import Layer, State, Transition, Trigger
-from streamer.rhythm.sources import EC57, ESC_VA, HRS, QUIET
+from streamer.rhythm.sources import EC57, ESC_VA, HRS, QUIET, TECHNICAL
 
 _CALM: Final[frozenset[State]] = frozenset({None})
 _S_RUNS: Final[frozenset[State]] = frozenset({Rhythm.SUPRAVENTRICULAR_TACHYCARDIA, Rhythm.S_RUN})
@@ -199,6 +200,27 @@ _BACKGROUND: Final = (
     ),
 )
 
+_TECHNICAL: Final = (
+    Transition(
+        trigger=Trigger.SIGNAL,
+        after=_CALM,
+        to=Rhythm.UNUSABLE,
+        condition=c.unusable,
+        rule="of 10 s, 2 s move as beats do where no good beat was found, and not as "
+        "fibrillation or a ventricular run",
+        source=TECHNICAL,
+        time_to_alarm="3 to 10 s",
+        priority=Priority.MEDIUM,
+    ),
+    Transition(
+        trigger=Trigger.SIGNAL,
+        after=frozenset({Rhythm.UNUSABLE}),
+        to=None,
+        condition=c.usable,
+        rule="of 10 s, no more than 0.5 s move so",
+    ),
+)
+
 _MOMENTS: Final = (
     Transition(
         to=Rhythm.V_COUPLET,
@@ -231,6 +253,7 @@ TABLE: Final[Mapping[Layer, tuple[Transition, ...]]] = {
     Layer.EPISODE: _EPISODES,
     Layer.BACKGROUND: _BACKGROUND,
     Layer.RATE: RATES,
+    Layer.TECHNICAL: _TECHNICAL,
     Layer.MOMENT: _MOMENTS,
 }
 """The rows of every layer, in the order in which they are tried."""

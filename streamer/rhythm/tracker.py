@@ -12,12 +12,13 @@ from streamer.rhythm.context import RhythmContext
 from streamer.rhythm.rule import Evidence, Layer, Trigger
 from streamer.rhythm.serialize import convert, plain
 from streamer.rhythm.state_machine import Output, RhythmStateMachine
+from streamer.rhythm.usability import judge_movement
 from streamer.rhythm.waveform.measures import Measurement, SignalWatch
 from streamer.signal.bandpass import FilteredChunk
 
 __all__ = ["RhythmConfig", "RhythmTracker"]
 
-_VERSION: Final = 12
+_VERSION: Final = 13
 
 
 class RhythmTracker:
@@ -128,6 +129,8 @@ class RhythmTracker:
         last_peak = self._context.last_peak
         if last_peak is None or self._context.vf_evidence > 0.0:
             return True
+        if self._context.is_unusable or any(self._context.unexplained):
+            return True
         return sample - last_peak >= self.max_wait_s * CHAIN_FS
 
     def flush(self) -> list[Output]:
@@ -174,7 +177,9 @@ class RhythmTracker:
             measurement = self._waiting.popleft()
             self._context.now = measurement.sample
             self._context.add_measurement(measurement)
+            judge_movement(self._context)
             outputs += self._machine.apply(Layer.EPISODE, Trigger.SIGNAL)
+            outputs += self._machine.apply(Layer.TECHNICAL, Trigger.SIGNAL)
         if not self._waiting:
             self._vf_is_suspected = False
         return outputs

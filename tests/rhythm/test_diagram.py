@@ -47,7 +47,7 @@ def test_the_diagram_has_an_edge_for_every_row_and_none_besides() -> None:
     edges = re.findall(r"^ +(\S+) --> (\S+)", drawn, re.MULTILINE)
     states = [row for row in TRANSITIONS if row not in TABLE[Layer.MOMENT]]
     expected = sum(1 if row.after is None else len(row.after) for row in states)
-    regions = 3
+    regions = 4
     assert len(edges) == expected + regions
     for row in TRANSITIONS:
         assert row.rule.replace(";", ",").replace(":", " -") in drawn

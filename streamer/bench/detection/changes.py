@@ -47,7 +47,13 @@ class RobustnessConfig:
     """Of the beats' height that a clipping amplifier leaves."""
     off_s: float = 20.0
     off_every_s: float = 120.0
-    tempos: tuple[tuple[str, float], ...] = (("1.5 times faster", 1 / 1.5), ("1.6 slower", 1.6))
+    tempos: tuple[tuple[str, float], ...] = (
+        ("1.5 times faster", 1 / 1.5),
+        ("2 times faster", 1 / 2),
+        ("2.5 times faster", 1 / 2.5),
+        ("1.6 slower", 1.6),
+    )
+    """The fastest ones have rates and QRS widths of infants."""
 
 
 def conditions(config: RobustnessConfig | None = None) -> dict[str, Change]:

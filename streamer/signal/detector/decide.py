@@ -16,11 +16,22 @@ from streamer.signal.detector.features import (
 )
 from streamer.signal.detector.leads import forget_refused, set_weights
 from streamer.signal.detector.peak_scorer import score
-from streamer.signal.detector.state import PATCH_POINTS, PEAK, LeadFeature, Trace
+from streamer.signal.detector.state import (
+    LEAD_FEATURES,
+    PATCH_POINTS,
+    PEAK,
+    LeadFeature,
+    Trace,
+)
 from streamer.signal.position import NEVER
 
 EDGE: Final = 8
 """Samples after its peak at which a lead-off step is already flat."""
+ALIKE: Final = 0.95
+LEAST_SCALE: Final = 0.5
+LARGE: Final = -0.5
+"""Correlation with the template, size in templates and logarithm of the envelope in beat levels
+from which on a candidate is a beat like those before: T waves and noise don't come near."""
 
 
 @jit
@@ -62,6 +73,25 @@ def is_edge(s: Any, p: Any, peak: int, now: int) -> bool:
 
 
 @jit
+def resembles_beats(s: Any, p: Any, f: Any) -> bool:
+    """Whether one active lead shows the complex of the beats before, and no other speaks against.
+
+    The scorer has learned from adults, and takes an infant's narrow complexes for spikes.
+    """
+    slot, alike = 0, False
+    for lead in range(s.leads):
+        if not active(s, p, lead):
+            continue
+        part = f[slot * LEAD_FEATURES : (slot + 1) * LEAD_FEATURES]
+        correlation = part[LeadFeature.TEMPLATE_CORRELATION]
+        if correlation <= 0.0 or part[LeadFeature.PEAK_TO_LEVEL] < LARGE:
+            return False
+        alike = alike or (correlation >= ALIKE and part[LeadFeature.TEMPLATE_SCALE] >= LEAST_SCALE)
+        slot += 1
+    return alike
+
+
+@jit
 def decide(
     s: Any, p: Any, net: Any, out: Any, count: int, at: int, now: int, f: Any, trace: Any
 ) -> int:
@@ -73,16 +103,20 @@ def decide(
     if is_edge(s, p, peak, now):
         return count
     candidate_features(s, p, peak, at, now, f)
-    log_odds = score(net, f)
+    log_odds = np.float64(score(net, f))
     if trace.shape[0] > 0:
         row = trace[int(trace[0, 0]) + 1]
         row[Trace.PEAK] = peak
         row[Trace.LOG_ODDS] = log_odds
         row[Trace.FEATURES :] = f
         trace[0, 0] += 1
-    if log_odds > p.threshold:
+    is_beat = log_odds > p.threshold
+    if not is_beat and resembles_beats(s, p, f):
+        is_beat = True
+        log_odds = p.resembling
+    if is_beat:
         quality = quality_of(s, p, log_odds)
-        return accept(s, p, out, count, at, now, np.float64(log_odds), quality)
+        return accept(s, p, out, count, at, now, log_odds, quality)
     s.refused_ratio = max(s.refused_ratio, f[LeadFeature.PEAK_TO_LEVEL])
     # Search-back takes the best refused candidate, not the latest.
     if log_odds > s.back_score:

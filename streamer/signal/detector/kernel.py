@@ -123,6 +123,22 @@ def candidate(s: Any, p: Any, net: Any, out: Any, count: int, now: int, f: Any, 
 
 
 @inlined
+def is_second_hearing_due(s: Any, p: Any, now: int) -> bool:
+    """Whether the best refused candidate was close, and all that surrounds it is in the rings."""
+    is_recent = s.back_at != NEVER and now - s.back_at < RING // 2
+    return bool(is_recent and s.back_score > p.back_threshold)
+
+
+@inlined
+def accept_refused(s: Any, p: Any, out: Any, count: int, now: int) -> int:
+    """Accept the best refused candidate by search-back."""
+    quality = quality_of(s, p, s.back_score)
+    count = accept(s, p, out, count, s.back_at, now, s.back_score, quality)
+    out[count - 1].flag = 1
+    return count
+
+
+@inlined
 def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     """After a long silence accept the best refused candidate, if it was close; fade the levels."""
     if s.learning:
@@ -130,16 +146,17 @@ def look_back(s: Any, p: Any, out: Any, count: int, now: int) -> int:
     if s.last_at == NEVER:
         # No beat has confirmed the levels: they may have been learnt from an artefact.
         if now - s.learn_until > p.silence:
+            # Or the beats are unlike any that the scorer has learned: one shows what they are like.
+            if is_second_hearing_due(s, p, now):
+                return accept_refused(s, p, out, count, now)
             learn_again(s, p, now)
+        if now - s.back_at >= RING // 2:
+            forget_refused(s)
         return count
     silence = now - s.last_at
     if s.back_at != NEVER and s.rr_median > 0.0 and silence > p.back_rr * s.rr_median + p.dominance:
-        # Older ones aren't in the rings any more with all that surrounds them.
-        if s.back_score > p.back_threshold and now - s.back_at < RING // 2:
-            quality = quality_of(s, p, s.back_score)
-            count = accept(s, p, out, count, s.back_at, now, s.back_score, quality)
-            out[count - 1].flag = 1
-            return count
+        if is_second_hearing_due(s, p, now):
+            return accept_refused(s, p, out, count, now)
         forget_refused(s)
     # The beats may have become smaller than what is still expected.
     if silence > p.silence:

@@ -67,6 +67,8 @@ class DetectorConfig:
     """Envelope maxima below this share of the beat level are no candidates."""
     threshold: float = 0.0
     """Log-odds above which a candidate is a beat."""
+    resembling: float = 2.0
+    """Log-odds of a candidate that the scorer refuses, but that resembles the beats before it."""
     back_rr: float = 1.5
     """Silence, in median RR intervals, after which search-back begins (Hamilton & Tompkins 1986,
     doi:10.1109/TBME.1986.325695)."""

@@ -150,7 +150,9 @@ STATE: Final = np.dtype(
 
 TIMES: Final = tuple("window lag dominance refractory reach learn settle flat_line silence".split())
 """Parameters in samples; `DetectorConfig` has them in seconds."""
-NUMBERS: Final = tuple("gate threshold back_rr back_threshold adapt fade_floor rail".split())
+NUMBERS: Final = tuple(
+    "gate threshold resembling back_rr back_threshold adapt fade_floor rail".split()
+)
 """Parameters that are as `DetectorConfig` has them."""
 PARAMETERS: Final = np.dtype(
     [

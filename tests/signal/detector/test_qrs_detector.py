@@ -391,3 +391,13 @@ def test_search_back_is_not_stopped_by_a_gap() -> None:
 def test_a_moving_average_longer_than_its_memory_is_refused() -> None:
     with pytest.raises(ValueError, match=r"got window_s = 0.5, expected less than 0\.178 s"):
         QRSDetector(n_leads=1, config=DetectorConfig(window_s=0.5))
+
+
+def test_beats_that_the_scorer_refuses_are_known_by_their_likeness() -> None:
+    signal, reference = regular(12.0)
+    found = np.array(peaks(run(signal, config=DetectorConfig(threshold=100.0))))
+    # The first one comes by search-back, and shows what the others are like.
+    late = reference[(reference > 4.5 * FS) & (reference < 11.5 * FS)]
+    assert np.abs(late[:, None] - found[None]).min(axis=1).max() <= NEAR
+    unlike = DetectorConfig(threshold=100.0, back_threshold=100.0)
+    assert peaks(run(signal, config=unlike)) == []
