@@ -1,12 +1,16 @@
 """`ecg-stream ward`: label many patients at once, from looped records or live sources."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from streamer.commands.output_arguments import (
     add_output_arguments,
     positive_integer,
     positive_number,
 )
+
+if TYPE_CHECKING:
+    from streamer.runner.options import WardOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of this ward's own status over MQTT: ecg/NAME/status (ward)",
     )
+    add(
+        "--cluster",
+        metavar="local|ADDRESS",
+        help="with --live: share the patients among workers on Ray, here or on its machines",
+    )
+    add(
+        "--workers",
+        type=positive_integer,
+        metavar="N",
+        help="workers of the cluster (as it has; 1)",
+    )
+    add("--status", action="store_true", help="with --cluster ADDRESS: show how its workers stand")
     add_output_arguments(parser)
     add("--events", metavar="FILE", help="add every event to a file of JSON lines")
     add(
@@ -71,10 +87,23 @@ def run(args: argparse.Namespace) -> int:
     chosen["records"] = tuple(args.records)
     options = WardOptions(**{name: chosen[name] for name in WardOptions.__dataclass_fields__})
     try:
+        if args.cluster is not None:
+            return _run_cluster(args, options)
+        if args.workers is not None or args.status:
+            raise ValueError("--workers and --status are for a cluster; add --cluster")
         ward = WardRun(options)
     except ValueError as error:
         args.usage_error(str(error))
     return asyncio.run(ward.run())
+
+
+def _run_cluster(args: argparse.Namespace, options: "WardOptions") -> int:
+    import asyncio
+
+    from streamer.cluster.run import ClusterRun
+
+    cluster = ClusterRun(options, args.cluster, args.workers, is_status=args.status)
+    return asyncio.run(cluster.run())
 
 
 def _stdin(text: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 from streamer.core.errors import SnapshotError
 from streamer.core.events import StreamInfo
 from streamer.core.stage import Snapshot
+from streamer.messages.payload import SaidKey
+from streamer.patient.journal import Journal
 from streamer.patient.snapshot_file import SUFFIX, read_snapshot, write_snapshot
 from streamer.runner.sessions import PatientSession, restored_info, session_state
 
@@ -24,6 +26,19 @@ class PatientMemory(Protocol):
 
     def next_seq(self, source: str) -> int:
         """Return the number of a source's next event: one past those published before."""
+        ...
+
+    @property
+    def n_delivered(self) -> int:
+        """How many messages the broker has."""
+        ...
+
+    def recall(self, source: str, records: Iterable[bytes]) -> None:
+        """Say again what a patient's journal holds."""
+        ...
+
+    def said(self, source: str) -> set[SaidKey]:
+        """Take the keys of what was recalled of a source."""
         ...
 
     def resume(self, source: str) -> None:
@@ -40,8 +55,9 @@ class Resumed:
     chain: Snapshot
     next_sample: int
     """The sample that follows."""
-    is_gapless: bool
-    """Whether the source still has that sample."""
+    repeats: bool
+    """Whether events of before come again under their numbers: the source still has that sample,
+    and no journal tells which ones. Samples that were lost make other events."""
     alerts: Mapping[str, Any]
 
 
@@ -56,17 +72,24 @@ class Snapshots:
         How often each patient is saved.
     memory : PatientMemory, optional
         What must know of patients that go on.
+    journal : Journal, optional
+        What has come and was said since the snapshots.
     """
 
     def __init__(
-        self, folder: Path | None, every_s: float, memory: PatientMemory | None = None
+        self,
+        folder: Path | None,
+        every_s: float,
+        memory: PatientMemory | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._folder = folder
         self._every_s = every_s
         self._memory = memory
+        self._journal = journal
         self._credit = 0.0
         self._turns: deque[str] = deque()
-        self._states: dict[str, dict[str, object]] = {}
+        self._states: dict[str, dict[str, Any]] = {}
         self._resumed: list[str] = []
         self._writing: asyncio.Future[None] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
@@ -110,15 +133,39 @@ class Snapshots:
             ) from error
         if first_sample is not None and first_sample < following - _OVERLAP_S * before.fs:
             return None
+        is_gapless = first_sample is None or first_sample <= following
         elapsed_s = (following - before.first_sample) / before.fs
         return Resumed(
-            info=replace(before, started_at=time.time() - elapsed_s),
+            info=before if self._journal else replace(before, started_at=time.time() - elapsed_s),
             seq=seq,
             chain=chain,
             next_sample=following,
-            is_gapless=first_sample is None or first_sample <= following,
+            repeats=is_gapless and self._journal is None,
             alerts=alerts,
         )
+
+    def recall(self, source: str) -> list[bytes]:
+        """Have said again what a patient's journal holds; return the messages with its samples.
+
+        All of it is to be kept anew, for which a new file is begun.
+        """
+        if self._journal is None or self._memory is None:
+            return []
+        path = self.path(source)
+        since = int(read_snapshot(path).get("journal", 0)) if path.exists() else 0
+        recalled = self._journal.recall(source, since)
+        self._journal.let_go(source)
+        self._memory.recall(source, recalled.said)
+        return recalled.samples
+
+    def said(self, source: str) -> set[SaidKey]:
+        """Return what was recalled of a patient: it must not be said anew."""
+        return set() if self._journal is None or not self._memory else self._memory.said(source)
+
+    def let_go(self, source: str) -> None:
+        """Leave a patient to others."""
+        if self._journal is not None:
+            self._journal.let_go(source)
 
     def remember(self, source: str) -> None:
         """Note that a patient goes on from a snapshot, until all sinks know the source."""
@@ -182,15 +229,21 @@ class Snapshots:
             "chain": chain,
             "next_sample": session.last_sample + 1,
             "alerts": session.alerts.state(),
+            "journal": self._checkpoint(session),
         }
+
+    def _checkpoint(self, session: PatientSession) -> int:
+        if self._journal is None:
+            return 0
+        delivered = 0 if self._memory is None else self._memory.n_delivered
+        return self._journal.checkpoint(session.info.source, session.last_sample + 1, delivered)
 
     def write(self) -> None:
         """Write what was put, in the background."""
         if self._states:
-            states, self._states = self._states, {}
-            files = {self.path(source): state for source, state in states.items()}
+            files, self._states = self._states, {}
             loop = asyncio.get_running_loop()
-            self._writing = loop.run_in_executor(self._executor, _write_all, files)
+            self._writing = loop.run_in_executor(self._executor, self._write_all, files)
 
     async def write_now(self) -> None:
         """Write what was put, and wait for it."""
@@ -206,7 +259,8 @@ class Snapshots:
             await self._writing
         self._executor.shutdown()
 
-
-def _write_all(files: Mapping[Path, dict[str, object]]) -> None:
-    for path, state in files.items():
-        write_snapshot(path, state)
+    def _write_all(self, files: Mapping[str, dict[str, Any]]) -> None:
+        for source, state in files.items():
+            write_snapshot(self.path(source), state)
+            if self._journal is not None:
+                self._journal.forget(source, state["journal"])

@@ -10,14 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
-from replay.record import Record
-from replay.records import open_record, records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
-from streamer.core.errors import BrokerError, OutputError
+from streamer.core.errors import BrokerError
 from streamer.core.text import say
 from streamer.messages.guard import Rejection
-from streamer.messages.payload import TOPIC_PREFIX, check_source, utc_time
+from streamer.messages.payload import TOPIC_PREFIX, utc_time
 from streamer.messages.source_status import FAULT
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
 from streamer.monitor.terminal import palette
@@ -31,6 +29,7 @@ from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
+from streamer.runner.ward_setup import WardStorage, check_options, make_folder, records_to_loop
 from streamer.signal.ring import SampleRing
 from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource
@@ -58,8 +57,8 @@ class WardRun:
         If a record can't be found or read.
     """
 
-    def __init__(self, options: WardOptions) -> None:
-        _check(options)
+    def __init__(self, options: WardOptions, storage: WardStorage | None = None) -> None:
+        check_options(options)
         self._options = options
         self._publishing = publishing(options)
         self._file_sinks = file_sinks(options, append=True)
@@ -68,16 +67,23 @@ class WardRun:
         self._alerts = PatientAlerts(limits.alerts)
         self._statistics_due_s = 0.0
         self._leads = tuple(f"lead{number + 1}" for number in range(options.leads))
+        self._storage: WardStorage | None = None
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
         # First of all, because what follows takes a while.
         if options.live:
+            if options.snapshots is not None and options.mqtt != "off" and storage is None:
+                storage = WardStorage.alone(options.snapshots)
+            self._storage = storage
             self._source = live = LiveSource(
-                self._leads, seconds=options.seconds, config=LiveConfig(turns=turns)
+                self._leads,
+                seconds=options.seconds,
+                config=LiveConfig(turns=turns),
+                journal=None if storage is None else storage.journal,
             )
             self._alerts.on_remove = live.remove
         else:
-            looped = LoopedRecords(_records(options), options.leads)
+            looped = LoopedRecords(records_to_loop(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
             self._source = LoopedSource(
                 looped, names, self._leads, seconds=options.seconds, config=turns
@@ -97,7 +103,8 @@ class WardRun:
         StreamerError
             If the broker or a file can't be used.
         """
-        _make_folder(self._options)
+        if self._options.snapshots is not None:
+            make_folder(self._options.snapshots)
         async with broker_for(self._options.mqtt) as url:
             if url is not None:
                 live = self._source if isinstance(self._source, LiveSource) else None
@@ -107,15 +114,31 @@ class WardRun:
                     self._notice,
                     alerts=self._alerts,
                     is_ward=True,
-                    on_samples=None if live is None else live.receive,
+                    on_samples=None if live is None else self._receive,
+                    journal=None if self._storage is None else self._storage.journal,
+                    client_id=None if self._storage is None else self._storage.client_id,
+                    permit=None if self._storage is None else self._storage.permit,
                 )
                 say(f"MQTT broker {url}")
             self._runner = runner = self._make_runner()
+            await self._recall(runner)
             async with self._other_sources(runner):
                 with calm_memory():
                     await runner.run()
         sys.stdout.write("\n".join(self.summary()) + "\n")
         return 0
+
+    def _receive(self, source: str, payload: bytes, now_s: float) -> None:
+        if isinstance(self._source, LiveSource):
+            self._source.receive(source, payload, now_s)
+
+    async def _recall(self, runner: Runner) -> None:
+        """Go on with the patients that a process before was killed with."""
+        if self._storage is None or not isinstance(self._source, LiveSource):
+            return
+        self._source.begin(runner)
+        for source in self._storage.journal.sources():
+            self._source.recall(source, runner.recall(source))
 
     def stop(self) -> None:
         """End the run after the current turn."""
@@ -139,6 +162,7 @@ class WardRun:
             ),
             snapshots=options.snapshots,
             memory=self._mqtt,
+            journal=None if self._storage is None else self._storage.journal,
             ledger=LEDGER,
             alerts=self._alerts,
             on_failure=self._notice,
@@ -263,32 +287,6 @@ class WardRun:
 
 def _counted(rejected: Counter[Rejection]) -> str:
     return ", ".join(f"{kind} {n}" for kind, n in rejected.most_common())
-
-
-def _check(options: WardOptions) -> None:
-    others = options.tcp is not None or options.stdin is not None
-    if others and not options.live:
-        raise ValueError("--tcp and --stdin are live sources; add --live")
-    if options.live and options.mqtt == "off" and not others:
-        raise ValueError("--live takes its samples from MQTT; leave out --mqtt off")
-    if options.live and options.speed is None:
-        raise ValueError("--live comes at its own pace; leave out --speed max")
-    check_source(options.name)
-
-
-def _records(options: WardOptions) -> list[Record]:
-    names = list(options.records) or records_of("mitdb")
-    return [open_record(name) for name in names]
-
-
-def _make_folder(options: WardOptions) -> None:
-    path = options.snapshots
-    if path is None:
-        return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

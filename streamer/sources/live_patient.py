@@ -1,0 +1,83 @@
+"""One source whose samples arrive over the network: its limits, what waits, when it was due."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from replay.chunk import Chunk
+from streamer.core.events import StreamInfo
+from streamer.messages.samples import SampleMessage
+from streamer.sources.gate import GateConfig
+from streamer.sources.looped import TurnConfig
+from streamer.sources.track import SampleTrack, TrackConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveConfig:
+    """Limits of live sources: silence, missing messages, and what they may send.
+
+    A source that is silent stays until a person removes it.
+    """
+
+    silent_s: float = 4.0
+    """A source without samples for so long is told to be silent: within 5 s, turns included."""
+    track: TrackConfig = field(default_factory=TrackConfig)
+    """How long missing messages are waited for."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    lowest_fs: float = 50.0
+    highest_fs: float = 5000.0
+    turns: TurnConfig = field(default_factory=TurnConfig)
+    most_s: float = 2.0
+    """Most signal of a patient in one turn: of a backlog the rest comes in the next."""
+    is_eager: bool = False
+    """Whether samples are passed on on arrival, not turn by turn: for a single source."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LivePatient:
+    """A source whose samples arrive over the network."""
+
+    info: StreamInfo
+    track: SampleTrack
+    heard_s: float
+    began_s: float
+    """When `info.first_sample` was due, estimated from the quickest message so far: from times of
+    arrival, not from the sender's clock."""
+    group: int
+    pending: list[Chunk] = field(default_factory=list)
+    recalled_to: int | None = None
+    """One past the last sample that was pushed by a process before, if any was."""
+    successor: list[tuple[SampleMessage, float]] = field(default_factory=list)
+    """The first messages of its next run, which begins once this one is over."""
+    is_silent: bool = False
+    is_ending: bool = False
+    closing: "asyncio.Task[Any] | None" = None
+
+    def played_s(self, stop: int) -> float:
+        """Return how long the signal is up to the sample before `stop`, in s."""
+        return (stop - 1 - self.info.first_sample) / self.info.fs
+
+    def next_chunks(self, most_s: float, n_leads: int, *, is_recall: bool = False) -> list[Chunk]:
+        """Remove and return samples that wait, not too many at once, with so many leads."""
+        waiting, n = self.pending, 0
+        if is_recall:
+            waiting = [c for c in waiting if self.recalled_to is None or c.stop <= self.recalled_to]
+        while n < len(waiting) and waiting[n].stop - waiting[0].start <= most_s * self.info.fs:
+            n += 1
+        n = max(n, min(len(waiting), 1))
+        self.pending = self.pending[n:]
+        if is_recall and n == len(waiting):
+            self.recalled_to = None
+        return [_fit(chunk, n_leads) for chunk in waiting[:n]]
+
+
+def _fit(chunk: Chunk, n_leads: int) -> Chunk:
+    """Leave out surplus leads; missing ones become invalid."""
+    found, n = chunk.samples.shape
+    if found == n_leads:
+        return chunk
+    samples = np.full((n_leads, n), np.nan, np.float32)
+    samples[:found] = chunk.samples[:n_leads]
+    return Chunk(start=chunk.start, samples=samples)
