@@ -17,6 +17,7 @@ from streamer.cluster.presence import ClusterPresence
 from streamer.cluster.storage import Plan, read_plan, write_plan
 from streamer.cluster.worker import WorkerReport
 from streamer.core.errors import OutputError
+from streamer.runner.metrics import WardFigures, serving_metrics
 
 _EVERY_S: Final = 0.5
 _PATIENCE_S: Final = 4.0
@@ -101,8 +102,15 @@ class Coordinator:
         self._news: deque[str] = deque(maxlen=_MOST_NEWS)
         self._is_stopped = False
 
-    async def run(self) -> None:
-        """Keep the plan until stopped."""
+    async def run(self, metrics: int | None = None) -> None:
+        """Keep the plan until stopped; answer Prometheus on a port, if there is one."""
+        with serving_metrics(metrics, self._figures, lambda: self.view().unwatched):
+            await self._run()
+
+    def _figures(self) -> dict[str, WardFigures]:
+        return {report.worker: report.figures for report in self.view().reports}
+
+    async def _run(self) -> None:
         await self._presence.start(self._plan.name)
         for name in self._plan.workers:
             self._meet(name)
@@ -201,7 +209,7 @@ class Coordinator:
                 self._heard(name, known, report)
         if time.monotonic() - known.heard_s > _PATIENCE_S:
             sources = self._plan.of(name)
-            if not known.is_missed:
+            if not known.is_missed and sources:
                 known.is_missed = True
                 self._tell(
                     known, f"worker {name} doesn't answer: {len(sources)} patients are unwatched"
@@ -211,12 +219,14 @@ class Coordinator:
     def _heard(self, name: str, known: _Known, report: WorkerReport) -> None:
         before = known.report
         if before is not None and before.pid == report.pid and report.at_s > before.at_s:
-            known.rate = (report.samples - before.samples) / (report.at_s - before.at_s)
+            known.rate = (report.figures.samples - before.figures.samples) / (
+                report.at_s - before.at_s
+            )
         elif before is not None and before.pid != report.pid:
             gap_s = time.monotonic() - known.heard_s
             self._news.append(
                 f"worker {name} is back on {report.node} after {gap_s:.1f} s, "
-                f"with {report.patients} patients"
+                f"with {report.figures.patients} patients"
             )
         known.report, known.heard_s, known.told = report, time.monotonic(), ""
         if known.is_missed:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Collection
@@ -61,7 +62,7 @@ class RayCoordinator:
         folder = _folder(options)
 
         def find(name: str) -> RayWorker:
-            mine = replace(options, name=f"{options.name}.{name}", monitor=False)
+            mine = replace(options, name=f"{options.name}.{name}", monitor=False, metrics=None)
             remote = (
                 _ray()
                 .remote(Worker)
@@ -69,13 +70,16 @@ class RayCoordinator:
             )
             return RayWorker(remote.remote(name, mine, model, version))
 
+        self._metrics = options.metrics
         self._coordinator = Coordinator(folder, ClusterPresence(publishing(options)), find)
         self._running: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Start, if it doesn't run; an error that ended it is raised here."""
         if self._running is None:
-            self._running = asyncio.create_task(self._coordinator.run(), name="coordinator")
+            self._running = asyncio.create_task(
+                self._coordinator.run(self._metrics), name="coordinator"
+            )
         await asyncio.sleep(0)
         if self._running.done():
             self._running.result()
@@ -139,7 +143,7 @@ class ClusterRun:
         is_status: bool = False,
     ) -> None:
         self._is_status = is_status
-        if not is_status:
+        if not is_status and (options.live or n_workers is None):
             _check(options)
         self._options = options
         self._address = address
@@ -147,11 +151,12 @@ class ClusterRun:
         self._actor: Any = None
 
     async def run(self) -> int:
-        """Run a cluster until interrupted: one that was joined goes on, a local one ends."""
+        """Start a ward and run it until interrupted; of one that runs already change the size."""
         self._connect()
         if self._is_status:
             return await self._show()
-        await self._find_or_start()
+        if not await self._find_or_start():
+            return await self._show()
         stopped = asyncio.Event()
         with stop_signals(stopped.set):
             while not stopped.is_set():
@@ -187,8 +192,6 @@ class ClusterRun:
 
     def _connect(self) -> None:
         ray, is_local = _ray(), self._address == LOCAL
-        if ray.is_initialized():
-            return
         where: dict[str, Any] = (
             {"num_cpus": os.cpu_count(), "object_store_memory": _STORE_BYTES}
             if is_local
@@ -209,13 +212,18 @@ class ClusterRun:
                 f"no Ray cluster at {self._address} ({reason}); start one with 'ray start --head', "
                 "or use --cluster local"
             ) from None
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        if is_local:
+            say(f"Ray cluster {ray.get_runtime_context().gcs_address}")
 
-    async def _find_or_start(self) -> None:
+    async def _find_or_start(self) -> bool:
+        """Tell whether the ward was started here."""
         ray, options = _ray(), self._options
         try:
-            self._actor = ray.get_actor(options.name, namespace=_NAMESPACE)
+            self._actor, is_new = ray.get_actor(options.name, namespace=_NAMESPACE), False
         except ValueError:
-            version, model = identity()
+            _check(options)
+            version, model, is_new = *identity(), True
             plan = self._plan(model)
             self._actor = (
                 ray.remote(RayCoordinator)
@@ -232,6 +240,7 @@ class ClusterRun:
                     say(f"{moved} patients have moved")
         except ray.exceptions.RayTaskError as error:
             raise BrokerError(str(error.cause).strip().splitlines()[-1]) from None
+        return is_new
 
     def _plan(self, model: str) -> Plan:
         """Go on with the plan of the folder, under a new epoch; or begin one."""

@@ -59,16 +59,6 @@ class Share(WardRun):
             ConnectionState.OFFLINE,
         }
 
-    @property
-    def runner(self) -> Runner | None:
-        """What follows the patients; None before it runs."""
-        return self._runner
-
-    @property
-    def n_waiting(self) -> int:
-        """Messages that the broker doesn't have yet."""
-        return 0 if self._mqtt is None else self._mqtt.n_waiting
-
     async def watch(self, sources: Collection[str]) -> None:
         """Begin with patients that nobody had."""
         mqtt, _, _ = self._parts()

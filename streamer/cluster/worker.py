@@ -3,23 +3,21 @@
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import Path
 from typing import Final
 
 from classifier.network.runtime import load_model
 from streamer.cluster.share import Share
 from streamer.cluster.storage import read_plan, take_over
 from streamer.core.errors import BrokerError, OutputError
+from streamer.runner.metrics import WardFigures
 from streamer.runner.options import WardOptions
 
 _POLL_S: Final = 0.02
-_PAGE_KB: Final = resource.getpagesize() // 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,30 +26,15 @@ class WorkerReport:
 
     Attributes
     ----------
-    patients : int
-        Those that it has; some may not have sent anything yet.
-    samples : int
-        Taken so far, of one lead each.
-    beats, late, events : int
-    added_p99_ms : float or None
-        What it adds to the decision delay.
-    waiting : int
-        Messages that the broker doesn't have yet.
-    memory_kb : int
-        Resident, of the whole process.
+    figures : WardFigures
+    at_s : float
+        Wall time.
     """
 
     worker: str
     node: str
     pid: int
-    patients: int
-    samples: int
-    beats: int
-    late: int
-    events: int
-    added_p99_ms: float | None
-    waiting: int
-    memory_kb: int
+    figures: WardFigures
     at_s: float
 
 
@@ -84,20 +67,12 @@ class Worker:
             If it can't run, or has ended by an error.
         """
         share = await self._ready()
-        totals = None if share.runner is None else share.runner.sessions.totals
-        added = None if totals is None or not totals.added.count else totals.added.quantile(0.99)
+        (figures,) = share.figures().values()
         return WorkerReport(
             worker=self._name,
             node=socket.gethostname(),
             pid=os.getpid(),
-            patients=len(share.sources),
-            samples=0 if totals is None else totals.samples,
-            beats=0 if totals is None else totals.beats,
-            late=0 if totals is None else totals.late,
-            events=0 if totals is None else totals.events,
-            added_p99_ms=added,
-            waiting=share.n_waiting,
-            memory_kb=_memory_kb(),
+            figures=replace(figures, patients=len(share.sources)),
             at_s=time.time(),
         )
 
@@ -152,10 +127,6 @@ def identity() -> tuple[str, str]:
     return metadata.version("ecg-stream"), load_model().spec.sha256
 
 
-def _memory_kb() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_KB
-
-
 def describe(reports: Sequence[WorkerReport], rates: dict[str, float]) -> list[str]:
     """Return how workers stand, in lines for people."""
     lines = [
@@ -163,10 +134,11 @@ def describe(reports: Sequence[WorkerReport], rates: dict[str, float]) -> list[s
         f"{'late':>6} {'p99 ms':>7} {'waiting':>7} {'MB':>6}"
     ]
     for one in reports:
-        p99 = "" if one.added_p99_ms is None else f"{one.added_p99_ms:.0f}"
+        own = one.figures
+        p99 = "" if own.added_p99_s is None else f"{own.added_p99_s * 1000.0:.0f}"
         lines.append(
-            f"{one.worker:8} {one.node[:16]:16} {one.pid:8} {one.patients:8} "
-            f"{rates.get(one.worker, 0.0):10.0f} {one.beats:8} {one.late:6} {p99:>7} "
-            f"{one.waiting:7} {one.memory_kb / 1024:6.0f}"
+            f"{one.worker:8} {one.node[:16]:16} {one.pid:8} {own.patients:8} "
+            f"{rates.get(one.worker, 0.0):10.0f} {own.beats:8} {own.late:6} {p99:>7} "
+            f"{own.waiting:7} {own.memory_bytes / 1e6:6.0f}"
         )
     return lines

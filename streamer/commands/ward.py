@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of this ward's own status over MQTT: ecg/NAME/status (ward)",
     )
     add(
+        "--metrics",
+        type=positive_integer,
+        metavar="PORT",
+        help="answer Prometheus there: http://HOST:PORT/metrics",
+    )
+    add(
         "--cluster",
         metavar="local|ADDRESS",
         help="with --live: share the patients among workers on Ray, here or on its machines",

@@ -79,6 +79,8 @@ class WardOptions(OutputOptions):
     speed: float | None = 1.0
     """None is as fast as possible."""
     tick_ms: float = 50.0
+    metrics: int | None = None
+    """Port on which Prometheus gets figures."""
     name: str = "ward"
     """Of the ward's own status and statistics over MQTT."""
 

@@ -26,6 +26,7 @@ from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.calm_memory import calm_memory
+from streamer.runner.metrics import WardFigures, serving_metrics, ward_figures
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
@@ -72,9 +73,8 @@ class WardRun:
         self._source: LiveSource | LoopedSource
         # First of all, because what follows takes a while.
         if options.live:
-            if options.snapshots is not None and options.mqtt != "off" and storage is None:
-                storage = WardStorage.alone(options.snapshots)
-            self._storage = storage
+            if options.snapshots is not None and options.mqtt != "off":
+                self._storage = storage = storage or WardStorage.alone(options.snapshots)
             self._source = live = LiveSource(
                 self._leads,
                 seconds=options.seconds,
@@ -107,23 +107,23 @@ class WardRun:
             make_folder(self._options.snapshots)
         async with broker_for(self._options.mqtt) as url:
             if url is not None:
-                live = self._source if isinstance(self._source, LiveSource) else None
+                kept = self._storage
                 self._mqtt = self._publishing.publisher(
                     url,
                     self._options.name,
                     self._notice,
                     alerts=self._alerts,
                     is_ward=True,
-                    on_samples=None if live is None else self._receive,
-                    journal=None if self._storage is None else self._storage.journal,
-                    client_id=None if self._storage is None else self._storage.client_id,
-                    permit=None if self._storage is None else self._storage.permit,
+                    on_samples=self._receive if self._options.live else None,
+                    journal=None if kept is None else kept.journal,
+                    client_id=None if kept is None else kept.client_id,
+                    permit=None if kept is None else kept.permit,
                 )
                 say(f"MQTT broker {url}")
             self._runner = runner = self._make_runner()
             await self._recall(runner)
             async with self._other_sources(runner):
-                with calm_memory():
+                with calm_memory(), serving_metrics(self._options.metrics, self.figures):
                     await runner.run()
         sys.stdout.write("\n".join(self.summary()) + "\n")
         return 0
@@ -131,6 +131,10 @@ class WardRun:
     def _receive(self, source: str, payload: bytes, now_s: float) -> None:
         if isinstance(self._source, LiveSource):
             self._source.receive(source, payload, now_s)
+
+    def figures(self) -> dict[str, WardFigures]:
+        """Return how this process stands, under the ward's name."""
+        return {self._options.name: ward_figures(self._runner, self._mqtt)}
 
     async def _recall(self, runner: Runner) -> None:
         """Go on with the patients that a process before was killed with."""

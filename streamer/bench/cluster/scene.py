@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from classifier.network.runtime import load_model
@@ -152,6 +153,8 @@ class Audit:
     disordered: int = 0
     states: dict[str, str] = field(default_factory=dict)
     """Of each source and ward."""
+    via: dict[str, str] = field(default_factory=dict)
+    """Who publishes for each source."""
     starts: dict[str, int] = field(default_factory=dict)
     """The first sample of each source that was followed."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -170,6 +173,8 @@ class Audit:
             return
         if isinstance(message, StatusMessage):
             self.states[source] = message.state
+            if message.via is not UNSET:
+                self.via[source] = message.via
             if message.leads:
                 self.starts.setdefault(source, message.first_sample)
         if not isinstance(message, EventMessage) or isinstance(message, AlertMessage):
