@@ -112,7 +112,6 @@ _KEPT: Final[dict[str, Any]] = {
     # None is reserved: what a lost machine had must have room on those that are left.
     "num_cpus": 0,
     "scheduling_strategy": "SPREAD",
-    "runtime_env": {"env_vars": {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}},
 }
 
 
@@ -192,6 +191,8 @@ class ClusterRun:
 
     def _connect(self) -> None:
         ray, is_local = _ray(), self._address == LOCAL
+        if ray.is_initialized():
+            return
         where: dict[str, Any] = (
             {"num_cpus": os.cpu_count(), "object_store_memory": _STORE_BYTES}
             if is_local
@@ -209,8 +210,9 @@ class ClusterRun:
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise BrokerError(
-                f"no Ray cluster at {self._address} ({reason}); start one with 'ray start --head', "
-                "or use --cluster local"
+                f"no Ray cluster at {self._address} lets us in ({reason}); start one with "
+                "'ray start --head', set RAY_AUTH_MODE=token if it asks for a token, or use "
+                "--cluster local"
             ) from None
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         if is_local:
@@ -293,6 +295,7 @@ def _ray() -> Any:
     """Return Ray, which tells nobody that it is used."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # A worker is one core's work.
     try:
         return importlib.import_module("ray")
     except ImportError as error:

@@ -8,14 +8,16 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from classifier.network.runtime import load_model
-from streamer.cluster.share import Share
+from classifier.network.runtime import shipped_spec
 from streamer.cluster.storage import read_plan, take_over
 from streamer.core.errors import BrokerError, OutputError
 from streamer.runner.metrics import WardFigures
 from streamer.runner.options import WardOptions
+
+if TYPE_CHECKING:
+    from streamer.cluster.share import Share
 
 _POLL_S: Final = 0.02
 
@@ -88,7 +90,7 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
 
-    async def _ready(self) -> Share:
+    async def _ready(self) -> "Share":
         async with self._beginning:
             if self._share is None or self._running is None:
                 self._share = share = await asyncio.to_thread(self._make)
@@ -100,7 +102,7 @@ class Worker:
             raise BrokerError(f"worker {self._name} has ended")
         return self._share
 
-    def _make(self) -> Share:
+    def _make(self) -> "Share":
         """Take the worker's place: from here on, whoever had it before says nothing more."""
         found = identity()
         if found != self._expected:
@@ -117,6 +119,9 @@ class Worker:
                 f"worker {self._name} on {socket.gethostname()} finds no plan in {folder}; "
                 "--snapshots must be a folder that all machines share"
             )
+        # Here, as the coordinator, which imports this module too, needs no network.
+        from streamer.cluster.share import Share  # noqa: PLC0415
+
         storage = take_over(folder, plan, self._name)
         plan = read_plan(folder) or plan
         return Share(self._options, storage, plan.of(self._name), plan.awaited_by(self._name))
@@ -124,7 +129,7 @@ class Worker:
 
 def identity() -> tuple[str, str]:
     """Return the version of the program and the identity of its model."""
-    return metadata.version("ecg-stream"), load_model().spec.sha256
+    return metadata.version("ecg-stream"), shipped_spec().sha256
 
 
 def describe(reports: Sequence[WorkerReport], rates: dict[str, float]) -> list[str]:

@@ -1,6 +1,7 @@
 """A cluster as a program: on Ray, through a real broker, resized and killed while it works."""
 
 import asyncio
+import secrets
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from mosquitto_broker import Mosquitto
 from streamer.bench.cluster.scene import Audit, Patients
 
 pytestmark = pytest.mark.mosquitto
-WAIT_S = 300.0
+WAIT_S = 900.0
 NAMES = [f"bed{n}" for n in range(4)]
 
 
@@ -61,10 +62,12 @@ def worker_processes(command: int) -> list[psutil.Process]:
 
 
 async def test_a_cluster_that_is_resized_and_killed_says_everything_once(
-    mosquitto: str, tmp_path: Path
+    mosquitto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every beat of every patient once, under a number of its own, with its undisturbed label."""
     pytest.importorskip("ray", reason="pip install 'ecg-stream[cluster]'")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     async with Mosquitto(mosquitto, tmp_path) as broker:
         audit, patients = Audit(), Patients(broker.url, NAMES)
         following = audit.client(broker.url)
@@ -72,8 +75,8 @@ async def test_a_cluster_that_is_resized_and_killed_says_everything_once(
         async with running(broker.url, tmp_path, audit) as (command, address):
             sending = asyncio.create_task(patients.run())
             await audit.until_more(NAMES, 10, WAIT_S)
-            code, output, _ = await ward("--cluster", address, "--workers", "2")
-            assert code == 0
+            code, output, errors = await ward("--cluster", address, "--workers", "2")
+            assert code == 0, errors
             assert [line.split()[0] for line in output.splitlines()[2:4]] == ["w0", "w1"]
             await audit.until_more(NAMES, 10, WAIT_S)
             victims = worker_processes(command)

@@ -35,6 +35,8 @@ FS: Final = 360.0
 _EVENTS: Final = (TopicKind.BEATS, TopicKind.RHYTHM, TopicKind.ALARMS, TopicKind.GAPS)
 _RECORDS: Final = ("demo", "demo:2", "demo:3")
 _GAIN: Final = 200.0
+_DECIDED_S: Final = 5.0
+"""Longer than any label takes, in signal."""
 
 
 class Patients:
@@ -62,6 +64,8 @@ class Patients:
         self.names = names
         self.sent = 0
         self._is_stopped = False
+        self._began_s = 0.0
+        self._places = {name: place for place, name in enumerate(names)}
         self._client = MqttClient(url)
         self._looped = LoopedRecords([open_record(name) for name in _RECORDS], N_LEADS)
         self._size = round(message_s * FS)
@@ -75,7 +79,7 @@ class Patients:
         """Send until stopped, and until the broker has it."""
         await self._client.start()
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s = self._began_s = loop.time()
         for number in itertools.count():
             if self._is_stopped:
                 break
@@ -100,6 +104,16 @@ class Patients:
     async def close(self) -> None:
         """Leave."""
         await self._client.close()
+
+    @property
+    def settled(self) -> int:
+        """The sample up to which every beat is decided by what was sent."""
+        return self.sent - round(_DECIDED_S * FS)
+
+    def due_s(self, source: str, sample: int) -> float:
+        """Return when a sample was to be sent, on the event loop's clock."""
+        place = self._places[source] / len(self.names)
+        return self._began_s + (sample // self._size + place) * self._period_s
 
     def samples(self, start: int, n: int) -> NDArray[np.float32]:
         """Return what is sent of each patient, shape (patients, leads, n), in mV."""
@@ -144,6 +158,10 @@ class Audit:
     numbers: dict[tuple[str, SaidKey], int] = field(default_factory=dict)
     came_s: dict[str, list[float]] = field(default_factory=dict)
     """When each new event came."""
+    due_s: Callable[[str, int], float] | None = None
+    """Returns when a sample was sent."""
+    delays_ms: list[float] = field(default_factory=list)
+    """Of first labels, from when the sample that decided them was sent."""
     repeated: int = 0
     """Messages that came again, which receivers drop by (source, seq)."""
     reused: int = 0
@@ -190,6 +208,8 @@ class Audit:
         self.came_s.setdefault(source, []).append(now_s)
         if isinstance(message, BeatMessage) and message.label is not None:
             self.labels[source, message.sample, message.revision] = message.label
+            if message.revision == 0 and self.due_s is not None:
+                self.delays_ms.append((now_s - self.due_s(source, message.decided_at)) * 1000.0)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> None:
         """Wait until something is so.
