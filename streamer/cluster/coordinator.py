@@ -20,7 +20,7 @@ from streamer.core.errors import OutputError
 from streamer.runner.metrics import WardFigures, serving_metrics
 
 _EVERY_S: Final = 0.5
-_PATIENCE_S: Final = 4.0
+PATIENCE_S: Final = 4.0
 """A worker that hasn't answered for so long leaves its patients unwatched: they are told so."""
 _STEP_S: Final = 60.0
 """What one step of a move may take before it is tried again."""
@@ -207,7 +207,7 @@ class Coordinator:
                 known.handle.renew()
             else:
                 self._heard(name, known, report)
-        if time.monotonic() - known.heard_s > _PATIENCE_S:
+        if time.monotonic() - known.heard_s > PATIENCE_S:
             sources = self._plan.of(name)
             if not known.is_missed and sources:
                 known.is_missed = True

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -118,7 +119,7 @@ def _unless_taken(path: Path, mine: bytes) -> Callable[[], None]:
             is_mine = False  # Whoever can't see the storage can't keep what it says either.
         if not is_mine:
             # At once: not one more message, of patients that others have.
-            os._exit(1)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return check
 
