@@ -191,6 +191,11 @@ def load_model(path: Path | None = None) -> TorchScriptModel:
     return TorchScriptModel(module, spec)
 
 
+def shipped_spec() -> ModelSpec:
+    """Return what the shipped model says of itself, without loading it."""
+    return read_spec(_locate(None)[1])
+
+
 def _rhythm_weights(module: "torch.jit.ScriptModule") -> Any:
     """Return the rhythm model's weights for the compiled step."""
     from classifier.network.rhythm_model import compiled_weights  # noqa: PLC0415

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_soak,
         _add_faults,
         _add_flood,
+        _add_cluster,
         _add_rhythm,
         _add_alarms,
     ):
@@ -143,6 +144,14 @@ def _add_flood(benchmarks: Any) -> None:
     add("--sources", type=int, default=10, metavar="N", help="good ones (10)")
     add("--rate", type=float, default=1000.0, metavar="N", help="malformed ones a second (1000)")
     add("--seed", type=int, default=1, metavar="N", help="of what is sent (1)")
+
+
+def _add_cluster(benchmarks: Any) -> None:
+    what = "a cluster on Ray: what one and two workers hold, moving patients, kill -9"
+    add = _declare(benchmarks, "cluster", what, bench_runs.cluster)
+    add("--patients", type=int, default=200, metavar="N", help="how many (200)")
+    add("--kills", type=int, default=20, metavar="N", help="workers killed, one by one (20)")
+    add("--seconds", type=float, default=20.0, metavar="N", help="for each number of workers (20)")
 
 
 def _add_rhythm(benchmarks: Any) -> None:

@@ -166,6 +166,20 @@ def flood(args: argparse.Namespace) -> "Report":
     return flood_report(asyncio.run(measure_flood(config)))
 
 
+def cluster(args: argparse.Namespace) -> "Report":
+    """Resize a cluster, and kill its workers."""
+    import asyncio
+
+    from streamer.bench.cluster.measure import ClusterConfig, measure_cluster
+    from streamer.bench.cluster.report import cluster_report
+
+    if args.patients < 1 or args.kills < 0 or args.seconds <= 0:
+        raise ValueError("--patients and --seconds must be above 0, --kills 0 or more")
+    config = ClusterConfig(patients=args.patients, kills=args.kills, seconds=args.seconds)
+    advance = lambda line: print(line, file=sys.stderr)  # noqa: E731, T201
+    return cluster_report(asyncio.run(measure_cluster(config, advance)))
+
+
 def rhythm(args: argparse.Namespace) -> "Report":
     """Measure rhythm and alarms, of records and simulated onsets or in noise."""
     from streamer.bench.excerpt import choose_records

@@ -2,12 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamer.commands.output_arguments import (
     add_output_arguments,
     positive_integer,
     positive_number,
 )
+
+if TYPE_CHECKING:
+    from streamer.runner.options import WardOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +66,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='TOML file of patients\' names for the screen, such as bed4 = "Room 2, Smith"',
     )
+    add(
+        "--metrics",
+        type=positive_integer,
+        metavar="PORT",
+        help="answer Prometheus there: http://HOST:PORT/metrics",
+    )
+    add(
+        "--cluster",
+        metavar="local|ADDRESS",
+        help="with --live: share the patients among workers on Ray, here or on its machines",
+    )
+    add(
+        "--workers",
+        type=positive_integer,
+        metavar="N",
+        help="workers of the cluster (as it has; 1)",
+    )
+    add("--status", action="store_true", help="with --cluster ADDRESS: show how its workers stand")
     add_output_arguments(parser)
     add("--events", metavar="FILE", help="add every event to a file of JSON lines")
     add(
@@ -88,10 +110,23 @@ def run(args: argparse.Namespace) -> int:
     chosen["records"], chosen["lsl"] = tuple(args.records), tuple(args.lsl)
     options = WardOptions(**{name: chosen[name] for name in WardOptions.__dataclass_fields__})
     try:
+        if args.cluster is not None:
+            return _run_cluster(args, options)
+        if args.workers is not None or args.status:
+            raise ValueError("--workers and --status are for a cluster; add --cluster")
         ward = WardRun(options)
     except ValueError as error:
         args.usage_error(str(error))
     return asyncio.run(ward.run())
+
+
+def _run_cluster(args: argparse.Namespace, options: "WardOptions") -> int:
+    import asyncio
+
+    from streamer.cluster.run import ClusterRun
+
+    cluster = ClusterRun(options, args.cluster, args.workers, is_status=args.status)
+    return asyncio.run(cluster.run())
 
 
 def _stdin(text: str) -> str:

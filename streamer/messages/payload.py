@@ -42,6 +42,9 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME: Final = 64
 
 
+SaidKey = tuple[str | int | bool, ...]
+
+
 class TopicKind(StrEnum):
     """End of a topic, `<prefix>/<source>/<kind>`."""
 
@@ -129,6 +132,24 @@ def to_payload(message: Published, info: StreamInfo) -> EventMessage:
             return _alarm(event, _envelope(message, event.onset, info))
         case Gap():
             return _gap(event, _envelope(message, event.start, info))
+
+
+def said_key(message: EventMessage) -> SaidKey:
+    """Return what tells an event from all others of its source, whenever it is worked out.
+
+    Its number and what the clock says of it may differ the second time.
+    """
+    key: SaidKey = (message.type.value, message.sample, message.decided_at)
+    match message:
+        case BeatMessage():
+            return (*key, message.revision, message.label is None)
+        case RhythmMessage():
+            return (*key, message.rhythm)
+        case AlarmMessage():
+            return (*key, message.rhythm, message.state)
+        case GapMessage():
+            return (*key, message.stop, message.reason, message.ongoing)
+    raise TypeError(f"{message.type} is no event")
 
 
 def sample_time(sample: int, info: StreamInfo) -> str:

@@ -99,7 +99,7 @@ class SourceTrack:
             self.missing.clear()
         self.started_at = message.started_at
         self.via = None if message.via is UNSET else message.via
-        self.is_online = message.state != ConnectionState.OFFLINE
+        self.is_online = message.state not in {ConnectionState.OFFLINE, ConnectionState.UNWATCHED}
         if self.is_online or message.reason != FINISHED or self.next_seq is None:
             return 0
         return self._expect(message.events)

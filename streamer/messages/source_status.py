@@ -28,6 +28,8 @@ class ConnectionState(StrEnum):
     ONLINE = "online"
     DEGRADED = "degraded"
     """Connected, but far behind: messages come late, or were shed."""
+    UNWATCHED = "unwatched"
+    """Its samples come, and nobody labels them."""
     OFFLINE = "offline"
     """Lost (it retries) or closed."""
 

@@ -6,7 +6,7 @@ may so see a message twice, never miss one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Unpack
 
 import aiomqtt
@@ -17,12 +17,13 @@ from streamer.mqtt.connection import Connection
 from streamer.mqtt.delivery import Delivery, Present
 from streamer.mqtt.link import Link, LinkOptions
 from streamer.mqtt.outbox import MemoryOutbox, Outbox
-from streamer.mqtt.protocol import MessageRefusedError, is_refused
+from streamer.mqtt.protocol import MessageRefusedError
+from streamer.mqtt.subscriptions import SAMPLES, Subscriptions
 
 QUEUE_SIZE: Final = 20_000
 """Messages kept while the broker is away: two hours of one patient, some 12 MB."""
-SAMPLES: Final = "samples"
-"""Last level of the topic that live samples come on: `ecg/<source>/samples`."""
+
+__all__ = ["SAMPLES", "MqttClient"]
 
 Incoming = Callable[[str, bytes, float], None]
 """Gets source name, payload and time of arrival (event loop's clock) of a message."""
@@ -82,12 +83,13 @@ class MqttClient(Link):
         self.sent = self.undelivered = 0
         self._outbox: Outbox = outbox or MemoryOutbox(QUEUE_SIZE, wall_time=self._wall_time)
         self._readers = {k: reader for k, reader in (readers or {}).items() if reader is not None}
-        self._source = source
         self._prefix = prefix
+        self._subscriptions = Subscriptions(f"{prefix}/{source}", self._readers, self._note_refused)
         self._forgives = forgives
         self._arrived: list[tuple[str, bytes, float]] = []
         """Topics, payloads and times of arrival of what the readers haven't had yet."""
         self._delivery: Delivery | None = None
+        self._connection: Connection | None = None
         self._has_subscribed = self._has_finished = False
 
     @property
@@ -109,6 +111,23 @@ class MqttClient(Link):
     def is_durable(self) -> bool:
         """Whether what is undelivered at the end waits on disk for the next start."""
         return self._outbox.is_durable
+
+    async def follow(self, sources: Collection[str], *, ends: bool = False) -> None:
+        """Read the samples of these sources too, or no longer, and of none that is never named.
+
+        Returns when the broker knows of it, however often the connection breaks.
+        """
+        self._subscriptions.follow(sources, ends=ends)
+        topics, connection = self._subscriptions.samples_of(sources), self._connection
+        try:
+            if connection is not None and self._has_subscribed:
+                change = self._subscriptions.drop if ends else self._subscriptions.add
+                await change(connection, topics)
+                return
+        except aiomqtt.MqttError:
+            pass
+        # The next connection begins with all that are followed by then.
+        await self._wait_for(lambda: self._has_subscribed)
 
     def queue(self, topic: str, payload: bytes) -> None:
         """Queue a message that is no JSON; never blocks."""
@@ -179,6 +198,7 @@ class MqttClient(Link):
         receiving = asyncio.create_task(self._receive(connection), name="mqtt-receive")
         receiving.add_done_callback(lambda _: self._wake.set())
         self._has_subscribed = self._has_finished = False
+        self._connection = connection
         try:
             self._introduce()
             while not self._is_over(delivery):
@@ -192,7 +212,8 @@ class MqttClient(Link):
                 if receiving.done():
                     receiving.result()
         finally:
-            self._delivery = None
+            self._delivery = self._connection = None
+            self._has_subscribed = False
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
             self._outbox.recall()
@@ -239,12 +260,7 @@ class MqttClient(Link):
 
     async def _receive(self, connection: Connection) -> None:
         """Take what comes, until the connection breaks, which raises."""
-        topics = [f"{self._prefix}/{self._source}/{kind}" for kind in self._readers]
-        if topics:
-            codes = await connection.subscribe([(topic, 1) for topic in topics])
-            for topic, code in zip(topics, codes, strict=True):
-                if is_refused(code):
-                    self._notice(f"the MQTT broker {self.url} doesn't let us read {topic}")
+        await self._subscriptions.begin(connection)
         self._has_subscribed = True
         self._wake.set()
         loop = asyncio.get_running_loop()
@@ -252,6 +268,9 @@ class MqttClient(Link):
             if isinstance(message.payload, bytes):
                 self._arrived.append((str(message.topic), message.payload, loop.time()))
                 self._wake.set()
+
+    def _note_refused(self, topic: str) -> None:
+        self._notice(f"the MQTT broker {self.url} doesn't let us read {topic}")
 
     def _on_messages(self, messages: list[tuple[str, bytes]]) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -267,3 +286,5 @@ class MqttClient(Link):
             reader = self._readers.get(kind)
             if reader is not None:
                 reader(source, payload, now_s)
+        if self._connection is not None:
+            self._connection.socket.acknowledge()

@@ -19,12 +19,11 @@ from streamer.mqtt.packet_socket import PacketSocket, TakeMessages
 from streamer.mqtt.protocol import AUTO, VERSION_REFUSED, Version, new_properties
 
 _LOGGER: Final = logging.getLogger(__name__)
-# Lost connections are reported in our own words; a program that wants the library's may listen.
+# Lost connections are reported in our own words; programs may listen to the library's.
 _LOGGER.addHandler(logging.NullHandler())
 
 _CLOSED_EARLY: Final = "it closed the connection without an answer"
-_LEAVE_S: Final = 1.0
-"""How long the end of a connection may take."""
+_LEAVE_S: Final = 1.0  # That the end of a connection may take.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ class ConnectionConfig:
 
 
 def client_identifier(role: str) -> str:
-    """Name for one connection; unique, since a broker drops the older of two equal ones."""
+    """Name for one connection; unique: a broker drops the older of two equal ones."""
     return f"ecg-stream-{role}-{uuid.uuid4().hex[:8]}"
 
 
@@ -58,7 +57,7 @@ class PacketSocketContext(ssl.SSLContext):
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.tls = tls
         self.on_messages: TakeMessages | None = None
-        self.has_properties = False
+        self.has_properties = self.defers = False
         self.socket: PacketSocket | None = None
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self.loop.create_future()
@@ -69,7 +68,8 @@ class PacketSocketContext(ssl.SSLContext):
             sock = self.tls.wrap_socket(sock, *args, **options)
         self.socket = PacketSocket(sock, self.loop, self.ended)
         # From the first byte on: what a session has kept comes right behind the welcome.
-        self.socket.on_messages, self.socket.has_properties = self.on_messages, self.has_properties
+        self.socket.on_messages, self.socket.defers = self.on_messages, self.defers
+        self.socket.has_properties = self.has_properties
         return self.socket
 
 
@@ -139,7 +139,7 @@ class Connection(aiomqtt.Client):
         except ValueError as error:
             # A name that no resolver takes ("a..b") is a UnicodeError, which aiomqtt lets pass.
             raise aiomqtt.MqttError(str(error)) from error
-        self.socket.ends_session = self.version is Version.V5
+        self.socket.ends_session = self.version is Version.V5 and not self.context.defers
 
     async def leave(self) -> None:
         """Say goodbye.
@@ -158,8 +158,7 @@ class Connection(aiomqtt.Client):
             return
         sock.abort()
         await asyncio.wait({self.context.ended}, timeout=_LEAVE_S)
-        if was_open:
-            # Nobody may have waited for the error that this end is.
+        if was_open:  # Nobody may have waited for the error that this end is.
             with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
                 async with asyncio.timeout(_LEAVE_S):
                     async for _ in self.messages:
@@ -193,6 +192,7 @@ async def connect(
     session_s: int = 0,
     resume: bool = False,
     on_messages: TakeMessages | None = None,
+    defers: bool = False,
 ) -> AsyncIterator[Connection]:
     """Hold one connection to a broker.
 
@@ -201,13 +201,13 @@ async def connect(
 
     Parameters
     ----------
-    address, identifier, credentials, config, version, tls, will, on_messages
-        Where, as whom and how; `on_messages` as `PacketSocket` has it.
+    address, identifier, credentials, config, version, tls, will, on_messages, defers
+        Where, as whom and how; the last two as `PacketSocket` has them.
     in_flight : int
         Messages that may be unacknowledged in either direction.
     session_s : int
         How long the broker keeps our subscriptions and their messages when we are away; MQTT 5
-        only, since in 3.1.1 nothing would ever end the session of a client that has gone.
+        only: in 3.1.1 nothing would ever end the session of a client that has gone.
     resume : bool
         Whether to go on with such a session.
 
@@ -236,7 +236,7 @@ async def connect(
         keepalive=config.keepalive_s,
         **dialect,
     )
-    client.context.on_messages = on_messages
+    client.context.on_messages, client.context.defers = on_messages, defers
     async with _entered(client):
         yield client
 

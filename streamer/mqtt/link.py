@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 import aiomqtt
 
@@ -57,6 +57,14 @@ class LinkOptions(TypedDict, total=False):
     sleep: Callable[[float], Awaitable[None]]
     random_source: random.Random | None
     wall_time: Callable[[], float]
+    permit: Callable[[], None] | None
+    """Called before each connection."""
+    keeps_session: bool
+    """Whether the broker keeps what we are to read while we are away, for a day, and has it
+    acknowledged only once its readers have it (MQTT 5)."""
+
+
+_DAY_S: Final = 86_400
 
 
 def backoff(config: ConnectionConfig, random_source: random.Random) -> Iterator[float]:
@@ -118,7 +126,9 @@ class Link(ABC):
         self.reconnects = 0
         self.last_error: str | None = None
         self._client_id = client_id or client_identifier("client")
-        self._session_s = session_s
+        self._permit = options.get("permit") or (lambda: None)
+        self._defers = options.get("keeps_session", False)
+        self._session_s = _DAY_S if self._defers else session_s
         self._advice = advice
         self._credentials = options.get("credentials") or Credentials.from_environment(os.environ)
         self._tls = options.get("tls")
@@ -212,6 +222,7 @@ class Link(ABC):
         delays = backoff(self._times, self._random)
         while True:
             connected = False
+            self._permit()
             try:
                 version = await self._versions.settle(self.address, self._times, self._tls)
                 async with self._connect(version) as connection:
@@ -242,6 +253,7 @@ class Link(ABC):
             session_s=self._session_s,
             resume=self._session_s > 0,
             on_messages=self._on_messages,
+            defers=self._defers,
         )
 
     def _may_retry(self, error: aiomqtt.MqttError) -> bool:

@@ -65,8 +65,8 @@ class PacketSocket:
         Why the broker refused one of our messages, in its words.
     on_messages : callable or None
         Gets topics and payloads of messages at QoS 0 or 1 that came together; paho's if None.
-    has_properties : bool
-        Whether messages have any, as in MQTT 5.
+    has_properties, defers : bool
+        Whether messages have any, as in MQTT 5; whether only `acknowledge` acknowledges them.
     on_acknowledged : callable
         Gets numbers of messages of ours that were taken or refused, all that came together.
     """
@@ -82,13 +82,11 @@ class PacketSocket:
         self.ends_session = False
         self.on_acknowledged: Callable[[Sequence[int]], None] = lambda numbers: None
         self.on_messages: TakeMessages | None = None
-        self.has_properties = False
-        self._sock = sock
-        self._loop = loop
-        self._ended = ended
-        self._read = bytearray()
-        """What has come and isn't a whole packet yet."""
-        self._for_client, self._out = bytearray(), bytearray()
+        self.has_properties = self.defers = False
+        self._sock, self._loop, self._ended = sock, loop, ended
+        # What has come and isn't a whole packet yet; what goes where; acknowledgements.
+        self._read, self._for_client = bytearray(), bytearray()
+        self._out, self._deferred = bytearray(), bytearray()
         self._is_aborted = self._is_closed = self._is_flush_due = self._is_raw = False
         self._number = _FIRST_NUMBER - 1
         self._open: set[int] = set()
@@ -107,6 +105,12 @@ class PacketSocket:
         self._out += publish_packet(topic, payload, number, retain=retain, properties=properties)
         self._flush_soon()
         return number
+
+    def acknowledge(self) -> None:
+        """Acknowledge all that has come, where that is deferred."""
+        self._out += self._deferred
+        self._deferred.clear()
+        self._flush_soon()
 
     def abort(self) -> None:
         """Break the connection off, without a goodbye."""
@@ -142,10 +146,8 @@ class PacketSocket:
 
     def send(self, data: bytes | bytearray) -> int:
         """Take a packet of paho's, behind what waits."""
-        if self.ends_session and data and data[0] == DISCONNECT:
-            self._out += END_SESSION
-        else:
-            self._out += data
+        is_goodbye = self.ends_session and data and data[0] == DISCONNECT
+        self._out += END_SESSION if is_goodbye else data
         self._flush()
         return len(data)
 
@@ -215,10 +217,8 @@ class PacketSocket:
         if not self._out or self._is_closed or self._is_aborted:
             return
         try:
-            sent = self._sock.send(self._out)
-            del self._out[:sent]
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
+            with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                del self._out[: self._sock.send(self._out)]
         except OSError:
             self.abort()  # paho reads the end and reports it.
             return
@@ -235,7 +235,7 @@ class PacketSocket:
         messages: list[tuple[str, bytes]] = []
         while not self._is_raw:
             if read[start : start + 2] == _PLAIN_PUBACK and len(read) >= start + 4:
-                # Nearly all that comes, by thousands a second: taken without a closer look.
+                # Nearly all that comes: taken without a closer look.
                 number = (read[start + 2] << 8) + read[start + 3]
                 if number in self._open:
                     self._open.remove(number)
@@ -245,8 +245,7 @@ class PacketSocket:
             try:
                 end = packet_end(read, start)
             except ValueError:
-                self._is_raw = True  # paho complains of it.
-                break
+                end, self._is_raw = None, True  # paho complains of it.
             if end is None:
                 break
             kind = read[start] & TYPE
@@ -279,7 +278,8 @@ class PacketSocket:
             topic, number, payload = read_publish(packet, has_properties=self.has_properties)
         except ValueError:
             return None
-        self._out += b"" if number is None else _PLAIN_PUBACK + number
+        answers = self._deferred if self.defers else self._out
+        answers += b"" if number is None else _PLAIN_PUBACK + number
         return topic, payload
 
     def _acknowledged(self, packet: bytearray) -> int | None:

@@ -1,7 +1,9 @@
 """Tells how sources stand: status, active alerts and last will, retained, on each connection."""
 
+import asyncio
 from collections import deque
 from typing import Final, Unpack
+from uuid import uuid4
 
 import aiomqtt
 
@@ -23,10 +25,14 @@ from streamer.mqtt.delivery import Present
 from streamer.mqtt.link import LinkOptions
 from streamer.mqtt.outbox import Outbox
 from streamer.mqtt.protocol import Version, message_properties, user_properties
+from streamer.mqtt.said import Said
 from streamer.mqtt.sources import PublishedSource
+from streamer.patient.journal import Journal
 from streamer.rhythm.alerting.patients import PatientAlerts
 
 _WARD_HEALTH: Final = HealthConfig(degraded_from=20_000, healthy_from=2000)
+_MARKER: Final = "marker"
+"""Last level of a topic on which a ward writes to itself."""
 _SESSION_S: Final = 300
 """How long a broker keeps our subscriptions; that it has lost them tells that it was restarted."""
 _ADVICE: Final = "name another one with --mqtt URL, or go without: --mqtt off"
@@ -47,6 +53,7 @@ class Presence(MqttClient):
         alerts: PatientAlerts | None,
         ha_discovery: bool,
         on_samples: Incoming | None,
+        journal: Journal | None,
         **options: Unpack[LinkOptions],
     ) -> None:
         is_ward = ward is not None
@@ -54,7 +61,11 @@ class Presence(MqttClient):
             url,
             client_id=client_id,
             outbox=outbox,
-            readers={TopicKind.ACKNOWLEDGE: self._acknowledge, SAMPLES: on_samples},
+            readers={
+                TopicKind.ACKNOWLEDGE: self._acknowledge,
+                SAMPLES: on_samples,
+                _MARKER: None if journal is None else self._take_marker,
+            },
             prefix=prefix,
             session_s=_SESSION_S,
             forgives=is_ward,
@@ -68,11 +79,14 @@ class Presence(MqttClient):
         self._sources: dict[str, PublishedSource] = {}
         self._changed: set[str] = set()
         """Sources whose active alerts may have changed."""
-        self._puts = outbox.unacknowledged
+        self._said = Said(journal, outbox)
+        self._markers: dict[bytes, asyncio.Future[None]] = {}
         self._leaving: deque[tuple[int, PublishedSource]] = deque()
         """Sources that have ended, with the number of messages to be delivered before."""
         self._left: list[PublishedSource] = []
         """Sources that were said to have ended; the broker may not have it yet."""
+        self.moving: set[str] = set()
+        """Sources whose stream doesn't end when they are closed: others publish for them."""
         self.reason = FINISHED
         """Why we are offline after `close`, in our status."""
         self._health = Health(outbox.capacity, _WARD_HEALTH if is_ward else None)
@@ -113,7 +127,7 @@ class Presence(MqttClient):
         if self._ward is None:
             if self._sources.keys() - {name}:
                 raise ValueError(f"source {name} is a second one; name a ward to publish for many")
-            self._source = name
+            self._subscriptions.place = f"{self._prefix}/{name}"
         self._leaving = deque(entry for entry in self._leaving if entry[1].info.source != name)
         self._left = [left for left in self._left if left.info.source != name]
         first_seq = max(first_seq or 0, self._outbox.next_seq(name))
@@ -129,6 +143,8 @@ class Presence(MqttClient):
             events=first_seq,
             via=None if self._ward is None else self._ward.info.source,
         )
+        if self._outbox.is_durable:
+            self._put(source=name, next_seq=first_seq)
         source.recall_alerts()
         self._tell_present(source)
 
@@ -139,7 +155,10 @@ class Presence(MqttClient):
         self._tell_changed()
         self._changed.discard(source)
         self.alerts.close(source)
-        self._leaving.append((self._puts, self._sources.pop(source)))
+        published = self._sources.pop(source)
+        if source in self.moving:
+            return  # It goes on elsewhere.
+        self._leaving.append((self._said.n_put, published))
         self._outbox.forget(source)
         self._wake.set()
 
@@ -147,6 +166,19 @@ class Presence(MqttClient):
         """Publish active alerts where they changed, and save what was put; called once a turn."""
         self._tell_changed()
         self._outbox.commit()
+
+    async def pass_marker(self) -> None:
+        """Return once the broker has what was put, and we what it had taken for us before."""
+        name = self._speaker().info.source
+        payload = uuid4().hex.encode()
+        self._markers[payload] = passed = asyncio.get_running_loop().create_future()
+        self._put(Outgoing(topic=f"{self._prefix}/{name}/{_MARKER}", payload=payload))
+        await passed
+
+    def _take_marker(self, source: str, payload: bytes, _: float) -> None:
+        passed = self._markers.pop(payload, None)
+        if passed is not None and not passed.done():
+            passed.set_result(None)
 
     async def close(self) -> None:
         """Send what is queued, within `flush_timeout_s`, say that we are offline, and leave.
@@ -156,9 +188,8 @@ class Presence(MqttClient):
         await super().close()
 
     def _put(self, *messages: Outgoing, source: str = "", next_seq: int | None = None) -> None:
-        self._outbox.put(*messages, source=source, next_seq=next_seq)
+        self._said.put(messages, source, next_seq)
         self._wake.set()
-        self._puts += len(messages)
         if self._ward is None:
             self._outbox.commit()
 
@@ -212,8 +243,7 @@ class Presence(MqttClient):
         """Say that sources have ended whose last message is delivered."""
         if not self._is_telling:
             self._left.clear()
-        passed = self._puts - self._outbox.unacknowledged
-        while self._leaving and self._leaving[0][0] <= passed:
+        while self._leaving and self._leaving[0][0] <= self._said.n_delivered:
             source = self._leaving.popleft()[1]
             self._left.append(source)
             self._send_present(source.status(ConnectionState.OFFLINE, FINISHED))

@@ -8,22 +8,24 @@ ward offline knows that all its sources are.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Unpack
 
 from replay.chunk import Chunk
 from streamer.core.events import Published, StreamInfo
 from streamer.messages.alerting import AlertingConfig
 from streamer.messages.outgoing import Rank
-from streamer.messages.payload import TOPIC_PREFIX, to_payload
+from streamer.messages.payload import TOPIC_PREFIX, SaidKey, to_payload
 from streamer.messages.source_status import ConnectionState
 from streamer.messages.wire import StatisticsMessage, WardStatisticsMessage
 from streamer.mqtt.client import QUEUE_SIZE, Incoming
 from streamer.mqtt.connection import client_identifier
+from streamer.mqtt.delivery import Present
 from streamer.mqtt.link import ClientConfig, LinkOptions
 from streamer.mqtt.outbox import MemoryOutbox, Outbox, OutboxConfig
 from streamer.mqtt.presence import Presence
 from streamer.mqtt.sources import addressed, rank_of
+from streamer.patient.journal import Journal
 from streamer.rhythm.alerting.patients import PatientAlerts
 
 __all__ = ["ClientConfig", "ConnectionState", "MqttPublisher"]
@@ -61,6 +63,8 @@ class MqttPublisher(Presence):
         Whether to announce the sources to Home Assistant.
     on_samples : callable, optional
         Gets source, payload and arrival of every message on `ecg/<source>/samples`.
+    journal : Journal, optional
+        Keeps what is said of each source until it is delivered and its snapshot covers it.
     **options
         Credentials, TLS, version, times ...: see `LinkOptions`.
 
@@ -83,6 +87,7 @@ class MqttPublisher(Presence):
         alerts: PatientAlerts | None = None,
         ha_discovery: bool = False,
         on_samples: Incoming | None = None,
+        journal: Journal | None = None,
         **options: Unpack[LinkOptions],
     ) -> None:
         is_ward = ward is not None
@@ -94,6 +99,7 @@ class MqttPublisher(Presence):
             alerts=alerts,
             ha_discovery=ha_discovery,
             on_samples=on_samples,
+            journal=journal,
             client_id=client_id or _default_client_id("ward" if is_ward else "replay", outbox),
             outbox=outbox,
             prefix=prefix,
@@ -108,6 +114,20 @@ class MqttPublisher(Presence):
     def next_seq(self, source: str) -> int:
         """Return the number of a source's next event; with a disk it goes on from run to run."""
         return self._outbox.next_seq(source)
+
+    def recall(self, source: str, records: Iterable[bytes]) -> None:
+        """Say again what a source's journal holds; its numbers go on from there."""
+        self._said.recall(source, records)
+        self._wake.set()
+
+    def said(self, source: str) -> set[SaidKey]:
+        """Take the keys of what was recalled of a source: it must not be said anew."""
+        return self._said.take_keys(source)
+
+    @property
+    def n_delivered(self) -> int:
+        """How many messages the broker has, of all that were put."""
+        return self._said.n_delivered
 
     def observe(self, info: StreamInfo, chunk: Chunk) -> None:
         """Ignore raw samples."""
@@ -151,6 +171,10 @@ class MqttPublisher(Presence):
             next_seq=message.seq + 1,
         )
         self._changed.add(info.source)
+
+    def tell(self, present: Present) -> None:
+        """Say something of the present, retained; dropped while there is no connection."""
+        self._send_present(present)
 
     def publish_statistics(self, message: StatisticsMessage | WardStatisticsMessage) -> None:
         """Queue statistics, of a source or the ward, unless messages wait: those come first."""

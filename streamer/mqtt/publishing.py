@@ -11,6 +11,7 @@ from streamer.mqtt.client import Incoming
 from streamer.mqtt.disk_outbox import DiskOutbox, outbox_path
 from streamer.mqtt.protocol import AUTO, Version
 from streamer.mqtt.publisher import WARD_OUTBOX, WARD_QUEUE_SIZE, MqttPublisher
+from streamer.patient.journal import Journal
 from streamer.rhythm.alerting.patients import PatientAlerts
 
 OUTBOX_SIZE: Final = 100_000
@@ -60,8 +61,14 @@ class Publishing:
         alerts: PatientAlerts,
         is_ward: bool = False,
         on_samples: Incoming | None = None,
+        journal: Journal | None = None,
+        client_id: str | None = None,
+        permit: Callable[[], None] | None = None,
     ) -> MqttPublisher:
         """Make the publisher of one source, or of a ward.
+
+        With a journal what is said is kept there, and `client_id` names the session in which the
+        broker keeps samples while nobody reads them.
 
         Raises
         ------
@@ -85,4 +92,8 @@ class Publishing:
             ha_discovery=self.ha_discovery,
             on_samples=on_samples,
             on_notice=on_notice,
+            journal=journal,
+            client_id=client_id,
+            keeps_session=journal is not None,
+            permit=permit,
         )

@@ -1,10 +1,11 @@
 """Everything that the chain makes of a record, as fast as it goes."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from classifier.network.runtime import BeatModel
 from replay.record import BLOCK_SAMPLES, Record
-from streamer.core.events import Event
+from streamer.core.events import Event, Gap
 from streamer.patient.chain import Chain
 
 
@@ -16,3 +17,16 @@ def record_events(
     for chunk in record.chunks(start, stop, BLOCK_SAMPLES):
         yield from chain.push(chunk)
     yield from chain.flush()
+
+
+def why_no_beats(gaps: Sequence[Gap], n_samples: int, fs: float) -> str:
+    """Return what a person is told of a record in which no beat was found."""
+    if n_samples == 0:
+        return "no beats: it holds no samples"
+    lost: Counter[str] = Counter()
+    for gap in gaps:
+        lost[str(gap.reason)] += gap.stop - gap.start
+    if not lost:
+        return f"no beats found in {n_samples / fs:.1f} s of signal; is it an ECG, and in mV?"
+    words = ", ".join(f"{reason} for {n / fs:.1f} s" for reason, n in lost.most_common())
+    return f"no beats: of {n_samples / fs:.1f} s the signal was of no use, {words}"

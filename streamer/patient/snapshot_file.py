@@ -18,6 +18,27 @@ _SNAPSHOT: Final = "__snapshot__"
 _FAST: Final = 1
 
 
+def make_folder(path: Path | None) -> None:
+    """Make the folder of snapshots, if there is to be one.
+
+    Raises
+    ------
+    OutputError
+        If that is impossible.
+    """
+    if path is None:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error
+
+
+def snapshot_path(folder: Path, source: str) -> Path:
+    """Return where a patient's state is."""
+    return folder / f"{source}{SUFFIX}"
+
+
 def write_snapshot(path: Path, state: dict[str, Any]) -> None:
     """Write a state that may hold snapshots, replacing an older file at once.
 

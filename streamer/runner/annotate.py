@@ -3,7 +3,6 @@
 import multiprocessing
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from replay.records import records_of
 from streamer.core.errors import OutputError, StreamerError
 from streamer.core.events import Event, Gap, LabeledBeat
 from streamer.patient.chain import Chain
+from streamer.patient.record_events import why_no_beats
 from streamer.scoring.annotation_file import (
     DEFAULT_ANNOTATOR,
     annotation_path,
@@ -174,7 +174,7 @@ def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = Non
         n_beats=count,
         signal_s=record.n_samples / record.fs,
         wall_s=time.perf_counter() - began,
-        note=None if count else _why_no_beats(gaps, record.n_samples, record.fs),
+        note=None if count else why_no_beats(gaps, record.n_samples, record.fs),
     )
 
 
@@ -184,19 +184,6 @@ def _keep_gaps(events: Iterable[Event], gaps: list[Gap]) -> Iterator[Event]:
         if isinstance(event, Gap) and not event.ongoing:
             gaps.append(event)
         yield event
-
-
-def _why_no_beats(gaps: Sequence[Gap], n_samples: int, fs: float) -> str:
-    """Return what a person is told of a record in which no beat was found."""
-    if n_samples == 0:
-        return "no beats: it holds no samples"
-    lost: Counter[str] = Counter()
-    for gap in gaps:
-        lost[str(gap.reason)] += gap.stop - gap.start
-    if not lost:
-        return f"no beats found in {n_samples / fs:.1f} s of signal; is it an ECG, and in mV?"
-    words = ", ".join(f"{reason} for {n / fs:.1f} s" for reason, n in lost.most_common())
-    return f"no beats: of {n_samples / fs:.1f} s the signal was of no use, {words}"
 
 
 @cache

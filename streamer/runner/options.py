@@ -90,6 +90,8 @@ class WardOptions(OutputOptions):
     tick_ms: float = 50.0
     names: Path | None = None
     """File of the patients' names, for the screen."""
+    metrics: int | None = None
+    """Port on which Prometheus gets figures."""
     name: str = "ward"
     """Of the ward's own status and statistics over MQTT."""
 

@@ -28,7 +28,6 @@ from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.rhythm.alerting.patients import PatientAlerts
-from streamer.runner.calm_memory import calm_memory
 from streamer.runner.options import (
     ReplayOptions,
     alarm_limits,
@@ -37,6 +36,7 @@ from streamer.runner.options import (
     wants_monitor,
 )
 from streamer.runner.outputs import Announcement
+from streamer.runner.process import calm_memory
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner
 from streamer.scoring.account import Account

@@ -3,27 +3,25 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from classifier.network.runtime import BeatModel
 from replay.record import Reference
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.events import StreamInfo
+from streamer.patient.journal import Journal
 from streamer.patient.ward import Ward
 from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.runner.flow import PatientFlow
 from streamer.runner.labeller import Ask
 from streamer.runner.outputs import Outputs
 from streamer.runner.pending import LabelLine
+from streamer.runner.process import stop_signals
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.sessions import Sessions, restore_alerts
 from streamer.runner.snapshots import PatientMemory, Snapshots
-from streamer.runner.stop_signals import stop_signals
 from streamer.scoring.account import Account
 from streamer.sinks.sink import Sink
 from streamer.sources.source import Source
-
-_MS: Final = 1000.0
 
 
 class Runner:
@@ -40,30 +38,23 @@ class Runner:
     ward : Ward
         Follows the patients.
     config : RunnerConfig, optional
-        Bounds.
     snapshots : Path, optional
         Folder of the patients' states, from which a new run goes on.
-    memory : PatientMemory, optional
-        A publisher's numbers, beside those of the snapshots.
-    ledger : LedgerConfig, optional
-        How much is remembered of each patient's beats.
-    accounts, alerts : optional
-        Where the patients' accounts and alerts are kept, for sinks to read and to acknowledge.
+    memory, journal : optional
+        A publisher's numbers, beside those of the snapshots; and what came and was said since.
+    ledger, accounts, alerts : optional
+        How much is remembered of each patient's beats; where accounts and alerts are kept, for
+        sinks to read and to acknowledge.
     ask : callable, optional
         Works out labels in place of the model.
-    on_failure : callable, optional
-        Gets each failure, in one line, as it happens.
-    on_turn : callable, optional
-        Called after each turn with the event loop's time.
-    on_saved : callable
-        Called with a source, once a snapshot of it is written, and the sample that follows.
-    on_fault : callable
-        Called when an error ends the run, before the sinks are closed.
+    on_failure, on_turn, on_saved, on_fault : callable, optional
+        Called with each failure, in one line, as it happens; after each turn, with the event
+        loop's time; with a source, once a snapshot of it is written, and the sample that follows;
+        when an error ends the run, before the sinks are closed.
 
     Attributes
     ----------
     sessions : Sessions
-        The account of every patient.
     n_turns : int
     """
 
@@ -77,6 +68,7 @@ class Runner:
         config: RunnerConfig | None = None,
         snapshots: Path | None = None,
         memory: PatientMemory | None = None,
+        journal: Journal | None = None,
         ledger: LedgerConfig | None = None,
         accounts: dict[str, Account] | None = None,
         alerts: PatientAlerts | None = None,
@@ -89,13 +81,12 @@ class Runner:
         self._source = source
         self._ward = ward
         self._config = config = config or RunnerConfig()
-        self._outputs = Outputs(
-            sinks, close_timeout_s=config.close_timeout_s, on_failure=on_failure
-        )
+        timeout_s = config.close_timeout_s
+        self._outputs = Outputs(sinks, close_timeout_s=timeout_s, on_failure=on_failure)
         self.sessions = Sessions(self._outputs.publish, config.budget_ms, ledger, accounts, alerts)
         self.n_turns = 0
         self._flow = PatientFlow(ward, self.sessions, self._outputs, model, config=config, ask=ask)
-        self._snapshots = Snapshots(snapshots, config.snapshot_every_s, memory, on_saved)
+        self._snapshots = Snapshots(snapshots, config.snapshot_every_s, memory, journal, on_saved)
         self._memory = memory
         self._on_turn = on_turn
         self._on_fault = on_fault
@@ -165,12 +156,11 @@ class Runner:
         if resumed is not None:
             self._ward.restore(info.source, resumed.chain)
             info, following = resumed.info, resumed.next_sample
-            # Samples that were lost make other events than those published before.
-            seq = resumed.seq if resumed.is_gapless else max(resumed.seq, seq)
-        line = LabelLine(
-            info.source, patient.chain, fs=info.fs, budget_s=self._config.budget_ms / _MS
-        )
+            seq = resumed.seq if resumed.repeats else max(resumed.seq, seq)
+        budget_s = self._config.budget_ms / 1000.0
+        line = LabelLine(info.source, patient.chain, fs=info.fs, budget_s=budget_s)
         session = self.sessions.open(info, line, seq, reference)
+        session.said = self._snapshots.said(info.source)
         if following is not None:
             session.last_sample = following - 1
         if resumed is not None:
@@ -191,6 +181,18 @@ class Runner:
             self._closing[source] = task
             task.add_done_callback(lambda _: self._closing.pop(source, None))
         return self._closing[source]
+
+    def recall(self, source: str) -> list[bytes]:
+        """Say again what was said of a patient since its snapshot; return its messages since."""
+        return self._snapshots.recall(source)
+
+    async def hand_over(self, sources: Sequence[str]) -> None:
+        """Follow patients no longer, whose states are written for whoever goes on with them."""
+        await self._suspend(sources)
+        for source in sources:
+            self._ward.discharge(source)
+            self.sessions.close(source)
+            self._snapshots.let_go(source)
 
     def silent(self, source: str, *, is_silent: bool) -> None:
         """Publish that a source has sent no samples for a while, or sends again."""
@@ -216,9 +218,10 @@ class Runner:
             n_events = self.sessions.totals.events
             self._flow.push(turn)
             self.n_turns += 1
-            self._save_some()
+            if not turn.is_recall:  # What was said must be known before it may be forgotten.
+                self._save_some()
             self._end_turn()
-            if self._source.is_paced:
+            if self._source.is_paced and not (turn.is_recall or turn.is_behind):
                 continue
             await self._flow.labeller.settle()
             if self.sessions.totals.events > n_events:
@@ -260,8 +263,7 @@ class Runner:
         for source in sources:
             self._flow.finish(source)
         bound_s = self._config.close_timeout_s
-        left = await self._flow.settle(sources, bound_s)
-        if left:
+        if left := await self._flow.settle(sources, bound_s):
             self._outputs.report(f"{left} labels were not worked out within {bound_s:g} s")
         for source in sources:
             self._flow.discharge(source)

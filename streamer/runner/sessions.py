@@ -10,6 +10,7 @@ from streamer.beats.ledger import LedgerConfig
 from streamer.core.errors import SnapshotError
 from streamer.core.events import Alarm, Event, Gap, LabeledBeat, Published, RhythmEvent, StreamInfo
 from streamer.core.histogram import QuantileHistogram
+from streamer.messages.payload import SaidKey, said_key, to_payload
 from streamer.rhythm.alerting.patients import PatientAlerts
 from streamer.rhythm.alerting.policy import AlertPolicy
 from streamer.runner.pending import PROVISIONAL, LabelLine, Timed
@@ -37,6 +38,8 @@ class PatientSession:
     alarm: Alarm | None = None
     """The last that was raised."""
     gap: Gap | None = None
+    said: set[SaidKey] = field(default_factory=set)
+    """What was published since the snapshot that it goes on from."""
     unlabelled: set[int] = field(default_factory=set)
     """R peaks of beats that were published without a label and wait for it."""
 
@@ -157,6 +160,8 @@ class Sessions:
         else:
             _follow(session, event)
         self.alerts.take(session.info, event)
+        if session.said and _was_said(session, event):
+            return
         message = Published(seq=session.seq, event=event, compute_ms=compute_ms)
         session.seq += 1
         self.totals.events += 1
@@ -186,6 +191,14 @@ class Sessions:
                     event = dataclasses.replace(event, late=True)
         session.account.take(event, added_ms, session.last_sample + 1)
         return event
+
+
+def _was_said(session: PatientSession, event: Event) -> bool:
+    """Tell whether a process of before had published an event under its own number."""
+    key = said_key(to_payload(Published(seq=0, event=event, compute_ms=0.0), session.info))
+    was_said = key in session.said
+    session.said.discard(key)
+    return was_said
 
 
 def _follow(session: PatientSession, event: Event) -> None:

@@ -3,17 +3,18 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from streamer.core.errors import OutputError, SnapshotError
+from streamer.core.errors import SnapshotError
 from streamer.core.events import StreamInfo
 from streamer.core.stage import Snapshot
-from streamer.messages.payload import check_source
-from streamer.patient.snapshot_file import SUFFIX, read_snapshot, write_snapshot
+from streamer.messages.payload import SaidKey
+from streamer.patient.journal import Journal
+from streamer.patient.snapshot_file import read_snapshot, snapshot_path, write_snapshot
 from streamer.runner.sessions import PatientSession, restored_info, session_state
 
 _OVERLAP_S: Final = 1.0
@@ -25,6 +26,19 @@ class PatientMemory(Protocol):
 
     def next_seq(self, source: str) -> int:
         """Return the number of a source's next event: one past those published before."""
+        ...
+
+    @property
+    def n_delivered(self) -> int:
+        """How many messages the broker has."""
+        ...
+
+    def recall(self, source: str, records: Iterable[bytes]) -> None:
+        """Say again what a patient's journal holds."""
+        ...
+
+    def said(self, source: str) -> set[SaidKey]:
+        """Take the keys of what was recalled of a source."""
         ...
 
     def resume(self, source: str) -> None:
@@ -45,8 +59,9 @@ class Resumed:
     chain: Snapshot
     next_sample: int
     """The sample that follows."""
-    is_gapless: bool
-    """Whether the source still has that sample."""
+    repeats: bool
+    """Whether events of before come again under their numbers: the source still has that sample,
+    and no journal tells which ones. Samples that were lost make other events."""
     alerts: Mapping[str, Any]
 
 
@@ -61,6 +76,8 @@ class Snapshots:
         How often each patient is saved.
     memory : PatientMemory, optional
         What must know of patients that go on.
+    journal : Journal, optional
+        What has come and was said since the snapshots.
     on_saved : callable
         Gets each source whose snapshot was written, and the sample with which that goes on.
     """
@@ -70,12 +87,14 @@ class Snapshots:
         folder: Path | None,
         every_s: float,
         memory: PatientMemory | None = None,
+        journal: Journal | None = None,
         on_saved: Callable[[str, int], None] = lambda source, next_sample: None,
     ) -> None:
         self._on_saved = on_saved
         self._folder = folder
         self._every_s = every_s
         self._memory = memory
+        self._journal = journal
         self._credit = 0.0
         self._turns: deque[str] = deque()
         self._states: dict[str, dict[str, Any]] = {}
@@ -122,14 +141,39 @@ class Snapshots:
             ) from error
         if first_sample is not None and first_sample < following - _OVERLAP_S * before.fs:
             return None
+        is_gapless = first_sample is None or first_sample <= following
+        started_at = _started_at(info, before, following, first_sample)
         return Resumed(
-            info=replace(before, started_at=_started_at(info, before, following, first_sample)),
+            info=before if self._journal else replace(before, started_at=started_at),
             seq=seq,
             chain=chain,
             next_sample=following,
-            is_gapless=first_sample is None or first_sample <= following,
+            repeats=is_gapless and self._journal is None,
             alerts=alerts,
         )
+
+    def recall(self, source: str) -> list[bytes]:
+        """Have said again what a patient's journal holds; return the messages with its samples.
+
+        All of it is to be kept anew, for which a new file is begun.
+        """
+        if self._journal is None or self._memory is None:
+            return []
+        path = self.path(source)
+        since = int(read_snapshot(path).get("journal", 0)) if path.exists() else 0
+        recalled = self._journal.recall(source, since)
+        self._journal.let_go(source)
+        self._memory.recall(source, recalled.said)
+        return recalled.samples
+
+    def said(self, source: str) -> set[SaidKey]:
+        """Return what was recalled of a patient: it must not be said anew."""
+        return set() if self._journal is None or not self._memory else self._memory.said(source)
+
+    def let_go(self, source: str) -> None:
+        """Leave a patient to others."""
+        if self._journal is not None:
+            self._journal.let_go(source)
 
     def remember(self, source: str) -> None:
         """Note that a patient goes on from a snapshot, until all sinks know the source."""
@@ -193,7 +237,14 @@ class Snapshots:
             "chain": chain,
             "next_sample": session.last_sample + 1,
             "alerts": session.alerts.state(),
+            "journal": self._checkpoint(session),
         }
+
+    def _checkpoint(self, session: PatientSession) -> int:
+        if self._journal is None:
+            return 0
+        delivered = 0 if self._memory is None else self._memory.n_delivered
+        return self._journal.checkpoint(session.info.source, session.last_sample + 1, delivered)
 
     def write(self) -> None:
         """Write what was put, in the background."""
@@ -202,9 +253,8 @@ class Snapshots:
             if self._memory is not None:
                 # A snapshot must not be ahead of what was published.
                 self._memory.keep()
-            files = {self.path(source): state for source, state in states.items()}
             loop = asyncio.get_running_loop()
-            self._writing = loop.run_in_executor(self._executor, _write_all, files)
+            self._writing = loop.run_in_executor(self._executor, self._write_all, states)
             following = {source: int(state["next_sample"]) for source, state in states.items()}
             self._writing.add_done_callback(lambda done: self._tell_saved(done, following))
 
@@ -228,20 +278,11 @@ class Snapshots:
             await self._writing
         self._executor.shutdown()
 
-
-def snapshot_path(folder: Path, source: str) -> Path:
-    """Return where a patient's state is."""
-    return folder / f"{source}{SUFFIX}"
-
-
-def sample_of_snapshot(folder: Path | None, source: str) -> int | None:
-    """Return the sample with which a patient's snapshot goes on; None: there is none of use."""
-    if folder is None:
-        return None
-    try:
-        return int(read_snapshot(snapshot_path(folder, check_source(source)))["next_sample"])
-    except (SnapshotError, KeyError, TypeError, ValueError):
-        return None
+    def _write_all(self, files: Mapping[str, dict[str, Any]]) -> None:
+        for source, state in files.items():
+            write_snapshot(self.path(source), state)
+            if self._journal is not None:
+                self._journal.forget(source, state["journal"])
 
 
 def _started_at(
@@ -252,24 +293,3 @@ def _started_at(
         return time.time() - (following - before.first_sample) / before.fs
     # A live source didn't: of two estimates by times of arrival, the earlier, as delays only add.
     return min(before.started_at, info.wall_time_s(before.first_sample))
-
-
-def _write_all(files: Mapping[Path, dict[str, Any]]) -> None:
-    for path, state in files.items():
-        write_snapshot(path, state)
-
-
-def make_folder(path: Path | None) -> None:
-    """Make the folder of snapshots, if there is to be one.
-
-    Raises
-    ------
-    OutputError
-        If that is impossible.
-    """
-    if path is None:
-        return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't make snapshot folder {path}: {error.strerror}") from error

@@ -8,13 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from classifier.network.runtime import load_model
-from replay.lead_following import open_two_leads
-from replay.record import Record
-from replay.records import records_of
 from streamer.beats.batched_model import BatchedModel
 from streamer.beats.ledger import LedgerConfig
 from streamer.core.text import say
-from streamer.messages.payload import check_source, utc_time
+from streamer.messages.payload import utc_time
 from streamer.messages.source_status import FAULT
 from streamer.messages.wire import SCHEMA_VERSION, WardStatisticsMessage
 from streamer.monitor.terminal import palette
@@ -22,19 +19,26 @@ from streamer.monitor.ward.names import names_of_looped, read_names
 from streamer.monitor.ward.screen import WardScreen
 from streamer.mqtt.broker import broker_for
 from streamer.patient.patients import WardConfig
+from streamer.patient.snapshot_file import make_folder
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
 from streamer.rhythm.alerting.patients import PatientAlerts
-from streamer.runner.calm_memory import calm_memory
+from streamer.runner.metrics import WardFigures, serving_metrics, ward_figures
 from streamer.runner.options import WardOptions, alarm_limits, file_sinks, publishing
 from streamer.runner.outputs import Announcement
+from streamer.runner.process import calm_memory
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
-from streamer.runner.snapshots import make_folder, sample_of_snapshot
+from streamer.runner.ward_setup import (
+    WardStorage,
+    check_options,
+    records_to_loop,
+    sample_of_snapshot,
+)
 from streamer.signal.ring import SampleRing
 from streamer.sinks.sink import Sink
 from streamer.sources.live import LiveConfig, LiveSource
-from streamer.sources.live_inputs import LiveInputs, check_lsl, counted
+from streamer.sources.live_inputs import LiveInputs, counted
 from streamer.sources.looped import LoopedRecords, LoopedSource, TurnConfig, patient_names
 from streamer.sources.lsl.times import StreamTimes
 from streamer.sources.receipts import Receipts
@@ -59,8 +63,8 @@ class WardRun:
         If a record can't be found or read.
     """
 
-    def __init__(self, options: WardOptions) -> None:
-        _check(options)
+    def __init__(self, options: WardOptions, storage: WardStorage | None = None) -> None:
+        check_options(options)
         self._options = options
         self._publishing = publishing(options)
         self._times = StreamTimes()
@@ -70,21 +74,26 @@ class WardRun:
         self._names = {} if options.names is None else dict(read_names(options.names))
         self._alerts = PatientAlerts(limits.alerts)
         self._statistics_due_s = 0.0
+        self._storage: WardStorage | None = None
         turns = TurnConfig(tick_s=options.tick_ms / 1000.0, is_paced=options.speed is not None)
         self._source: LiveSource | LoopedSource
         self._receipts: Receipts | None = None
         # First of all, because what follows takes a while.
         if options.live:
+            if options.snapshots is not None and options.mqtt != "off":
+                self._storage = storage = storage or WardStorage.alone(options.snapshots)
             self._source = live = LiveSource(
                 tuple(f"lead{number + 1}" for number in range(options.leads)),
                 seconds=options.seconds,
                 config=LiveConfig(turns=turns),
+                journal=None if storage is None else storage.journal,
             )
-            live.hold()
+            if self._storage is None:
+                live.hold()  # A journal takes what comes before patients are opened.
             self._alerts.on_remove = live.remove
             self._receipts = Receipts(live, partial(sample_of_snapshot, options.snapshots))
         else:
-            looped = LoopedRecords(_records(options), options.leads)
+            looped = LoopedRecords(records_to_loop(options), options.leads)
             names = patient_names(looped.names, options.patients or len(looped.names))
             self._names = {**names_of_looped(names), **self._names}
             self._source = LoopedSource(looped, names, seconds=options.seconds, config=turns)
@@ -106,23 +115,43 @@ class WardRun:
         make_folder(self._options.snapshots)
         async with broker_for(self._options.mqtt) as url:
             if url is not None:
-                live = self._source if isinstance(self._source, LiveSource) else None
+                kept = self._storage
                 self._mqtt = self._publishing.publisher(
                     url,
                     self._options.name,
                     self._notice,
                     alerts=self._alerts,
                     is_ward=True,
-                    on_samples=None if live is None else live.receive,
+                    on_samples=self._receive if self._options.live else None,
+                    journal=None if kept is None else kept.journal,
+                    client_id=None if kept is None else kept.client_id,
+                    permit=None if kept is None else kept.permit,
                 )
             self._runner = runner = self._make_runner()
+            await self._recall(runner)
             async with contextlib.AsyncExitStack() as stack:
                 if isinstance(self._source, LiveSource):
                     await stack.enter_async_context(self._inputs(self._source, runner))
-                with calm_memory():
+                with calm_memory(), serving_metrics(self._options.metrics, self.figures):
                     await runner.run()
         sys.stdout.write("\n".join(self.summary()) + "\n")
         return 0
+
+    def _receive(self, source: str, payload: bytes, now_s: float) -> None:
+        if isinstance(self._source, LiveSource):
+            self._source.receive(source, payload, now_s)
+
+    def figures(self) -> dict[str, WardFigures]:
+        """Return how this process stands, under the ward's name."""
+        return {self._options.name: ward_figures(self._runner, self._mqtt)}
+
+    async def _recall(self, runner: Runner) -> None:
+        """Go on with the patients that a process before was killed with."""
+        if self._storage is None or not isinstance(self._source, LiveSource):
+            return
+        self._source.begin(runner)
+        for source in self._storage.journal.sources():
+            self._source.recall(source, runner.recall(source))
 
     def stop(self) -> None:
         """End the run after the current turn."""
@@ -146,6 +175,7 @@ class WardRun:
             ),
             snapshots=options.snapshots,
             memory=self._mqtt,
+            journal=None if self._storage is None else self._storage.journal,
             ledger=LEDGER,
             alerts=self._alerts,
             on_failure=self._notice,
@@ -252,20 +282,3 @@ class WardRun:
         """Print a line, unless the table of patients has the screen."""
         if not self._options.monitor:
             say(line)
-
-
-def _check(options: WardOptions) -> None:
-    others = options.tcp is not None or options.stdin is not None or bool(options.lsl)
-    if others and not options.live:
-        raise ValueError("--tcp, --stdin and --lsl are live sources; add --live")
-    check_lsl(options.lsl)
-    if options.live and options.mqtt == "off" and not others:
-        raise ValueError("--live takes its samples from MQTT; leave out --mqtt off")
-    if options.live and options.speed is None:
-        raise ValueError("--live comes at its own pace; leave out --speed max")
-    check_source(options.name)
-
-
-def _records(options: WardOptions) -> list[Record]:
-    names = list(options.records) or records_of("mitdb")
-    return [open_two_leads(name) for name in names]

@@ -1,20 +1,20 @@
 """Live samples of many sources, which may start and end at any time: checked, ordered, due."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-
-import numpy as np
+from collections.abc import AsyncIterator, Collection, Iterable
 
 from replay.chunk import Chunk
 from streamer.core.errors import StreamerError
-from streamer.core.events import StreamInfo
+from streamer.messages.fields import MAX_INDEX
 from streamer.messages.guard import RejectedError, Rejection
-from streamer.messages.samples import SampleMessage, SamplesError
+from streamer.messages.samples import SampleMessage, SamplesError, decode, encode
+from streamer.patient.journal import Journal
 from streamer.sources.gate import SamplesGate
-from streamer.sources.live_patient import LiveConfig, LivePatient
+from streamer.sources.live_patient import LiveConfig, LivePatient, described
 from streamer.sources.source import Host, Piece, Turn
 from streamer.sources.track import SampleTrack
 
@@ -32,6 +32,8 @@ class LiveSource:
     seconds : float, optional
         When to end; never if None.
     config : LiveConfig, optional
+    journal : Journal, optional
+        Keeps what has come, so that it isn't lost with the process.
 
     Attributes
     ----------
@@ -51,6 +53,7 @@ class LiveSource:
         seconds: float | None = None,
         config: LiveConfig | None = None,
         ends_with_run: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self.patients: dict[str, LivePatient] = {}
         self.late_turns = 0
@@ -60,6 +63,8 @@ class LiveSource:
         self._config = config or LiveConfig()
         self._gate = SamplesGate(self._config.gate)
         self._host: Host | None = None
+        self._journal = journal
+        self._is_recalling = False
         self._arrived = asyncio.Event()
         self._failure: StreamerError | None = None
         self._n_begun = 0
@@ -107,10 +112,7 @@ class LiveSource:
         if self._held is not None:
             return math.inf
         patient = self.patients.get(source)
-        if patient is None:
-            return 0.0
-        n = sum(int(chunk.samples.shape[1]) for chunk in patient.pending)
-        return n / patient.info.fs
+        return 0.0 if patient is None else patient.pending_s
 
     def catch_up(self, source: str) -> None:
         """Take what a source sends at any rate, and as of before, until it has caught up."""
@@ -132,7 +134,7 @@ class LiveSource:
                 self._gate.reject(RejectedError(Rejection.TOO_FAST, "nothing is taken yet"))
             return
         try:
-            self._take(source, self._gate.admit(source, payload, now_s), now_s)
+            self._take(source, self._gate.admit(source, payload, now_s), now_s, payload)
         except RejectedError:
             return
         except SamplesError as error:
@@ -140,6 +142,35 @@ class LiveSource:
         except StreamerError as error:
             self._failure = error
         self._arrived.set()
+
+    def recall(self, source: str, payloads: Iterable[bytes]) -> None:
+        """Go on with a patient, with what its journal has since its snapshot.
+
+        Raises
+        ------
+        StreamerError
+            If they can't be used.
+        """
+        now_s = self._now()
+        self._is_recalling = True
+        try:
+            for payload in payloads:
+                with contextlib.suppress(SamplesError):
+                    self._take(source, decode(payload), now_s, payload)
+        finally:
+            self._is_recalling = False
+        if self._journal is not None:
+            self._journal.settle(source)
+        patient = self.patients.get(source)
+        if patient is not None and patient.pending:
+            patient.recalled_to = patient.pending[-1].stop
+
+    def let_go(self, sources: Collection[str]) -> list[str]:
+        """Follow patients no longer; what wasn't pushed yet is in their journals."""
+        found = [source for source in sources if self.patients.pop(source, None) is not None]
+        for source in found:
+            self._gate.forget(source)
+        return found
 
     async def turns(self) -> AsyncIterator[Turn]:
         """Yield what has arrived for one group of patients after the other.
@@ -155,15 +186,20 @@ class LiveSource:
             self.receive(source, payload, now_s)
         number = 0
         while self._seconds is None or self._now() - began_s < self._seconds:
+            while pieces := self._recalled():
+                yield Turn(pieces=pieces, is_recall=True)
             group, number = number % config.groups, number + 1
             await self._wait(began_s + number * config.turn_s)
             if self._failure is not None:
                 raise self._failure
             self._pass_time(self._now())
             members = [p for p in self.patients.values() if p.group == group]
-            pieces = {p.info.source: piece for p in members if (piece := self._piece(p))}
-            if pieces:
-                yield Turn(pieces=pieces)
+            is_behind = True
+            while is_behind:
+                pieces = {p.info.source: piece for p in members if (piece := self._piece(p))}
+                is_behind = any(p.pending and p.closing is None for p in members)
+                if pieces:
+                    yield Turn(pieces=pieces, is_behind=is_behind)
             if self.ends_with_run and any(patient.is_ending for patient in members):
                 return
             if self._is_over and not any(p.pending for p in self.patients.values()):
@@ -182,36 +218,31 @@ class LiveSource:
         self.late_turns += remaining_s <= 0.0
         await asyncio.sleep(max(remaining_s, 0.0))
 
-    def _take(self, source: str, message: SampleMessage, now_s: float) -> None:
+    def _take(
+        self, source: str, message: SampleMessage, now_s: float, payload: bytes | None = None
+    ) -> None:
         patient = self.patients.get(source)
         if patient is None:
             patient = self._open(source, message, now_s)
-        elif patient.is_ending or patient.track.is_restart(message):
+        restarts = patient.is_ending or patient.track.is_restart(message)
+        if self._journal is not None:
+            stop = MAX_INDEX if restarts else message.stop
+            self._journal.keep_samples(source, payload or encode(message), stop)
+        if restarts:
             patient.is_ending = True
             patient.successor.append((message, now_s))
             return
         self._add(patient, patient.track.push(message, now_s), now_s)
 
     def _open(self, source: str, message: SampleMessage, now_s: float) -> LivePatient:
-        config = self._config
-        if not config.lowest_fs <= message.fs <= config.highest_fs:
-            raise SamplesError(
-                f"{source} has {message.fs:g} Hz; expected {config.lowest_fs:g} to "
-                f"{config.highest_fs:g}"
-            )
         if self._host is None:
             raise RuntimeError("samples arrived before begin()")
+        config = self._config
         began_s = now_s - message.samples.shape[1] / message.fs
-        info = StreamInfo(
-            source=source,
-            fs=message.fs,
-            leads=(*message.leads, *self._leads[len(message.leads) :])[: len(self._leads)],
-            first_sample=message.first_sample,
-            n_samples=None,
-            training_record=False,
-            started_at=time.time() + began_s - self._now(),
-        )
-        following = self._host.open(info, first_sample=message.first_sample)
+        started_at = time.time() + began_s - self._now()
+        info = described(source, message, self._leads, started_at, config)
+        earliest = None if self._is_recalling else message.first_sample
+        following = self._host.open(info, first_sample=earliest)
         track = SampleTrack(config.track)
         if following is not None:
             track.resume(following)
@@ -251,19 +282,18 @@ class LiveSource:
         if self._host is not None and patient.closing is None:
             self._host.silent(patient.info.source, is_silent=is_silent)
 
+    def _recalled(self) -> dict[str, Piece]:
+        """Remove and return the next samples that a process before had pushed, of every patient."""
+        most_s, n_leads = self._config.most_s, len(self._leads)
+        those = [patient for patient in self.patients.values() if patient.recalled_to is not None]
+        chunks = {p.info.source: p.next_chunks(most_s, n_leads, is_recall=True) for p in those}
+        return {source: Piece(chunks=some, due_s=None) for source, some in chunks.items() if some}
+
     def _piece(self, patient: LivePatient) -> Piece | None:
         """Remove and return a patient's pending samples, with the leads that every patient has."""
         if not patient.pending or patient.closing is not None:
             return None
-        pending, patient.pending = patient.pending, []
-        chunks = [self._fit(chunk) for chunk in pending]
-        played_s = (chunks[-1].stop - 1 - patient.info.first_sample) / patient.info.fs
-        patient.began_s = min(patient.began_s, self._now() - played_s)
-        if patient.is_catching_up:
-            piece_s = (chunks[-1].stop - chunks[0].start) / patient.info.fs
-            patient.is_catching_up = piece_s > self._config.caught_up_s
-            return Piece(chunks=chunks, due_s=None)
-        return Piece(chunks=chunks, due_s=patient.began_s + played_s)
+        return patient.next_piece(self._config, len(self._leads), self._now())
 
     def _end_some(self, members: list[LivePatient]) -> None:
         """End sources that are silent or restart; begin the next run of those that have ended."""
@@ -278,18 +308,12 @@ class LiveSource:
             elif patient.closing is not None and patient.closing.done():
                 patient.closing.result()
                 del self.patients[source]
+                if self._journal is not None:
+                    self._journal.remove(source)
                 if not patient.successor:
                     self._gate.forget(source)
                 for message, arrived_s in patient.successor:
                     self._take(source, message, arrived_s)
-
-    def _fit(self, chunk: Chunk) -> Chunk:
-        n_leads, n = chunk.samples.shape
-        if n_leads == len(self._leads):
-            return chunk
-        samples = np.full((len(self._leads), n), np.nan, np.float32)
-        samples[:n_leads] = chunk.samples[: len(self._leads)]
-        return Chunk(start=chunk.start, samples=samples)
 
     @staticmethod
     def _now() -> float:

@@ -41,6 +41,10 @@ class Turn:
 
     pieces: Mapping[str, Piece] = field(default_factory=dict)
     block: Block | None = None
+    is_recall: bool = False
+    """Whether the samples were pushed before, by a process that was killed."""
+    is_behind: bool = False
+    """Whether more waits already than the labels of which can be worked out in time."""
 
 
 class Host(Protocol):

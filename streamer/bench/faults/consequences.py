@@ -113,9 +113,20 @@ CONSEQUENCES: Final = (
         person="listen: offline",
     ),
     Consequence(
-        failure="ward started again with --snapshots",
-        subscriber="every source goes on; what it sent meanwhile is a gap, reason lost, unless it "
-        "keeps and sends it again (TCP with ack: nothing is lost); with --outbox its seq goes on",
+        failure="live ward started again with --snapshots",
+        subscriber="every beat once by (source, seq), with its undisturbed label: what came "
+        "meanwhile waits in the broker (MQTT 5) or with the sender (TCP with ack); of a sender "
+        "over TCP that keeps nothing it is a gap, reason lost",
         person="the rows come back with their patients' rhythms",
+    ),
+    Consequence(
+        failure="worker of a cluster killed, or its machine lost",
+        subscriber="offline of the worker; after 4 s unwatched of its sources; then the same",
+        person="worker ... doesn't answer: N patients are unwatched; is back after ...",
+    ),
+    Consequence(
+        failure="all of a cluster killed (its head, or the power of all)",
+        subscriber="offline of every worker; once started again with the same --snapshots the same",
+        person="listen: offline; nothing to do but start it again",
     ),
 )

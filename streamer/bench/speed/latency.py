@@ -28,7 +28,7 @@ from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.patients import WardConfig
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
-from streamer.runner.calm_memory import calm_memory
+from streamer.runner.process import calm_memory
 from streamer.runner.replay import START_LEAD_S
 from streamer.runner.run_config import RunnerConfig, RunReport
 from streamer.runner.runner import Runner

@@ -30,7 +30,7 @@ from streamer.mqtt.publisher import WARD as WARD_NAME
 from streamer.mqtt.publisher import MqttPublisher
 from streamer.patient.ward import Ward
 from streamer.patient.warm_up import warm_up
-from streamer.runner.calm_memory import calm_memory
+from streamer.runner.process import calm_memory
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
 from streamer.runner.ward import LEDGER

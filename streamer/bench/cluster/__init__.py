@@ -1,0 +1,1 @@
+"""Wards of several processes, hurt and measured."""

@@ -1,0 +1,1 @@
+"""Wards over several processes and machines, on Ray: placed, supervised and restarted by it."""
