@@ -113,6 +113,10 @@ class Feed(abc.ABC):
             f"{self.name} has started anew, which ends this stream; play it again to go on"
         )
 
+    def _names(self, n_leads: int) -> tuple[str, ...]:
+        """Return what the leads are called if messages don't say it."""
+        return tuple(f"lead{number + 1}" for number in range(n_leads))
+
     def _connected(self) -> LiveSource:
         if self._source is None:
             raise RuntimeError("nothing has arrived before connect()")
@@ -136,8 +140,7 @@ class Feed(abc.ABC):
             return False
         self.fs = first.fs
         n_leads = min(first.samples.shape[0], _MOST_LEADS)
-        numbered = tuple(f"lead{number + 1}" for number in range(n_leads))
-        self.leads = first.leads[:n_leads] or numbered
+        self.leads = first.leads[:n_leads] or self._names(n_leads)
         self._source = LiveSource(self.leads, config=self._config, ends_with_run=True)
         self._first.set()
         return True

@@ -53,7 +53,6 @@ class LslFeed(Feed):
         first.cancel()
         if self._reading.done():
             self._reading.result()
-        self.leads = self._reader.leads[: len(self.leads)]
 
     async def close(self) -> None:
         """Leave the stream."""
@@ -61,3 +60,6 @@ class LslFeed(Feed):
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
+
+    def _names(self, n_leads: int) -> tuple[str, ...]:
+        return self._reader.leads[:n_leads]

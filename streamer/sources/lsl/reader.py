@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.core.errors import StreamerError
 from streamer.messages.samples import SampleMessage, encode
@@ -25,6 +26,7 @@ _SETTLE_S: Final = 0.6
 _OPEN_S: Final = 5.0
 _PIECE_S: Final = 0.1
 """Signal in one message, as of the other live sources."""
+_PULL_EVERY_S: Final = 0.02
 _LIMITS: Final = LiveConfig()
 
 
@@ -88,6 +90,7 @@ class LslReader:
         self._first_sample = first_sample
         self._seq = 0
         self._last_s: float | None = None
+        self._elapsed_s = 0.0
         self._refused: set[str] = set()
         self._told = ""
         self.leads: tuple[str, ...] = ()
@@ -195,40 +198,69 @@ class LslReader:
     async def _read(self, stream: _Open, thread: ThreadPoolExecutor) -> None:
         """Pass samples on until the stream is lost."""
         loop = asyncio.get_running_loop()
-        elapsed_s = 0.0 if self._last_s is None else loop.time() - self._last_s
+        self._elapsed_s = 0.0 if self._last_s is None else loop.time() - self._last_s
         if stream.offset_s is None:
             self._tell(
                 f"the clock of LSL stream {self._wanted.name!r} can't be asked; its time stamps "
                 "are taken for ours"
             )
-        while True:
-            try:
-                rows, stamps = await loop.run_in_executor(thread, self._pull, stream)
-            except self._pylsl.util.LostError:
-                return
-            if not len(stamps):
-                continue
-            self._pass_on(stream, rows, stamps, elapsed_s)
-            self._last_s, elapsed_s = loop.time(), 0.0
 
-    def _pull(self, stream: _Open) -> tuple[Any, NDArray[np.float64]]:
-        """Wait for a piece; return it with its stamps in our clock. On the thread."""
+        def hand_over(rows: list[Any], stamps: list[float]) -> None:
+            with contextlib.suppress(RuntimeError):  # The loop may have ended meanwhile.
+                loop.call_soon_threadsafe(self._pass_on, stream, rows, stamps)
+
+        stop = threading.Event()
+        try:
+            await loop.run_in_executor(thread, self._pump, stream, stop, hand_over)
+        finally:
+            stop.set()
+
+    def _pump(
+        self,
+        stream: _Open,
+        stop: threading.Event,
+        hand_over: Callable[[list[Any], list[float]], None],
+    ) -> None:
+        """Hand pieces over until the stream is lost. On the thread, however busy the loop is.
+
+        LSL drops what it holds of a stream that is lost: so little is left there.
+        """
         size = max(round(_PIECE_S * stream.fs), 1)
-        rows, stamps = stream.inlet.pull_chunk(timeout=_PIECE_S, max_samples=size)
-        if stamps and stream.offset_s is not None:
+        rows: list[Any] = []
+        stamps: list[float] = []
+        is_lost, since_s = False, 0.0
+        while not (stop.is_set() or is_lost):
+            try:
+                some, their = stream.inlet.pull_chunk(timeout=0.0, max_samples=size)
+            except self._pylsl.util.LostError:
+                some, their, is_lost = [], [], True
+            if their:
+                since_s = since_s if stamps else time.monotonic()
+                offset_s = self._newest_offset(stream)
+                rows += some
+                stamps += [stamp + offset_s for stamp in their]
+            is_due = is_lost or len(stamps) >= size or time.monotonic() - since_s >= _PIECE_S
+            if stamps and is_due:
+                hand_over(rows, stamps)
+                rows, stamps = [], []
+            if not their:
+                stop.wait(_PULL_EVERY_S)
+
+    def _newest_offset(self, stream: _Open) -> float:
+        """Return what makes the sender's time stamps ours; 0 where it can't be asked."""
+        if stream.offset_s is not None:
             # What was pulled counts, even if the stream is lost a moment later.
             with contextlib.suppress(self._pylsl.util.LostError):
                 stream.offset_s = self._offset(stream.inlet)
-        return rows, np.asarray(stamps, np.float64) + (stream.offset_s or 0.0)
+        return stream.offset_s or 0.0
 
-    def _pass_on(
-        self, stream: _Open, rows: Any, stamps: NDArray[np.float64], elapsed_s: float
-    ) -> None:
+    def _pass_on(self, stream: _Open, rows: list[Any], stamps: list[float]) -> None:
         if self.timeline is None:
             return
         samples = stream.channels.millivolts(rows)
         now_s = asyncio.get_running_loop().time()
-        runs = self.timeline.place(stamps, elapsed_s)
+        runs = self.timeline.place(np.array(stamps), self._elapsed_s)
+        self._last_s, self._elapsed_s = now_s, 0.0
         stops = [at for at, _ in runs[1:]] + [len(stamps)]
         for (at, first), stop in zip(runs, stops, strict=True):
             message = SampleMessage(

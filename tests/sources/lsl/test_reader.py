@@ -1,8 +1,10 @@
 """Samples over Lab Streaming Layer, from a real outlet on this machine."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +94,30 @@ async def test_what_is_lost_is_left_out_and_a_stream_that_returns_goes_on() -> N
               for k, m in enumerate(found.messages)}  # fmt: skip
     assert starts == {0, 250, 250 + 1500}
     assert {message.fs for message in found.messages} == {FS}
+
+
+async def test_what_a_stream_sent_before_it_ended_counts_however_busy_the_loop_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outlet, loop = Outlet(FS), asyncio.get_running_loop()
+    handed: list[int] = []
+    call = loop.call_soon_threadsafe
+
+    def counted(callback: Any, *args: Any) -> Any:
+        handed.append(len(args[-1]) if args and isinstance(args[-1], list) else 0)
+        return call(callback, *args)
+
+    async with following(outlet) as found:
+        outlet.send(SIGNAL[:, :100])
+        await found.has(100)
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+        outlet.send(SIGNAL[:, 100:])
+        deadline = time.monotonic() + WAIT_S
+        while sum(handed) < 400 and time.monotonic() < deadline:
+            time.sleep(0.01)  # noqa: ASYNC251 - the loop is to be busy
+        outlet.close()
+        assert found.n == 100
+        await found.has(500)
 
 
 async def test_a_stream_that_returns_with_another_rate_is_another_run() -> None:
