@@ -71,7 +71,7 @@ def report_page(
     lines = [
         f"{where}, {data.fs:g} Hz{leads}",
         "Labels and alarms are those of ecg-stream; no person has reviewed them.",
-        "Not measured: ST segments, QT interval; nothing on this page is about ischaemia.",
+        "Not measured: ST segments, QT interval. Nothing here speaks for or against ischaemia.",
     ]
     if data.training_record:
         lines.append("The shipped model was trained on this record.")

@@ -69,7 +69,8 @@ def test_every_section_is_there(page: str) -> None:
 def test_a_long_recording_has_its_hours_with_links_that_lead_somewhere() -> None:
     record = open_record("demo")
     fs, hour = record.fs, round(3600 * record.fs)
-    long = ReportData(source="long", fs=fs, first=0, stop=3 * hour, record=record)
+    long = ReportData(source="long", fs=fs, first=0, stop=3 * hour, leads=record.leads)
+    long.record = record
     long.beats = [
         BeatRow(sample=k * round(fs), label="N" if k % 100 else "V", quality=1.0, delay_ms=1.0)
         for k in range(1, 3 * 3600)
