@@ -166,6 +166,10 @@ class RhythmConfig:
     vf_veto_quality: float = 0.6
     """Good N beats that say the heart is beating, whatever shakes the signal."""
 
+    vf_conducted_beats: int = 6
+    vf_conducted_max: float = 0.05
+    """As many fairly good beats in that time, of which none has this probability of V, are of the
+    atria, small as they may be beside the waves."""
     vf_organised_beats: int = 6
     vf_organised_quality: float = 0.8
     vf_organised_bpm: float = 240.0

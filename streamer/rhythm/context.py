@@ -150,11 +150,19 @@ class RhythmContext:
         return bool(recent) and median(recent) >= self.config.run_quality
 
     def is_clearly_beating(self) -> bool:
-        """Whether good N beats were confirmed in the last seconds, which fibrillation excludes."""
-        since, limit = self.now - self.config.vf_veto_s * CHAIN_FS, self.config.vf_veto_quality
-        recent = (beat for beat in self.beats if beat.sample >= since)
-        good = sum(beat.label is Label.N and beat.quality >= limit for beat in recent)
-        return good >= self.config.vf_veto_beats
+        """Whether beats were confirmed in the last seconds that fibrillation excludes."""
+        c = self.config
+        recent = [b for b in self.beats if b.sample >= self.now - c.vf_veto_s * CHAIN_FS]
+        good = sum(b.label is Label.N and b.quality >= c.vf_veto_quality for b in recent)
+        return good >= c.vf_veto_beats or self._are_conducted(recent)
+
+    def _are_conducted(self, recent: list[PastBeat]) -> bool:
+        """Whether all of many beats are fairly clear, and unlikely to be ventricular."""
+        c = self.config
+        return len(recent) >= c.vf_conducted_beats and all(
+            b.quality >= c.run_quality and b.looks and b.looks.p_ventricular < c.vf_conducted_max
+            for b in recent
+        )
 
     def is_organised(self) -> bool:
         """Whether the last beats are clear ventricular ones: a tachycardia, no fibrillation."""
@@ -275,7 +283,7 @@ class RhythmContext:
 
     def silence_onset(self) -> int:
         """Where the silence began."""
-        return self.last_peak if self.last_peak is not None else (self.first_sample or 0)
+        return (self.first_sample or 0) if self.last_peak is None else self.last_peak
 
     def is_disturbed(self) -> bool:
         """Whether an artefact began the silence: its electrodes may have come off."""

@@ -29,7 +29,8 @@ _EPISODES: Final = (
         after=_CALM | _RUNS | _SILENT,
         to=Rhythm.VENTRICULAR_FIBRILLATION,
         condition=c.fibrillation,
-        rule="waves of 150 to 600/min whose odds add up, no good N beats",
+        rule="waves of 150 to 600/min whose odds add up, no good N beats, nor many beats that "
+        "can't be ventricular",
         source=f"{QUIET}; Figuera et al. 2016, doi:10.1371/journal.pone.0159654",
         time_to_alarm="3 to 5 s",
         priority=Priority.HIGH,
