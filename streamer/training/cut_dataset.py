@@ -48,7 +48,9 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "training/augmentation.py",
         "training/beat_variants.py",
         "training/cut_dataset.py",
+        "training/fused_beats.py",
         "training/intervals.py",
+        "training/rearranged.py",
     ),
 }
 """Files of each package that decide how beats look; a change makes cached cuts stale."""
@@ -106,7 +108,7 @@ def cut_records(
     Yields
     ------
     BeatDataset
-        Of one record, or one variant of it, at a time.
+        Of one record, or one variant of it that could be made, at a time.
 
     Raises
     ------
@@ -131,6 +133,8 @@ def cut_records(
                 dataset = cut_record(record, quality_min=quality_min)
             else:
                 varied = variant_of(record, number, noise, seed=seed)
+                if varied is None:
+                    continue
                 dataset = cut_record(varied, quality_min=quality_min, variant=number)
             if path is not None:
                 save_dataset(dataset, path)
