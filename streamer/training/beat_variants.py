@@ -16,7 +16,6 @@ from replay.simulate.record import SimulatedRecord
 from streamer.training import augmentation
 from streamer.training.at_chain_rate import at_chain_rate
 from streamer.training.augmentation import Recording, Samples
-from streamer.training.fused_beats import with_fused_beats
 from streamer.training.rearranged import rearranged
 
 _NOISE: Final = 0.5
@@ -76,13 +75,13 @@ def _changed(change: Change) -> Make:
     return make
 
 
+REARRANGED: Final = AS_RECORDED + 5
 VARIANTS: Final[Mapping[int, Make]] = {
     AS_RECORDED + 1: _changed(_noisy),
     AS_RECORDED + 2: _changed(_swapped),
     AS_RECORDED + 3: _changed(_noisy_swapped),
     AS_RECORDED + 4: _changed(_stretched),
-    AS_RECORDED + 5: lambda record, _, rng: with_fused_beats(record, rng),
-    AS_RECORDED + 6: lambda record, _, rng: rearranged(record, rng),
+    REARRANGED: lambda record, _, rng: rearranged(record, rng),
 }
 """How each variant is made, by the number that `BeatDataset.variant` gives it."""
 

@@ -1,4 +1,4 @@
-"""Variants made of a record's own ectopic beats: fusion beats, and beats in another order."""
+"""Patients whose ectopic beats are the rule."""
 
 from itertools import islice
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from replay.simulate.record import simulate_beats
-from streamer.training.fused_beats import with_fused_beats
 from streamer.training.rearranged import RANGES, ectopic_rhythm, rearranged
 
 FS = 360.0
@@ -19,29 +18,6 @@ def record():
     early = np.array([symbol != "N" for symbol in symbols])
     times = 1.0 + np.arange(len(symbols)) - 0.35 * early
     return simulate_beats(times, symbols, seed=1, noise_mv=0.01)
-
-
-def beat(record, at):
-    return record.signal[0, at - 50 : at + 180]
-
-
-def test_a_fused_beat_lies_between_the_sinus_and_the_ventricular_beat(record):
-    made = with_fused_beats(record, np.random.default_rng(0))
-    at = record.annotations.samples
-    was, now = np.array(record.annotations.symbols), np.array(made.annotations.symbols)
-    fused = now == "F"
-    assert 20 < fused.sum() < 60
-    assert set(was[fused]) == {"N"}
-    assert (was == now)[~fused].all()
-    normal, wide = (
-        np.mean([beat(record, a) for a in at[was == symbol]], axis=0) for symbol in "NV"
-    )
-    for place in at[fused]:
-        own = beat(made, place)
-        assert np.linalg.norm(own - normal) > 0.1 * np.linalg.norm(wide - normal)
-        assert np.linalg.norm(own - wide) < np.linalg.norm(normal - wide)
-    kept = at[~fused][2:-2]
-    assert all(np.array_equal(beat(made, a)[30:70], beat(record, a)[30:70]) for a in kept)
 
 
 def test_a_rearranged_record_has_its_beats_where_it_says(record):
