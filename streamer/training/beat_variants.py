@@ -16,7 +16,7 @@ from replay.simulate.record import SimulatedRecord
 from streamer.training import augmentation
 from streamer.training.at_chain_rate import at_chain_rate
 from streamer.training.augmentation import Recording, Samples
-from streamer.training.rearranged import rearranged
+from streamer.training.rearranged import with_ectopic_beats, with_sinus_beats
 
 _NOISE: Final = 0.5
 """Strength of recorded noise, on top of movement; 1 is as much as the beats themselves."""
@@ -75,13 +75,14 @@ def _changed(change: Change) -> Make:
     return make
 
 
-REARRANGED: Final = AS_RECORDED + 5
+REARRANGED: Final = (AS_RECORDED + 5, AS_RECORDED + 6)
 VARIANTS: Final[Mapping[int, Make]] = {
     AS_RECORDED + 1: _changed(_noisy),
     AS_RECORDED + 2: _changed(_swapped),
     AS_RECORDED + 3: _changed(_noisy_swapped),
     AS_RECORDED + 4: _changed(_stretched),
-    REARRANGED: lambda record, _, rng: rearranged(record, rng),
+    REARRANGED[0]: lambda record, _, rng: with_ectopic_beats(record, rng),
+    REARRANGED[1]: lambda record, _, rng: with_sinus_beats(record, rng),
 }
 """How each variant is made, by the number that `BeatDataset.variant` gives it."""
 

@@ -48,6 +48,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "training/augmentation.py",
         "training/beat_variants.py",
         "training/cut_dataset.py",
+        "training/drawn_rhythms.py",
         "training/intervals.py",
         "training/rearranged.py",
     ),
@@ -150,7 +151,7 @@ def thinned(dataset: BeatDataset) -> BeatDataset:
         return dataset
     normal = dataset.reference == CLASSES.index(Label.N)
     chosen = ~normal | (np.cumsum(normal) % NORMAL_STEP == 0)
-    kept = dataset.select(chosen & (dataset.variant != REARRANGED))
+    kept = dataset.select(chosen & ~np.isin(dataset.variant, REARRANGED))
     return dataclasses.replace(kept, records=kept.records[:0], missed=kept.missed[:0])
 
 

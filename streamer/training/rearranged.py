@@ -1,14 +1,11 @@
-"""Patients whose ectopic beats are the rule: a record's own beats in another order.
+"""Patients whose ectopic beats are the rule, and others without any: a record's beats rearranged.
 
-Nearly all supraventricular ectopic beats of the training records are rare and early. There are
-patients in whom they are frequent, or most of all beats, as in sick sinus syndrome: pairs, bigeminy
-and long atrial runs, then a pause until the sinus node speaks. Here such rhythms are drawn, with
-ectopic beats from 1 to 90 %, and pieces of the record (P wave to the next P wave) are put
-together in their order.
+Pieces of the record, from P wave to next P wave, are put together in the order and at the times
+of a rhythm that `streamer.training.drawn_rhythms` draws.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -19,6 +16,7 @@ from classifier.labels import Label
 from replay.record import Reference, require_reference
 from replay.simulate.record import SimulatedRecord
 from streamer.scoring.ec57 import LABELS, BeatAnnotations
+from streamer.training.drawn_rhythms import DrawnBeat, ectopic_rhythm, sinus_rhythm
 
 _FEWEST: Final = {Label.N: 100, Label.S: 12}
 """Beats of each class that a record must hold."""
@@ -26,85 +24,22 @@ _BEATS: Final = 1200
 _BEFORE_S: Final = 0.22
 """A piece begins this long before its R peak, with its P wave."""
 _EDGE_S: Final = 0.03
+_PR_END_S: Final = 0.05
+"""Between the end of a P wave that is taken alone and its R peak."""
 _QRS_END_S: Final = 0.1
 _T_END_S: Final = 0.4
 _TURN_S: Final = 0.1
 """A piece that is too short is made longer behind its T wave, by turning to and fro there, over at
 least this time."""
+_SLOWER: Final = (0.95, 1.3)
+"""The drawn sinus interval, to the record's own."""
 _SHORTEST_S: Final = 0.28
 """RR interval."""
 _CANDIDATES: Final = 6
 """Beats from which the one that fits best is taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EctopicRanges:
-    """Ranges from which the rhythm of a patient is drawn, and again each few minutes."""
-
-    share: tuple[float, float] = (0.01, 0.9)
-    """Of ectopic beats; drawn so that its logarithm, or that of the rest, is even."""
-    stretch_beats: tuple[int, int] = (60, 400)
-    """After which the rhythm changes."""
-    run_beats: tuple[float, float] = (1.0, 12.0)
-    """Mean length of a run."""
-    coupling: tuple[float, float] = (0.5, 0.9)
-    """First ectopic interval, to the sinus interval."""
-    run_interval: tuple[float, float] = (0.5, 1.0)
-    """Interval inside runs, to the sinus interval."""
-    pause: tuple[float, float] = (1.0, 1.5)
-    """Interval after the last ectopic beat, to the sinus interval."""
-    long_pause: tuple[float, float] = (1.5, 4.0)
-    long_pauses: tuple[float, float] = (0.0, 0.5)
-    """Share of the pauses that are long."""
-    respiration: tuple[float, float] = (0.0, 0.08)
-    """Sinus arrhythmia, of the sinus interval."""
-    jitter: tuple[float, float] = (0.005, 0.04)
-
-
-RANGES: Final = EctopicRanges()
-
-
-def ectopic_rhythm(
-    rng: np.random.Generator, ranges: EctopicRanges = RANGES
-) -> Iterator[tuple[bool, float]]:
-    """Yield beats for ever: whether it is ectopic, and its RR interval to the sinus interval."""
-    slow, phase = 1.0, rng.uniform(0, 2 * np.pi)
-    breath = rng.uniform(0.15, 0.35)
-    size = rng.uniform(*ranges.respiration)
-    while True:
-        beats = iter(_stretch(rng, ranges))
-        for ectopic, ratio in islice(beats, int(rng.integers(*ranges.stretch_beats))):
-            slow *= float(np.exp(rng.normal(0, 0.01) - 0.02 * np.log(slow)))
-            phase += 2 * np.pi * breath
-            sinus = slow * (1.0 + size * np.sin(phase))
-            yield ectopic, ratio * (slow if ectopic else sinus)
-
-
-def _stretch(rng: np.random.Generator, ranges: EctopicRanges) -> Iterator[tuple[bool, float]]:
-    """Yield beats of one rhythm."""
-    share = float(np.exp(rng.uniform(np.log(ranges.share[0]), np.log(0.5))))
-    if rng.random() < 0.5:
-        share = min(1.0 - share, ranges.share[1])
-    run = float(np.exp(rng.uniform(*np.log(ranges.run_beats))))
-    coupling, within = rng.uniform(*ranges.coupling), rng.uniform(*ranges.run_interval)
-    pause, long_share = rng.uniform(*ranges.pause), rng.uniform(*ranges.long_pauses)
-    jitter = rng.uniform(*ranges.jitter)
-    # A run of `run` beats follows so many sinus beats on average that the share comes out.
-    sinus_beats = max(run * (1.0 - share) / share, 1.0)
-
-    def varied(ratio: float) -> float:
-        return float(ratio * np.exp(rng.normal(0, jitter)))
-
-    while True:
-        for number in range(rng.geometric(1.0 / run)):
-            yield True, varied(within if number else coupling)
-        long = rng.random() < long_share
-        yield False, varied(rng.uniform(*ranges.long_pause) if long else pause)
-        for _ in range(rng.geometric(1.0 / sinus_beats) - 1):
-            yield False, varied(1.0)
-
-
-def rearranged(record: SimulatedRecord, rng: np.random.Generator) -> SimulatedRecord | None:
+def with_ectopic_beats(record: SimulatedRecord, rng: np.random.Generator) -> SimulatedRecord | None:
     """Put a record's sinus and supraventricular beats together in a rhythm that is drawn.
 
     Parameters
@@ -118,36 +53,52 @@ def rearranged(record: SimulatedRecord, rng: np.random.Generator) -> SimulatedRe
     SimulatedRecord or None
         None if the record has too few beats of either class.
     """
+    return _rearranged(record, rng, ectopic_rhythm(rng), _FEWEST)
+
+
+def with_sinus_beats(record: SimulatedRecord, rng: np.random.Generator) -> SimulatedRecord | None:
+    """Put a record's sinus beats together in an irregular rhythm; see `with_ectopic_beats`."""
+    return _rearranged(record, rng, sinus_rhythm(rng), _FEWEST | {Label.S: 0})
+
+
+def _rearranged(
+    record: SimulatedRecord,
+    rng: np.random.Generator,
+    rhythm: Iterator[DrawnBeat],
+    fewest: Mapping[Label, int],
+) -> SimulatedRecord | None:
     beats = BeatAnnotations.of_reference(require_reference(record))
     codes, at = beats.codes, beats.samples
-    normal, ectopic = (codes == LABELS.index(label) for label in _FEWEST)
+    normal, ectopic = (codes == LABELS.index(label) for label in fewest)
     usable = np.zeros(at.size, np.bool_)
     usable[2:-2] = (normal | ectopic)[3:-1]
     early, sinus = np.flatnonzero(ectopic & usable), np.flatnonzero(normal & usable)
     sinus = sinus[normal[sinus - 1]]
-    if sinus.size < _FEWEST[Label.N] or early.size < _FEWEST[Label.S]:
+    if sinus.size < fewest[Label.N] or early.size < fewest[Label.S]:
         return None
     rr, following = np.diff(at, prepend=at[0]), np.diff(at, append=at[-1])
-    usual = float(np.median(rr[sinus])) * rng.uniform(0.95, 1.3)
+    usual = float(np.median(rr[sinus])) * rng.uniform(*_SLOWER)
     unhurried = sinus[np.argsort(following[sinus])[-max(sinus.size // 5, 1) :]]
     cut = _Pieces(record, at)
     parts, places, symbols, length = [], [], [], 0
-    drawn = islice(ectopic_rhythm(rng), _BEATS + 1)
-    is_ectopic, ratio = next(drawn)
-    for next_ectopic, next_ratio in drawn:
-        interval = max(round(next_ratio * usual), round(_SHORTEST_S * record.fs))
-        pool = early if is_ectopic else sinus
+    beat = next(rhythm)
+    for coming in islice(rhythm, _BEATS):
+        interval = max(round(coming.ratio * usual), round(_SHORTEST_S * record.fs))
+        pool = early if beat.is_ectopic else sinus
         some = rng.choice(pool, min(_CANDIDATES, pool.size), replace=False)
         # An ectopic beat is one that came about as early, as its P wave lies on the T wave then;
         # any is rather one after which there was as much time.
         misfit = np.maximum(interval - following[some], 0.0)
-        if is_ectopic:
-            misfit += np.abs(rr[some] - ratio * usual)
-        parts.append(cut(int(some[np.argmin(misfit)]), interval, int(rng.choice(unhurried))))
+        if beat.is_ectopic:
+            misfit += np.abs(rr[some] - beat.ratio * usual)
+        chosen, other = int(some[np.argmin(misfit)]), int(rng.choice(unhurried))
+        parts.append(cut(chosen, interval, other))
+        for number in range(coming.blocked):
+            cut.add_p_wave(parts[-1], other, interval * (number + 1) // (coming.blocked + 1))
         places.append(length + cut.before)
-        symbols.append("S" if is_ectopic else "N")
+        symbols.append("S" if beat.is_ectopic else "N")
         length += interval
-        is_ectopic, ratio = next_ectopic, next_ratio
+        beat = coming
     signal = np.zeros((len(record.leads), length + cut.edge), np.float32)
     first = 0
     for part in parts:
@@ -175,7 +126,7 @@ class _Pieces:
         self._signal, self._at = record.signal, at
         self.edge, self.before = (round(s * record.fs) for s in (_EDGE_S, _BEFORE_S))
         self._t_end, self._room = (round(s * record.fs) for s in (_T_END_S, _TURN_S))
-        self._qrs_end = round(_QRS_END_S * record.fs)
+        self._qrs_end, self._pr_end = (round(s * record.fs) for s in (_QRS_END_S, _PR_END_S))
         rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(self.edge) + 0.5) / self.edge)
         self._rise = rise.astype(np.float32)
 
@@ -208,3 +159,11 @@ class _Pieces:
         share = np.linspace(0.0, 1.0, part.shape[1], dtype=np.float32)
         part -= np.outer(first, 1.0 - share) + np.outer(last, share)
         return part
+
+    def add_p_wave(self, part: NDArray[np.float32], beat: int, at: int) -> None:
+        """Add the P wave of a beat, as if that beat were due at a place behind the R peak."""
+        n = self.before - self._pr_end
+        wave = self._signal[:, self._at[beat] - self.before :][:, :n].copy()
+        wave -= np.linspace(wave[:, 0], wave[:, -1], n, axis=1)
+        room = part[:, at : at + n]
+        room += wave[:, : room.shape[1]]

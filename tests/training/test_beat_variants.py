@@ -12,7 +12,7 @@ from streamer.training.beat_variants import VARIANTS, variant_of
 FS = 180.0
 SECONDS = 60
 NOISE = {"bw": np.random.default_rng(8).standard_normal((2, 5000)).astype(np.float32)}
-NOISY, SWAPPED, BOTH, STRETCHED, REARRANGED = VARIANTS
+NOISY, SWAPPED, BOTH, STRETCHED, ECTOPIC, SINUS = VARIANTS
 
 
 @dataclasses.dataclass
@@ -89,5 +89,6 @@ def test_a_record_without_reference_is_refused(monkeypatch):
         variant_of(record, NOISY, NOISE, seed=0)
 
 
-def test_a_record_without_ectopic_beats_has_none_to_put_in_another_order():
-    assert variant_of(TwoLeads(), REARRANGED, NOISE, seed=0) is None
+@pytest.mark.parametrize("number", [ECTOPIC, SINUS])
+def test_a_record_of_few_beats_has_none_to_put_in_another_order(number):
+    assert variant_of(TwoLeads(), number, NOISE, seed=0) is None
