@@ -25,10 +25,11 @@ from classifier.training.dataset import BeatDataset
 from classifier.training.evaluation import IntArray, confusion, figures
 from classifier.training.fitting import REVISIONS, Fit, predict
 from classifier.training.optimising import Report
+from classifier.training.rhythm_windows import EARLY
 
 OFFSET_CLASSES = (2,)
-"""V. F, which one training record teaches, keeps its own logit, and so does S: one record, with a
-fifth of all S beats, would set its offset."""
+"""V. F, which one training record teaches, keeps its own logit; that of S is given, as one record,
+with a fifth of all S beats, would set it."""
 OFFSET_MAX = 3.0
 
 
@@ -90,6 +91,7 @@ def held_out_score(
         return sum(weight * found[label.value].f1 for label, weight in weights)
 
     offsets = np.zeros(len(MODEL_LABELS), np.float32)
+    offsets[EARLY] = config.early_offset
     best = score(offsets)
     for step in (1.0, 0.5, 0.25):
         for label in 2 * OFFSET_CLASSES:

@@ -29,7 +29,7 @@ from streamer.core.events import LabeledBeat
 from streamer.patient.record_events import record_events
 from streamer.scoring.ec57 import TOLERANCE_MS, BeatAnnotations, lies_inside
 from streamer.scoring.matching import match_beats, tolerance_samples
-from streamer.training.beat_variants import variant_of
+from streamer.training.beat_variants import REARRANGED, variant_of
 from streamer.training.detector import load_noise
 from streamer.training.intervals import fibrillation_at
 
@@ -48,7 +48,9 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "training/augmentation.py",
         "training/beat_variants.py",
         "training/cut_dataset.py",
+        "training/drawn_rhythms.py",
         "training/intervals.py",
+        "training/rearranged.py",
     ),
 }
 """Files of each package that decide how beats look; a change makes cached cuts stale."""
@@ -106,7 +108,7 @@ def cut_records(
     Yields
     ------
     BeatDataset
-        Of one record, or one variant of it, at a time.
+        Of one record, or one variant of it that could be made, at a time.
 
     Raises
     ------
@@ -131,6 +133,8 @@ def cut_records(
                 dataset = cut_record(record, quality_min=quality_min)
             else:
                 varied = variant_of(record, number, noise, seed=seed)
+                if varied is None:
+                    continue
                 dataset = cut_record(varied, quality_min=quality_min, variant=number)
             if path is not None:
                 save_dataset(dataset, path)
@@ -140,12 +144,14 @@ def cut_records(
 def thinned(dataset: BeatDataset) -> BeatDataset:
     """Keep every `NORMAL_STEP`-th of a variant's N beats, of which there are more than enough.
 
-    The record and what was missed in it are counted with the record itself, which stays whole.
+    Of a rearranged record none are kept: only the rhythm model learns from their order. The record
+    and what was missed in it are counted with the record itself, which stays whole.
     """
     if not dataset.variant.any():
         return dataset
     normal = dataset.reference == CLASSES.index(Label.N)
-    kept = dataset.select(~normal | (np.cumsum(normal) % NORMAL_STEP == 0))
+    chosen = ~normal | (np.cumsum(normal) % NORMAL_STEP == 0)
+    kept = dataset.select(chosen & ~np.isin(dataset.variant, REARRANGED))
     return dataclasses.replace(kept, records=kept.records[:0], missed=kept.missed[:0])
 
 

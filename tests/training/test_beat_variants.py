@@ -12,7 +12,7 @@ from streamer.training.beat_variants import VARIANTS, variant_of
 FS = 180.0
 SECONDS = 60
 NOISE = {"bw": np.random.default_rng(8).standard_normal((2, 5000)).astype(np.float32)}
-NOISY, SWAPPED, BOTH, STRETCHED = VARIANTS
+NOISY, SWAPPED, BOTH, STRETCHED, ECTOPIC, SINUS = VARIANTS
 
 
 @dataclasses.dataclass
@@ -53,7 +53,7 @@ def beats_of(record):
     return BeatAnnotations.of_reference(record.reference()).samples
 
 
-@pytest.mark.parametrize("number", VARIANTS)
+@pytest.mark.parametrize("number", [NOISY, SWAPPED, BOTH, STRETCHED])
 def test_a_variant_is_a_record_at_the_chain_s_rate_and_repeats_from_its_seed(number):
     made = variant_of(TwoLeads(), number, NOISE, seed=3)
     assert (made.fs, made.leads, made.name) == (360.0, ("I", "II"), "spikes")
@@ -87,3 +87,8 @@ def test_a_record_without_reference_is_refused(monkeypatch):
     monkeypatch.setattr(record, "reference", lambda: None)
     with pytest.raises(NoReferenceError, match="no reference"):
         variant_of(record, NOISY, NOISE, seed=0)
+
+
+@pytest.mark.parametrize("number", [ECTOPIC, SINUS])
+def test_a_record_of_few_beats_has_none_to_put_in_another_order(number):
+    assert variant_of(TwoLeads(), number, NOISE, seed=0) is None

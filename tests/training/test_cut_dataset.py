@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from replay.records import open_record
 from streamer.core.events import LabeledBeat
 from streamer.patient.chain import Chain
 from streamer.scoring.ec57 import BeatAnnotations
+from streamer.training.beat_variants import REARRANGED
 from streamer.training.cut_dataset import (
     _SOURCES,
     _source_files,
@@ -126,6 +129,8 @@ def test_variants_add_beats_and_no_records(record, dataset, tmp_path, monkeypatc
     assert (thinned(parts[2]).reference == 0).sum() < 0.5 * (dataset.reference == 0).sum()
     assert (thinned(parts[2]).reference > 0).sum() == (parts[2].reference > 0).sum()
     assert len(list(tmp_path.iterdir())) == 3
+    rearranged = dataclasses.replace(dataset, variant=np.full(len(dataset), REARRANGED[0]))
+    assert len(thinned(rearranged)) == 0
 
 
 def test_detections_in_flutter_are_not_scored(record):
