@@ -62,6 +62,18 @@ def parse_stream_name(text: str) -> StreamName:
     return StreamName(name=name, unit=unit, source_id=wanted.get("source_id", [None])[-1])
 
 
+def predicate_of(wanted: StreamName) -> str:
+    """Return the query that finds a stream, in LSL's XPath, which has no escapes."""
+    terms = [f"name={_quoted(wanted.name)}"]
+    if wanted.source_id is not None:
+        terms.append(f"source_id={_quoted(wanted.source_id)}")
+    return " and ".join(terms)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What a stream says of itself.

@@ -14,7 +14,13 @@ import numpy as np
 from streamer.core.errors import StreamerError
 from streamer.messages.samples import SampleMessage, encode
 from streamer.sources.live import LiveConfig
-from streamer.sources.lsl.description import Channels, Description, StreamName, choose_channels
+from streamer.sources.lsl.description import (
+    Channels,
+    Description,
+    StreamName,
+    choose_channels,
+    predicate_of,
+)
 from streamer.sources.lsl.library import load_pylsl
 from streamer.sources.lsl.timeline import Timeline
 from streamer.sources.streams import Receive
@@ -105,7 +111,7 @@ class LslReader:
             If the first stream can't be used and `is_strict`.
         """
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lsl")
-        predicate = _predicate(self._wanted)
+        predicate = predicate_of(self._wanted)
         try:
             # Old streams are forgotten soon, so that one that came back is found alone.
             resolver = self._pylsl.ContinuousResolver(pred=predicate, forget_after=2.0)
@@ -284,18 +290,6 @@ class LslReader:
             f"{one.nominal_srate():g} Hz)"
             for one in streams[:8]
         )
-
-
-def _predicate(wanted: StreamName) -> str:
-    """Return the query that finds a stream, in LSL's XPath, which has no escapes."""
-    terms = [f"name={_quoted(wanted.name)}"]
-    if wanted.source_id is not None:
-        terms.append(f"source_id={_quoted(wanted.source_id)}")
-    return " and ".join(terms)
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _several(name: str, found: list[Any]) -> str:
