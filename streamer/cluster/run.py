@@ -35,10 +35,9 @@ class RayWorker:
     async def report(self) -> WorkerReport:
         """Return how it stands."""
         try:
-            report: WorkerReport = await self._actor.report.remote()
+            return await self._actor.report.remote()  # type: ignore[no-any-return]
         except _ray().exceptions.RayTaskError as error:
             raise error.cause from None
-        return report
 
     async def change(self, what: str, sources: Collection[str]) -> None:
         """Do one step with some patients."""
@@ -125,11 +124,6 @@ class ClusterRun:
     n_workers : int, optional
     is_status : bool
         Whether only to show how it stands.
-
-    Raises
-    ------
-    ValueError
-        If the options make no sense for a cluster.
     """
 
     def __init__(
@@ -268,7 +262,7 @@ def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # A worker is one core's work.
-    # Ray lets everything else go before its workers; nothing is more urgent than a patient.
+    # By default Ray lets everything else go before its workers.
     os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         return importlib.import_module("ray")

@@ -168,9 +168,7 @@ class AlertMessage(EventMessage, frozen=True, kw_only=True, tag=MessageType.ALER
 class StatusMessage(_OfSource, frozen=True, kw_only=True, tag=MessageType.STATUS.value):
     """How the source stands with its broker; retained, and the last will."""
 
-    state: Annotated[
-        Text, words("of the connection", ["online", "degraded", "unwatched", "offline"])
-    ]
+    state: Annotated[Text, words("of the connection", "online degraded unwatched offline".split())]
     reason: Annotated[Text | None, said("why it is offline or degraded")]
     started_at: Annotated[Time, said("UTC, ISO 8601; differs for each run of a source")]
     leads: Annotated[list[Text], said("names, primary first")]
