@@ -152,7 +152,8 @@ def _experiments() -> Lines:
     return [
         "## Tried before",
         "",
-        "While the recipe was written, on the same records under other draws of folds: figures of",
+        "While the recipe was written, on the same records under other draws of folds, but for the",
+        "learning rate of fine-tuning, for which the published draw was looked at too: figures of",
         "the tables above owe them a little. AUROC against healthy, by patient.",
         "",
         "| tried | twelve leads | lead II |",
