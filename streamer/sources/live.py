@@ -14,8 +14,8 @@ from streamer.messages.guard import RejectedError, Rejection
 from streamer.messages.samples import SampleMessage, SamplesError, decode, encode
 from streamer.patient.journal import Journal
 from streamer.sources.gate import SamplesGate
-from streamer.sources.live_patient import LiveConfig, LivePatient, described
-from streamer.sources.source import Host, Piece, Turn
+from streamer.sources.live_patient import LiveConfig, LivePatient, described, recalled_pieces
+from streamer.sources.source import Host, Turn
 from streamer.sources.track import SampleTrack
 
 __all__ = ["LiveConfig", "LivePatient", "LiveSource"]
@@ -64,13 +64,12 @@ class LiveSource:
         self._gate = SamplesGate(self._config.gate)
         self._host: Host | None = None
         self._journal = journal
-        self._is_recalling = False
+        self._is_recalling = self._is_over = False
         self._arrived = asyncio.Event()
         self._failure: StreamerError | None = None
         self._n_begun = 0
         self._returned: set[str] = set()
         """Sources that are to catch up once they begin."""
-        self._is_over = False
         self._held: list[tuple[str, bytes, float]] | None = None
 
     @property
@@ -180,13 +179,13 @@ class LiveSource:
         StreamerError
             If a patient's snapshot can't be used.
         """
-        began_s, config = self._now(), self._config.turns
+        began_s, config, n_leads = self._now(), self._config.turns, len(self._leads)
         held, self._held = self._held or [], None
         for source, payload, now_s in held:
             self.receive(source, payload, now_s)
         number = 0
         while self._seconds is None or self._now() - began_s < self._seconds:
-            while pieces := self._recalled():
+            while pieces := recalled_pieces(self.patients.values(), self._config, n_leads):
                 yield Turn(pieces=pieces, is_recall=True)
             group, number = number % config.groups, number + 1
             await self._wait(began_s + number * config.turn_s)
@@ -196,7 +195,8 @@ class LiveSource:
             members = [p for p in self.patients.values() if p.group == group]
             is_behind = True
             while is_behind:
-                pieces = {p.info.source: piece for p in members if (piece := self._piece(p))}
+                offered = [p.next_piece(self._config, n_leads, self._now()) for p in members]
+                pieces = {p.info.source: q for p, q in zip(members, offered, strict=True) if q}
                 is_behind = any(p.pending and p.closing is None for p in members)
                 if pieces:
                     yield Turn(pieces=pieces, is_behind=is_behind)
@@ -211,9 +211,8 @@ class LiveSource:
         if self._config.is_eager:
             if not any(patient.pending for patient in self.patients.values()):
                 self._arrived.clear()
-            waiting = asyncio.ensure_future(self._arrived.wait())
-            await asyncio.wait({waiting}, timeout=self._config.turns.turn_s)
-            waiting.cancel()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), self._config.turns.turn_s)
             return
         self.late_turns += remaining_s <= 0.0
         await asyncio.sleep(max(remaining_s, 0.0))
@@ -281,19 +280,6 @@ class LiveSource:
         patient.is_silent = is_silent
         if self._host is not None and patient.closing is None:
             self._host.silent(patient.info.source, is_silent=is_silent)
-
-    def _recalled(self) -> dict[str, Piece]:
-        """Remove and return the next samples that a process before had pushed, of every patient."""
-        most_s, n_leads = self._config.most_s, len(self._leads)
-        those = [patient for patient in self.patients.values() if patient.recalled_to is not None]
-        chunks = {p.info.source: p.next_chunks(most_s, n_leads, is_recall=True) for p in those}
-        return {source: Piece(chunks=some, due_s=None) for source, some in chunks.items() if some}
-
-    def _piece(self, patient: LivePatient) -> Piece | None:
-        """Remove and return a patient's pending samples, with the leads that every patient has."""
-        if not patient.pending or patient.closing is not None:
-            return None
-        return patient.next_piece(self._config, len(self._leads), self._now())
 
     def _end_some(self, members: list[LivePatient]) -> None:
         """End sources that are silent or restart; begin the next run of those that have ended."""

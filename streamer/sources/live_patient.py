@@ -1,6 +1,7 @@
 """One source whose samples arrive over the network: its limits, what waits, when it was due."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +70,10 @@ class LivePatient:
         """How much signal waits for its turn, in s."""
         return sum(int(chunk.samples.shape[1]) for chunk in self.pending) / self.info.fs
 
-    def next_piece(self, config: LiveConfig, n_leads: int, now_s: float) -> Piece:
+    def next_piece(self, config: LiveConfig, n_leads: int, now_s: float) -> Piece | None:
         """Remove and return samples that wait, and say when the last of them was due."""
+        if not self.pending or self.closing is not None:
+            return None
         newest_s = self.played_s(self.pending[-1].stop)
         self.began_s = min(self.began_s, now_s - newest_s)
         chunks = self.next_chunks(config.most_s, n_leads)
@@ -92,6 +95,15 @@ class LivePatient:
         if is_recall and n == len(waiting):
             self.recalled_to = None
         return [_fit(chunk, n_leads) for chunk in waiting[:n]]
+
+
+def recalled_pieces(
+    patients: Iterable[LivePatient], config: LiveConfig, n_leads: int
+) -> dict[str, Piece]:
+    """Remove and return the next samples that a process before had pushed, of every patient."""
+    those = [patient for patient in patients if patient.recalled_to is not None]
+    chunks = {p.info.source: p.next_chunks(config.most_s, n_leads, is_recall=True) for p in those}
+    return {source: Piece(chunks=some, due_s=None) for source, some in chunks.items() if some}
 
 
 def described(
