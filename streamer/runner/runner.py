@@ -48,9 +48,8 @@ class Runner:
     ask : callable, optional
         Works out labels in place of the model.
     on_failure, on_turn, on_saved, on_fault : callable, optional
-        Called with each failure, in one line, as it happens; after each turn, with the event
-        loop's time; with a source, once a snapshot of it is written, and the sample that follows;
-        when an error ends the run, before the sinks are closed.
+        Called with each failure, in one line; after each turn, with the event loop's time; with a
+        source whose snapshot is written, and the sample that follows; when an error ends the run.
 
     Attributes
     ----------
@@ -108,8 +107,12 @@ class Runner:
             If the source turns out to be damaged; the events so far have been published.
         """
         self._source.begin(self)
-        await self._outputs.start(session.info for session in self.sessions)
+        known = {session.info.source: session.info for session in self.sessions}
+        await self._outputs.start(known.values())
         self._is_started = True
+        for session in self.sessions:  # Live sources may come while sinks start.
+            if session.info.source not in known:
+                self._outputs.open(session.info)
         self._snapshots.tell_resumed()
         with stop_signals(self.stop) as signals:
             try:

@@ -88,8 +88,6 @@ class WardRun:
                 config=LiveConfig(turns=turns),
                 journal=None if storage is None else storage.journal,
             )
-            if self._storage is None:
-                live.hold()  # A journal takes what comes before patients are opened.
             self._alerts.on_remove = live.remove
             self._receipts = Receipts(live, partial(sample_of_snapshot, options.snapshots))
         else:

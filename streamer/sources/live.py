@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable
@@ -70,7 +69,6 @@ class LiveSource:
         self._n_begun = 0
         self._returned: set[str] = set()
         """Sources that are to catch up once they begin."""
-        self._held: list[tuple[str, bytes, float]] | None = None
 
     @property
     def rejected(self) -> Counter[Rejection]:
@@ -80,10 +78,6 @@ class LiveSource:
     def begin(self, host: Host) -> None:
         """Set the host that patients are opened at."""
         self._host = host
-
-    def hold(self) -> None:
-        """Keep what arrives until the turns begin: no patient is opened while sinks start."""
-        self._held = []
 
     def end(self) -> None:
         """End the turns once everything received was yielded."""
@@ -108,8 +102,6 @@ class LiveSource:
 
     def pending_s(self, source: str) -> float:
         """Return how much of a source's signal waits for its turn."""
-        if self._held is not None:
-            return math.inf
         patient = self.patients.get(source)
         return 0.0 if patient is None else patient.pending_s
 
@@ -126,12 +118,6 @@ class LiveSource:
 
         A patient's snapshot that can't be used ends the turns with its error.
         """
-        if self._held is not None:
-            if len(self._held) < self._config.gate.strangers.burst:
-                self._held.append((source, payload, now_s))
-            else:
-                self._gate.reject(RejectedError(Rejection.TOO_FAST, "nothing is taken yet"))
-            return
         try:
             self._take(source, self._gate.admit(source, payload, now_s), now_s, payload)
         except RejectedError:
@@ -180,9 +166,6 @@ class LiveSource:
             If a patient's snapshot can't be used.
         """
         began_s, config, n_leads = self._now(), self._config.turns, len(self._leads)
-        held, self._held = self._held or [], None
-        for source, payload, now_s in held:
-            self.receive(source, payload, now_s)
         number = 0
         while self._seconds is None or self._now() - began_s < self._seconds:
             while pieces := recalled_pieces(self.patients.values(), self._config, n_leads):

@@ -63,6 +63,8 @@ class Publisher(QuietSink):
     def said(self, source: str) -> set[SaidKey]:
         return self._said.take_keys(source)
 
+    def keep(self) -> None: ...
+
     def resume(self, source: str) -> None: ...
 
 
