@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from echo_ward import INFO, EchoWard, beat_at, played, zeros
 from sample_events import labeled
@@ -16,9 +17,13 @@ from replay.chunk import Chunk
 from replay.errors import RecordFormatError
 from streamer.core.errors import OutputError
 from streamer.core.events import Gap, Published, StreamInfo
+from streamer.messages.samples import SampleMessage, encode
+from streamer.patient.ward import Ward
 from streamer.runner.run_config import RunnerConfig
 from streamer.runner.runner import Runner
 from streamer.sinks.jsonl import JsonLinesSink
+from streamer.sinks.sink import QuietSink
+from streamer.sources.live import LiveSource
 
 
 def runner(
@@ -288,3 +293,25 @@ async def test_an_end_by_a_fault_is_no_orderly_one() -> None:
     assert faults == ["fault"]
     await runner(zeros(35), [], on_fault=lambda: faults.append("none")).run()
     assert faults == ["fault"]
+
+
+async def test_a_source_that_comes_while_sinks_start_is_opened_at_all_of_them() -> None:
+    opened: list[str] = []
+    silence = np.zeros((len(INFO.leads), 36), np.float32)
+
+    class Sender(QuietSink):
+        """Its broker sends samples as soon as it is connected."""
+
+        async def start(self) -> None:
+            message = SampleMessage(seq=0, first_sample=0, fs=360.0, samples=silence)
+            source.receive("early", encode(message), asyncio.get_running_loop().time())
+
+        def open(self, info: StreamInfo) -> None:
+            opened.append(info.source)
+
+    source = LiveSource(INFO.leads, seconds=0.05)
+    model = SumModel()
+    ward = Ward(model, n_leads=len(INFO.leads))
+    report = await Runner(source, model, [Sender(), Sender()], ward=ward).run()
+    assert opened == ["early", "early"]
+    assert report.failures == ()

@@ -69,15 +69,6 @@ async def test_what_is_no_message_of_samples_is_turned_away_and_counted(
     assert (ward.opened, ward.source.patients) == ([], {})
 
 
-async def test_what_comes_while_sinks_start_is_held_until_the_turns_begin() -> None:
-    ward = Ward()
-    ward.source.hold()
-    ward.receive("early", encode(message(0)))
-    assert (ward.opened, ward.source.pending_s("early")) == ([], np.inf)
-    turn = await anext(ward.source.turns())
-    assert (ward.opened, list(turn.pieces)) == (["early"], ["early"])
-
-
 async def test_both_forms_come_in_with_the_number_of_leads_of_the_ward() -> None:
     ward = Ward(LiveConfig(turns=TurnConfig(groups=1)))
     ward.receive("one", encode(message(0, leads=1)))
