@@ -1,6 +1,7 @@
 """What every record offers, wherever its samples come from."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Final, Protocol
@@ -13,6 +14,9 @@ from replay.errors import LeadNotFoundError, NoReferenceError
 
 BLOCK_SAMPLES: Final = 8192
 """What is read at a time where nothing keeps real time: some ten seconds."""
+FILE_BLOCK_SAMPLES: Final = 2**15
+"""Samples that are read from a file at a time: a minute and a half at 360 Hz, two milliseconds to
+decode."""
 PREFERRED_LEAD = "MLII"
 """Modified limb lead II: upright QRS, and the primary lead of most ambulatory databases."""
 
@@ -115,6 +119,26 @@ def require_reference(record: Record, stop: int | None = None) -> Reference:
     return Reference(
         samples=reference.samples[:n], symbols=reference.symbols[:n], aux=reference.aux[:n]
     )
+
+
+def cut_chunks(
+    read: Callable[[int, int], NDArray[np.float32]], start: int, stop: int, size: int
+) -> Iterator[Chunk]:
+    """Yield the samples of a file in chunks, each of which owns its array.
+
+    Parameters
+    ----------
+    read : callable
+        Returns samples `start` to `stop` in mV, shape (leads, n). It is asked for a large block at
+        a time.
+    start, stop, size : int
+        As for `Record.chunks`, checked.
+    """
+    block_samples = size * math.ceil(FILE_BLOCK_SAMPLES / size)
+    for block_start in range(start, stop, block_samples):
+        block = read(block_start, min(block_start + block_samples, stop))
+        for first in range(0, block.shape[1], size):
+            yield Chunk(start=block_start + first, samples=block[:, first : first + size].copy())
 
 
 def check_range(start: int, stop: int | None, size: int, n_samples: int) -> int:

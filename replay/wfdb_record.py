@@ -1,6 +1,5 @@
 """A record in WFDB files (https://physionet.org/physiotools/wag/header-5.htm), read in blocks."""
 
-import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +10,8 @@ from numpy.typing import NDArray
 
 from replay.chunk import Chunk
 from replay.errors import RecordFormatError
-from replay.record import Reference, check_range, lead_order
+from replay.record import Reference, check_range, cut_chunks, lead_order
 from replay.wfdb_header import WfdbHeader, read_header
-
-BLOCK_SAMPLES: Final = 2**15
-"""Samples read at a time: a minute and a half at 360 Hz, two milliseconds to decode."""
 
 DEFAULT_ANNOTATOR: Final = "atr"
 
@@ -82,15 +78,7 @@ class WfdbRecord:
         RecordFormatError
             While iterating, if a block can't be decoded.
         """
-        return self._cut(start, check_range(start, stop, size, self.n_samples), size)
-
-    def _cut(self, start: int, stop: int, size: int) -> Iterator[Chunk]:
-        block_samples = size * math.ceil(BLOCK_SAMPLES / size)
-        for block_start in range(start, stop, block_samples):
-            block = self._read(block_start, min(block_start + block_samples, stop))
-            for first in range(0, block.shape[1], size):
-                samples = block[:, first : first + size].copy()
-                yield Chunk(start=block_start + first, samples=samples)
+        return cut_chunks(self._read, start, check_range(start, stop, size, self.n_samples), size)
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples in mV, shape (leads, n), NaN where WFDB marks them invalid."""

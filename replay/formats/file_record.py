@@ -1,6 +1,5 @@
 """What records in single files share: leads chosen, samples cut into chunks, a reference beside."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,13 +15,18 @@ from replay.chunk import Chunk
 from replay.errors import LeadNotFoundError
 from replay.formats.options import FileOptions
 from replay.formats.units import require_plausible
-from replay.record import Reference, check_range, lead_order, select_leads
+from replay.record import (
+    FILE_BLOCK_SAMPLES,
+    Reference,
+    check_range,
+    cut_chunks,
+    lead_order,
+    select_leads,
+)
 from replay.wfdb_record import read_reference
 
 LONGEST_DAYS: Final = 60
 """Holes included; what spans more has damaged time stamps."""
-BLOCK_SAMPLES: Final = 2**15
-"""Samples read at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,23 +95,15 @@ class FileRecord(ABC):
         RecordFormatError
             While iterating, if a part of the file can't be read.
         """
-        return self._cut(start, check_range(start, stop, size, self.n_samples), size)
+        return cut_chunks(self._block, start, check_range(start, stop, size, self.n_samples), size)
 
-    def _cut(self, start: int, stop: int, size: int) -> Iterator[Chunk]:
-        block_samples = size * math.ceil(BLOCK_SAMPLES / size)
-        for block_start in range(start, stop, block_samples):
-            read = self._read(block_start, min(block_start + block_samples, stop))
-            with np.errstate(over="ignore"):  # Too large for float32 is infinite, thus invalid.
-                block = read.T.astype(np.float32)
-            for first in range(0, block.shape[1], size):
-                samples = np.ascontiguousarray(block[:, first : first + size])
-                if samples.base is not None:  # Every chunk owns its array.
-                    samples = samples.copy()
-                yield Chunk(start=block_start + first, samples=samples)
+    def _block(self, start: int, stop: int) -> NDArray[np.float32]:
+        with np.errstate(over="ignore"):  # Too large for float32 is infinite, thus invalid.
+            return self._read(start, stop).T.astype(np.float32)
 
     def _check_units(self) -> None:
         """Raise if the first samples can't be an ECG in the units that were given."""
-        stop = min(self.n_samples, BLOCK_SAMPLES)
+        stop = min(self.n_samples, FILE_BLOCK_SAMPLES)
         require_plausible(self._read(0, stop), self.path.name)
 
     def reference(self) -> Reference | None:

@@ -13,7 +13,7 @@ from msgspec.json import decode, encode
 
 from streamer.core.errors import OutputError, SnapshotError
 from streamer.patient.journal import Journal
-from streamer.patient.snapshot_file import make_folder
+from streamer.patient.snapshot_file import make_folder, write_whole
 from streamer.runner.options import WardOptions
 from streamer.runner.ward_setup import WardStorage
 
@@ -127,13 +127,8 @@ def _unless_taken(path: Path, mine: bytes) -> Callable[[], None]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    beside = path.with_suffix(".writing")
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, data)
     except OSError as error:
         raise OutputError(
             f"can't write {path}: {error.strerror}; the storage of --snapshots must be there and "

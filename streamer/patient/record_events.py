@@ -1,7 +1,7 @@
 """Everything that the chain makes of a record, as fast as it goes."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from classifier.network.runtime import BeatModel
 from replay.record import BLOCK_SAMPLES, Record
@@ -10,12 +10,21 @@ from streamer.patient.chain import Chain
 
 
 def record_events(
-    record: Record, start: int = 0, stop: int | None = None, model: BeatModel | None = None
+    record: Record,
+    start: int = 0,
+    stop: int | None = None,
+    model: BeatModel | None = None,
+    on_part: Callable[[float], None] | None = None,
 ) -> Iterator[Event]:
-    """Yield every event of a record's samples `start` to `stop`, then of the end of the stream."""
+    """Yield every event of a record's samples `start` to `stop`, then of the end of the stream.
+
+    `on_part` is called with the part of the record that is done.
+    """
     chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
     for chunk in record.chunks(start, stop, BLOCK_SAMPLES):
         yield from chain.push(chunk)
+        if on_part is not None:
+            on_part(chunk.stop / record.n_samples)
     yield from chain.flush()
 
 

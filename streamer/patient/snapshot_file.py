@@ -48,16 +48,26 @@ def write_snapshot(path: Path, state: dict[str, Any]) -> None:
         If the file can't be written.
     """
     text = json.dumps(_plain(state), separators=(",", ":"))
-    content = zlib.compress(text.encode(), _FAST)
-    beside = path.with_suffix(".writing")
     try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, zlib.compress(text.encode(), _FAST))
     except OSError as error:
         raise OutputError(f"can't write snapshot {path}: {error.strerror}") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, onto the disk, replacing an older one at once.
+
+    Raises
+    ------
+    OSError
+        If that fails.
+    """
+    beside = path.with_suffix(".writing")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
 
 
 def read_snapshot(path: Path) -> dict[str, Any]:

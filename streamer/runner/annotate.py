@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,12 +18,11 @@ from replay.formats.options import FileOptions
 from replay.formats.suffixes import is_record_file
 from replay.lead_following import open_two_leads
 from replay.places import HEADER_SUFFIX, locate_name, locate_path
-from replay.record import BLOCK_SAMPLES, Record, recorded_at
+from replay.record import Record, recorded_at
 from replay.records import records_of
 from streamer.core.errors import OutputError, StreamerError
 from streamer.core.events import Event, Gap, LabeledBeat
-from streamer.patient.chain import Chain
-from streamer.patient.record_events import why_no_beats
+from streamer.patient.record_events import record_events, why_no_beats
 from streamer.scoring.annotation_file import (
     DEFAULT_ANNOTATOR,
     annotation_path,
@@ -145,12 +144,8 @@ def label_beats(
 
 
 def _events(record: Record, model: BeatModel, moved: Moved | None) -> Iterator[Event]:
-    chain = Chain(fs=record.fs, n_leads=len(record.leads), model=model)
-    for chunk in record.chunks(size=BLOCK_SAMPLES):
-        yield from chain.push(chunk)
-        if moved is not None:
-            moved(record.name, chunk.stop / record.n_samples)
-    yield from chain.flush()
+    on_part = None if moved is None else partial(moved, record.name)
+    return record_events(record, model=model, on_part=on_part)
 
 
 def annotate_record(name: str, config: AnnotateConfig, moved: Moved | None = None) -> Annotated:

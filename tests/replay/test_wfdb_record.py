@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import wfdb
 
-from replay import wfdb_record
 from replay.errors import LeadNotFoundError, RecordFormatError
 from replay.wfdb_record import WfdbRecord
 
@@ -64,7 +63,7 @@ def test_chosen_lead_first_in_any_case(tmp_path, digital):
 
 @pytest.mark.parametrize("size", [1, 7, 64, 5000])
 def test_blocks_leave_no_trace(tmp_path, digital, monkeypatch, size):
-    monkeypatch.setattr(wfdb_record, "BLOCK_SAMPLES", 100)
+    monkeypatch.setattr("replay.record.FILE_BLOCK_SAMPLES", 100)
     record = WfdbRecord(write(tmp_path, digital))
     chunks = list(record.chunks(123, 1777, size=size))
     assert [chunk.start for chunk in chunks] == list(range(123, 1777, size))
@@ -74,7 +73,7 @@ def test_blocks_leave_no_trace(tmp_path, digital, monkeypatch, size):
 
 
 def test_never_reads_more_than_a_block_ahead(tmp_path, digital, monkeypatch):
-    monkeypatch.setattr(wfdb_record, "BLOCK_SAMPLES", 100)
+    monkeypatch.setattr("replay.record.FILE_BLOCK_SAMPLES", 100)
     record = WfdbRecord(write(tmp_path, digital))
     asked = []
     decode = record._decode

@@ -104,7 +104,6 @@ def title(
         mark = palette.ALARM_MARK[priority]
         left.append((f" {alarms[priority]} {mark} ", palette.ALARM_WORD[priority]))
     p99 = totals.added.quantile(0.99)
-    # The first beats after a start are always late: the detector listens before it speaks.
     late = palette.POOR if totals.late > _MANY_LATE * totals.beats else palette.FAINT
     added = "--" if p99 is None else f"{p99:.0f}"
     right: list[Part] = [(f"{totals.late} late ", late)]

@@ -53,7 +53,7 @@ def test_samples_are_those_that_were_written(edf, monkeypatch):
     assert record.leads == ("MLII", "V1")
     expected = (DIGITAL / GAIN).T.astype(np.float32)
     np.testing.assert_array_equal(read_samples(record), expected)
-    monkeypatch.setattr("replay.formats.file_record.BLOCK_SAMPLES", 130)
+    monkeypatch.setattr("replay.record.FILE_BLOCK_SAMPLES", 130)
     cut = [chunk.samples for chunk in record.chunks(37, 881, 50)]
     np.testing.assert_array_equal(np.concatenate(cut, axis=1), expected[:, 37:881])
     assert all(samples.flags.c_contiguous and samples.base is None for samples in cut)
