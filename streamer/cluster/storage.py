@@ -153,6 +153,8 @@ def check_options(options: WardOptions) -> None:
     unfit = {
         "--tcp": options.tcp,
         "--stdin": options.stdin,
+        "--lsl": options.lsl or None,
+        "--lsl-markers": options.lsl_markers,
         "--events": options.events,
         "--annotations": options.annotations,
         "--outbox (the journals in --snapshots do that)": options.outbox,

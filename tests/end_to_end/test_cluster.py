@@ -101,12 +101,17 @@ async def test_a_cluster_that_is_resized_and_killed_says_everything_once(
     assert {audit.via[name] for name in NAMES} <= {"ward.w0", "ward.w1"}
 
 
+SHARED = ("--live", "--cluster", "local", "--snapshots", "x", "--mqtt", "mqtt://broker")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--cluster", "local"), "--cluster is for live sources; add --live"),
         (("--live", "--cluster", "local"), "--cluster needs --snapshots DIR"),
         (("--live", "--cluster", "local", "--snapshots", "x"), "--cluster needs a broker"),
+        ((*SHARED, "--lsl", "bed"), "over MQTT only; leave out --lsl;"),
+        ((*SHARED, "--lsl-markers", "m"), "over MQTT only; leave out --lsl-markers"),
         (("--workers", "2"), "--workers and --status are for a cluster; add --cluster"),
     ],
 )
